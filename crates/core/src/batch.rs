@@ -1,0 +1,105 @@
+//! What one step computes.
+
+use std::ops::Range;
+
+use crate::{Error, Result, Token};
+
+/// A place for one sequence in a session's key-value cache, numbered from zero below [`Limits::slots`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Slot(pub u32);
+
+/// What a session can hold. The scheduler plans inside these; a step outside them is an error, never an abort.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// How many sequences may be in the cache at once.
+    pub slots: u32,
+    /// The longest sequence, in tokens.
+    pub context: u32,
+    /// Cache cells that all slots draw from, in tokens. A cell shared by several slots counts once.
+    pub cells: u32,
+    /// The most tokens in one step, all spans added up.
+    pub tokens_per_step: u32,
+    /// Length of an output row: the vocabulary for scores, the width for embeddings.
+    pub row: u32,
+    /// Whether [`Session::share`](crate::Session::share) and partial `truncate` work.
+    pub reuses_prefix: bool,
+}
+
+/// The tokens of one step. Reused across steps, so that planning does not allocate once warm.
+#[derive(Clone, Default, Debug)]
+pub struct Batch {
+    /// The tokens of all spans, back to back.
+    pub tokens: Vec<Token>,
+    /// Who the tokens belong to.
+    pub spans: Vec<Span>,
+}
+
+/// A run of tokens for one slot: a chunk of a prompt, or the one token decoded last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// The sequence that grows.
+    pub slot: Slot,
+    /// Position of the first token: how many the slot already holds.
+    pub start: u32,
+    /// Where the tokens stand in [`Batch::tokens`].
+    pub tokens: Range<usize>,
+    /// Whether the last token's row is wanted. Rows come back in the order of the spans that asked.
+    pub wants_output: bool,
+}
+
+impl Batch {
+    /// Forgets the last step and keeps the memory.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+        self.spans.clear();
+    }
+
+    /// Adds a span of `tokens` for `slot`, the first of them at position `start`.
+    pub fn push(&mut self, slot: Slot, start: u32, tokens: &[Token], wants_output: bool) {
+        let begin = self.tokens.len();
+        self.tokens.extend_from_slice(tokens);
+        self.spans.push(Span { slot, start, tokens: begin..self.tokens.len(), wants_output });
+    }
+
+    /// How many output rows this batch asks for.
+    pub fn outputs(&self) -> usize {
+        self.spans.iter().filter(|span| span.wants_output).count()
+    }
+}
+
+impl Limits {
+    /// Checks a batch against these limits and `lengths`, the positions each slot holds.
+    ///
+    /// It is done once, here, so that no engine meets a batch that would make its library abort.
+    pub fn check(&self, batch: &Batch, lengths: impl Fn(Slot) -> u32, vocabulary: u32) -> Result<()> {
+        let wrong = |what: String| Err(Error::Batch(what));
+        if batch.tokens.len() > self.tokens_per_step as usize {
+            return wrong(format!("{} tokens in a step of at most {}", batch.tokens.len(), self.tokens_per_step));
+        }
+        if let Some(token) = batch.tokens.iter().find(|token| token.0 >= vocabulary) {
+            return wrong(format!("token {} in a vocabulary of {vocabulary}", token.0));
+        }
+        for (index, span) in batch.spans.iter().enumerate() {
+            if span.slot.0 >= self.slots {
+                return wrong(format!("slot {} of {}", span.slot.0, self.slots));
+            }
+            if batch.spans[..index].iter().any(|other| other.slot == span.slot) {
+                return wrong(format!("slot {} twice in a step", span.slot.0));
+            }
+            if span.tokens.is_empty() || span.tokens.end > batch.tokens.len() {
+                return wrong(format!("span {:?} of {} tokens", span.tokens, batch.tokens.len()));
+            }
+            if span.start != lengths(span.slot) {
+                return wrong(format!("start {} in a slot that holds {}", span.start, lengths(span.slot)));
+            }
+            if span.start as usize + span.tokens.len() > self.context as usize {
+                return wrong(format!(
+                    "end {} in a context of {}",
+                    span.start as usize + span.tokens.len(),
+                    self.context
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! What is known of a loaded model: nothing an engine decided is hidden from here.
+
+use std::path::PathBuf;
+
+/// How token vectors become one vector for a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pooling {
+    /// The mean over all tokens.
+    Mean,
+    /// The first token's vector, as BERT's `[CLS]`.
+    First,
+    /// The last token's vector.
+    Last,
+}
+
+impl Pooling {
+    /// The name used in options and in `info`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::First => "cls",
+            Self::Last => "last",
+        }
+    }
+}
+
+/// Facts about a model and about how it was loaded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelInfo {
+    /// The model's own name for itself, or the file's.
+    pub name: String,
+    /// The file, or the first of several.
+    pub path: PathBuf,
+    /// File format: `gguf`, …
+    pub format: &'static str,
+    /// Architecture, as the file says it: `llama`, `qwen3`, …
+    pub architecture: String,
+    /// Bytes of all the model's files.
+    pub bytes: u64,
+    /// Number of weights.
+    pub parameters: u64,
+    /// The type most weights are stored in: `Q4_K`, `F16`, …
+    pub quantization: String,
+    /// The longest sequence the model was trained for, in tokens.
+    pub context_trained: u32,
+    /// Width of the hidden state, and of an embedding.
+    pub width: u32,
+    /// Number of layers.
+    pub layers: u32,
+    /// Number of tokens in the vocabulary.
+    pub vocabulary: u32,
+    /// The model's chat template (Jinja), if it has one.
+    pub chat_template: Option<String>,
+    /// Pooling for embeddings: what the file asks for.
+    pub pooling: Option<Pooling>,
+    /// Licence, as the file says it.
+    pub license: Option<String>,
+    /// The engine that runs it; empty before loading.
+    pub engine: &'static str,
+    /// Where the weights are computed: `cpu`, `cuda:0`, …; empty before loading.
+    pub device: String,
+    /// How the weights are held: `mapped`, `read`, …; empty before loading.
+    pub weights: &'static str,
+    /// What the reader should know: keys ignored, repairs made, limits hit.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,28 @@
+//! The values and traits that every other crate speaks.
+//!
+//! There are three traits because there are three lifetimes: an [`Engine`] lives as long as the process, a [`Model`]
+//! as long as a file is open, a [`Session`] as long as the one thread that steps it. Sampling, stop strings and chat
+//! templates are deliberately *above* these traits: they are written once, so the same request with the same seed
+//! behaves alike on every engine.
+//!
+//! Nothing here does IO, and no engine, Python or HTTP is named.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod batch;
+mod engine;
+mod error;
+mod event;
+mod info;
+mod options;
+mod request;
+mod tokenizer;
+
+pub use batch::{Batch, Limits, Slot, Span};
+pub use engine::{Engine, Model, Rows, Session};
+pub use error::{Coded, Error, Result};
+pub use event::{FinishReason, Logprob, Outcome, Piece, Text, Timings, Usage};
+pub use info::{ModelInfo, Pooling};
+pub use options::{CacheType, LoadOptions, Output, Progress, SessionOptions};
+pub use request::{Ready, Request, SamplingParams};
+pub use tokenizer::{Token, Tokenizer};

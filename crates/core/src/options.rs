@@ -1,0 +1,92 @@
+//! What a caller may ask of loading. Every field has a default that works.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::Pooling;
+
+/// Called with the share loaded so far, 0 to 1; returning `false` cancels the load.
+pub type Progress = Arc<dyn Fn(f32) -> bool + Send + Sync>;
+
+/// How to load a model's weights.
+#[derive(Clone)]
+pub struct LoadOptions {
+    /// Map the file rather than read it. Default true.
+    pub mmap: bool,
+    /// Lock the weights in memory, so that they are never paged out. Default false.
+    pub mlock: bool,
+    /// Layers to put on a GPU; `None` puts all there if a GPU was compiled in and is present.
+    pub gpu_layers: Option<u32>,
+    /// Only the vocabulary: enough for a tokenizer.
+    pub vocabulary_only: bool,
+    /// LoRA adapters, each with a scale.
+    pub lora: Vec<(PathBuf, f32)>,
+    /// Told of progress; may cancel.
+    pub progress: Option<Progress>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { mmap: true, mlock: false, gpu_layers: None, vocabulary_only: false, lora: Vec::new(), progress: None }
+    }
+}
+
+/// Element type of the key-value cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CacheType {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats: the default.
+    #[default]
+    F16,
+    /// 8-bit blocks: half of F16.
+    Q8_0,
+    /// 4-bit blocks: a quarter of F16; costs accuracy.
+    Q4_0,
+}
+
+/// What the rows of a session are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Output {
+    /// A score (logit) for every token of the vocabulary.
+    #[default]
+    Scores,
+    /// One vector for the whole span.
+    Embedding(Pooling),
+}
+
+/// How to run a loaded model.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Cache size in tokens, shared by all slots, and the longest sequence. `None`: the trained length, at most 4096.
+    pub context: Option<u32>,
+    /// Sequences that may run at once. Default 8.
+    pub parallel: u32,
+    /// Compute threads. `None`: one for each physical core the process may use.
+    pub threads: Option<u32>,
+    /// The most tokens in one step. Default 512.
+    pub batch: u32,
+    /// The most tokens computed together within a step. Default 512, at most `batch`.
+    pub ubatch: u32,
+    /// Element type of cached keys and values.
+    pub cache_type: CacheType,
+    /// Flash attention; `None` lets the engine choose.
+    pub flash_attention: Option<bool>,
+    /// Scores or embeddings.
+    pub output: Output,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            context: None,
+            parallel: 8,
+            threads: None,
+            batch: 512,
+            ubatch: 512,
+            cache_type: CacheType::default(),
+            flash_attention: None,
+            output: Output::default(),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Text to tokens and back, as one model does it.
+
+use crate::Result;
+
+/// A token id: an index into a model's vocabulary.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+#[repr(transparent)]
+pub struct Token(pub u32);
+
+/// A model's own tokenizer. Immutable: any number of threads may use it at once.
+pub trait Tokenizer: Send + Sync {
+    /// How many tokens there are; every id is below this.
+    fn vocabulary(&self) -> u32;
+
+    /// Appends the tokens of `text` to `out`.
+    ///
+    /// `add_special` adds the tokens the model wants around a text (BOS, for most). `parse_special` reads control
+    /// tokens written out in the text, such as `<|im_end|>`, as those tokens; leave it off for text from a user.
+    fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()>;
+
+    /// The bytes of one token, which may be part of a character; empty for control tokens and unknown ids.
+    fn bytes(&self, token: Token) -> &[u8];
+
+    /// The token's own text as the vocabulary spells it, control tokens included.
+    fn spelling(&self, token: Token) -> Option<&str>;
+
+    /// The token that begins a text, if the model has one.
+    fn bos(&self) -> Option<Token>;
+
+    /// The token that ends a text, if the model has one.
+    fn eos(&self) -> Option<Token>;
+
+    /// Whether `encode` with `add_special` puts BOS first.
+    fn adds_bos(&self) -> bool;
+
+    /// Whether generation ends at this token (end of text, end of turn, and their like).
+    fn is_end(&self, token: Token) -> bool;
+
+    /// The tokens that `parse_special` would read out of a text: control tokens, in no particular order.
+    fn control(&self) -> &[Token];
+}
