@@ -1,0 +1,50 @@
+//! llama.cpp as an engine: GGUF files of every architecture it knows, on the processor and, where compiled in, on GPUs.
+//!
+//! Deliberately not here: sampling, chat templates and grammars, which llama.cpp offers too. They are written once,
+//! above the engine trait, so that requests behave alike on every engine, and their asserts cannot be reached.
+//!
+//! A reader would ask why this does not simply use `llama-cpp-2`: it keeps every handle private, so what it lacks
+//! (batches of several sequences without unsoundness, several adapters, a thread pool, guards against exceptions)
+//! cannot be added to it. See `docs/decisions/001-llama-bindings.md`. All `unsafe` is in `ffi.rs`; C++ exceptions stop
+//! in `shim.cpp`.
+#![warn(missing_docs)]
+
+mod arrays;
+mod backend;
+mod ffi;
+mod load;
+mod log;
+mod model;
+mod params;
+mod session;
+mod threads;
+mod tokenizer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
+
+pub use backend::{Device, DeviceKind, SystemInfo, devices, system_info};
+pub use threads::default as default_threads;
+
+/// The engine's name in options, errors and `info`.
+const NAME: &str = "llama";
+
+/// llama.cpp.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Llama;
+
+impl Engine for Llama {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn accepts(&self, format: &str) -> bool {
+        format == "gguf"
+    }
+
+    fn load(&self, path: &Path, info: ModelInfo, options: &LoadOptions) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(load::load(path, info, options)?))
+    }
+}

@@ -1,0 +1,57 @@
+//! The extension module `trillm._core`: the only crate that knows Python.
+//!
+//! One file for each class. Everything that may take longer than a millisecond goes through [`enter`], the one door
+//! out of the interpreter lock. The decode threads never come in by it.
+#![forbid(unsafe_code)]
+
+mod completion;
+mod doctor;
+mod doorbell;
+mod enter;
+mod errors;
+mod info;
+mod lifetime;
+mod logs;
+mod model;
+mod params;
+mod store;
+mod stream;
+mod tokenizer;
+
+/// The native half of trillm.
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::completion::{Completion, Piece, Timings, Usage};
+    #[pymodule_export]
+    use crate::doctor::{doctor, engines, inspect};
+    #[pymodule_export]
+    use crate::doorbell::Doorbell;
+    #[pymodule_export]
+    use crate::errors::error_codes;
+    #[pymodule_export]
+    use crate::info::ModelInfo;
+    #[pymodule_export]
+    use crate::lifetime::close_all;
+    #[pymodule_export]
+    use crate::logs::{set_log_level, take_logs};
+    #[pymodule_export]
+    use crate::model::Model;
+    #[pymodule_export]
+    use crate::store::{Lock, Manifest, Reference, Staging, Store};
+    #[pymodule_export]
+    use crate::stream::Stream;
+    #[pymodule_export]
+    use crate::tokenizer::Tokenizer;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        // Threads must not outlive the interpreter, so they are stopped while it is still whole.
+        let at_exit = module.py().import("atexit")?;
+        at_exit.call_method1("register", (module.getattr("close_all")?,))?;
+        Ok(())
+    }
+}

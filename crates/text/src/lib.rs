@@ -1,0 +1,31 @@
+//! Text above the engines: messages to a prompt, bytes of tokens to text.
+//!
+//! On the way in, [`ChatFormat`] renders messages with the model's own template (the Jinja dialect of Hugging Face's
+//! `apply_chat_template`) and tokenises the result such that nothing a user wrote becomes a control token. A model
+//! without a template has no chat: the wrong format costs answers silently, so none is guessed.
+//!
+//! On the way out, [`Assembler`] puts characters together from the bytes of tokens ([`Detokenizer`]) and ends before
+//! a stop string ([`StopMatcher`]), however either is cut into tokens.
+//!
+//! Tokenizers themselves belong to the engines and stand behind [`trillm_core::Tokenizer`].
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod assembler;
+mod chat;
+mod detokenizer;
+mod error;
+mod guard;
+mod json;
+mod message;
+mod pycompat;
+mod stop;
+mod template;
+
+pub use assembler::Assembler;
+pub use chat::ChatFormat;
+pub use detokenizer::Detokenizer;
+pub use error::{Error, Result};
+pub use message::Message;
+pub use stop::StopMatcher;
+pub use template::{ChatTemplate, RenderOptions};

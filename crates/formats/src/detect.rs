@@ -1,0 +1,73 @@
+//! Tells formats apart by their first bytes.
+
+/// A format that can be read here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Format {
+    /// GGUF, the format of ggml and llama.cpp.
+    Gguf,
+}
+
+/// The format of a file that begins with `bytes`, by its magic number and not by its name.
+pub fn detect(bytes: &[u8]) -> Option<Format> {
+    bytes.starts_with(b"GGUF").then_some(Format::Gguf)
+}
+
+/// What a file that is not ours looks like, in words for an error message. Eight kilobytes of it suffice.
+pub(crate) fn describe(bytes: &[u8]) -> String {
+    /// Signatures at the start of a file. The old llama.cpp formats are spelled as they lie on the disk.
+    const SIGNATURES: &[(&[u8], &str)] = &[
+        (b"PK\x03\x04", "a zip archive (a PyTorch checkpoint, perhaps)"),
+        (b"version https://git-lfs", "a Git LFS pointer, a text that stands for the real file"),
+        (b"FUGG", "a GGUF file with its magic number reversed"),
+        (b"lmgg", "a GGML file, the format before GGUF"),
+        (b"fmgg", "a GGMF file, a format before GGUF"),
+        (b"tjgg", "a GGJT file, a format before GGUF"),
+        (b"algg", "a GGLA file, a LoRA adapter in a format before GGUF"),
+        (b"\x80\x02", "a Python pickle (a PyTorch checkpoint, perhaps)"),
+        (b"\x80\x03", "a Python pickle"),
+        (b"\x80\x04", "a Python pickle"),
+        (b"\x80\x05", "a Python pickle"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+        (b"BZh", "a bzip2 archive"),
+        (b"\xfd7zXZ\0", "an xz archive"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (b"\x89HDF\r\n", "an HDF5 file"),
+        (b"\x7fELF", "an ELF program"),
+        (b"\x93NUMPY", "a NumPy array"),
+    ];
+    if bytes.is_empty() {
+        return "an empty file".into();
+    }
+    if let Some((_, name)) = SIGNATURES.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return (*name).into();
+    }
+    if bytes.iter().all(|&byte| byte == 0) {
+        return "zeros: a download that never filled its file, perhaps".into();
+    }
+    // safetensors: the length of a JSON object, then the object.
+    if bytes.get(8) == Some(&b'{') && bytes.get(3..8).is_some_and(|high| high.iter().all(|&byte| byte == 0)) {
+        return "a safetensors file".into();
+    }
+    let text = bytes.trim_ascii_start();
+    let starts = |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    if starts(b"<!doctype html") || starts(b"<html") {
+        return "an HTML page: an error or login page saved under the model's name, perhaps".into();
+    }
+    if starts(b"<?xml") {
+        return "an XML document: a storage service's error message, perhaps".into();
+    }
+    if starts(b"{") || starts(b"[") {
+        return "JSON text".into();
+    }
+    // ONNX has no magic number: a protobuf whose first field is the small integer `ir_version`, then a string.
+    if matches!(bytes, [0x08, 1..=0x20, 0x12 | 0x3a | 0x42, ..]) {
+        return "an ONNX model".into();
+    }
+    if bytes.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
+        return "plain text".into();
+    }
+    let head: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("bytes {}", head.join(" "))
+}

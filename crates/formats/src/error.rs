@@ -1,0 +1,236 @@
+//! What can be wrong with a model file.
+
+use std::path::PathBuf;
+
+use trillm_core::Coded;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A file that cannot be read, is damaged, or must not reach an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder, a device, a pipe.
+    #[error("{} is not a regular file", .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// An error in one file, with the file's name.
+    #[error("{}: {error}", .path.display())]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
+    /// The first bytes belong to no format known here.
+    #[error("expected a GGUF file, found {found}")]
+    UnknownFormat {
+        /// What the bytes look like.
+        found: String,
+    },
+    /// A GGUF file for big-endian machines.
+    #[error("the GGUF version at offset 4 is {version:#010x}: the file is big-endian, expected little-endian")]
+    BigEndian {
+        /// The version as a little-endian machine reads it.
+        version: u32,
+    },
+    /// A GGUF version that was retired or does not exist yet.
+    #[error("the GGUF version at offset 4 is {found}, expected 2 or 3")]
+    Version {
+        /// The version.
+        found: u32,
+    },
+    /// The file ends too early.
+    #[error("the file ends inside {what}: expected at least {needed} bytes, found {size}")]
+    Truncated {
+        /// What is cut off.
+        what: String,
+        /// The length the file should have at least.
+        needed: u64,
+        /// The length it has.
+        size: u64,
+    },
+    /// The caller handed over less than the whole header.
+    #[error("the header needs at least {needed} bytes of the file, {given} were given")]
+    Incomplete {
+        /// Bytes needed so far.
+        needed: u64,
+        /// Bytes given.
+        given: u64,
+    },
+    /// A number over the limits that any real file keeps.
+    #[error("{what} at offset {offset}: found {found}, expected at most {limit}")]
+    Limit {
+        /// What is counted.
+        what: String,
+        /// Where.
+        offset: u64,
+        /// The number.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A header that is not what the format asks for.
+    #[error("{what} at offset {offset}: found {found}, expected {expected}")]
+    Malformed {
+        /// What is wrong.
+        what: String,
+        /// Where.
+        offset: u64,
+        /// What stands there.
+        found: String,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// Two keys or two tensors of one name.
+    #[error("the {what} {name:?} at offset {offset} was there before, expected distinct names")]
+    Duplicate {
+        /// `key` or `tensor`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Where the second one stands.
+        offset: u64,
+    },
+    /// A key that must be there is not.
+    #[error("the key {key} is missing, expected {expected}")]
+    MissingKey {
+        /// The key.
+        key: String,
+        /// What it should hold.
+        expected: String,
+    },
+    /// A key holds what no engine may see.
+    #[error("the key {key} holds {found}, expected {expected}")]
+    Key {
+        /// The key.
+        key: String,
+        /// What it holds.
+        found: String,
+        /// What it should hold.
+        expected: String,
+    },
+    /// A tensor that must be there is not.
+    #[error("the tensor {name} is missing, expected {expected}")]
+    MissingTensor {
+        /// The tensor.
+        name: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// A tensor that no engine may see.
+    #[error("the tensor {name} has {found}, expected {expected}")]
+    Tensor {
+        /// The tensor.
+        name: String,
+        /// What it has.
+        found: String,
+        /// What it should have.
+        expected: String,
+    },
+    /// An architecture that no engine here knows.
+    #[error("the architecture {name:?} is not known")]
+    Architecture {
+        /// The architecture.
+        name: String,
+    },
+    /// A file that only works beside another model.
+    #[error("the architecture {name:?} {reason}")]
+    NotRunnable {
+        /// The architecture.
+        name: String,
+        /// Why it cannot be loaded as a model.
+        reason: &'static str,
+    },
+    /// A file that holds a tokenizer and no weights.
+    #[error("the file has no tensors: it holds a vocabulary at most, expected a model")]
+    VocabularyOnly,
+    /// A split model was opened at a later file.
+    #[error("this is file {number} of {count} of a split model, expected the first, {}", .first.display())]
+    NotFirstShard {
+        /// This file, counted from one.
+        number: u32,
+        /// How many there are.
+        count: u32,
+        /// What the first file is called.
+        first: PathBuf,
+    },
+    /// A file of a split model is not there.
+    #[error("file {number} of {count} of a split model is missing: expected {}", .path.display())]
+    MissingShard {
+        /// The file, counted from one.
+        number: u32,
+        /// How many there are.
+        count: u32,
+        /// What it is called.
+        path: PathBuf,
+    },
+    /// The name of a split model's first file does not follow the rule by which the others are found.
+    #[error("the file is the first of {count} of a split model, expected a name that ends in {expected}")]
+    ShardName {
+        /// How many there are.
+        count: u32,
+        /// How the name should end.
+        expected: String,
+    },
+}
+
+impl Error {
+    /// This error, said of one file.
+    pub(crate) fn of(self, path: &std::path::Path) -> Self {
+        Self::In { path: path.to_owned(), error: Box::new(self) }
+    }
+}
+
+impl Coded for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "read_failed",
+            Self::NotAFile { .. } => "not_a_file",
+            Self::In { error, .. } => error.code(),
+            Self::UnknownFormat { .. } => "unknown_format",
+            Self::BigEndian { .. } | Self::Version { .. } => "unsupported_version",
+            Self::Truncated { .. } | Self::Incomplete { .. } => "truncated",
+            Self::Limit { .. } => "over_limit",
+            Self::Malformed { .. } | Self::Duplicate { .. } => "malformed",
+            Self::MissingKey { .. } => "missing_key",
+            Self::Key { .. } => "invalid_key",
+            Self::MissingTensor { .. } => "missing_tensor",
+            Self::Tensor { .. } => "invalid_tensor",
+            Self::Architecture { .. } | Self::NotRunnable { .. } => "unsupported_architecture",
+            Self::VocabularyOnly => "vocabulary_only",
+            Self::NotFirstShard { .. } => "not_first_shard",
+            Self::MissingShard { .. } => "missing_shard",
+            Self::ShardName { .. } => "invalid_shard_name",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::In { error, .. } => return error.hint(),
+            Self::Truncated { .. } => "the download may be incomplete: fetch the file again".into(),
+            Self::BigEndian { .. } | Self::Version { .. } => {
+                "convert the model again with a current version of llama.cpp's tools".into()
+            }
+            Self::Limit { .. } | Self::Malformed { .. } | Self::Duplicate { .. } | Self::MissingTensor { .. } => {
+                "the file is damaged or was not written by a proper tool: fetch or convert it again".into()
+            }
+            Self::VocabularyOnly => "open it as a tokenizer, or name a file with weights".into(),
+            Self::NotFirstShard { first, .. } => format!("load {}", first.display()),
+            Self::MissingShard { .. } => "put all files of the model into one folder".into(),
+            Self::ShardName { .. } => "give the files back the names they came with".into(),
+            Self::Architecture { .. } => "a newer version may know it".into(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! Attention heads: how many, how wide. llama.cpp divides by these and asserts that tensors fit each other.
+
+use super::architecture::Architecture;
+use super::hyper::MAX_WIDTH;
+use super::keys::Keys;
+use crate::{Error, Result};
+
+/// The most heads: sixteen times the most that are known.
+const MAX_HEADS: u32 = 4096;
+
+/// Checks them for a model of `layers` layers of `width`.
+pub(crate) fn check(keys: &Keys<'_, '_>, architecture: &Architecture, layers: u32, width: u32) -> Result<()> {
+    const HEADS: &str = "attention.head_count";
+    const KV_HEADS: &str = "attention.head_count_kv";
+    let heads = keys.layered(HEADS, layers, MAX_HEADS)?;
+    let Some(heads) = heads.filter(|heads| heads.iter().any(|&count| count > 0)) else {
+        return match architecture.recurrent {
+            true => Ok(()),
+            false if keys.gguf.get(&keys.name(HEADS)).is_some() => keys.wrong(HEADS, 0, "a number above zero"),
+            false => Err(Error::MissingKey { key: keys.name(HEADS), expected: "a number above zero".into() }),
+        };
+    };
+    let kv_heads = keys.layered(KV_HEADS, layers, MAX_HEADS)?.unwrap_or_else(|| heads.clone());
+    if !architecture.heads_by_layer && !architecture.recurrent {
+        for (key, counts) in [(HEADS, &heads), (KV_HEADS, &kv_heads)] {
+            if counts.iter().any(|&count| count == 0 || count != counts[0]) {
+                return keys.wrong(key, format_args!("{counts:?}"), "one number above zero for all layers");
+            }
+        }
+    }
+    for (layer, (&heads, &kv_heads)) in heads.iter().zip(&kv_heads).enumerate() {
+        if kv_heads > 0 && heads % kv_heads != 0 {
+            return keys.wrong(KV_HEADS, kv_heads, format!("a divisor of {heads}, the heads of layer {layer}"));
+        }
+    }
+    sizes(keys, architecture, heads[0], width)
+}
+
+/// The width of heads, in all layers and, where they are told apart, in those with a sliding window.
+fn sizes(keys: &Keys<'_, '_>, architecture: &Architecture, heads: u32, width: u32) -> Result<()> {
+    const KEY: &str = "attention.key_length";
+    const VALUE: &str = "attention.value_length";
+    const ROPE: &str = "rope.dimension_count";
+    if heads == 0 {
+        return Ok(());
+    }
+    let default = width / heads;
+    let size = |name: &str, default: u32| Ok::<_, Error>(keys.within(name, 1..=MAX_WIDTH)?.unwrap_or(default));
+    let (mut key, mut value) = (size(KEY, default)?, size(VALUE, default)?);
+    if key == 0 || value == 0 {
+        return keys.wrong("attention.head_count", heads, format!("at most {width}, the width of the model"));
+    }
+    let mut rope = keys.within(ROPE, 0..=MAX_WIDTH)?.unwrap_or(key);
+    for suffix in ["", "_swa"] {
+        key = size(&format!("{KEY}{suffix}"), key)?;
+        value = size(&format!("{VALUE}{suffix}"), value)?;
+        let rope_key = format!("{ROPE}{suffix}");
+        rope = keys.within(&rope_key, 0..=MAX_WIDTH)?.unwrap_or(rope);
+        if architecture.equal_heads && key != value {
+            return keys.wrong(&format!("{VALUE}{suffix}"), value, format!("{key}, the size of a key"));
+        }
+        if architecture.whole_rope && rope != key {
+            return keys.wrong(&rope_key, rope, format!("{key}, the size of a head"));
+        }
+        if rope > key || rope % 2 != 0 {
+            return keys.wrong(&rope_key, rope, format!("an even number up to {key}, the size of a head"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Hyper-parameters: the numbers that size a model, as `llama_model_base::load_hparams` reads and asserts them.
+
+use trillm_core::Pooling;
+
+use super::architecture::Architecture;
+use super::keys::Keys;
+use super::value::Value;
+use super::{Gguf, heads, rules};
+use crate::{Error, Result};
+
+/// `LLAMA_MAX_LAYERS`.
+pub(crate) const MAX_LAYERS: u32 = 512;
+/// `LLAMA_MAX_EXPERTS`.
+const MAX_EXPERTS: u32 = 1024;
+/// The widest hidden state, forty times that of the widest model known; it keeps products of two sizes in 64 bits.
+pub(crate) const MAX_WIDTH: u32 = 1 << 20;
+/// Positions are `int32_t` in llama.cpp.
+const MAX_CONTEXT: u32 = i32::MAX as u32;
+
+/// Divisors and loop counts: zero would stop the process.
+const POSITIVE: &[&str] = &[
+    "attention.group_norm_groups",
+    "attention.indexer.block_size",
+    "attention.output_group_count",
+    "attention.relative_buckets_count",
+    "experts_per_group",
+    "full_attention_interval",
+    "hrm.h_cycles",
+    "hrm.l_cycles",
+    "hrm.layers_per_stack",
+    "kda.head_dim",
+    "ssm.conv_kernel",
+    "ssm.inner_size",
+    "ssm.state_size",
+    "ssm.time_step_rank",
+    "wkv.head_size",
+];
+
+/// Small numbers under square roots, which ggml asserts not to be negative; and factors that it divides by unless zero.
+const NOT_NEGATIVE: &[&str] = &[
+    "attention.group_norm_epsilon",
+    "attention.layer_norm_epsilon",
+    "attention.layer_norm_rms_epsilon",
+    "hyper_connection.epsilon",
+    "rope.scale_linear",
+    "rope.scaling.factor",
+];
+
+/// Numbers that go through a logarithm.
+const ABOVE_ZERO: &[&str] = &["rope.freq_base", "rope.freq_base_swa"];
+
+/// What the rest of the code wants to know of them.
+pub(crate) struct Hyper {
+    pub(crate) layers: u32,
+    pub(crate) width: u32,
+    pub(crate) context: u32,
+    pub(crate) pooling: Option<Pooling>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The architecture's name.
+pub(crate) fn architecture<'a>(gguf: &Gguf<'a>) -> Result<&'a str> {
+    const KEY: &str = "general.architecture";
+    let expected = || "the name of an architecture".into();
+    gguf.text(KEY)?.ok_or_else(|| Error::MissingKey { key: KEY.into(), expected: expected() })
+}
+
+/// Reads and checks all of them.
+pub(crate) fn read(gguf: &Gguf<'_>) -> Result<Hyper> {
+    let name = architecture(gguf)?;
+    let architecture = Architecture::find(name)?;
+    let keys = Keys { gguf, architecture: name };
+
+    let layers = keys.required("block_count", 1..=MAX_LAYERS)?;
+    let width = keys.required("embedding_length", 1..=MAX_WIDTH)?;
+    let context = keys.required("context_length", 1..=MAX_CONTEXT)?;
+    keys.within("embedding_length_out", 0..=MAX_WIDTH)?;
+    keys.within("nextn_predict_layers", 0..=layers - 1)?;
+    keys.within("leading_dense_block_count", 0..=layers)?;
+    keys.layered("attention.sliding_window", layers, MAX_CONTEXT)?;
+    keys.layered("feed_forward_length", layers, 1 << 24)?;
+    for key in POSITIVE {
+        keys.within(key, 1..=MAX_CONTEXT)?;
+    }
+    floats(&keys)?;
+    rope(&keys)?;
+    experts(&keys, layers)?;
+    heads::check(&keys, &architecture, layers, width)?;
+    rules::check(&keys, layers, width)?;
+
+    let mut notes = Vec::new();
+    let pooling = pooling(&keys, &mut notes)?;
+    Ok(Hyper { layers, width, context, pooling, notes })
+}
+
+/// Every float of the architecture is finite and, where that matters, not negative or not zero.
+fn floats(keys: &Keys<'_, '_>) -> Result<()> {
+    for (key, value) in keys.gguf.keys() {
+        let Some(key) = key.strip_prefix(keys.architecture).and_then(|key| key.strip_prefix('.')) else { continue };
+        let number = match value {
+            Value::F32(number) => f64::from(*number),
+            Value::F64(number) => *number,
+            _ => continue,
+        };
+        if !number.is_finite() {
+            return keys.wrong(key, value, "a finite number");
+        }
+        if number < 0.0 && NOT_NEGATIVE.contains(&key) {
+            return keys.wrong(key, value, "zero or above");
+        }
+        if number <= 0.0 && ABOVE_ZERO.contains(&key) {
+            return keys.wrong(key, value, "a number above zero");
+        }
+    }
+    Ok(())
+}
+
+/// Rotary positions: llama.cpp asserts that it knows the kind of scaling, and divides by the sum of sections.
+fn rope(keys: &Keys<'_, '_>) -> Result<()> {
+    const SCALING: &str = "rope.scaling.type";
+    const SECTIONS: &str = "rope.dimension_sections";
+    let scaling = keys.gguf.text(&keys.name(SCALING))?;
+    if let Some(scaling) = scaling.filter(|scaling| !["none", "linear", "yarn", "longrope"].contains(scaling)) {
+        return keys.wrong(SCALING, format_args!("{scaling:?}"), "none, linear, yarn or longrope");
+    }
+    if let Some(Value::Array(sections)) = keys.gguf.get(&keys.name(SECTIONS)) {
+        let sizes: Vec<i32> = sections.words().map(i32::from_le_bytes).collect();
+        let total: i64 = sizes.iter().copied().map(i64::from).sum();
+        if sizes.is_empty() || sizes.len() > 4 || sizes.iter().any(|&size| size < 0) || total == 0 {
+            return keys.wrong(SECTIONS, format_args!("{sizes:?}"), "up to four sizes, not all of them zero");
+        }
+    }
+    Ok(())
+}
+
+/// Mixtures of experts: counts and groups, all asserted.
+fn experts(keys: &Keys<'_, '_>, layers: u32) -> Result<()> {
+    let experts = keys.within("expert_count", 0..=MAX_EXPERTS)?.unwrap_or(0);
+    // Two architectures write a single expert for none and have llama.cpp forget it.
+    let single = matches!(keys.architecture, "hunyuan_vl" | "hunyuan-dense") && experts <= 1;
+    if !single {
+        let used = keys.layered("expert_used_count", layers, experts)?.unwrap_or_default();
+        if experts > 0 && used.iter().all(|&used| used == 0) {
+            return keys.wrong("expert_used_count", 0, format!("a number from 1 to {experts}"));
+        }
+    }
+    let groups = keys.within("expert_group_count", 0..=experts.saturating_sub(1))?.unwrap_or(0);
+    if groups > 1 {
+        if experts % groups != 0 {
+            return keys.wrong("expert_group_count", groups, format!("a divisor of {experts}, the number of experts"));
+        }
+        keys.required("expert_group_used_count", 1..=groups - 1)?;
+    }
+    keys.within("expert_gating_func", 1..=4)?;
+    Ok(())
+}
+
+/// How vectors for tokens become one for a text. A number that llama.cpp does not know aborts it.
+fn pooling(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Option<Pooling>> {
+    keys.within("classifier.pooling_type", 0..=4)?;
+    Ok(match keys.within("pooling_type", 0..=4)? {
+        Some(1) => Some(Pooling::Mean),
+        Some(2) => Some(Pooling::First),
+        Some(3) => Some(Pooling::Last),
+        Some(4) => {
+            notes.push("the model ranks pairs of texts (pooling type 4), which is not supported".into());
+            None
+        }
+        _ => None,
+    })
+}

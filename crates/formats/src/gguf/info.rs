@@ -1,0 +1,103 @@
+//! From a sound file to [`ModelInfo`].
+
+use std::collections::BTreeMap;
+
+use trillm_core::ModelInfo;
+
+use super::hyper::{self, Hyper};
+use super::keys::{self, Keys};
+use super::tensor::Tensor;
+use super::tokenizer::{self, Vocabulary};
+use super::{Gguf, limits, types, weights};
+use crate::{Error, Result};
+
+impl Gguf<'_> {
+    /// Checks that this file, alone, makes a model that an engine may load, and says what it is.
+    ///
+    /// `path` is left empty, and `name` too if the file does not name the model.
+    ///
+    /// # Errors
+    /// [`Error::VocabularyOnly`] if there are no tensors; otherwise what an engine would stumble over.
+    pub fn model(&self) -> Result<ModelInfo> {
+        self.model_with(&[])
+    }
+
+    /// The same for a model whose tensors continue in other files.
+    pub(crate) fn model_with(&self, others: &[Gguf<'_>]) -> Result<ModelInfo> {
+        let Hyper { layers, width, context, pooling, notes } = match hyper::architecture(self) {
+            Ok(_) if self.tensors.is_empty() && others.iter().all(|other| other.tensors.is_empty()) => {
+                return Err(Error::VocabularyOnly);
+            }
+            Ok(_) => hyper::read(self)?,
+            Err(error) => return Err(error),
+        };
+        let mut info = self.vocabulary()?;
+        for file in std::iter::once(self).chain(others) {
+            weights::check(file)?;
+        }
+        let tensors = || self.tensors.iter().chain(others.iter().flat_map(|other| &other.tensors));
+        weights::embedding(tensors(), width, info.vocabulary)?;
+        info.bytes = std::iter::once(self).chain(others).map(|file| file.file_size).sum();
+        info.parameters = tensors().map(Tensor::elements).fold(0, u64::saturating_add);
+        info.quantization = self.quantization(tensors())?;
+        info.context_trained = context;
+        info.width = width;
+        info.layers = layers;
+        info.pooling = pooling;
+        info.notes.extend(notes);
+        Ok(info)
+    }
+
+    /// Checks that this file holds a tokenizer, and says what it is. Tensors may be absent, and so may the numbers
+    /// that size a model: they are given if they are there.
+    ///
+    /// # Errors
+    /// What llama.cpp's vocabulary would stumble over.
+    pub fn vocabulary(&self) -> Result<ModelInfo> {
+        let architecture = hyper::architecture(self)?;
+        let Vocabulary { tokens, mut notes } = tokenizer::read(self, architecture)?;
+        let keys = Keys { gguf: self, architecture };
+        let number = |key: &str| keys.u32(key).map(Option::unwrap_or_default);
+        // Some padding is natural: writers align the end, too.
+        let trailing = self.trailing();
+        if !self.tensors.is_empty() && trailing >= u64::from(self.alignment) {
+            notes.push(format!("{trailing} bytes behind the last tensor are ignored"));
+        }
+        Ok(ModelInfo {
+            name: self.text("general.name")?.unwrap_or_default().into(),
+            format: "gguf",
+            architecture: architecture.into(),
+            bytes: self.file_size,
+            context_trained: number("context_length")?,
+            width: number("embedding_length")?,
+            layers: number("block_count")?,
+            vocabulary: tokens,
+            chat_template: self.chat_template()?,
+            license: self.text("general.license")?.map(Into::into),
+            notes,
+            ..ModelInfo::default()
+        })
+    }
+
+    fn chat_template(&self) -> Result<Option<String>> {
+        const KEY: &str = "tokenizer.chat_template";
+        match self.text(KEY)? {
+            Some(template) if template.len() > limits::CHAT_TEMPLATE => {
+                let found = format!("a string of {} bytes", template.len());
+                Err(keys::wrong(KEY, found, format!("at most {}", limits::CHAT_TEMPLATE)))
+            }
+            template => Ok(template.map(Into::into)),
+        }
+    }
+
+    /// The type that most bytes are in, by the name of the whole mix where the file says one that agrees.
+    fn quantization<'t>(&self, tensors: impl Iterator<Item = &'t Tensor<'t>>) -> Result<String> {
+        let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
+        for tensor in tensors {
+            *bytes.entry(tensor.kind.name).or_default() += tensor.bytes;
+        }
+        let dominant = bytes.into_iter().max_by_key(|&(_, bytes)| bytes).map_or("", |(name, _)| name);
+        let named = self.u32("general.file_type")?.and_then(|id| types::file_type(id, dominant));
+        Ok(named.unwrap_or(dominant).into())
+    }
+}

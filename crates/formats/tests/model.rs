@@ -1,0 +1,174 @@
+//! Attacks on the numbers that size a model, and on the tensors that must fit them.
+
+mod common;
+
+use common::{V, Writer, model, text};
+use trillm_core::Pooling;
+
+fn with(key: &str, value: V) -> Writer {
+    Writer::model().key(key, value)
+}
+
+fn number(key: &str, value: u32) -> Writer {
+    with(&format!("llama.{key}"), V::U32(value))
+}
+
+fn float(key: &str, value: f32) -> Writer {
+    with(&format!("llama.{key}"), V::F32(value))
+}
+
+fn without(key: &str) -> Writer {
+    Writer::model().without(key)
+}
+
+/// The model with the keys of another architecture.
+fn of(architecture: &str) -> Writer {
+    Writer::model().key("general.architecture", text(architecture)).set(|w| {
+        for (key, _) in &mut w.keys {
+            if let Some(rest) = key.strip_prefix(b"llama.") {
+                *key = [architecture.as_bytes(), b".", rest].concat();
+            }
+        }
+    })
+}
+
+fn experts(count: u32, used: u32) -> Writer {
+    number("expert_count", count).key("llama.expert_used_count", V::U32(used))
+}
+
+fn heads(heads: u32, kv_heads: u32) -> Writer {
+    number("attention.head_count", heads).key("llama.attention.head_count_kv", V::U32(kv_heads))
+}
+
+refused! { model;
+    vocabulary_only: Writer::vocabulary() => "vocabulary_only", "no tensors";
+    architecture_missing: without("general.architecture") => "missing_key", "general.architecture";
+    architecture_of_other_type: with("general.architecture", V::U32(1)) => "invalid_key", "expected a string";
+    architecture_unknown: of("gpt5") => "unsupported_architecture", "\"gpt5\" is not known";
+    architecture_with_zero: with("general.architecture", text("llama\0")) => "unsupported_architecture", "\"llama\\0\" is not known";
+    architecture_of_images: of("clip") => "unsupported_architecture", "image part";
+    architecture_of_drafts: of("eagle3") => "unsupported_architecture", "drafts for another model";
+
+    no_layers: number("block_count", 0) => "invalid_key", "expected 1 to 512";
+    layers_over_limit: number("block_count", 513) => "invalid_key", "llama.block_count holds 513, expected 1 to 512";
+    layers_missing: without("llama.block_count") => "missing_key", "llama.block_count";
+    layers_of_other_type: with("llama.block_count", V::U64(1)) => "invalid_key", "1 (u64), expected a number (u32)";
+    no_width: number("embedding_length", 0) => "invalid_key", "llama.embedding_length";
+    width_missing: without("llama.embedding_length") => "missing_key", "llama.embedding_length";
+    width_huge: number("embedding_length", u32::MAX) => "invalid_key", "llama.embedding_length";
+    no_context: number("context_length", 0) => "invalid_key", "llama.context_length";
+    context_missing: without("llama.context_length") => "missing_key", "llama.context_length";
+    context_negative: number("context_length", u32::MAX) => "invalid_key", "llama.context_length";
+    more_prediction_layers_than_layers: number("nextn_predict_layers", 1) => "invalid_key", "nextn_predict_layers";
+    more_dense_layers_than_layers: number("leading_dense_block_count", 2) => "invalid_key", "leading_dense";
+    feed_forward_of_other_length: with("llama.feed_forward_length", V::U32s(vec![16, 16]))
+        => "invalid_key", "an array of 2, expected one number for each of 1 layers";
+    feed_forward_of_strings: with("llama.feed_forward_length", text("16")) => "invalid_key", "feed_forward_length";
+
+    no_heads: number("attention.head_count", 0) => "invalid_key", "llama.attention.head_count holds 0";
+    heads_missing: without("llama.attention.head_count") => "missing_key", "llama.attention.head_count";
+    more_heads_than_width: heads(16, 1) => "invalid_key", "at most 8, the width of the model";
+    heads_over_limit: heads(1 << 30, 1) => "invalid_key", "at most 4096";
+    kv_heads_no_divisor: heads(2, 3) => "invalid_key", "a divisor of 2, the heads of layer 0";
+    kv_heads_zero: heads(2, 0) => "invalid_key", "one number above zero for all layers";
+    heads_differ_by_layer: heads(2, 1).key("llama.block_count", V::U32(2))
+        .key("llama.attention.head_count", V::U32s(vec![2, 4])) => "invalid_key", "[2, 4]";
+    heads_of_other_length: with("llama.attention.head_count", V::U32s(vec![2, 2])) => "invalid_key", "an array of 2";
+    key_length_zero: number("attention.key_length", 0) => "invalid_key", "key_length";
+    key_and_value_differ: number("attention.value_length", 8) => "invalid_key", "4, the size of a key";
+    rope_over_head: number("rope.dimension_count", 6) => "invalid_key", "4, the size of a head";
+    rope_odd: of("gptneox").key("gptneox.rope.dimension_count", V::U32(3)) => "invalid_key", "an even number up to 4";
+    rope_scaling_unknown: with("llama.rope.scaling.type", text("ntk")) => "invalid_key", "\"ntk\"";
+    rope_base_zero: float("rope.freq_base", 0.0) => "invalid_key", "above zero";
+    rope_base_nan: float("rope.freq_base", f32::NAN) => "invalid_key", "a finite number";
+    rope_factor_negative: float("rope.scaling.factor", -1.0) => "invalid_key", "zero or above";
+    rope_sections_of_zero: with("llama.rope.dimension_sections", V::I32s(vec![0; 4])) => "invalid_key", "not all of them zero";
+    epsilon_negative: float("attention.layer_norm_rms_epsilon", -1e-5) => "invalid_key", "zero or above";
+    epsilon_infinite: float("attention.layer_norm_rms_epsilon", f32::INFINITY) => "invalid_key", "a finite number";
+    any_float_nan: float("logit_scale", f32::NAN) => "invalid_key", "llama.logit_scale";
+
+    experts_over_limit: experts(1025, 2) => "invalid_key", "0 to 1024";
+    experts_none_used: experts(8, 0) => "invalid_key", "a number from 1 to 8";
+    experts_more_used_than_there_are: experts(8, 9) => "invalid_key", "at most 8";
+    experts_used_without_any: experts(0, 1) => "invalid_key", "at most 0";
+    expert_groups_no_divisor: experts(8, 2).key("llama.expert_group_count", V::U32(3)) => "invalid_key", "a divisor of 8";
+    expert_groups_none_used: experts(8, 2).key("llama.expert_group_count", V::U32(4)) => "missing_key", "group_used";
+    expert_groups_all_used: experts(8, 2).key("llama.expert_group_count", V::U32(4))
+        .key("llama.expert_group_used_count", V::U32(4)) => "invalid_key", "1 to 3";
+    expert_gating_unknown: number("expert_gating_func", 9) => "invalid_key", "1 to 4";
+    pooling_unknown: number("pooling_type", 5) => "invalid_key", "0 to 4";
+    divisor_zero: number("full_attention_interval", 0) => "invalid_key", "full_attention_interval";
+    recurrent_head_size_zero: of("rwkv7").key("rwkv7.wkv.head_size", V::U32(0)) => "invalid_key", "wkv.head_size";
+    recurrent_head_size_no_divisor: of("rwkv7").key("rwkv7.wkv.head_size", V::U32(3)) => "invalid_key", "a divisor of 8";
+    state_space_groups_missing: of("mamba2").key("mamba2.ssm.inner_size", V::U32(16))
+        .key("mamba2.ssm.time_step_rank", V::U32(4)) => "invalid_key", "mamba2.ssm.group_count";
+    state_space_heads_no_divisor: of("mamba2").key("mamba2.ssm.inner_size", V::U32(16))
+        .key("mamba2.ssm.time_step_rank", V::U32(5)) => "invalid_key", "a divisor of 16";
+    baichuan_of_unknown_size: of("baichuan") => "invalid_key", "32 or 40";
+
+    embedding_missing: Writer::model().drop_tensor("token_embd.weight") => "missing_tensor", "[8, 259]";
+    embedding_of_fewer_tokens: Writer::model().change("token_embd.weight", |t| { t.dims[1] = 258; t.len -= 32; })
+        => "invalid_tensor", "the shape [8, 258], expected the shape [8, 259]";
+    embedding_of_other_width: number("embedding_length", 16).key("llama.rope.dimension_count", V::U32(8))
+        => "invalid_tensor", "expected the shape [16, 259]";
+    norm_not_f32: Writer::model().change("output_norm.weight", |t| { t.kind = 1; t.len = 16; })
+        => "invalid_tensor", "the type F16, expected F32";
+    bias_not_f32: Writer::model().tensor("blk.0.attn_q.bias", &[8, 2], 1) => "invalid_tensor", "the type F16, expected F32";
+    matrix_of_integers: Writer::model().change("blk.0.attn_q.weight", |t| t.kind = 26) => "invalid_tensor", "the type I32";
+    matrix_of_doubles: Writer::model().change("blk.0.attn_q.weight", |t| { t.kind = 28; t.len *= 2; })
+        => "invalid_tensor", "the type F64";
+    alignment_too_small_to_map: Writer::model().key("general.alignment", V::U32(8)).set(|w| w.alignment = 8)
+        .tensor("x", &[2], 0).tensor("y", &[2], 0) => "invalid_tensor", "a multiple of 32";
+    name_of_other_type: with("general.name", V::U32(1)) => "invalid_key", "general.name";
+    template_of_other_type: with("tokenizer.chat_template", V::U32(1)) => "invalid_key", "tokenizer.chat_template";
+    template_too_long: with("tokenizer.chat_template", text(&"x".repeat((1 << 20) + 1))) => "invalid_key", "at most 1048576";
+}
+
+#[test]
+fn what_the_file_says_is_in_the_info() {
+    let writer = with("general.license", text("mit"))
+        .key("tokenizer.chat_template", text("{{ messages }}"))
+        .key("llama.pooling_type", V::U32(3));
+    let info = model(&writer.bytes()).expect("accepted");
+    assert_eq!(info.license.as_deref(), Some("mit"));
+    assert_eq!(info.chat_template.as_deref(), Some("{{ messages }}"));
+    assert_eq!(info.pooling, Some(Pooling::Last));
+    assert_eq!((info.engine, info.device.as_str(), info.weights), ("", "", ""));
+}
+
+#[test]
+fn the_quantization_is_named_after_most_bytes() {
+    let half = |w: Writer| w.change("token_embd.weight", |t| (t.kind, t.len) = (1, t.len / 2));
+    assert_eq!(model(&half(Writer::model()).bytes()).expect("accepted").quantization, "F16");
+    let lies = half(Writer::model().key("general.file_type", V::U32(15)));
+    assert_eq!(model(&lies.bytes()).expect("accepted").quantization, "F16");
+}
+
+#[test]
+fn experts_and_layers_in_arrays_pass() {
+    let writer =
+        experts(8, 2).key("llama.expert_group_count", V::U32(4)).key("llama.expert_group_used_count", V::U32(2));
+    model(&writer.bytes()).expect("accepted");
+    let writer =
+        with("llama.attention.head_count_kv", V::I32s(vec![1])).key("llama.feed_forward_length", V::U32s(vec![16]));
+    model(&writer.bytes()).expect("accepted");
+}
+
+/// Every number of the header set to every value at the edge of a range: whatever the outcome, no panic.
+#[test]
+fn edge_values_do_no_harm() {
+    let edges: Vec<u32> =
+        (0..32).flat_map(|bit| [1u32 << bit, (1 << bit) - 1, (1 << bit) + 1]).chain([u32::MAX]).collect();
+    let numbers: Vec<String> = Writer::model()
+        .keys
+        .iter()
+        .filter(|(_, value)| matches!(value, V::U32(_)))
+        .map(|(key, _)| String::from_utf8_lossy(key).into_owned())
+        .collect();
+    for key in &numbers {
+        for &edge in &edges {
+            drop(model(&with(key, V::U32(edge)).bytes()));
+            drop(model(&with(key, V::U32s(vec![edge])).bytes()));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Models split over files, and files that are none.
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::{Folder, V, Writer, refused};
+use trillm_formats::{Error, inspect, inspect_vocabulary};
+
+/// The tiny model in `count` files: the metadata and one tensor in the first, the rest shared out.
+fn shards(count: u16) -> Vec<Writer> {
+    let mut first = Writer::model();
+    let mut tensors = std::mem::take(&mut first.tensors);
+    let total = tensors.len() as i32;
+    let mut shards = vec![first];
+    shards.extend((1..count).map(|_| Writer::empty()));
+    for (index, shard) in shards.iter_mut().enumerate() {
+        let rest = if index + 1 == usize::from(count) { tensors.len() } else { 1 };
+        shard.tensors = tensors.drain(..rest).collect();
+        shard.keys.push((b"split.no".into(), V::U16(index as u16)));
+        shard.keys.push((b"split.count".into(), V::U16(count)));
+        shard.keys.push((b"split.tensors.count".into(), V::I32(total)));
+    }
+    shards
+}
+
+fn name(number: usize, count: usize) -> String {
+    format!("tiny-{number:05}-of-{count:05}.gguf")
+}
+
+/// Writes them, and returns the path of the first.
+fn write(folder: &Folder, shards: &[Writer]) -> PathBuf {
+    for (index, shard) in shards.iter().enumerate() {
+        folder.write(&name(index + 1, shards.len()), &shard.bytes());
+    }
+    folder.0.join(name(1, shards.len()))
+}
+
+#[test]
+fn split_models_are_read_as_one() {
+    let whole = common::model(&Writer::model().bytes()).expect("accepted");
+    for count in 1..=4 {
+        let folder = Folder::new(&format!("whole-{count}"));
+        let shards = shards(count);
+        let path = write(&folder, &shards);
+        let info = inspect(&path).expect("accepted");
+        assert_eq!((info.parameters, info.vocabulary), (whole.parameters, whole.vocabulary));
+        assert_eq!(info.bytes, shards.iter().map(|shard| shard.bytes().len() as u64).sum());
+        assert_eq!(info.path, path);
+        inspect_vocabulary(&path).expect("accepted");
+    }
+}
+
+#[test]
+fn a_missing_shard_is_named() {
+    for count in 2..=4u16 {
+        for missing in 2..=usize::from(count) {
+            let folder = Folder::new(&format!("missing-{count}-{missing}"));
+            let path = write(&folder, &shards(count));
+            std::fs::remove_file(folder.0.join(name(missing, count.into()))).expect("removed");
+            refused(|| inspect(&path), "missing_shard", &name(missing, count.into()));
+        }
+    }
+}
+
+#[test]
+fn a_later_shard_names_the_first() {
+    let folder = Folder::new("later");
+    write(&folder, &shards(3));
+    let second = folder.0.join(name(2, 3));
+    refused(|| inspect(&second), "not_first_shard", &name(1, 3));
+}
+
+#[test]
+fn swapped_shards_are_named() {
+    let folder = Folder::new("swapped");
+    let mut shards = shards(3);
+    shards.swap(1, 2);
+    refused(|| inspect(&write(&folder, &shards)), "invalid_key", &name(2, 3));
+}
+
+#[test]
+fn a_shard_of_another_model_is_named() {
+    let folder = Folder::new("mixed");
+    let mut mixed = shards(3);
+    mixed[2] = shards(4).swap_remove(2);
+    refused(|| inspect(&write(&folder, &mixed)), "invalid_key", &name(3, 3));
+}
+
+#[test]
+fn a_shard_without_a_number_is_named() {
+    let folder = Folder::new("unnumbered");
+    let mut shards = shards(2);
+    shards[1].keys.clear();
+    refused(|| inspect(&write(&folder, &shards)), "invalid_key", "split.no holds nothing, expected 1");
+}
+
+#[test]
+fn a_number_of_another_type_is_refused() {
+    let folder = Folder::new("type");
+    let mut shards = shards(2);
+    shards[1].keys[0].1 = V::U32(1);
+    refused(|| inspect(&write(&folder, &shards)), "invalid_key", "1 (u32), expected a number (u16)");
+}
+
+#[test]
+fn a_tensor_in_two_shards_is_refused() {
+    let folder = Folder::new("twice");
+    let mut shards = shards(2);
+    shards[1] = Writer { keys: shards[1].keys.clone(), ..Writer::empty() }.tensor("token_embd.weight", &[8, 259], 0);
+    refused(|| inspect(&write(&folder, &shards)), "invalid_tensor", "a place in two files");
+}
+
+#[test]
+fn tensors_that_do_not_add_up_are_refused() {
+    let folder = Folder::new("sum");
+    let mut shards = shards(2);
+    shards[1].tensors.pop();
+    refused(|| inspect(&write(&folder, &shards)), "invalid_key", "10, the number of tensors in all files");
+}
+
+#[test]
+fn a_truncated_shard_is_named() {
+    let folder = Folder::new("truncated");
+    let shards = shards(2);
+    let path = write(&folder, &shards);
+    let bytes = shards[1].bytes();
+    folder.write(&name(2, 2), &bytes[..bytes.len() - 1]);
+    refused(|| inspect(&path), "truncated", &name(2, 2));
+}
+
+#[test]
+fn a_renamed_first_shard_says_how_it_should_be_named() {
+    let folder = Folder::new("renamed");
+    let path = folder.write("model.gguf", &shards(2)[0].bytes());
+    refused(|| inspect(&path), "invalid_shard_name", "-00001-of-00002.gguf");
+}
+
+#[test]
+fn thousands_of_shards_are_refused() {
+    let folder = Folder::new("thousands");
+    let mut shards = shards(2);
+    shards[0] = std::mem::replace(&mut shards[0], Writer::empty()).key("split.count", V::U16(u16::MAX));
+    refused(|| inspect(&write(&folder, &shards)), "invalid_key", "at most 1024");
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = Folder::new("none");
+    assert!(matches!(inspect(&folder.0.join("absent.gguf")), Err(Error::Read { .. })));
+    assert!(matches!(inspect(&folder.0), Err(Error::NotAFile { .. })));
+    refused(|| inspect(&folder.write("empty.gguf", b"")), "unknown_format", "an empty file");
+}
+
+#[test]
+fn long_headers_are_read_in_steps() {
+    let folder = Folder::new("long");
+    let writer = Writer::model().key("x", V::Str("x".repeat(5 << 20))).key("y", V::Str("y".repeat(3 << 20)));
+    inspect(&folder.write("long.gguf", &writer.bytes())).expect("accepted");
+}
+
+/// A terabyte that is nearly all hole: refused by its size, or accepted, but never read.
+#[test]
+fn the_weights_are_never_read() {
+    let folder = Folder::new("hole");
+    let writer = Writer::model().set(|w| {
+        w.tensors.push(common::T { name: b"x".into(), dims: vec![1 << 36], kind: 0, len: 0, offset: None });
+    });
+    let path = folder.write("hole.gguf", &writer.bytes());
+    refused(|| inspect(&path), "truncated", "the data of tensor x");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).expect("opened");
+    if file.set_len(1 << 39).is_ok() {
+        assert_eq!(inspect(&path).expect("accepted").bytes, 1 << 39);
+    }
+}

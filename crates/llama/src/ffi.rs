@@ -1,0 +1,602 @@
+//! The only file that calls C: a thin safe layer over llama.cpp and the guards in `shim.cpp`.
+//!
+//! It keeps what makes the calls sound: who frees what, which pointer lives how long, that ids and indices stay inside
+//! the arrays they index. It decides nothing; errors are what llama.cpp said, as text.
+
+use std::any::Any;
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use llama_cpp_sys_2 as sys;
+use trillm_core::{Progress, Token};
+
+use crate::arrays::Arrays;
+use crate::log;
+
+/// What an exception or a failed call left to say; may be empty.
+pub(crate) type Reason = String;
+
+/// Where the shim writes the text of an exception.
+#[repr(C)]
+struct Message {
+    text: *mut c_char,
+    size: usize,
+}
+
+unsafe extern "C" {
+    fn trillm_llama_model_load(
+        path: *const c_char,
+        params: *const sys::llama_model_params,
+        model: *mut *mut sys::llama_model,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_adapter_load(
+        model: *mut sys::llama_model,
+        path: *const c_char,
+        adapter: *mut *mut sys::llama_adapter_lora,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_context_new(
+        model: *mut sys::llama_model,
+        params: *const sys::llama_context_params,
+        context: *mut *mut sys::llama_context,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_adapters_set(
+        context: *mut sys::llama_context,
+        adapters: *mut *mut sys::llama_adapter_lora,
+        n: usize,
+        scales: *mut f32,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_step(
+        context: *mut sys::llama_context,
+        batch: *const sys::llama_batch,
+        encode: bool,
+        status: *mut i32,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_rows(
+        context: *mut sys::llama_context,
+        ids: *const i32,
+        n: usize,
+        pooled: bool,
+        rows: *mut *mut f32,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_truncate(
+        context: *mut sys::llama_context,
+        sequence: i32,
+        keep: i32,
+        done: *mut bool,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_share(context: *mut sys::llama_context, from: i32, to: i32, len: i32, what: *const Message)
+    -> bool;
+    fn trillm_llama_length(
+        context: *mut sys::llama_context,
+        sequence: i32,
+        length: *mut i32,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_tokenize(
+        vocab: *const sys::llama_vocab,
+        text: *const c_char,
+        len: i32,
+        tokens: *mut sys::llama_token,
+        room: i32,
+        add_special: bool,
+        parse_special: bool,
+        n: *mut i32,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_piece(
+        vocab: *const sys::llama_vocab,
+        token: sys::llama_token,
+        piece: *mut c_char,
+        room: i32,
+        n: *mut i32,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_text(
+        vocab: *const sys::llama_vocab,
+        token: sys::llama_token,
+        text: *mut *const c_char,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_attributes(
+        vocab: *const sys::llama_vocab,
+        token: sys::llama_token,
+        bits: *mut u32,
+        what: *const Message,
+    ) -> bool;
+}
+
+/// Runs a guarded call; `Ok` carries what the shim said although nothing was thrown, nearly always nothing.
+fn guarded(call: impl FnOnce(*const Message) -> bool) -> Result<Reason, Reason> {
+    let mut text = [0_u8; 512];
+    let message = Message { text: text.as_mut_ptr().cast(), size: text.len() };
+    let fine = call(&raw const message);
+    let said = match CStr::from_bytes_until_nul(&text) {
+        Ok(said) if !said.is_empty() => said.to_string_lossy().into_owned(),
+        _ => Reason::new(),
+    };
+    if fine { Ok(said) } else { Err(said) }
+}
+
+/// Sends llama.cpp's and ggml's log to [`log::receive`], for the whole process.
+pub(crate) fn install_log() {
+    // SAFETY: the callback is a function that lives as long as the process and uses no user data.
+    unsafe { sys::llama_log_set(Some(on_log), ptr::null_mut()) }
+}
+
+extern "C" fn on_log(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
+    if text.is_null() {
+        return;
+    }
+    // SAFETY: llama.cpp passes a NUL-terminated string that lives for this call.
+    let text = unsafe { CStr::from_ptr(text) };
+    // A subscriber may panic; a panic that reached C++ would end the process. There is nobody to tell: this is the log.
+    let _ = catch_unwind(|| log::receive(level, &text.to_string_lossy()));
+}
+
+/// A fact of the build, as text.
+pub(crate) fn system_info() -> String {
+    // SAFETY: returns a pointer into a static string that is only rebuilt, with the same bytes, by this very call;
+    // it is copied under a lock, so no other thread rebuilds it meanwhile.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: as above.
+    copied(unsafe { sys::llama_print_system_info() })
+}
+
+/// ggml's version and the commit it was built from.
+pub(crate) fn version() -> (String, String) {
+    // SAFETY: both return pointers to string constants.
+    unsafe { (copied(sys::ggml_version()), copied(sys::ggml_commit())) }
+}
+
+fn copied(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: only called with NUL-terminated strings that live during the call.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// llama.cpp's own defaults for loading.
+pub(crate) fn model_params() -> sys::llama_model_params {
+    // SAFETY: no preconditions.
+    unsafe { sys::llama_model_default_params() }
+}
+
+/// llama.cpp's own defaults for a context.
+pub(crate) fn context_params() -> sys::llama_context_params {
+    // SAFETY: no preconditions.
+    unsafe { sys::llama_context_default_params() }
+}
+
+/// Why there is no model.
+pub(crate) enum LoadFailure {
+    /// The progress callback asked to stop.
+    Cancelled,
+    /// Anything else.
+    Failed(Reason),
+}
+
+struct Watch<'a> {
+    progress: &'a Progress,
+    cancelled: bool,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+extern "C" fn on_progress(share: f32, data: *mut c_void) -> bool {
+    // SAFETY: `data` is the `Watch` that `Model::load` lent for the duration of the load, on this thread.
+    let watch = unsafe { &mut *data.cast::<Watch>() };
+    match catch_unwind(AssertUnwindSafe(|| (watch.progress)(share))) {
+        Ok(go_on) => watch.cancelled |= !go_on,
+        Err(panic) => watch.panic = Some(panic),
+    }
+    !watch.cancelled && watch.panic.is_none()
+}
+
+/// Weights, vocabulary and adapters. Nothing in it changes once it is shared, but for what `creating` guards.
+pub(crate) struct Model {
+    raw: NonNull<sys::llama_model>,
+    vocab: NonNull<sys::llama_vocab>,
+    /// Owned by the model, which frees them.
+    adapters: Vec<*mut sys::llama_adapter_lora>,
+    scales: Vec<f32>,
+    /// Making a context may adjust the model's trained length, so contexts are made one at a time.
+    creating: Mutex<()>,
+}
+
+// SAFETY: llama.cpp's model and vocabulary are read-only after loading and documented as safe to use from any thread;
+// the one exception, the making of a context, is behind `creating`.
+unsafe impl Send for Model {}
+// SAFETY: as above.
+unsafe impl Sync for Model {}
+
+impl Model {
+    /// Loads a file. `params` is what [`model_params`] gave, changed in plain values only.
+    pub(crate) fn load(
+        path: &CStr,
+        mut params: sys::llama_model_params,
+        progress: Option<&Progress>,
+    ) -> Result<Self, LoadFailure> {
+        let mut watch = progress.map(|progress| Watch { progress, cancelled: false, panic: None });
+        if let Some(watch) = &mut watch {
+            params.progress_callback = Some(on_progress);
+            params.progress_callback_user_data = ptr::from_mut(watch).cast();
+        }
+        let mut raw = ptr::null_mut();
+        // SAFETY: `path` is NUL-terminated, `params` and `watch` outlive the call, `raw` is a place for the result.
+        let loaded =
+            guarded(|what| unsafe { trillm_llama_model_load(path.as_ptr(), &raw const params, &raw mut raw, what) });
+        let cancelled = watch.is_some_and(|watch| match watch.panic {
+            Some(panic) => resume_unwind(panic),
+            None => watch.cancelled,
+        });
+        match (loaded, NonNull::new(raw)) {
+            (Ok(_), Some(raw)) => {
+                // SAFETY: the model is valid; its vocabulary is a part of it and never null.
+                let vocab = unsafe { NonNull::new_unchecked(sys::llama_model_get_vocab(raw.as_ptr()).cast_mut()) };
+                Ok(Self { raw, vocab, adapters: Vec::new(), scales: Vec::new(), creating: Mutex::new(()) })
+            }
+            _ if cancelled => Err(LoadFailure::Cancelled),
+            (Ok(reason) | Err(reason), _) => Err(LoadFailure::Failed(reason)),
+        }
+    }
+
+    /// Loads a LoRA adapter, which every context made later applies with `scale`.
+    pub(crate) fn add_adapter(&mut self, path: &CStr, scale: f32) -> Result<(), Reason> {
+        let mut adapter = ptr::null_mut();
+        // SAFETY: the model is valid and, by `&mut self`, not shared yet; `path` is NUL-terminated.
+        let said = guarded(|what| unsafe {
+            trillm_llama_adapter_load(self.raw.as_ptr(), path.as_ptr(), &raw mut adapter, what)
+        })?;
+        if adapter.is_null() {
+            return Err(said);
+        }
+        self.adapters.push(adapter);
+        self.scales.push(scale);
+        Ok(())
+    }
+
+    /// The context length the model was trained for.
+    pub(crate) fn context_trained(&self) -> u32 {
+        let _guard = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the model is valid; the lock keeps a context from changing the value meanwhile.
+        unsafe { sys::llama_model_n_ctx_train(self.raw.as_ptr()) }.max(0) as u32
+    }
+
+    /// Width of an embedding.
+    pub(crate) fn width(&self) -> u32 {
+        // SAFETY: the model is valid.
+        unsafe { sys::llama_model_n_embd_out(self.raw.as_ptr()) }.max(0) as u32
+    }
+
+    /// Whether the model's memory is a running state that cannot be cut: recurrent and hybrid models.
+    pub(crate) fn is_recurrent(&self) -> bool {
+        // SAFETY: the model is valid.
+        unsafe { sys::llama_model_is_recurrent(self.raw.as_ptr()) || sys::llama_model_is_hybrid(self.raw.as_ptr()) }
+    }
+
+    /// Whether the model is an encoder with a decoder, as T5.
+    pub(crate) fn is_encoder_decoder(&self) -> bool {
+        // SAFETY: the model is valid.
+        unsafe { sys::llama_model_has_encoder(self.raw.as_ptr()) && sys::llama_model_has_decoder(self.raw.as_ptr()) }
+    }
+
+    /// The architecture's name as the file says it.
+    pub(crate) fn architecture(&self) -> String {
+        let mut text = [0_u8; 64];
+        // SAFETY: the model is valid, the key NUL-terminated; at most `text.len()` bytes are written, NUL included.
+        unsafe {
+            sys::llama_model_meta_val_str(
+                self.raw.as_ptr(),
+                c"general.architecture".as_ptr(),
+                text.as_mut_ptr().cast(),
+                text.len(),
+            );
+        }
+        CStr::from_bytes_until_nul(&text).map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned())
+    }
+
+    /// The kind of tokenizer, one of `LLAMA_VOCAB_TYPE_*`.
+    pub(crate) fn vocabulary_type(&self) -> sys::llama_vocab_type {
+        // SAFETY: the vocabulary is valid.
+        unsafe { sys::llama_vocab_type(self.vocab.as_ptr()) }
+    }
+
+    /// Number of tokens in the vocabulary.
+    pub(crate) fn vocabulary(&self) -> u32 {
+        // SAFETY: the vocabulary is valid.
+        unsafe { sys::llama_vocab_n_tokens(self.vocab.as_ptr()) }.max(0) as u32
+    }
+
+    /// A special token; `None` if the vocabulary has none or names one outside itself.
+    pub(crate) fn special(&self, which: Special) -> Option<Token> {
+        let vocab = self.vocab.as_ptr();
+        // SAFETY: the vocabulary is valid.
+        let id = unsafe {
+            match which {
+                Special::Bos => sys::llama_vocab_bos(vocab),
+                Special::Eos => sys::llama_vocab_eos(vocab),
+                Special::Sep => sys::llama_vocab_sep(vocab),
+            }
+        };
+        u32::try_from(id).ok().map(Token).filter(|token| token.0 < self.vocabulary())
+    }
+
+    /// Whether tokenising with special tokens puts BOS first.
+    pub(crate) fn adds_bos(&self) -> bool {
+        // SAFETY: the vocabulary is valid.
+        unsafe { sys::llama_vocab_get_add_bos(self.vocab.as_ptr()) }
+    }
+
+    /// Whether tokenising with special tokens puts EOS last.
+    pub(crate) fn adds_eos(&self) -> bool {
+        // SAFETY: the vocabulary is valid.
+        unsafe { sys::llama_vocab_get_add_eos(self.vocab.as_ptr()) }
+    }
+
+    /// Whether generation ends at `token`.
+    pub(crate) fn is_end(&self, token: Token) -> bool {
+        // SAFETY: the vocabulary is valid; any id may be asked for.
+        unsafe { sys::llama_vocab_is_eog(self.vocab.as_ptr(), token.0 as i32) }
+    }
+
+    /// The attribute bits of a token, `LLAMA_TOKEN_ATTR_*`; the vocabulary is not of type NONE.
+    pub(crate) fn attributes(&self, token: Token) -> Result<u32, Reason> {
+        let mut bits = 0;
+        // SAFETY: the vocabulary is valid; an id outside it throws, which the guard catches.
+        guarded(|what| unsafe { trillm_llama_attributes(self.vocab.as_ptr(), token.0 as i32, &raw mut bits, what) })?;
+        Ok(bits)
+    }
+
+    /// How the vocabulary spells a token; the vocabulary is not of type NONE.
+    pub(crate) fn text(&self, token: Token) -> Option<&CStr> {
+        let mut text = ptr::null();
+        // SAFETY: the vocabulary is valid; an id outside it throws, which the guard catches.
+        guarded(|what| unsafe { trillm_llama_text(self.vocab.as_ptr(), token.0 as i32, &raw mut text, what) }).ok()?;
+        // SAFETY: a non-null result points into the vocabulary, which does not change and lives as long as `self`.
+        (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+    }
+
+    /// Writes the bytes of a token into `room` and returns how many, or the negated number of bytes needed.
+    pub(crate) fn piece(&self, token: Token, room: &mut [u8]) -> Result<i32, Reason> {
+        let mut n = 0;
+        let size = i32::try_from(room.len()).unwrap_or(i32::MAX);
+        // SAFETY: the vocabulary is valid, `room` has `size` bytes; an id outside the vocabulary throws.
+        guarded(|what| unsafe {
+            trillm_llama_piece(self.vocab.as_ptr(), token.0 as i32, room.as_mut_ptr().cast(), size, &raw mut n, what)
+        })?;
+        Ok(n)
+    }
+
+    /// Appends the tokens of `text`, at most as many as `out` has room for without growing. Returns llama.cpp's
+    /// count: negative if there was no room (then nothing is appended).
+    pub(crate) fn tokenize(
+        &self,
+        text: &str,
+        len: i32,
+        add_special: bool,
+        parse_special: bool,
+        out: &mut Vec<Token>,
+    ) -> Result<i32, Reason> {
+        debug_assert!(len as usize <= text.len());
+        let spare = out.spare_capacity_mut();
+        let room = i32::try_from(spare.len()).unwrap_or(i32::MAX);
+        let mut n = 0;
+        // SAFETY: the vocabulary is valid; `len` bytes of text can be read; `room` ids can be written to the spare
+        // capacity, as a `Token` is exactly one 32-bit id.
+        guarded(|what| unsafe {
+            trillm_llama_tokenize(
+                self.vocab.as_ptr(),
+                text.as_ptr().cast(),
+                len,
+                spare.as_mut_ptr().cast(),
+                room,
+                add_special,
+                parse_special,
+                &raw mut n,
+                what,
+            )
+        })?;
+        if (0..=room).contains(&n) {
+            // SAFETY: llama.cpp wrote the first `n` of the spare elements, and `n` is at most their number.
+            unsafe { out.set_len(out.len() + n as usize) };
+        }
+        Ok(n)
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: made by `llama_model_load_from_file`, freed once; contexts hold an `Arc` of this and are gone.
+        unsafe { sys::llama_model_free(self.raw.as_ptr()) }
+    }
+}
+
+/// A special token of a vocabulary.
+#[derive(Clone, Copy)]
+pub(crate) enum Special {
+    /// Begins a text.
+    Bos,
+    /// Ends a text.
+    Eos,
+    /// Separates texts; ends them for BERT.
+    Sep,
+}
+
+/// A cache and a graph, with the threads that compute it. Not `Send`: one thread owns it.
+pub(crate) struct Context {
+    raw: NonNull<sys::llama_context>,
+    pool: NonNull<sys::ggml_threadpool>,
+    /// Rows of the last step: valid until the next one, which clears this first.
+    rows: Vec<*mut f32>,
+    row: usize,
+    model: Arc<Model>,
+}
+
+impl Context {
+    /// Makes a context. `params` is what [`context_params`] gave, changed in plain values only; `row` is the length of
+    /// an output row, `outputs` the most rows of a step. The workers poll for `poll` rounds before they sleep.
+    pub(crate) fn new(
+        model: &Arc<Model>,
+        params: &sys::llama_context_params,
+        row: u32,
+        outputs: u32,
+        poll: u32,
+    ) -> Result<Self, Reason> {
+        let creating = model.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut raw = ptr::null_mut();
+        // SAFETY: the model is valid and outlives the context through the `Arc`; `raw` is a place for the result.
+        let said = guarded(|what| unsafe { trillm_llama_context_new(model.raw.as_ptr(), params, &raw mut raw, what) })?;
+        drop(creating);
+        let Some(raw) = NonNull::new(raw) else { return Err(said) };
+        // SAFETY: no preconditions; the parameters are plain values and only read.
+        let pool = unsafe {
+            let mut threads = sys::ggml_threadpool_params_default(params.n_threads);
+            threads.poll = poll;
+            NonNull::new(sys::ggml_threadpool_new(&raw mut threads))
+        };
+        let Some(pool) = pool else {
+            // SAFETY: just made, used nowhere.
+            unsafe { sys::llama_free(raw.as_ptr()) };
+            return Err("no compute threads".into());
+        };
+        // Without a pool of its own a context starts and joins its threads in every step.
+        // SAFETY: both are valid; the pool is freed after the context.
+        unsafe { sys::llama_attach_threadpool(raw.as_ptr(), pool.as_ptr(), pool.as_ptr()) };
+        let context =
+            Self { raw, pool, rows: Vec::with_capacity(outputs as usize), row: row as usize, model: model.clone() };
+        context.apply_adapters()?;
+        Ok(context)
+    }
+
+    fn apply_adapters(&self) -> Result<(), Reason> {
+        let (mut adapters, mut scales) = (self.model.adapters.clone(), self.model.scales.clone());
+        if adapters.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: as many adapters as scales, all of them alive as long as the model; llama.cpp copies both lists.
+        guarded(|what| unsafe {
+            trillm_llama_adapters_set(
+                self.raw.as_ptr(),
+                adapters.as_mut_ptr(),
+                adapters.len(),
+                scales.as_mut_ptr(),
+                what,
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Cache cells.
+    pub(crate) fn cells(&self) -> u32 {
+        // SAFETY: the context is valid.
+        unsafe { sys::llama_n_ctx(self.raw.as_ptr()) }
+    }
+
+    /// The most tokens that can be given at once: without a causal mask, no more than are computed together.
+    pub(crate) fn tokens_per_step(&self) -> u32 {
+        // SAFETY: the context is valid.
+        unsafe {
+            let batch = sys::llama_n_batch(self.raw.as_ptr());
+            let causal = sys::llama_get_causal_attn(self.raw.as_ptr()) && self.has_memory();
+            if causal { batch } else { batch.min(sys::llama_n_ubatch(self.raw.as_ptr())) }
+        }
+    }
+
+    /// Whether there is a cache at all; encoders have none.
+    pub(crate) fn has_memory(&self) -> bool {
+        // SAFETY: the context is valid.
+        !unsafe { sys::llama_get_memory(self.raw.as_ptr()) }.is_null()
+    }
+
+    /// Computes what `arrays` holds. Returns llama.cpp's status, 0 for success.
+    ///
+    /// The caller has checked ids, sequences, positions and sums against the limits: llama.cpp asserts some of them.
+    pub(crate) fn step(&mut self, arrays: &mut Arrays) -> Result<i32, Reason> {
+        self.rows.clear();
+        let encode = !self.has_memory();
+        let batch = arrays.batch();
+        let mut status = 0;
+        // SAFETY: the context is valid; the batch points into `arrays`, which is borrowed for the call and holds
+        // `n_tokens` elements in each array.
+        guarded(|what| unsafe {
+            trillm_llama_step(self.raw.as_ptr(), &raw const batch, encode, &raw mut status, what)
+        })?;
+        Ok(status)
+    }
+
+    /// Fetches the rows of the last step: `ids` are places in the batch, or sequences if `pooled`.
+    pub(crate) fn fetch(&mut self, ids: &[i32], pooled: bool) -> Result<(), Reason> {
+        self.rows.clear();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.resize(ids.len(), ptr::null_mut());
+        // SAFETY: the context is valid; `ids` can be read and `rows` written at `ids.len()` places. Unknown ids give
+        // null.
+        guarded(|what| unsafe {
+            trillm_llama_rows(self.raw.as_ptr(), ids.as_ptr(), ids.len(), pooled, rows.as_mut_ptr(), what)
+        })?;
+        if rows.iter().any(|row| row.is_null()) {
+            return Err("a row that was asked for was not computed".into());
+        }
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// Row `index` of the last step; empty if there is none.
+    pub(crate) fn row(&self, index: usize) -> &[f32] {
+        self.rows.get(index).map_or(&[], |&row| {
+            // SAFETY: a row that `fetch` got has `self.row` numbers; only `step`, which needs `&mut self`, frees or
+            // writes them, and it forgets the rows first.
+            unsafe { std::slice::from_raw_parts(row, self.row) }
+        })
+    }
+
+    /// Forgets positions `keep..` of a sequence. `false` if the memory cannot be cut there.
+    pub(crate) fn truncate(&mut self, sequence: u32, keep: u32) -> Result<bool, Reason> {
+        let mut done = false;
+        // SAFETY: the context is valid; the caller has checked the sequence, which llama.cpp asserts.
+        guarded(|what| unsafe {
+            trillm_llama_truncate(self.raw.as_ptr(), sequence as i32, keep as i32, &raw mut done, what)
+        })?;
+        Ok(done)
+    }
+
+    /// Makes the first `len` positions of one sequence those of another too. The cache is one pool for all sequences,
+    /// so cells are marked, not copied.
+    pub(crate) fn share(&mut self, from: u32, to: u32, len: u32) -> Result<(), Reason> {
+        // SAFETY: the context is valid; the caller has checked both sequences, which llama.cpp asserts.
+        guarded(|what| unsafe { trillm_llama_share(self.raw.as_ptr(), from as i32, to as i32, len as i32, what) })?;
+        Ok(())
+    }
+
+    /// How many positions a sequence holds.
+    pub(crate) fn length(&self, sequence: u32) -> Result<u32, Reason> {
+        let mut length = 0;
+        // SAFETY: the context is valid; the caller has checked the sequence, which llama.cpp asserts.
+        guarded(|what| unsafe { trillm_llama_length(self.raw.as_ptr(), sequence as i32, &raw mut length, what) })?;
+        Ok(length.max(0) as u32)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: both were made by `new` and are freed once: the context, which uses the pool, first. The model
+        // follows with the `Arc`.
+        unsafe {
+            sys::llama_free(self.raw.as_ptr());
+            sys::ggml_threadpool_free(self.pool.as_ptr());
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! From a file to a model: weights, adapters, tokenizer, and what `info` says of them.
+
+use std::ffi::CString;
+use std::path::Path;
+use std::sync::Arc;
+
+use trillm_core::{Error, LoadOptions, ModelInfo, Result, Tokenizer};
+
+use crate::ffi::{LoadFailure, Model};
+use crate::log::Lines;
+use crate::model::LlamaModel;
+use crate::tokenizer::LlamaTokenizer;
+use crate::{NAME, backend, params};
+
+/// Loads `path`, the first of several files if the model is split.
+pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<LlamaModel> {
+    backend::start();
+    let gpus = backend::gpus();
+    let params = params::model(options, !gpus.is_empty())?;
+    let log = Lines::listen();
+    let mut weights =
+        Model::load(&c_path(path)?, params, options.progress.as_ref()).map_err(|failure| match failure {
+            LoadFailure::Cancelled => Error::Cancelled,
+            LoadFailure::Failed(reason) => failed(path, &reason, &log),
+        })?;
+    for (adapter, scale) in &options.lora {
+        weights.add_adapter(&c_path(adapter)?, *scale).map_err(|reason| failed(adapter, &reason, &log))?;
+        info.notes.push(format!("LoRA adapter {} at scale {scale}", adapter.display()));
+    }
+    let weights = Arc::new(weights);
+    let tokenizer = LlamaTokenizer::new(weights.clone()).map_err(|reason| failed(path, &reason, &log))?;
+
+    info.engine = NAME;
+    info.device = device(gpus, options.gpu_layers);
+    info.weights = if options.vocabulary_only { "not loaded" } else { held(&log.buffers()) };
+    info.vocabulary = tokenizer.vocabulary();
+    if options.mlock && log.mention("mlock") {
+        info.notes.push("the weights could not be locked in memory".into());
+    }
+    Ok(LlamaModel { info, weights, tokenizer, vocabulary_only: options.vocabulary_only })
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| Error::Load {
+        engine: NAME,
+        path: path.into(),
+        reason: "the path contains a zero byte".into(),
+        log: Vec::new(),
+    })
+}
+
+fn failed(path: &Path, reason: &str, log: &Lines) -> Error {
+    let reason = if reason.is_empty() { "llama.cpp refused the file" } else { reason };
+    Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: log.take() }
+}
+
+fn device(gpus: Vec<String>, layers: Option<u32>) -> String {
+    if gpus.is_empty() || layers == Some(0) { "cpu".into() } else { gpus.join("+") }
+}
+
+/// How the weights are held, from the names of their buffers.
+///
+/// Not from what was asked for: on the processor llama.cpp copies some types into a layout that is faster to multiply
+/// with, and those pages are this process's own even when the file is mapped.
+fn held(buffers: &[String]) -> &'static str {
+    let any = |part: &str| buffers.iter().any(|name| name.contains(part));
+    let mapped = any("_Mapped");
+    let elsewhere = buffers.iter().any(|name| !name.starts_with("CPU") && !name.ends_with("_Mapped"));
+    match (mapped, any("CPU_REPACK"), elsewhere) {
+        (true, false, false) => "mapped",
+        (true, true, false) => "mapped, partly repacked",
+        (true, _, true) => "mapped, partly copied",
+        (false, true, _) => "read, partly repacked",
+        (false, false, _) => "read",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_how_weights_are_held() {
+        let held = |names: &[&str]| held(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(held(&["CPU_Mapped"]), "mapped");
+        assert_eq!(held(&["CPU_Mapped", "CPU_REPACK"]), "mapped, partly repacked");
+        assert_eq!(held(&["CPU_Mapped", "CUDA0"]), "mapped, partly copied");
+        assert_eq!(held(&["CPU"]), "read");
+        assert_eq!(held(&["CPU", "CPU_REPACK"]), "read, partly repacked");
+    }
+
+    #[test]
+    fn names_the_device() {
+        assert_eq!(device(Vec::new(), None), "cpu");
+        assert_eq!(device(vec!["cuda:0".into()], Some(0)), "cpu");
+        assert_eq!(device(vec!["cuda:0".into(), "cuda:1".into()], None), "cuda:0+cuda:1");
+    }
+}

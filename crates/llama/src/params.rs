@@ -1,0 +1,106 @@
+//! From our options to llama.cpp's parameters: checked, and every choice made here rather than left open.
+
+use std::ops::RangeInclusive;
+
+use llama_cpp_sys_2 as sys;
+use trillm_core::{CacheType, Error, LoadOptions, Output, Pooling, Result, SessionOptions};
+
+use crate::ffi::{self, Model};
+use crate::{NAME, threads};
+
+/// llama.cpp rounds a context up to a multiple of this.
+const CONTEXT_STEP: u32 = 256;
+
+/// The context taken when none is asked for, unless the model was trained for less.
+const CONTEXT_DEFAULT: u32 = 4096;
+
+/// Architectures with a table of positions: a position beyond it would abort the process.
+const LEARNED_POSITIONS: [&str; 4] = ["bert", "gpt2", "mpt", "starcoder"];
+
+/// Parameters for loading.
+pub(crate) fn model(options: &LoadOptions, gpu: bool) -> Result<sys::llama_model_params> {
+    let layers = options.gpu_layers;
+    if layers.is_some_and(|n| n > 0) && !gpu {
+        return Err(Error::Unsupported { what: "putting layers on a GPU".into(), by: format!("{NAME} without a GPU") });
+    }
+    let mut params = ffi::model_params();
+    // Negative means all there are.
+    params.n_gpu_layers = layers.map_or(-1, |n| i32::try_from(n).unwrap_or(i32::MAX));
+    params.load_mode = match (options.mmap, options.mlock) {
+        (true, true) => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
+        (true, false) => sys::LLAMA_LOAD_MODE_MMAP,
+        (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
+        (false, false) => sys::LLAMA_LOAD_MODE_NONE,
+    };
+    params.vocab_only = options.vocabulary_only;
+    Ok(params)
+}
+
+/// The longest sequence the model can hold at all, if there is such a limit.
+pub(crate) fn positions(model: &Model) -> Option<u32> {
+    LEARNED_POSITIONS.contains(&model.architecture().as_str()).then(|| model.context_trained())
+}
+
+/// Parameters for a context.
+pub(crate) fn context(model: &Model, options: &SessionOptions) -> Result<sys::llama_context_params> {
+    within("context", options.context.unwrap_or(1), 1..=1 << 30, "1 to 1073741824")?;
+    within("parallel", options.parallel, 1..=256, "1 to 256")?;
+    within("batch", options.batch, 1..=1 << 20, "1 to 1048576")?;
+    within("ubatch", options.ubatch, 1..=1 << 20, "1 to 1048576")?;
+    within("threads", options.threads.unwrap_or(1), 1..=512, "1 to 512")?;
+    if let (Some(context), Some(most)) = (options.context, positions(model)) {
+        within("context", context, 1..=most, "at most the length this model was trained for")?;
+    }
+    let trained = model.context_trained().max(1);
+    let cells = options.context.unwrap_or(trained.min(CONTEXT_DEFAULT)).next_multiple_of(CONTEXT_STEP);
+
+    let mut params = ffi::context_params();
+    params.n_ctx = cells;
+    params.n_seq_max = options.parallel;
+    params.n_batch = options.batch;
+    params.n_ubatch = options.ubatch.min(options.batch);
+    // One row for each sequence. Room for a row for each token, llama.cpp's default, is a vocabulary times the batch
+    // in memory; less than a row for each sequence is an assert.
+    params.n_outputs_max = options.parallel;
+    // One pool of cells for all sequences: that is what makes sharing a prefix free.
+    params.kv_unified = true;
+    params.n_threads = options.threads.unwrap_or_else(threads::default) as i32;
+    params.n_threads_batch = params.n_threads;
+    params.type_k = cache_type(options.cache_type);
+    params.type_v = params.type_k;
+    params.flash_attn_type = match options.flash_attention {
+        None => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+        Some(true) => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+        Some(false) => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+    };
+    params.no_perf = true;
+    if let Output::Embedding(pooling) = options.output {
+        params.embeddings = true;
+        params.pooling_type = match pooling {
+            Pooling::Mean => sys::LLAMA_POOLING_TYPE_MEAN,
+            Pooling::First => sys::LLAMA_POOLING_TYPE_CLS,
+            Pooling::Last => sys::LLAMA_POOLING_TYPE_LAST,
+        };
+        // Pooling sees one micro-batch at a time, so a whole text has to fit into one. Every token is an output.
+        params.n_batch = cells;
+        params.n_ubatch = cells;
+        params.n_outputs_max = cells;
+    }
+    Ok(params)
+}
+
+fn cache_type(wish: CacheType) -> sys::ggml_type {
+    match wish {
+        CacheType::F32 => sys::GGML_TYPE_F32,
+        CacheType::F16 => sys::GGML_TYPE_F16,
+        CacheType::Q8_0 => sys::GGML_TYPE_Q8_0,
+        CacheType::Q4_0 => sys::GGML_TYPE_Q4_0,
+    }
+}
+
+fn within(name: &'static str, value: u32, range: RangeInclusive<u32>, expected: &'static str) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(Error::InvalidParameter { name, found: value.to_string(), expected })
+}

@@ -1,0 +1,176 @@
+//! A context of llama.cpp behind the session contract.
+//!
+//! llama.cpp asserts much of what a batch must be, and an assert ends the process. So the session keeps how long each
+//! slot is and checks every step against its limits, although the scheduler has done so: it costs nothing beside a step.
+
+use std::sync::Arc;
+
+use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, SessionOptions, Slot};
+
+use crate::arrays::Arrays;
+use crate::ffi::{Context, Model};
+use crate::log::Lines;
+use crate::{NAME, params};
+
+/// How long workers look for more work before they sleep, in llama.cpp's unit.
+const POLL: u32 = 0;
+
+/// Architectures whose cache cannot be cut or copied in part, beside the recurrent ones.
+const WHOLE_ONLY: [&str; 1] = ["deepseek4"];
+
+/// One context: a cache cut into slots, and the graph.
+pub(crate) struct LlamaSession {
+    context: Context,
+    arrays: Arrays,
+    limits: Limits,
+    /// Positions held by each slot.
+    lengths: Vec<u32>,
+    vocabulary: u32,
+}
+
+impl LlamaSession {
+    pub(crate) fn new(model: &Arc<Model>, options: &SessionOptions) -> Result<Self> {
+        let architecture = model.architecture();
+        let unsupported = |what: &str| Error::Unsupported { what: what.into(), by: architecture.clone() };
+        if model.is_encoder_decoder() {
+            return Err(unsupported("running an encoder and a decoder"));
+        }
+        let params = params::context(model, options)?;
+        let pooled = options.output != Output::Scores;
+        let row = if pooled { model.width() } else { model.vocabulary() };
+        let log = Lines::listen();
+        let context =
+            Context::new(model, &params, row, options.parallel, POLL).map_err(|reason| failed(reason, &log))?;
+        if !pooled && !context.has_memory() {
+            return Err(unsupported("text generation"));
+        }
+        let cells = context.cells();
+        let limits = Limits {
+            slots: options.parallel,
+            context: params::positions(model).map_or(cells, |most| most.min(cells)),
+            cells,
+            tokens_per_step: context.tokens_per_step(),
+            row,
+            reuses_prefix: !pooled
+                && context.has_memory()
+                && !model.is_recurrent()
+                && !WHOLE_ONLY.contains(&architecture.as_str()),
+        };
+        Ok(Self {
+            context,
+            arrays: Arrays::new(limits.tokens_per_step, limits.slots, pooled),
+            limits,
+            lengths: vec![0; limits.slots as usize],
+            vocabulary: model.vocabulary(),
+        })
+    }
+
+    fn check(&self, batch: &Batch) -> Result<()> {
+        self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
+        // Spans may overlap in the batch's tokens; what counts is what llama.cpp gets.
+        let total: usize = batch.spans.iter().map(|span| span.tokens.len()).sum();
+        if total > self.limits.tokens_per_step as usize {
+            return Err(Error::Batch(format!("{total} tokens in spans, of at most {}", self.limits.tokens_per_step)));
+        }
+        if self.arrays.pooled() && batch.spans.iter().any(|span| span.start > 0) {
+            return Err(Error::Batch("an embedding takes its whole text in one step".into()));
+        }
+        Ok(())
+    }
+
+    fn slot(&self, slot: Slot) -> Result<u32> {
+        if slot.0 < self.limits.slots {
+            return Ok(slot.0);
+        }
+        Err(Error::Batch(format!("slot {} of {}", slot.0, self.limits.slots)))
+    }
+
+    /// After a failure inside a step: some of its tokens may have gone in.
+    fn recount(&mut self, batch: &Batch) {
+        for span in &batch.spans {
+            self.lengths[span.slot.0 as usize] = self.context.length(span.slot.0).unwrap_or(0);
+        }
+    }
+}
+
+impl Session for LlamaSession {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
+        self.check(batch)?;
+        self.arrays.fill(batch);
+        let log = Lines::listen();
+        if !batch.spans.is_empty() {
+            let failure = match self.context.step(&mut self.arrays) {
+                Ok(0) => None,
+                Ok(1) => return Err(Error::CacheFull),
+                Ok(status) => Some(format!("a step ended with status {status}")),
+                Err(reason) => Some(reason),
+            };
+            if let Some(reason) = failure {
+                self.recount(batch);
+                return Err(failed(reason, &log));
+            }
+        }
+        for span in &batch.spans {
+            self.lengths[span.slot.0 as usize] += span.tokens.len() as u32;
+        }
+        self.context.fetch(self.arrays.ids(), self.arrays.pooled()).map_err(|reason| failed(reason, &log))?;
+        Ok(self)
+    }
+
+    fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
+        let index = self.slot(slot)?;
+        let length = self.lengths[index as usize];
+        if keep > 0 && keep >= length {
+            return Ok(());
+        }
+        let log = Lines::listen();
+        // Without a cache there is nothing to forget but the count, and nothing to keep.
+        let done = if self.context.has_memory() {
+            self.context.truncate(index, keep).map_err(|reason| failed(reason, &log))?
+        } else {
+            keep == 0
+        };
+        if !done {
+            let (what, by) = (format!("keeping {keep} of {length} positions"), "this model's memory".into());
+            return Err(Error::Unsupported { what, by });
+        }
+        self.lengths[index as usize] = keep;
+        Ok(())
+    }
+
+    fn share(&mut self, from: Slot, to: Slot, len: u32) -> Result<()> {
+        let (source, target) = (self.slot(from)?, self.slot(to)?);
+        if !self.limits.reuses_prefix {
+            let (what, by) = ("sharing a prefix".into(), "this model's memory".into());
+            return Err(Error::Unsupported { what, by });
+        }
+        if self.lengths[target as usize] > 0 || len > self.lengths[source as usize] {
+            return Err(Error::Batch(format!(
+                "sharing {len} of {} positions with a slot that holds {}",
+                self.lengths[source as usize], self.lengths[target as usize]
+            )));
+        }
+        if len == 0 {
+            return Ok(());
+        }
+        let log = Lines::listen();
+        self.context.share(source, target, len).map_err(|reason| failed(reason, &log))?;
+        self.lengths[target as usize] = len;
+        Ok(())
+    }
+}
+
+impl Rows for LlamaSession {
+    fn row(&self, index: usize) -> &[f32] {
+        self.context.row(index)
+    }
+}
+
+fn failed(reason: String, log: &Lines) -> Error {
+    let reason = if reason.is_empty() { "llama.cpp gave no context".into() } else { reason };
+    Error::Engine { engine: NAME, reason, log: log.take() }
+}

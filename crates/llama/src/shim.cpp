@@ -1,0 +1,139 @@
+// Guards: C++ exceptions stop here.
+//
+// llama.cpp's C functions are not all `noexcept` in fact: decode, encode, tokenise and the vocabulary getters let
+// exceptions out, and one that reaches Rust ends the process. Every function below returns `false` when something was
+// thrown, with the exception's text in `what`; results travel through pointers. Nothing else is decided here.
+
+#include "llama.h"
+
+#include <cstdio>
+#include <exception>
+#include <initializer_list>
+
+namespace {
+
+struct message {
+    char * text;
+    size_t size;
+};
+
+void say(const message * what, const char * text) noexcept {
+    if (what->size > 0) {
+        std::snprintf(what->text, what->size, "%s", text);
+    }
+}
+
+template <typename F> bool guarded(const message * what, F && body) noexcept {
+    try {
+        body();
+        return true;
+    } catch (const std::exception & error) {
+        say(what, error.what());
+    } catch (...) {
+        say(what, "an exception of an unknown type");
+    }
+    return false;
+}
+
+// The adapter loader reads these keys without looking at their type, and aborts if it is another.
+const char * adapter_fault(const gguf_context * header) {
+    for (const char * key : { "general.type", "general.architecture", "adapter.type" }) {
+        const int64_t id = gguf_find_key(header, key);
+        if (id < 0 || gguf_get_kv_type(header, id) != GGUF_TYPE_STRING) {
+            return "not a LoRA adapter: a key of its header is missing or not a string";
+        }
+    }
+    const int64_t alpha = gguf_find_key(header, "adapter.lora.alpha");
+    if (alpha >= 0 && gguf_get_kv_type(header, alpha) != GGUF_TYPE_FLOAT32) {
+        return "not a LoRA adapter: adapter.lora.alpha is not a float";
+    }
+    return nullptr;
+}
+
+} // namespace
+
+extern "C" {
+
+bool trillm_llama_model_load(
+        const char * path, const llama_model_params * params, llama_model ** model, const message * what) {
+    return guarded(what, [&] { *model = llama_model_load_from_file(path, *params); });
+}
+
+bool trillm_llama_adapter_load(
+        llama_model * model, const char * path, llama_adapter_lora ** adapter, const message * what) {
+    *adapter = nullptr;
+    return guarded(what, [&] {
+        gguf_context * header = gguf_init_from_file(path, { /*no_alloc*/ true, /*ctx*/ nullptr });
+        if (header == nullptr) {
+            say(what, "no file, or not GGUF");
+            return;
+        }
+        const char * fault = adapter_fault(header);
+        gguf_free(header);
+        if (fault != nullptr) {
+            say(what, fault);
+            return;
+        }
+        *adapter = llama_adapter_lora_init(model, path);
+    });
+}
+
+bool trillm_llama_context_new(
+        llama_model * model, const llama_context_params * params, llama_context ** context, const message * what) {
+    return guarded(what, [&] { *context = llama_init_from_model(model, *params); });
+}
+
+bool trillm_llama_adapters_set(
+        llama_context * context, llama_adapter_lora ** adapters, size_t n, float * scales, const message * what) {
+    return guarded(what, [&] { llama_set_adapters_lora(context, adapters, n, scales); });
+}
+
+// A context without a cache (an encoder) takes the same batch through `llama_encode`.
+bool trillm_llama_step(
+        llama_context * context, const llama_batch * batch, bool encode, int32_t * status, const message * what) {
+    return guarded(what, [&] { *status = encode ? llama_encode(context, *batch) : llama_decode(context, *batch); });
+}
+
+// `ids` are places in the batch for scores, sequences for pooled embeddings.
+bool trillm_llama_rows(
+        llama_context * context, const int32_t * ids, size_t n, bool pooled, float ** rows, const message * what) {
+    return guarded(what, [&] {
+        for (size_t i = 0; i < n; ++i) {
+            rows[i] = pooled ? llama_get_embeddings_seq(context, ids[i]) : llama_get_logits_ith(context, ids[i]);
+        }
+    });
+}
+
+bool trillm_llama_truncate(
+        llama_context * context, int32_t sequence, int32_t keep, bool * done, const message * what) {
+    return guarded(what, [&] { *done = llama_memory_seq_rm(llama_get_memory(context), sequence, keep, -1); });
+}
+
+bool trillm_llama_share(llama_context * context, int32_t from, int32_t to, int32_t len, const message * what) {
+    return guarded(what, [&] { llama_memory_seq_cp(llama_get_memory(context), from, to, 0, len); });
+}
+
+bool trillm_llama_length(llama_context * context, int32_t sequence, int32_t * length, const message * what) {
+    return guarded(what, [&] { *length = llama_memory_seq_pos_max(llama_get_memory(context), sequence) + 1; });
+}
+
+bool trillm_llama_tokenize(
+        const llama_vocab * vocab, const char * text, int32_t len, llama_token * tokens, int32_t room,
+        bool add_special, bool parse_special, int32_t * n, const message * what) {
+    return guarded(what, [&] { *n = llama_tokenize(vocab, text, len, tokens, room, add_special, parse_special); });
+}
+
+bool trillm_llama_piece(
+        const llama_vocab * vocab, llama_token token, char * piece, int32_t room, int32_t * n, const message * what) {
+    return guarded(what, [&] { *n = llama_token_to_piece(vocab, token, piece, room, /*lstrip*/ 0, /*special*/ false); });
+}
+
+bool trillm_llama_text(const llama_vocab * vocab, llama_token token, const char ** text, const message * what) {
+    return guarded(what, [&] { *text = llama_vocab_get_text(vocab, token); });
+}
+
+bool trillm_llama_attributes(const llama_vocab * vocab, llama_token token, uint32_t * bits, const message * what) {
+    return guarded(what, [&] { *bits = static_cast<uint32_t>(llama_vocab_get_attr(vocab, token)); });
+}
+
+} // extern "C"

@@ -1,0 +1,7 @@
+//! The engine on real files. One program, as each links all of llama.cpp.
+
+mod common;
+mod embedding;
+mod load;
+mod session;
+mod tokenizer;

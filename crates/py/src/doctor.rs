@@ -1,0 +1,55 @@
+//! Facts for `trillm doctor`, and about files that are not loaded.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use trillm::llama;
+
+use crate::enter::{enter, outside};
+use crate::info::ModelInfo;
+
+/// Names of the engines that are compiled in.
+#[pyfunction]
+pub(crate) fn engines() -> Vec<&'static str> {
+    trillm::engines().iter().map(|engine| engine.name()).collect()
+}
+
+/// Reads and checks a model file's header.
+#[pyfunction]
+pub(crate) fn inspect(py: Python<'_>, path: PathBuf) -> PyResult<ModelInfo> {
+    enter(py, || trillm::inspect(&path)).map(|info| ModelInfo::from(&info))
+}
+
+/// What this build and this machine can do.
+#[pyfunction]
+pub(crate) fn doctor(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    dict.set_item("engines", engines())?;
+    dict.set_item("threads", llama::default_threads())?;
+    dict.set_item("build", trillm::BUILD.iter().copied().collect::<std::collections::BTreeMap<_, _>>())?;
+    dict.set_item("llama", llama_facts(py)?)?;
+    Ok(dict)
+}
+
+fn llama_facts(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let (system, devices) = outside(py, || (llama::system_info(), llama::devices()));
+    let dict = PyDict::new(py);
+    dict.set_item("version", system.version)?;
+    dict.set_item("commit", system.commit)?;
+    dict.set_item("features", system.features)?;
+    dict.set_item("openmp", system.openmp)?;
+    dict.set_item("gpu", system.gpu)?;
+    let list = PyList::empty(py);
+    for device in devices {
+        let item = PyDict::new(py);
+        item.set_item("name", device.name)?;
+        item.set_item("description", device.description)?;
+        item.set_item("memory_total", device.memory_total)?;
+        item.set_item("memory_free", device.memory_free)?;
+        list.append(item)?;
+    }
+    dict.set_item("devices", list)?;
+    Ok(dict)
+}

@@ -1,0 +1,63 @@
+//! Native errors as the classes of `trillm.errors`.
+
+use pyo3::prelude::*;
+use trillm::Coded;
+
+/// The class for each code. A code without one is a bug that `tests/python/test_errors.py` finds.
+const CLASSES: &[(&str, &str)] = &[
+    // A request.
+    ("context_overflow", "ContextOverflow"),
+    ("invalid_parameter", "InvalidRequest"),
+    ("overloaded", "Overloaded"),
+    ("deadline_exceeded", "DeadlineExceeded"),
+    ("cancelled", "Cancelled"),
+    ("closed", "Closed"),
+    ("cache_full", "EngineError"),
+    ("invalid_batch", "EngineError"),
+    ("engine_failed", "EngineError"),
+    ("unsupported", "Unsupported"),
+    ("forked", "ForkError"),
+    // Loading.
+    ("load_failed", "LoadError"),
+    ("load_cancelled", "LoadError"),
+    ("no_engine", "Unsupported"),
+    ("wrong_engine", "Unsupported"),
+    ("unknown_engine", "InvalidRequest"),
+];
+
+fn class_of(code: &str) -> &'static str {
+    CLASSES.iter().find(|(known, _)| *known == code).map_or("TrillmError", |(_, class)| class)
+}
+
+/// A native error as the Python exception of its class.
+pub(crate) fn raise<E: Coded>(error: E) -> PyErr {
+    exception(error.code(), &error.to_string(), error.hint())
+}
+
+/// An exception of the class for `code`.
+pub(crate) fn exception(code: &str, message: &str, hint: Option<String>) -> PyErr {
+    Python::attach(|py| {
+        let made = py
+            .import("trillm.errors")
+            .and_then(|module| module.getattr(class_of(code)))
+            .and_then(|class| class.call1((message, code, hint)));
+        made.map_or_else(|error| error, PyErr::from_value)
+    })
+}
+
+/// A parameter that cannot be read.
+pub(crate) fn invalid(name: &str, found: &str, expected: &str) -> PyErr {
+    exception("invalid_parameter", &format!("{name} is {found}, expected {expected}"), None)
+}
+
+pub(crate) fn fork_error() -> PyErr {
+    let message = "the model was loaded before fork, and its threads do not exist in this child process";
+    let hint = "load it in the child, or start processes with the \"spawn\" method";
+    exception("forked", message, Some(hint.into()))
+}
+
+/// Every error code, and the name of the class it is raised as.
+#[pyfunction]
+pub(crate) fn error_codes() -> std::collections::BTreeMap<&'static str, &'static str> {
+    CLASSES.iter().copied().collect()
+}

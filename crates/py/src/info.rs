@@ -1,0 +1,73 @@
+//! Facts about a model.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+macro_rules! model_info {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $value:expr,)*) => {
+        /// What a model file says, and what was decided when it was loaded.
+        #[pyclass(frozen, get_all, module = "trillm._core")]
+        pub(crate) struct ModelInfo { $($(#[$doc])* $name: $type,)* }
+
+        impl From<&trillm::ModelInfo> for ModelInfo {
+            fn from(info: &trillm::ModelInfo) -> Self {
+                Self { $($name: $value(info),)* }
+            }
+        }
+
+        #[pymethods]
+        impl ModelInfo {
+            /// All of it, for JSON.
+            fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+                let dict = PyDict::new(py);
+                $(dict.set_item(stringify!($name), &self.$name)?;)*
+                Ok(dict)
+            }
+
+            fn __repr__(&self) -> String {
+                format!("<trillm.ModelInfo {:?} {} {}>", self.name, self.architecture, self.quantization)
+            }
+        }
+    };
+}
+
+type Info = trillm::ModelInfo;
+
+model_info! {
+    /// The model's own name for itself, or the file's.
+    name: String = |info: &Info| info.name.clone(),
+    /// The file.
+    path: String = |info: &Info| info.path.display().to_string(),
+    /// File format.
+    format: &'static str = |info: &Info| info.format,
+    /// Architecture.
+    architecture: String = |info: &Info| info.architecture.clone(),
+    /// Bytes of all the model's files.
+    bytes: u64 = |info: &Info| info.bytes,
+    /// Number of weights.
+    parameters: u64 = |info: &Info| info.parameters,
+    /// The type most weights are stored in.
+    quantization: String = |info: &Info| info.quantization.clone(),
+    /// The longest sequence the model was trained for, in tokens.
+    context_trained: u32 = |info: &Info| info.context_trained,
+    /// Width of the hidden state, and of an embedding.
+    width: u32 = |info: &Info| info.width,
+    /// Number of layers.
+    layers: u32 = |info: &Info| info.layers,
+    /// Number of tokens in the vocabulary.
+    vocabulary: u32 = |info: &Info| info.vocabulary,
+    /// The model's chat template (Jinja), if it has one.
+    chat_template: Option<String> = |info: &Info| info.chat_template.clone(),
+    /// Pooling for embeddings, if the file asks for one.
+    pooling: Option<&'static str> = |info: &Info| info.pooling.map(trillm::Pooling::name),
+    /// Licence, as the file says it.
+    license: Option<String> = |info: &Info| info.license.clone(),
+    /// The engine that runs it; empty before loading.
+    engine: &'static str = |info: &Info| info.engine,
+    /// Where it is computed; empty before loading.
+    device: String = |info: &Info| info.device.clone(),
+    /// How the weights are held; empty before loading.
+    weights: &'static str = |info: &Info| info.weights,
+    /// What the reader should know.
+    notes: Vec<String> = |info: &Info| info.notes.clone(),
+}

@@ -1,0 +1,80 @@
+//! Models and the process they were loaded in: what happens to them at its exit, and in a forked child.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use trillm::Llm;
+
+use crate::enter;
+use crate::errors::fork_error;
+
+/// Every model that may have threads, with the process that they belong to.
+static OPEN: Mutex<Vec<(u32, Weak<Llm>)>> = Mutex::new(Vec::new());
+
+/// A model, and the process whose threads serve it.
+pub(crate) struct Owned {
+    /// Gone once closed.
+    llm: Mutex<Option<Arc<Llm>>>,
+    process: u32,
+}
+
+impl Owned {
+    pub(crate) fn new(llm: Llm) -> Self {
+        let llm = Arc::new(llm);
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = std::process::id();
+        open.retain(|(_, other)| other.strong_count() > 0);
+        open.push((process, Arc::downgrade(&llm)));
+        Self { llm: Mutex::new(Some(llm)), process }
+    }
+
+    /// The model, if this process loaded it and did not close it.
+    pub(crate) fn get(&self) -> PyResult<Arc<Llm>> {
+        check_process(self.process)?;
+        let llm = self.llm.lock().unwrap_or_else(PoisonError::into_inner);
+        llm.clone().ok_or_else(|| crate::errors::raise(trillm::Error::from(trillm::CoreError::Closed)))
+    }
+
+    /// Closes the model and lets go of its memory.
+    pub(crate) fn close(&self, py: Python<'_>) {
+        if self.process != std::process::id() {
+            return;
+        }
+        let llm = self.llm.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(llm) = llm {
+            enter::outside(py, move || {
+                llm.close();
+                drop(llm);
+            });
+        }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let llm = self.llm.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if self.process != std::process::id() {
+            // Its threads do not exist here: waiting for them would be for ever. The memory goes with the process.
+            std::mem::forget(llm);
+        }
+    }
+}
+
+/// Refuses to go on in a process other than the one given.
+pub(crate) fn check_process(process: u32) -> PyResult<()> {
+    if process == std::process::id() { Ok(()) } else { Err(fork_error()) }
+}
+
+/// Closes every model of this process.
+#[pyfunction]
+pub(crate) fn close_all(py: Python<'_>) {
+    let process = std::process::id();
+    enter::outside(py, || {
+        let open = std::mem::take(&mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner));
+        for llm in open.iter().filter(|(owner, _)| *owner == process).filter_map(|(_, llm)| llm.upgrade()) {
+            llm.close();
+        }
+        enter::wait_for_others(Duration::from_secs(1));
+    });
+}

@@ -1,0 +1,225 @@
+//! A loaded model.
+
+use std::path::PathBuf;
+
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+use trillm::{Generation, Llm, Pooling, Prompt, Token};
+
+use crate::completion::Completion;
+use crate::enter::{enter, outside};
+use crate::errors::{invalid, raise};
+use crate::info::ModelInfo;
+use crate::lifetime::Owned;
+use crate::params::{Chat, Generate, messages, open_options};
+use crate::stream::Stream;
+use crate::tokenizer::{decode, encode};
+
+/// A loaded model.
+#[pyclass(frozen, module = "trillm._core")]
+pub(crate) struct Model {
+    owned: Owned,
+    info: trillm::ModelInfo,
+    context: u32,
+}
+
+/// A prompt, owned: it leaves the interpreter with the call.
+enum Given {
+    Text(String),
+    Tokens(Vec<Token>),
+}
+
+impl Given {
+    fn new(prompt: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = prompt.cast::<PyString>() {
+            return Ok(Self::Text(text.to_cow()?.into_owned()));
+        }
+        let ids: Vec<u32> = prompt
+            .extract()
+            .map_err(|_| invalid("prompt", &prompt.get_type().to_string(), "a text or a list of token ids"))?;
+        Ok(Self::Tokens(ids.into_iter().map(Token).collect()))
+    }
+
+    fn start(&self, llm: &Llm, params: Generate) -> trillm::Result<Generation> {
+        let Generate { request, add_special, parse_special } = params;
+        let prompt = match self {
+            Self::Text(text) => Prompt::Text { text, add_special, parse_special },
+            Self::Tokens(tokens) => Prompt::Tokens(tokens),
+        };
+        llm.generate(prompt, request)
+    }
+}
+
+/// Whether `prompt` is a list of prompts rather than one: a sequence whose first item is not a number.
+fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
+    !prompt.is_instance_of::<PyString>()
+        && prompt.get_item(0).is_ok_and(|first| first.is_instance_of::<PyString>() || first.len().is_ok())
+}
+
+impl Model {
+    fn start(
+        &self,
+        py: Python<'_>,
+        prompt: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Generation> {
+        let llm = self.owned.get()?;
+        let (given, params) = (Given::new(prompt)?, Generate::new(params)?);
+        enter(py, move || given.start(&llm, params))
+    }
+
+    fn start_chat(
+        &self,
+        py: Python<'_>,
+        list: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Generation> {
+        let llm = self.owned.get()?;
+        let (messages, chat) = (messages(list)?, Chat::new(params)?);
+        enter(py, move || {
+            let Chat { generate, options, template } = chat;
+            let prompt = Prompt::Chat { messages: &messages, options: &options, template: template.as_deref() };
+            llm.generate(prompt, generate.request)
+        })
+    }
+}
+
+#[pymethods]
+impl Model {
+    #[new]
+    #[pyo3(signature = (path, **params))]
+    fn new(py: Python<'_>, path: PathBuf, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options = open_options(params)?;
+        let llm = enter(py, move || Llm::open(&path, options))?;
+        let (info, context) = (llm.info().clone(), llm.limits().context);
+        Ok(Self { owned: Owned::new(llm), info, context })
+    }
+
+    #[pyo3(signature = (prompt, **params))]
+    fn generate<'py>(
+        &self,
+        py: Python<'py>,
+        prompt: &Bound<'py, PyAny>,
+        params: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if !is_batch(prompt) {
+            let completion = Stream::finish(py, self.start(py, prompt, params)?)?;
+            return Ok(Bound::new(py, Completion(completion))?.into_any());
+        }
+        // All are queued before any is waited for, so that they run together.
+        let started = prompt.try_iter()?.map(|each| self.start(py, &each?, params)).collect::<PyResult<Vec<_>>>()?;
+        let finished = started.into_iter().map(|each| Stream::finish(py, each).map(Completion));
+        Ok(PyList::new(py, finished.map(|each| each.and_then(|c| Bound::new(py, c))).collect::<PyResult<Vec<_>>>()?)?
+            .into_any())
+    }
+
+    #[pyo3(signature = (prompt, **params))]
+    fn stream(
+        &self,
+        py: Python<'_>,
+        prompt: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Stream> {
+        self.start(py, prompt, params).map(Stream::new)
+    }
+
+    #[pyo3(signature = (messages, **params))]
+    fn chat(
+        &self,
+        py: Python<'_>,
+        messages: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Completion> {
+        Stream::finish(py, self.start_chat(py, messages, params)?).map(Completion)
+    }
+
+    #[pyo3(signature = (messages, **params))]
+    fn chat_stream(
+        &self,
+        py: Python<'_>,
+        messages: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Stream> {
+        self.start_chat(py, messages, params).map(Stream::new)
+    }
+
+    #[pyo3(signature = (messages, **params))]
+    fn render_chat(
+        &self,
+        py: Python<'_>,
+        messages: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<String> {
+        let llm = self.owned.get()?;
+        let (messages, chat) = (crate::params::messages(messages)?, Chat::new(params)?);
+        enter(py, move || llm.render_chat(&messages, &chat.options, chat.template.as_deref()))
+    }
+
+    #[pyo3(signature = (texts, *, pooling="auto", normalize=true))]
+    fn embed<'py>(
+        &self,
+        py: Python<'py>,
+        texts: &Bound<'py, PyAny>,
+        pooling: &str,
+        normalize: bool,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let llm = self.owned.get()?;
+        let texts: Vec<String> = match texts.cast::<PyString>() {
+            Ok(one) => vec![one.to_cow()?.into_owned()],
+            Err(_) => texts.extract().map_err(|_| invalid("texts", "something else", "a text or a list of texts"))?,
+        };
+        let pooling = match pooling {
+            "auto" => None,
+            "mean" => Some(Pooling::Mean),
+            "cls" => Some(Pooling::First),
+            "last" => Some(Pooling::Last),
+            other => return Err(invalid("pooling", other, "auto, mean, cls or last")),
+        };
+        let count = texts.len();
+        let mut interrupted = Ok(());
+        let embedded = outside(py, || {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            llm.embed(&texts, pooling, normalize, || {
+                interrupted = Python::attach(|py| py.check_signals());
+                interrupted.is_err()
+            })
+        });
+        interrupted?;
+        let (vectors, width) = embedded.map_err(raise)?;
+        PyArray1::from_vec(py, vectors).reshape([count, width])
+    }
+
+    #[pyo3(signature = (text, *, add_special=true, parse_special=false))]
+    fn tokenize(&self, py: Python<'_>, text: &str, add_special: bool, parse_special: bool) -> PyResult<Vec<u32>> {
+        encode(py, self.owned.get()?.model().tokenizer(), text, add_special, parse_special)
+    }
+
+    fn detokenize(&self, py: Python<'_>, ids: Vec<u32>) -> PyResult<String> {
+        Ok(decode(py, self.owned.get()?.model().tokenizer(), ids))
+    }
+
+    /// What the file says, and what was decided when it was loaded.
+    #[getter]
+    fn info(&self) -> ModelInfo {
+        (&self.info).into()
+    }
+
+    /// Tokens in the cache: the longest sequence.
+    #[getter]
+    fn context(&self) -> u32 {
+        self.context
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (name, value) in self.owned.get()?.stats().all() {
+            dict.set_item(name, value)?;
+        }
+        Ok(dict)
+    }
+
+    fn close(&self, py: Python<'_>) {
+        self.owned.close(py);
+    }
+}

@@ -1,0 +1,214 @@
+//! Keyword arguments as requests and options. A name that is not known is an error, and so is a value of the wrong kind.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use trillm::{CacheType, Message, OpenOptions, RenderOptions, Request, Token};
+
+use crate::errors::invalid;
+
+type Value<'a, 'py> = &'a Bound<'py, PyAny>;
+
+/// How text is generated.
+pub(crate) struct Generate {
+    pub(crate) request: Request,
+    pub(crate) add_special: bool,
+    pub(crate) parse_special: bool,
+}
+
+impl Default for Generate {
+    fn default() -> Self {
+        Self { request: Request::default(), add_special: true, parse_special: false }
+    }
+}
+
+/// How a chat is rendered and continued.
+pub(crate) struct Chat {
+    pub(crate) generate: Generate,
+    pub(crate) options: RenderOptions,
+    pub(crate) template: Option<String>,
+}
+
+/// Calls `set` for every argument that is not `None`; it says whether it knows the name.
+fn each<'py>(
+    params: Option<&Bound<'py, PyDict>>,
+    mut set: impl FnMut(&str, Value<'_, 'py>) -> PyResult<bool>,
+) -> PyResult<()> {
+    for (name, value) in params.into_iter().flatten() {
+        let name = name.cast::<PyString>()?.to_cow()?.into_owned();
+        if !value.is_none() && !set(&name, &value)? {
+            return Err(PyTypeError::new_err(format!("unexpected keyword argument {name:?}")));
+        }
+    }
+    Ok(())
+}
+
+fn get<'a, 'py, T: FromPyObject<'a, 'py>>(name: &str, value: &'a Bound<'py, PyAny>, expected: &str) -> PyResult<T> {
+    value.extract().map_err(|_| {
+        let found = value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string());
+        invalid(name, &found, expected)
+    })
+}
+
+impl Generate {
+    pub(crate) fn new(params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut this = Self::default();
+        each(params, |name, value| this.set(name, value))?;
+        Ok(this)
+    }
+
+    fn set(&mut self, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
+        let request = &mut self.request;
+        let sampling = &mut request.sampling;
+        const COUNT: &str = "a whole number, 0 or more";
+        const NUMBER: &str = "a number";
+        const FLAG: &str = "True or False";
+        match name {
+            "max_tokens" => request.max_tokens = Some(get(name, value, "a whole number, 1 or more")?),
+            "temperature" => sampling.temperature = get(name, value, NUMBER)?,
+            "top_k" => sampling.top_k = get(name, value, COUNT)?,
+            "top_p" => sampling.top_p = get(name, value, NUMBER)?,
+            "min_p" => sampling.min_p = get(name, value, NUMBER)?,
+            "typical_p" => sampling.typical_p = get(name, value, NUMBER)?,
+            "repetition_penalty" => sampling.repetition_penalty = get(name, value, NUMBER)?,
+            "presence_penalty" => sampling.presence_penalty = get(name, value, NUMBER)?,
+            "frequency_penalty" => sampling.frequency_penalty = get(name, value, NUMBER)?,
+            "repeat_last_n" => sampling.repeat_last_n = get(name, value, COUNT)?,
+            "seed" => sampling.seed = Some(get(name, value, "a whole number, 0 to 2**64 - 1")?),
+            "logprobs" => sampling.logprobs = Some(get(name, value, "a whole number, 0 to 20")?),
+            "logit_bias" => {
+                let bias: std::collections::HashMap<u32, f32> = get(name, value, "a mapping of token ids to numbers")?;
+                sampling.logit_bias = bias.into_iter().map(|(token, bias)| (Token(token), bias)).collect();
+            }
+            "stop" => {
+                request.stop = match value.cast::<PyString>() {
+                    Ok(one) => vec![one.to_cow()?.into_owned()],
+                    Err(_) => get(name, value, "a text or a list of texts")?,
+                }
+            }
+            "ignore_eos" => request.ignore_eos = get(name, value, FLAG)?,
+            "priority" => request.priority = get(name, value, "a whole number")?,
+            "cache_salt" => request.cache_salt = get(name, value, COUNT)?,
+            "timeout" => {
+                const SECONDS: &str = "seconds, more than 0";
+                let seconds: f64 = get(name, value, SECONDS)?;
+                let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
+                let timeout = timeout.ok_or_else(|| invalid(name, &seconds.to_string(), SECONDS))?;
+                request.deadline = Instant::now().checked_add(timeout);
+            }
+            "add_special" => self.add_special = get(name, value, FLAG)?,
+            "parse_special" => self.parse_special = get(name, value, FLAG)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl Chat {
+    pub(crate) fn new(params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
+        let mut template = None;
+        let mut generate = Generate::default();
+        each(params, |name, value| {
+            match name {
+                "tools" => options.tools = Some(json(name, value)?),
+                "add_generation_prompt" => options.add_generation_prompt = get(name, value, "True or False")?,
+                "template" => template = Some(get(name, value, "a Jinja template")?),
+                "template_args" => match json(name, value)? {
+                    serde_json::Value::Object(variables) => options.variables = variables,
+                    _ => return Err(invalid(name, "something else", "a mapping")),
+                },
+                _ => return generate.set(name, value),
+            }
+            Ok(true)
+        })?;
+        Ok(Self { generate, options, template })
+    }
+}
+
+/// A Python value as JSON, by Python's own `json`.
+fn json(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
+    let text: String = value.py().import("json")?.call_method1("dumps", (value,))?.extract()?;
+    serde_json::from_str(&text).map_err(|error| invalid(name, &error.to_string(), "what JSON can say"))
+}
+
+/// Chat messages.
+pub(crate) fn messages(value: Value<'_, '_>) -> PyResult<Vec<Message>> {
+    match json("messages", value)? {
+        serde_json::Value::Array(list) => Message::list(list).map_err(crate::errors::raise),
+        _ => Err(invalid("messages", "something else", "a list of messages")),
+    }
+}
+
+/// How a model is loaded.
+pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<OpenOptions> {
+    let mut options = OpenOptions::default();
+    each(params, |name, value| set_option(&mut options, name, value))?;
+    Ok(options)
+}
+
+fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
+    const POSITIVE: &str = "a whole number, 1 or more";
+    let OpenOptions { engine, load, session, scheduler } = options;
+    let positive = || {
+        let n: u32 = get(name, value, POSITIVE)?;
+        if n == 0 { Err(invalid(name, "0", POSITIVE)) } else { Ok(n) }
+    };
+    match name {
+        "engine" => *engine = Some(get(name, value, "an engine's name")?),
+        "context" => session.context = Some(positive()?),
+        "parallel" => session.parallel = positive()?,
+        "threads" => session.threads = Some(positive()?),
+        "batch" => session.batch = positive()?,
+        "ubatch" => session.ubatch = positive()?,
+        "queue" => scheduler.queue = positive()? as usize,
+        "prompt_chunk" => scheduler.prompt_chunk = positive()?,
+        "gpu_layers" => load.gpu_layers = Some(get(name, value, "a whole number, 0 or more")?),
+        "mmap" => load.mmap = get(name, value, "True or False")?,
+        "mlock" => load.mlock = get(name, value, "True or False")?,
+        "flash_attention" => session.flash_attention = Some(get(name, value, "True, False or None")?),
+        "device" => match get::<String>(name, value, "\"auto\" or \"cpu\"")?.as_str() {
+            "auto" => {}
+            "cpu" => load.gpu_layers = Some(0),
+            other => return Err(invalid(name, other, "\"auto\" or \"cpu\"")),
+        },
+        "cache_type" => {
+            session.cache_type = match get::<String>(name, value, "the name of a type")?.as_str() {
+                "f32" => CacheType::F32,
+                "f16" => CacheType::F16,
+                "q8_0" => CacheType::Q8_0,
+                "q4_0" => CacheType::Q4_0,
+                other => return Err(invalid(name, other, "f32, f16, q8_0 or q4_0")),
+            }
+        }
+        "lora" => {
+            for adapter in value.try_iter()? {
+                let adapter = adapter?;
+                let one = adapter.extract::<(PathBuf, f32)>();
+                load.lora
+                    .push(one.or_else(|_| get(name, &adapter, "paths, or pairs of path and scale").map(|p| (p, 1.0)))?);
+            }
+        }
+        "progress" => {
+            let callback = value.clone().unbind();
+            load.progress = Some(Arc::new(move |share| Python::attach(|py| report(py, &callback, share))));
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Tells a Python callback of progress. It goes on unless that returns `False`, raises, or a signal came.
+fn report(py: Python<'_>, callback: &Py<PyAny>, share: f32) -> bool {
+    match callback.call1(py, (share,)) {
+        Ok(answer) => answer.extract::<bool>(py).unwrap_or(true) && py.check_signals().is_ok(),
+        Err(error) => {
+            error.write_unraisable(py, None);
+            false
+        }
+    }
+}

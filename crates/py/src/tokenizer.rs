@@ -1,0 +1,71 @@
+//! A model's tokenizer without its weights.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use trillm::{Token, VocabularyFile};
+
+use crate::enter::{enter, outside};
+
+/// A model's tokenizer, without its weights.
+#[pyclass(frozen, module = "trillm._core")]
+pub(crate) struct Tokenizer(VocabularyFile);
+
+#[pymethods]
+impl Tokenizer {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        enter(py, || VocabularyFile::open(&path)).map(Self)
+    }
+
+    /// Token ids of `text`. `add_special` adds BOS and its like where the model wants them; `parse_special` reads
+    /// control tokens written out in the text as such.
+    #[pyo3(signature = (text, add_special=true, parse_special=false))]
+    fn encode(&self, py: Python<'_>, text: &str, add_special: bool, parse_special: bool) -> PyResult<Vec<u32>> {
+        encode(py, self.0.tokenizer(), text, add_special, parse_special)
+    }
+
+    /// The text of token ids; incomplete characters become U+FFFD.
+    fn decode(&self, py: Python<'_>, ids: Vec<u32>) -> String {
+        decode(py, self.0.tokenizer(), ids)
+    }
+
+    /// Number of tokens.
+    #[getter]
+    fn vocabulary(&self) -> u32 {
+        self.0.tokenizer().vocabulary()
+    }
+
+    /// The token that begins a text, if there is one.
+    #[getter]
+    fn bos(&self) -> Option<u32> {
+        self.0.tokenizer().bos().map(|token| token.0)
+    }
+
+    /// The token that ends a text, if there is one.
+    #[getter]
+    fn eos(&self) -> Option<u32> {
+        self.0.tokenizer().eos().map(|token| token.0)
+    }
+}
+
+pub(crate) fn encode(
+    py: Python<'_>,
+    tokenizer: &dyn trillm::Tokenizer,
+    text: &str,
+    add_special: bool,
+    parse_special: bool,
+) -> PyResult<Vec<u32>> {
+    enter(py, || {
+        let mut tokens = Vec::new();
+        tokenizer.encode(text, add_special, parse_special, &mut tokens)?;
+        Ok::<_, trillm::Error>(tokens.into_iter().map(|token| token.0).collect())
+    })
+}
+
+pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: Vec<u32>) -> String {
+    outside(py, || {
+        let tokens: Vec<Token> = ids.into_iter().map(Token).collect();
+        trillm::decode(tokenizer, &tokens)
+    })
+}

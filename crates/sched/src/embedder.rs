@@ -1,0 +1,147 @@
+//! Embeddings: a session of its own, on a thread of its own, that packs texts into steps.
+
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+
+use trillm_core::{Batch, Error, Limits, Model, Result, Session, SessionOptions, Slot, Token};
+
+use crate::lockfree::Intake;
+use crate::scheduler::no_thread;
+use crate::wake::Wake;
+
+struct Job {
+    texts: Vec<Vec<Token>>,
+    reply: mpsc::Sender<Result<Vec<f32>>>,
+}
+
+struct Shared {
+    intake: Intake<Job>,
+    wake: Wake,
+    closed: AtomicBool,
+}
+
+/// Turns token lists into vectors. Any number of threads may ask at once.
+pub struct Embedder {
+    shared: Arc<Shared>,
+    limits: Limits,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Embedder {
+    /// Starts the thread and waits until its session is made. `session.output` must ask for embeddings.
+    pub fn start(model: Arc<dyn Model>, session: SessionOptions) -> Result<Self> {
+        let shared = Arc::new(Shared { intake: Intake::new(), wake: Wake::new(), closed: AtomicBool::new(false) });
+        let (started, limits) = mpsc::channel();
+        let body = {
+            let shared = shared.clone();
+            move || serve(&*model, &session, &shared, &started)
+        };
+        let thread =
+            thread::Builder::new().name("trillm-embed".into()).spawn(body).map_err(|error| no_thread(&error))?;
+        let limits = limits.recv().unwrap_or(Err(Error::Closed))?;
+        Ok(Self { shared, limits, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// What the session can hold; a text is at most `context` tokens.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Asks for one vector for each text, raw, back to back in the order given: `texts.len() * limits().row` numbers.
+    /// They come by the receiver.
+    ///
+    /// # Errors
+    /// [`Error::ContextOverflow`] for a text that is too long, [`Error::InvalidParameter`] for one without tokens.
+    pub fn submit(&self, texts: Vec<Vec<Token>>) -> Result<mpsc::Receiver<Result<Vec<f32>>>> {
+        let longest = self.limits.context.min(self.limits.tokens_per_step);
+        for text in &texts {
+            if text.is_empty() {
+                let expected = "at least one token in each";
+                return Err(Error::InvalidParameter { name: "texts", found: "an empty text".into(), expected });
+            }
+            if text.len() > longest as usize {
+                return Err(Error::ContextOverflow { prompt: text.len(), max_tokens: None, context: longest });
+            }
+        }
+        if self.shared.closed.load(Acquire) {
+            return Err(Error::Closed);
+        }
+        let (reply, vectors) = mpsc::channel();
+        self.shared.intake.push(Job { texts, reply });
+        self.shared.wake.notify();
+        if self.shared.closed.load(Acquire) {
+            // As in `Scheduler::submit`: dropping a job ends the wait for it.
+            self.shared.intake.take_all(&mut Vec::new());
+        }
+        Ok(vectors)
+    }
+
+    /// Drops what was asked for and waits for the thread.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Release);
+        self.shared.wake.notify();
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Embedder {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: &mpsc::Sender<Result<Limits>>) {
+    shared.wake.bind();
+    let mut session = match model.session(options) {
+        Ok(session) => session,
+        Err(error) => {
+            let _ = started.send(Err(error));
+            return;
+        }
+    };
+    let _ = started.send(Ok(session.limits()));
+    let mut jobs = Vec::new();
+    let mut batch = Batch::default();
+    while !shared.closed.load(Acquire) {
+        shared.intake.take_all(&mut jobs);
+        for job in jobs.drain(..) {
+            let vectors = embed(&mut *session, &mut batch, &job.texts, &shared.closed);
+            // Nobody may be waiting any more.
+            let _ = job.reply.send(vectors);
+        }
+        shared.wake.wait(|| shared.intake.is_empty() && !shared.closed.load(Acquire), None);
+    }
+    shared.intake.take_all(&mut jobs);
+}
+
+/// Packs the texts, short and long ones alike, into as few steps as the limits allow.
+fn embed(session: &mut dyn Session, batch: &mut Batch, texts: &[Vec<Token>], closed: &AtomicBool) -> Result<Vec<f32>> {
+    let limits = session.limits();
+    let mut vectors = Vec::with_capacity(texts.len() * limits.row as usize);
+    let mut rest = texts;
+    while !rest.is_empty() {
+        if closed.load(Acquire) {
+            return Err(Error::Closed);
+        }
+        batch.clear();
+        for (slot, text) in (0..limits.slots).zip(rest) {
+            if batch.tokens.len() + text.len() > limits.tokens_per_step.min(limits.cells) as usize {
+                break;
+            }
+            batch.push(Slot(slot), 0, text, true);
+        }
+        let packed = batch.spans.len();
+        let rows = session.step(batch)?;
+        for row in 0..packed {
+            vectors.extend_from_slice(rows.row(row));
+        }
+        for slot in (0..packed as u32).map(Slot) {
+            session.truncate(slot, 0)?;
+        }
+        rest = &rest[packed..];
+    }
+    Ok(vectors)
+}

@@ -1,0 +1,196 @@
+//! Loom models: every interleaving of a few threads, up to a bound on preemptions, under the C11 memory model.
+//!
+//! Run by `just loom`. `tools/mutants.py` seeds bugs into the code and checks that one of these fails.
+
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+use loom::future::block_on;
+use loom::sync::atomic::AtomicBool;
+use loom::thread;
+use trillm_core::{Error, FinishReason, Outcome, Piece, Text, Token};
+
+use crate::lockfree::{Intake, Ring};
+use crate::stream::{Event, Stream, Writer, channel};
+use crate::sync::Arc;
+use crate::wake::Wake;
+
+fn piece(id: u32) -> Piece {
+    Piece { token: Some(Token(id)), text: Text::from(""), logprobs: None }
+}
+
+fn outcome() -> Outcome {
+    Outcome { result: Ok(FinishReason::Stop), usage: Default::default(), timings: Default::default() }
+}
+
+/// Reads until the outcome, asleep while there is nothing, as an async caller does. The ids, and how it ended.
+fn read(stream: &mut Stream) -> (Vec<u32>, Result<FinishReason, Error>) {
+    let mut ids = Vec::new();
+    loop {
+        let event = block_on(std::future::poll_fn(|context| match stream.try_next() {
+            Some(event) => std::task::Poll::Ready(event),
+            None if stream.poll_ready(context.waker()) => {
+                let event = stream.try_next();
+                event.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+            }
+            None => std::task::Poll::Pending,
+        }));
+        match event {
+            Event::Piece(piece) => ids.extend(piece.token.map(|token| token.0)),
+            Event::Done(outcome) => return (ids, outcome.result),
+        }
+    }
+}
+
+/// Writes as the decode thread does: only when there is room, asleep while there is none.
+fn write(writer: Writer, wake: &Wake, ids: std::ops::Range<u32>) {
+    for id in ids {
+        while !writer.has_room() && !writer.cancelled() {
+            wake.wait(|| true, None);
+        }
+        if writer.cancelled() {
+            break;
+        }
+        writer.push(piece(id));
+    }
+    writer.finish(outcome());
+}
+
+#[test]
+fn intake_loses_nothing_and_no_wake_up() {
+    loom::model(|| {
+        let intake = Arc::new(Intake::new());
+        let wake = Arc::new(Wake::new());
+        wake.bind();
+        let producers: Vec<_> = (0..2)
+            .map(|id| {
+                let (intake, wake) = (intake.clone(), wake.clone());
+                thread::spawn(move || {
+                    intake.push(id);
+                    wake.notify();
+                })
+            })
+            .collect();
+        let mut taken = Vec::new();
+        while taken.len() < 2 {
+            intake.take_all(&mut taken);
+            if taken.len() < 2 {
+                wake.wait(|| intake.is_empty(), None);
+            }
+        }
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        taken.sort_unstable();
+        assert_eq!(taken, [0, 1]);
+    });
+}
+
+#[test]
+fn intake_keeps_the_order_of_a_producer() {
+    loom::model(|| {
+        let intake = Arc::new(Intake::new());
+        let producer = {
+            let intake = intake.clone();
+            thread::spawn(move || {
+                intake.push(1);
+                intake.push(2);
+            })
+        };
+        let mut taken = Vec::new();
+        intake.take_all(&mut taken);
+        producer.join().unwrap();
+        intake.take_all(&mut taken);
+        assert_eq!(taken, [1, 2]);
+    });
+}
+
+#[test]
+fn ring_hands_over_whole_items_in_order_and_refuses_when_full() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new(1));
+        let writer = {
+            let ring = ring.clone();
+            thread::spawn(move || (0..2).filter(|&id| ring.push(Box::new(id)).is_ok()).collect::<Vec<u32>>())
+        };
+        let mut read: Vec<u32> = (0..2).filter_map(|_| ring.pop()).map(|item| *item).collect();
+        let written = writer.join().unwrap();
+        read.extend(std::iter::from_fn(|| ring.pop()).map(|item| *item));
+        assert_eq!(read, written);
+    });
+}
+
+#[test]
+fn a_sleeping_reader_sees_every_piece_and_the_outcome() {
+    loom::model(|| {
+        let wake = Arc::new(Wake::new());
+        let (writer, mut stream) = channel(2, wake.clone());
+        let decoder = thread::spawn(move || {
+            wake.bind();
+            write(writer, &wake, 0..2);
+        });
+        assert_eq!(read(&mut stream), (vec![0, 1], Ok(FinishReason::Stop)));
+        decoder.join().unwrap();
+    });
+}
+
+#[test]
+fn a_full_ring_stalls_the_writer_until_there_is_room_and_loses_nothing() {
+    loom::model(|| {
+        let wake = Arc::new(Wake::new());
+        let (writer, mut stream) = channel(1, wake.clone());
+        let decoder = thread::spawn(move || {
+            wake.bind();
+            write(writer, &wake, 0..2);
+        });
+        assert_eq!(read(&mut stream), (vec![0, 1], Ok(FinishReason::Stop)));
+        decoder.join().unwrap();
+    });
+}
+
+#[test]
+fn a_dropped_stream_cancels_and_wakes_the_writer() {
+    loom::model(|| {
+        let wake = Arc::new(Wake::new());
+        let (writer, stream) = channel(1, wake.clone());
+        let decoder = thread::spawn(move || {
+            wake.bind();
+            write(writer, &wake, 0..3);
+        });
+        drop(stream);
+        // It would sleep for ever, and loom would call it a deadlock, if the cancellation did not wake it.
+        decoder.join().unwrap();
+    });
+}
+
+#[test]
+fn a_dropped_writer_ends_the_stream() {
+    loom::model(|| {
+        let (writer, mut stream) = channel(1, Arc::new(Wake::new()));
+        let decoder = thread::spawn(move || {
+            writer.push(piece(7));
+            drop(writer);
+        });
+        assert_eq!(read(&mut stream), (vec![7], Err(Error::Closed)));
+        decoder.join().unwrap();
+    });
+}
+
+#[test]
+fn a_notifier_publishes_what_it_did_before() {
+    loom::model(|| {
+        let wake = Arc::new(Wake::new());
+        let done = Arc::new(AtomicBool::new(false));
+        wake.bind();
+        let notifier = {
+            let (wake, done) = (wake.clone(), done.clone());
+            thread::spawn(move || {
+                done.store(true, Release);
+                wake.notify();
+            })
+        };
+        while !done.load(Acquire) {
+            wake.wait(|| !done.load(Acquire), None);
+        }
+        notifier.join().unwrap();
+    });
+}

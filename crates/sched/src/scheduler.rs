@@ -1,0 +1,159 @@
+//! The handle that callers hold: it submits, reads the counters, and closes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+
+use trillm_core::{Error, Limits, Model, Ready, Result, SessionOptions};
+
+use crate::lockfree::Intake;
+use crate::sequence::Sequence;
+use crate::stats::{Counters, Stats};
+use crate::stream::{Stream, channel};
+use crate::wake::Wake;
+use crate::worker::Worker;
+use crate::{SchedulerOptions, options};
+
+/// What the callers' threads and the decode thread share.
+pub(crate) struct Shared {
+    pub(crate) intake: Intake<Sequence>,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) closed: AtomicBool,
+    /// Requests in the intake or waiting for a slot.
+    pub(crate) queued: AtomicUsize,
+    pub(crate) counters: Counters,
+    pub(crate) options: options::SchedulerOptions,
+}
+
+/// Continuous batching for one model, on a thread of its own. Any number of threads may submit at once.
+pub struct Scheduler {
+    shared: Arc<Shared>,
+    model: Arc<dyn Model>,
+    limits: Limits,
+    arrivals: AtomicU64,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Sessions that may fail one after the other, none of them finishing a step, before the model is given up.
+const HOPELESS: u32 = 3;
+
+impl Scheduler {
+    /// Starts the decode thread and waits until its session is made.
+    ///
+    /// # Errors
+    /// What [`Model::session`] says; [`Error::Engine`] if no thread can be started.
+    pub fn start(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            intake: Intake::new(),
+            wake: Arc::new(Wake::new()),
+            closed: AtomicBool::new(false),
+            queued: AtomicUsize::new(0),
+            counters: Counters::default(),
+            options,
+        });
+        let (started, limits) = mpsc::channel();
+        let body = {
+            let (model, shared) = (model.clone(), shared.clone());
+            move || decode(&*model, &session, &shared, &started)
+        };
+        let thread =
+            thread::Builder::new().name("trillm-decode".into()).spawn(body).map_err(|error| no_thread(&error))?;
+        let limits = limits.recv().unwrap_or(Err(Error::Closed))?;
+        Ok(Self { shared, model, limits, arrivals: AtomicU64::new(0), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// What the session can hold.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.read()
+    }
+
+    /// Queues a request. Lock-free; its pieces come by the stream.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] if the queue is full, [`Error::Closed`] after [`close`](Self::close).
+    pub fn submit(&self, ready: Ready) -> Result<Stream> {
+        if self.shared.closed.load(Acquire) {
+            return Err(Error::Closed);
+        }
+        let limit = self.shared.options.queue;
+        let queued = self.shared.queued.fetch_add(1, AcqRel);
+        if queued >= limit {
+            self.shared.queued.fetch_sub(1, AcqRel);
+            return Err(Error::Overloaded { queued, limit });
+        }
+        let capacity = self.shared.options.stream_capacity.min(ready.max_tokens() as usize + 1);
+        let (writer, stream) = channel(capacity, self.shared.wake.clone());
+        let arrival = self.arrivals.fetch_add(1, Relaxed);
+        let vocabulary = self.model.tokenizer().vocabulary();
+        self.shared.intake.push(Sequence::new(ready, arrival, vocabulary, writer));
+        self.shared.wake.notify();
+        if self.shared.closed.load(Acquire) {
+            // Closed meanwhile: the decode thread may have looked for the last time. Dropping a sequence ends its stream.
+            self.shared.intake.take_all(&mut Vec::new());
+        }
+        Ok(stream)
+    }
+
+    /// Ends every request with [`Error::Closed`] and waits for the decode thread. Harmless when called again.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Release);
+        self.shared.wake.notify();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // It catches panics itself, so there is nothing to learn from the result.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+pub(crate) fn no_thread(error: &std::io::Error) -> Error {
+    Error::Engine { engine: "scheduler", reason: format!("cannot start a thread: {error}"), log: Vec::new() }
+}
+
+/// The decode thread: makes sessions and serves with them until closed.
+fn decode(model: &dyn Model, options: &SessionOptions, shared: &Arc<Shared>, started: &mpsc::Sender<Result<Limits>>) {
+    shared.wake.bind();
+    let mut worker = Worker::new(shared.clone());
+    let mut failures = 0;
+    while failures < HOPELESS {
+        let mut session = match model.session(options) {
+            Ok(session) => session,
+            Err(error) => {
+                tracing::error!(%error, "no session");
+                worker.fail_all(&error);
+                let _ = started.send(Err(error));
+                break;
+            }
+        };
+        // Only the first is waited for.
+        let _ = started.send(Ok(session.limits()));
+        let steps = shared.counters.read().steps;
+        match catch_unwind(AssertUnwindSafe(|| worker.serve(&mut *session, model.tokenizer()))) {
+            Ok(Ok(())) => break,
+            Ok(Err(error)) => tracing::warn!(%error, "making a new session"),
+            Err(_) => {
+                let reason = "it panicked: this is a bug in trillm".to_owned();
+                worker.fail_all(&Error::Engine { engine: "scheduler", reason, log: Vec::new() });
+            }
+        }
+        worker.requeue();
+        failures = if shared.counters.read().steps > steps { 0 } else { failures + 1 };
+    }
+    shared.closed.store(true, Release);
+    worker.fail_all(&Error::Closed);
+}

@@ -1,0 +1,290 @@
+//! The decode thread: receive, admit, plan, step, sample, send; then again.
+//!
+//! It owns everything it changes. It never waits for a reader, and it takes no lock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::{Duration, Instant};
+
+use trillm_core::{Batch, Error, FinishReason, Limits, Result, Session, Tokenizer};
+
+use crate::plan::{Budget, Row, Take, plan};
+use crate::scheduler::Shared;
+use crate::sequence::{Fate, Rank, Sequence};
+use crate::slots::Slots;
+use crate::stats::Counters;
+
+/// The requests, apart from any session: they outlive one that failed.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    waiting: BTreeMap<Rank, Sequence>,
+    /// In order of rank.
+    running: Vec<Sequence>,
+    arrived: Vec<Sequence>,
+}
+
+/// A session and the buffers of its steps, all reused: once warm the loop allocates nothing.
+struct Stepper<'s> {
+    session: &'s mut dyn Session,
+    limits: Limits,
+    tokenizer: &'s dyn Tokenizer,
+    slots: Slots,
+    batch: Batch,
+    rows: Vec<Row>,
+    takes: Vec<Take>,
+    text: String,
+    ended: Vec<(usize, Result<FinishReason>)>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, waiting: BTreeMap::new(), running: Vec::new(), arrived: Vec::new() }
+    }
+
+    /// Serves requests with `session` until the scheduler is closed (`Ok`) or the session must be made anew.
+    pub(crate) fn serve(&mut self, session: &mut dyn Session, tokenizer: &dyn Tokenizer) -> Result<()> {
+        let limits = session.limits();
+        let mut stepper = Stepper {
+            session,
+            limits,
+            tokenizer,
+            slots: Slots::new(limits.slots, limits.cells, limits.reuses_prefix),
+            batch: Batch::default(),
+            rows: Vec::with_capacity(limits.slots as usize),
+            takes: Vec::with_capacity(limits.slots as usize),
+            text: String::with_capacity(256),
+            ended: Vec::with_capacity(limits.slots as usize),
+        };
+        loop {
+            self.receive();
+            if self.shared.closed.load(Acquire) {
+                return Ok(());
+            }
+            self.sweep(&mut stepper)?;
+            self.admit(&mut stepper)?;
+            self.publish();
+            if !self.step(&mut stepper)? {
+                let idle = || self.shared.intake.is_empty() && !self.shared.closed.load(Acquire);
+                self.shared.wake.wait(idle, self.until_deadline());
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        if self.shared.intake.is_empty() {
+            return;
+        }
+        self.shared.intake.take_all(&mut self.arrived);
+        for sequence in self.arrived.drain(..) {
+            self.waiting.insert(sequence.rank, sequence);
+        }
+    }
+
+    /// Ends what was cancelled or is past its deadline.
+    fn sweep(&mut self, stepper: &mut Stepper<'_>) -> Result<()> {
+        let mut index = 0;
+        while let Some(sequence) = self.running.get(index) {
+            match sequence.overdue(Instant::now) {
+                Some(error) => self.end(stepper, index, Err(error))?,
+                None => index += 1,
+            }
+        }
+        let now = Instant::now();
+        while let Some((rank, error)) =
+            self.waiting.iter().find_map(|(rank, sequence)| Some((*rank, sequence.overdue(|| now)?)))
+        {
+            if let Some(sequence) = self.waiting.remove(&rank) {
+                self.shared.queued.fetch_sub(1, Relaxed);
+                self.conclude(sequence, Err(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives slots to those that wait, in order, as long as the cache can hold their prompts.
+    fn admit(&mut self, stepper: &mut Stepper<'_>) -> Result<()> {
+        while let Some((&rank, first)) = self.waiting.first_key_value() {
+            let pending = first.pending();
+            // A request of higher priority takes the slot of the last one of lower.
+            if !stepper.slots.has_idle() {
+                match self.running.last() {
+                    Some(last) if last.rank.0 > rank.0 => self.preempt(stepper)?,
+                    _ => return Ok(()),
+                }
+            }
+            // Room for the whole prompt and a token for each that runs: or it would soon be preempted again.
+            let wanted = pending + 1 + self.running.len() as u32;
+            if !self.running.is_empty() && stepper.slots.available_cells() < wanted {
+                return Ok(());
+            }
+            let Some((_, mut sequence)) = self.waiting.pop_first() else { return Ok(()) };
+            let salt = sequence.ready.request().cache_salt;
+            match stepper.slots.take(stepper.session, &sequence.tokens, salt) {
+                Ok(Some((slot, found))) => {
+                    self.shared.queued.fetch_sub(1, Relaxed);
+                    sequence.start(slot, found);
+                    Counters::add(&self.shared.counters.cached_tokens, u64::from(found));
+                    let at = self.running.partition_point(|other| other.rank < sequence.rank);
+                    self.running.insert(at, sequence);
+                }
+                Ok(None) => {
+                    self.waiting.insert(rank, sequence);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.waiting.insert(rank, sequence);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans and computes one step. `false` if there is nothing to compute.
+    fn step(&mut self, stepper: &mut Stepper<'_>) -> Result<bool> {
+        if !self.plan(stepper)? {
+            return Ok(false);
+        }
+        let Stepper { session, slots, batch, takes, text, ended, .. } = stepper;
+        batch.clear();
+        for take in &*takes {
+            let sequence = &self.running[take.row];
+            let tokens = &sequence.tokens[sequence.computed as usize..][..take.count as usize];
+            batch.push(sequence.slot, sequence.computed, tokens, take.count == sequence.pending());
+        }
+        stepper.limits.check(batch, |slot| slots.len(slot), stepper.tokenizer.vocabulary())?;
+        let rows = match session.step(batch) {
+            Ok(rows) => rows,
+            // The ledger counts cells exactly, but an engine may need more than one for a token (sliding windows).
+            Err(Error::CacheFull) => return self.make_room(stepper).map(|()| true),
+            Err(error) => {
+                tracing::error!(%error, "a step failed");
+                for index in (0..stepper.takes.len()).rev() {
+                    let sequence = self.running.remove(stepper.takes[index].row);
+                    self.conclude(sequence, Err(error.clone()));
+                }
+                return Err(error);
+            }
+        };
+        let counters = &self.shared.counters;
+        let mut row = 0;
+        for (take, span) in takes.iter().zip(&batch.spans) {
+            let sequence = &mut self.running[take.row];
+            slots.extend(span.slot, &batch.tokens[span.tokens.clone()]);
+            sequence.computed += take.count;
+            if take.count > 1 {
+                Counters::add(&counters.prompt_tokens, u64::from(take.count));
+            }
+            if span.wants_output {
+                if let Fate::Ends(result) = sequence.advance(rows.row(row), stepper.tokenizer, text) {
+                    ended.push((take.row, result));
+                }
+                Counters::add(&counters.generated_tokens, 1);
+                row += 1;
+            }
+        }
+        Counters::add(&counters.steps, 1);
+        // Rows were planned in an order of their own; removing from the back keeps the indices true.
+        stepper.ended.sort_unstable_by_key(|(row, _)| *row);
+        while let Some((row, result)) = stepper.ended.pop() {
+            self.end(stepper, row, result)?;
+        }
+        Ok(true)
+    }
+
+    /// Fills `takes`; evicts and preempts until every sequence that generates has a cell. `false`: nothing can run.
+    fn plan(&mut self, stepper: &mut Stepper<'_>) -> Result<bool> {
+        loop {
+            let limits = stepper.limits;
+            stepper.rows.clear();
+            stepper
+                .rows
+                .extend(self.running.iter().map(|s| Row { pending: s.pending(), blocked: !s.writer.has_room() }));
+            let wanted: u32 = stepper.rows.iter().filter(|row| !row.blocked).map(|row| row.pending).sum();
+            stepper.slots.evict(stepper.session, wanted.min(limits.tokens_per_step))?;
+            let budget = Budget {
+                tokens: limits.tokens_per_step,
+                prompt_beside: self.shared.options.prompt_chunk,
+                cells: stepper.slots.free_cells(),
+            };
+            if plan(&stepper.rows, budget, &mut stepper.takes) == 0 {
+                return Ok(!stepper.takes.is_empty());
+            }
+            self.preempt(stepper)?;
+        }
+    }
+
+    /// After the engine said that its cache is full.
+    fn make_room(&mut self, stepper: &mut Stepper<'_>) -> Result<()> {
+        let idle = stepper.slots.available_cells() - stepper.slots.free_cells();
+        if idle > 0 {
+            return stepper.slots.evict(stepper.session, stepper.limits.cells);
+        }
+        if self.running.len() > 1 {
+            return self.preempt(stepper);
+        }
+        self.end(stepper, 0, Err(Error::CacheFull))
+    }
+
+    /// Sends the last sequence in rank back to wait; it is computed again from its tokens.
+    fn preempt(&mut self, stepper: &mut Stepper<'_>) -> Result<()> {
+        let Some(mut sequence) = self.running.pop() else { return Ok(()) };
+        stepper.slots.keep(stepper.session, sequence.slot, 0)?;
+        stepper.slots.release(sequence.slot);
+        sequence.stop();
+        Counters::add(&self.shared.counters.preemptions, 1);
+        self.shared.queued.fetch_add(1, Relaxed);
+        self.waiting.insert(sequence.rank, sequence);
+        Ok(())
+    }
+
+    /// Takes a running sequence out of its slot and sends its outcome. What a failed one computed is not kept.
+    fn end(&mut self, stepper: &mut Stepper<'_>, row: usize, result: Result<FinishReason>) -> Result<()> {
+        let sequence = self.running.remove(row);
+        if matches!(result, Err(Error::Engine { .. } | Error::CacheFull)) {
+            stepper.slots.keep(stepper.session, sequence.slot, 0)?;
+        }
+        stepper.slots.release(sequence.slot);
+        self.conclude(sequence, result);
+        Ok(())
+    }
+
+    fn conclude(&self, sequence: Sequence, result: Result<FinishReason>) {
+        let counters = &self.shared.counters;
+        Counters::add(&counters.finished, 1);
+        Counters::add(&counters.cancelled, u64::from(matches!(result, Err(Error::Cancelled))));
+        sequence.finish(result);
+    }
+
+    /// Makes every running sequence wait for a new session.
+    pub(crate) fn requeue(&mut self) {
+        for mut sequence in self.running.drain(..) {
+            sequence.stop();
+            self.shared.queued.fetch_add(1, Relaxed);
+            self.waiting.insert(sequence.rank, sequence);
+        }
+    }
+
+    /// Ends everything that runs or waits.
+    pub(crate) fn fail_all(&mut self, error: &Error) {
+        self.receive();
+        let waiting = std::mem::take(&mut self.waiting);
+        self.shared.queued.fetch_sub(waiting.len(), Relaxed);
+        for sequence in self.running.drain(..).chain(waiting.into_values()).collect::<Vec<_>>() {
+            self.conclude(sequence, Err(error.clone()));
+        }
+        self.publish();
+    }
+
+    fn publish(&self) {
+        Counters::set(&self.shared.counters.waiting, self.waiting.len());
+        Counters::set(&self.shared.counters.running, self.running.len());
+    }
+
+    /// How long a reader that has fallen behind may be waited for.
+    fn until_deadline(&self) -> Option<Duration> {
+        let deadlines = self.running.iter().chain(self.waiting.values()).filter_map(|s| s.ready.request().deadline);
+        deadlines.min().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}

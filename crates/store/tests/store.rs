@@ -1,0 +1,284 @@
+//! The store as a user sees it: what goes in comes out, and what is wrong never becomes visible.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::{fs, path::Path, time::Duration};
+
+use tempfile::TempDir;
+use trillm_core::Coded;
+use trillm_store::{Blob, Digest, Error, FileName, Manifest, ModelFile, Reference, Source, Store};
+
+fn store() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("store")).unwrap();
+    (folder, store)
+}
+
+fn commit(store: &Store, content: &[u8]) -> Blob {
+    let mut staging = store.stage("test".parse().unwrap()).unwrap();
+    content.chunks(3).for_each(|chunk| staging.write(chunk).unwrap());
+    staging.commit(None).unwrap()
+}
+
+fn source() -> Source {
+    let sha256 = Digest::of(b"archive");
+    Source::Pypi { package: "a".into(), version: "1".into(), archive: "a-1.whl".into(), sha256 }
+}
+
+/// Puts a model whose files have these names and contents.
+fn put(store: &Store, reference: &str, files: &[(&str, &[u8])]) -> Manifest {
+    let files = files
+        .iter()
+        .map(|(name, content)| {
+            let Blob { sha256, size } = commit(store, content);
+            ModelFile { name: name.parse().unwrap(), sha256, size }
+        })
+        .collect();
+    let manifest = Manifest::new(reference, source(), files, Some("MIT".into())).unwrap();
+    store.put(&manifest).unwrap();
+    manifest
+}
+
+fn names(folder: impl AsRef<Path>) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn blob_path(store: &Store, content: &[u8]) -> std::path::PathBuf {
+    store.root().join("blobs/sha256").join(Digest::of(content).to_string())
+}
+
+/// Replaces a blob behind the store's back.
+fn tamper(store: &Store, content: &[u8], with: &[u8]) {
+    let path = blob_path(store, content);
+    fs::remove_file(&path).unwrap();
+    fs::write(path, with).unwrap();
+}
+
+#[test]
+fn a_model_comes_back_under_its_name() {
+    let (_folder, store) = store();
+    let manifest = put(&store, "pypi:a==1:x.gguf", &[("x.gguf", b"weights")]);
+    assert_eq!(store.get("pypi:a==1:x.gguf").unwrap(), manifest);
+    assert_eq!(manifest.size(), 7);
+
+    let path = store.path_of(&manifest).unwrap();
+    assert_eq!(path.file_name().unwrap(), "x.gguf");
+    assert_eq!(fs::read(&path).unwrap(), b"weights");
+    assert!(fs::metadata(&path).unwrap().permissions().readonly());
+    assert_eq!(store.locate(&"pypi:a==1:x.gguf".parse().unwrap()).unwrap(), path);
+    store.verify("pypi:a==1:x.gguf").unwrap();
+    assert!(names(store.staging()).is_empty());
+}
+
+#[test]
+fn a_model_of_several_files_is_a_folder_that_moves_with_the_store() {
+    let (folder, store) = store();
+    put(&store, "all", &[("model.safetensors", b"weights"), ("1_Pooling/config.json", b"{}")]);
+    let moved = folder.path().join("moved");
+    fs::rename(store.root(), &moved).unwrap();
+
+    let store = Store::open(&moved).unwrap();
+    let path = store.path_of(&store.get("all").unwrap()).unwrap();
+    assert_eq!(fs::read(path.join("model.safetensors")).unwrap(), b"weights");
+    assert_eq!(fs::read(path.join("1_Pooling/config.json")).unwrap(), b"{}");
+
+    // Somebody tidied the links away: they are made again.
+    fs::remove_dir_all(&path).unwrap();
+    assert_eq!(store.path_of(&store.get("all").unwrap()).unwrap(), path);
+    assert_eq!(fs::read(path.join("1_Pooling/config.json")).unwrap(), b"{}");
+}
+
+#[test]
+fn wrong_bytes_never_become_visible() {
+    let (_folder, store) = store();
+    let mut staging = store.stage("x.gguf".parse().unwrap()).unwrap();
+    staging.write(b"wrong").unwrap();
+    let error = staging.commit(Some(Digest::of(b"right"))).unwrap_err();
+    assert_eq!(error.code(), "digest_mismatch");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "checksum mismatch for x.gguf: expected sha256 {}, found {}",
+            Digest::of(b"right"),
+            Digest::of(b"wrong")
+        )
+    );
+    assert!(names(store.root().join("blobs/sha256")).is_empty());
+    assert!(names(store.staging()).is_empty());
+}
+
+#[test]
+fn a_download_that_stops_halfway_leaves_nothing() {
+    let (_folder, store) = store();
+    let mut staging = store.stage("test".parse().unwrap()).unwrap();
+    staging.write(b"half").unwrap();
+    assert_eq!(names(store.staging()).len(), 1);
+    drop(staging);
+    assert!(names(store.staging()).is_empty());
+    assert!(names(store.root().join("blobs/sha256")).is_empty());
+}
+
+#[test]
+fn what_a_killed_process_left_is_swept_after_a_day() {
+    let (_folder, store) = store();
+    let old = fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_secs(25 * 60 * 60));
+    let age = |path: &Path| fs::File::open(path).unwrap().set_times(old).unwrap();
+    for name in ["old", "old-folder/part", "busy-folder/part", "new"] {
+        let path = store.staging().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, b"part").unwrap();
+    }
+    age(&store.staging().join("old"));
+    age(&store.staging().join("old-folder/part"));
+    age(&store.staging().join("old-folder"));
+    age(&store.staging().join("busy-folder"));
+
+    Store::open(store.root()).unwrap();
+    assert_eq!(names(store.staging()), ["busy-folder", "new"]);
+}
+
+#[test]
+fn committing_the_same_content_again_keeps_the_blob_and_mends_a_short_one() {
+    let (_folder, store) = store();
+    let first = commit(&store, b"content");
+    assert_eq!(commit(&store, b"content"), first);
+    tamper(&store, b"content", b"con");
+    commit(&store, b"content");
+    assert_eq!(fs::read(blob_path(&store, b"content")).unwrap(), b"content");
+}
+
+#[test]
+fn a_damaged_model_is_not_handed_out() {
+    let (_folder, store) = store();
+    put(&store, "m", &[("x.gguf", b"weights")]);
+    tamper(&store, b"weights", b"wEights");
+    let error = store.verify("m").unwrap_err();
+    assert_eq!(error.code(), "model_damaged");
+    assert!(error.hint().unwrap().contains("trillm pull m"));
+
+    tamper(&store, b"weights", b"short");
+    assert_eq!(store.get("m").unwrap_err().to_string(), "\"m\" is damaged: x.gguf has 5 bytes, expected 7");
+
+    fs::remove_file(blob_path(&store, b"weights")).unwrap();
+    assert_eq!(store.get("m").unwrap_err().to_string(), "\"m\" is damaged: x.gguf is missing");
+}
+
+#[test]
+fn removing_keeps_what_others_share() {
+    let (_folder, store) = store();
+    put(&store, "a", &[("x", b"shared"), ("y", b"own")]);
+    put(&store, "b", &[("x", b"shared")]);
+    put(&store, "c", &[("x", b"shared")]);
+
+    assert_eq!(store.remove("a").unwrap(), 3);
+    assert_eq!(store.get("a").unwrap_err().code(), "model_not_found");
+    assert_eq!(store.remove("b").unwrap(), 0);
+    let path = store.path_of(&store.get("c").unwrap()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), b"shared");
+    assert_eq!(store.remove("c").unwrap(), 6);
+    assert_eq!(store.remove("c").unwrap_err().code(), "model_not_found");
+    for folder in ["blobs/sha256", "models", "snapshots", "staging"] {
+        assert!(names(store.root().join(folder)).is_empty(), "{folder}");
+    }
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_hides_nothing_and_frees_nothing() {
+    let (_folder, store) = store();
+    put(&store, "a", &[("x", b"one")]);
+    put(&store, "b", &[("x", b"two")]);
+    let broken = store.root().join("models/broken.json");
+    let hostile = [
+        "",
+        "{",
+        "[]",
+        "\u{0}",
+        r#"{"schema": 2, "reference": "z", "source": {"kind": "pypi", "package": "p", "version": "1", "archive": "x",
+            "sha256": "0000000000000000000000000000000000000000000000000000000000000000"},
+            "files": [], "licence": null, "created": 0}"#,
+    ];
+    for text in hostile {
+        fs::write(&broken, text).unwrap();
+        let listing = store.list().unwrap();
+        assert_eq!(listing.models.iter().map(|model| &model.reference).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(matches!(&listing.problems[..], [Error::CorruptManifest { path, .. }] if *path == broken));
+    }
+    // A later version may have written it, for the very blob that nobody else wants.
+    assert_eq!(store.remove("a").unwrap(), 0);
+    assert!(blob_path(&store, b"one").exists());
+}
+
+#[test]
+fn a_manifest_cannot_name_what_is_outside() {
+    let (_folder, store) = store();
+    let manifest = put(&store, "m", &[("x.gguf", b"weights")]);
+    let path = store.root().join("models").join(&names(store.root().join("models"))[0]);
+    let text = fs::read_to_string(&path).unwrap();
+    let digest = Digest::of(b"weights").to_string();
+    let hostile = [
+        ("x.gguf", "../x.gguf"),
+        ("x.gguf", "/etc/passwd"),
+        ("x.gguf", "a\\\\b"),
+        (digest.as_str(), "../../../etc/passwd"),
+        ("\"m\"", "\"another\""),
+    ];
+    for (from, to) in hostile {
+        fs::write(&path, text.replace(from, to)).unwrap();
+        assert_eq!(store.get("m").unwrap_err().code(), "corrupt_manifest", "{to}");
+    }
+    fs::write(&path, "{").unwrap();
+    store.remove("m").unwrap();
+    store.put(&manifest).unwrap();
+}
+
+#[test]
+fn two_files_cannot_want_one_place() {
+    let file = |name: &str| ModelFile { name: name.parse().unwrap(), sha256: Digest::of(b""), size: 0 };
+    for names in [&[][..], &["a", "a"], &["a", "A"], &["a", "a/b"], &["a/b/c", "A/B"]] {
+        let files = names.iter().map(|name| file(name)).collect();
+        assert!(Manifest::new("m", source(), files, None).is_err(), "{names:?}");
+    }
+    assert!(Manifest::new("m", source(), vec![file("a/b"), file("a/c"), file("ab")], None).is_ok());
+}
+
+#[test]
+fn a_manifest_needs_its_blobs() {
+    let (_folder, store) = store();
+    let name: FileName = "x".parse().unwrap();
+    let files = vec![ModelFile { name, sha256: Digest::of(b"absent"), size: 6 }];
+    let manifest = Manifest::new("m", source(), files, None).unwrap();
+    assert_eq!(store.put(&manifest).unwrap_err().code(), "model_damaged");
+    assert_eq!(store.get("m").unwrap_err().code(), "model_not_found");
+}
+
+#[test]
+fn references_that_differ_only_in_case_or_length_are_kept_apart() {
+    let (_folder, store) = store();
+    let long = format!("pypi:a:{}", "x".repeat(900));
+    for (reference, content) in [("pypi:a:X", "1"), ("pypi:a:x", "2"), ("pypi:a/x", "3"), (long.as_str(), "4")] {
+        put(&store, reference, &[("x", content.as_bytes())]);
+    }
+    assert_eq!(store.list().unwrap().models.len(), 4);
+    assert_eq!(store.get("pypi:a:X").unwrap().files[0].sha256, Digest::of(b"1"));
+}
+
+#[test]
+fn paths_are_located_without_the_store() {
+    let (folder, store) = store();
+    let path = folder.path().join("model.gguf");
+    let reference: Reference = path.to_str().unwrap().parse().unwrap();
+    assert_eq!(store.locate(&reference).unwrap_err().code(), "model_not_found");
+    fs::write(&path, b"").unwrap();
+    assert_eq!(store.locate(&reference).unwrap(), path);
+}
+
+#[test]
+fn a_store_that_cannot_be_made_says_where() {
+    let (folder, _store) = store();
+    let file = folder.path().join("file");
+    fs::write(&file, b"").unwrap();
+    let error = Store::open(&file).unwrap_err();
+    assert!(error.to_string().contains("file/blobs"), "{error}");
+}

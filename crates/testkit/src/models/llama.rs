@@ -1,0 +1,117 @@
+//! A Llama-like model as GGUF: what the header says, and the tiny model that every engine can run in a test.
+
+use std::io;
+use std::path::Path;
+
+use super::gguf::{Gguf, TensorType, Value};
+use super::vocabulary::{BOS, EOS, UNKNOWN, vocabulary};
+use super::weights::{Part, Shape, Tensor};
+
+/// A model small enough to be written and run anywhere in a moment, yet with all that a real one has. Its output means
+/// nothing, but depends on every token before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TinyLlama {
+    /// The same seed gives the same weights, on every machine.
+    pub seed: u64,
+    /// Its sizes.
+    pub shape: Shape,
+}
+
+impl Default for TinyLlama {
+    fn default() -> Self {
+        let shape =
+            Shape { layers: 2, width: 64, heads: 4, kv_heads: 2, feed_forward: 128, vocabulary: 300, context: 512 };
+        Self { seed: 1, shape }
+    }
+}
+
+impl TinyLlama {
+    /// The file, without its weights.
+    pub fn gguf(&self) -> Gguf {
+        describe("tiny", &self.shape, TensorType::F32)
+    }
+
+    /// Writes it as GGUF with 32-bit weights, about 460 kB.
+    pub fn write_gguf(&self, path: &Path) -> io::Result<()> {
+        let tensors = self.shape.tensors();
+        self.gguf().write(path, |index, out| {
+            let bytes: Vec<u8> = tensors[index].weights(self.seed).into_iter().flat_map(f32::to_le_bytes).collect();
+            out.write_all(&bytes)
+        })
+    }
+}
+
+/// A file of this shape, all its matrices stored as `kind`.
+pub(super) fn describe(name: &str, shape: &Shape, kind: TensorType) -> Gguf {
+    let mut gguf = Gguf::default();
+    gguf.set("general.architecture", "llama");
+    gguf.set("general.name", name);
+    gguf.set("general.license", "apache-2.0");
+    gguf.set("general.file_type", file_type(kind));
+    gguf.set("general.quantization_version", 2u32);
+    gguf.set("llama.context_length", shape.context);
+    gguf.set("llama.embedding_length", shape.width);
+    gguf.set("llama.block_count", shape.layers);
+    gguf.set("llama.feed_forward_length", shape.feed_forward);
+    gguf.set("llama.attention.head_count", shape.heads);
+    gguf.set("llama.attention.head_count_kv", shape.kv_heads);
+    gguf.set("llama.attention.layer_norm_rms_epsilon", 1e-5f32);
+    gguf.set("llama.rope.dimension_count", shape.head());
+    gguf.set("llama.rope.freq_base", 10_000f32);
+    gguf.set("llama.vocab_size", shape.vocabulary);
+
+    let pieces = vocabulary(shape.vocabulary);
+    gguf.set("tokenizer.ggml.model", "llama");
+    gguf.set("tokenizer.ggml.pre", "default");
+    gguf.set("tokenizer.ggml.tokens", pieces.iter().map(|piece| piece.text.as_str()).collect::<Value>());
+    gguf.set("tokenizer.ggml.scores", pieces.iter().map(|piece| piece.score).collect::<Value>());
+    gguf.set("tokenizer.ggml.token_type", pieces.iter().map(|piece| piece.kind as i32).collect::<Value>());
+    gguf.set("tokenizer.ggml.bos_token_id", BOS);
+    gguf.set("tokenizer.ggml.eos_token_id", EOS);
+    gguf.set("tokenizer.ggml.unknown_token_id", UNKNOWN);
+    gguf.set("tokenizer.ggml.add_bos_token", true);
+    gguf.set("tokenizer.ggml.add_eos_token", false);
+    gguf.set("tokenizer.ggml.add_space_prefix", false);
+    gguf.set("tokenizer.chat_template", crate::CHAT_TEMPLATE);
+
+    for tensor in shape.tensors() {
+        // A norm's weights stay floats in every GGUF file.
+        let (dimensions, kind) = if tensor.is_norm() {
+            (vec![tensor.columns.into()], TensorType::F32)
+        } else {
+            (vec![tensor.columns.into(), tensor.rows.into()], kind)
+        };
+        gguf.tensor(&tensor_name(&tensor), &dimensions, kind);
+    }
+    gguf
+}
+
+/// llama.cpp's number for a file that is mostly of this type.
+fn file_type(kind: TensorType) -> u32 {
+    match kind {
+        TensorType::F32 => 0,
+        TensorType::F16 => 1,
+        TensorType::Q8_0 => 7,
+    }
+}
+
+fn tensor_name(tensor: &Tensor) -> String {
+    let part = match tensor.part {
+        Part::Embedding => "token_embd",
+        Part::AttentionNorm => "attn_norm",
+        Part::Query => "attn_q",
+        Part::Key => "attn_k",
+        Part::Value => "attn_v",
+        Part::AttentionOutput => "attn_output",
+        Part::FeedForwardNorm => "ffn_norm",
+        Part::Gate => "ffn_gate",
+        Part::Up => "ffn_up",
+        Part::Down => "ffn_down",
+        Part::OutputNorm => "output_norm",
+        Part::Output => "output",
+    };
+    match tensor.layer {
+        Some(layer) => format!("blk.{layer}.{part}.weight"),
+        None => format!("{part}.weight"),
+    }
+}

@@ -1,0 +1,96 @@
+//! Larger models of random weights, to measure speed with: it does not depend on what the weights are.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::gguf::TensorType;
+use super::llama::describe;
+use super::weights::{Shape, Tensor};
+
+/// A Llama-like model of random weights. The default is half a gigabyte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RandomModel {
+    /// The same seed gives the same weights.
+    pub seed: u64,
+    /// Its sizes. For [`TensorType::Q8_0`] all widths must be multiples of 32.
+    pub shape: Shape,
+    /// How its matrices are stored.
+    pub kind: TensorType,
+}
+
+impl Default for RandomModel {
+    fn default() -> Self {
+        let shape = Shape {
+            layers: 24,
+            width: 1024,
+            heads: 16,
+            kv_heads: 16,
+            feed_forward: 4096,
+            vocabulary: 32_000,
+            context: 4096,
+        };
+        Self { seed: 1, shape, kind: TensorType::Q8_0 }
+    }
+}
+
+impl RandomModel {
+    /// Writes it as GGUF, a part at a time: memory stays below two megabytes.
+    pub fn write_gguf(&self, path: &Path) -> io::Result<()> {
+        let tensors = self.shape.tensors();
+        describe("random", &self.shape, self.kind).write(path, |index, out| self.fill(&tensors[index], out))
+    }
+
+    fn fill(&self, tensor: &Tensor, out: &mut dyn Write) -> io::Result<()> {
+        if tensor.is_norm() {
+            return out.write_all(&1f32.to_le_bytes().repeat(tensor.columns as usize));
+        }
+        let mut random = tensor.random(self.seed);
+        let mut part = Vec::with_capacity(34 * tensor.columns as usize);
+        for _ in 0..tensor.rows {
+            part.clear();
+            let deviation = tensor.deviation();
+            match self.kind {
+                TensorType::F32 => {
+                    part.extend((0..tensor.columns).flat_map(|_| (deviation * random.normal()).to_le_bytes()));
+                }
+                TensorType::F16 => {
+                    part.extend((0..tensor.columns).flat_map(|_| half(deviation * random.normal()).to_le_bytes()));
+                }
+                TensorType::Q8_0 => {
+                    // Uniform bytes have a standard deviation of 255 / sqrt(12).
+                    let scale = half(deviation / 73.6).to_le_bytes();
+                    for _ in 0..tensor.columns / 32 {
+                        part.extend(scale);
+                        let words = [random.next(), random.next(), random.next(), random.next()];
+                        // A quantizer never makes -128, and some kernels rely on that.
+                        part.extend(words.iter().flat_map(|word| word.to_le_bytes()).map(|byte| byte.max(0x01) ^ 0x80));
+                    }
+                }
+            }
+            out.write_all(&part)?;
+        }
+        Ok(())
+    }
+}
+
+/// A float of 16 bits, rounded to nearest; what is too small for a normal one becomes zero.
+fn half(value: f32) -> u16 {
+    const SMALLEST: u32 = 0x3880_0000;
+    let bits = value.to_bits();
+    let sign = (bits >> 16) & 0x8000;
+    let magnitude = bits & 0x7fff_ffff;
+    let rounded = magnitude + 0x0fff + ((magnitude >> 13) & 1);
+    let half = if magnitude < SMALLEST { sign } else { sign | (rounded - 0x3800_0000) >> 13 };
+    half as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_floats() {
+        assert_eq!([1.0, -2.0, 0.5, 65504.0, 0.0, 1e-9].map(half), [0x3c00, 0xc000, 0x3800, 0x7bff, 0, 0]);
+        assert_eq!(half(1.0 / 3.0), 0x3555);
+    }
+}

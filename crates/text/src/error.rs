@@ -1,0 +1,74 @@
+//! What can go wrong between messages and a prompt.
+
+use trillm_core::Coded;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Messages that cannot become a prompt.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The model's file names no chat template.
+    #[error("the model has no chat template")]
+    NoChatTemplate,
+    /// The template is not valid Jinja.
+    #[error("the chat template is invalid: {reason}")]
+    InvalidTemplate {
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// The template itself refused the messages (`raise_exception`).
+    #[error("the chat template refuses these messages: {reason}")]
+    Refused {
+        /// The template's own words.
+        reason: String,
+    },
+    /// The template failed on these messages.
+    #[error("the chat template failed: {reason}")]
+    Failed {
+        /// What went wrong, and where.
+        reason: String,
+    },
+    /// The template took more work, memory or depth than any prompt needs.
+    #[error("the chat template exceeded its {limit}")]
+    Exceeded {
+        /// Which limit, and how much it is.
+        limit: &'static str,
+    },
+    /// A message that is not one.
+    #[error("message {index}: {reason}")]
+    InvalidMessage {
+        /// Its place, counted from zero.
+        index: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The tokenizer failed.
+    #[error(transparent)]
+    Tokenizer(#[from] trillm_core::Error),
+}
+
+impl Coded for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoChatTemplate => "no_chat_template",
+            Self::InvalidTemplate { .. } => "invalid_chat_template",
+            Self::Refused { .. } => "chat_template_refused",
+            Self::Failed { .. } => "chat_template_failed",
+            Self::Exceeded { .. } => "chat_template_exceeded",
+            Self::InvalidMessage { .. } => "invalid_message",
+            Self::Tokenizer(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoChatTemplate => "use generate with a prompt, or load with a chat_template".into(),
+            Self::InvalidTemplate { .. } | Self::Failed { .. } | Self::Exceeded { .. } => {
+                "load with a chat_template of your own".into()
+            }
+            Self::Tokenizer(error) => return error.hint(),
+            _ => return None,
+        })
+    }
+}

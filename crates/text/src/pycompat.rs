@@ -1,0 +1,208 @@
+//! What chat templates use of Python: methods of strings, lists and dictionaries, and two functions.
+//!
+//! Most methods are minijinja-contrib's. Here are those it lacks, and those of its own that make text without a bound
+//! (`replace`, `join`) or take no keyword arguments (`split`).
+
+use jiff::Zoned;
+use jiff::fmt::strtime::{BrokenDownTime, Config};
+use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat::unknown_method_callback;
+
+use crate::template::{MAX_OUTPUT, Raised, TooLong};
+
+/// Adds the methods and functions.
+pub(crate) fn install(environment: &mut Environment) {
+    environment.set_unknown_method_callback(method);
+    environment.add_test("iterable", is_iterable);
+    environment.add_function("raise_exception", raise_exception);
+    environment.add_function("strftime_now", strftime_now);
+}
+
+/// As in Python, text is and `none` is not; templates ask this of `tools`.
+fn is_iterable(value: &Value) -> bool {
+    let kind = value.kind();
+    matches!(kind, ValueKind::String | ValueKind::Undefined) || kind != ValueKind::None && value.try_iter().is_ok()
+}
+
+fn raise_exception(message: &Value) -> Result<Value, Error> {
+    let message = message.to_string();
+    Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
+}
+
+/// The local time. As in C, a directive that does not exist is left as it stands.
+fn strftime_now(format: &str) -> Result<String, Error> {
+    BrokenDownTime::from(&Zoned::now())
+        .to_string_with_config(&Config::new().lenient(true), format)
+        .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
+}
+
+fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
+    let found = match (value.kind(), value.as_str()) {
+        (ValueKind::String, Some(text)) => string_method(text, name, args)?,
+        (ValueKind::Seq, _) if name == "index" => Some(index(value, args)?),
+        (ValueKind::Seq | ValueKind::Map, _) if name == "copy" => Some(value.clone()),
+        _ => None,
+    };
+    found.map_or_else(|| unknown_method_callback(state, value, name, args), Ok)
+}
+
+fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    Ok(Some(match name {
+        "removeprefix" => {
+            let (prefix,): (&str,) = from_args(args)?;
+            text.strip_prefix(prefix).unwrap_or(text).into()
+        }
+        "removesuffix" => {
+            let (suffix,): (&str,) = from_args(args)?;
+            text.strip_suffix(suffix).unwrap_or(text).into()
+        }
+        "replace" => replace(text, args)?.into(),
+        "join" => join(text, args)?.into(),
+        "split" => split(text, args, false)?.into(),
+        "rsplit" => split(text, args, true)?.into(),
+        "partition" | "rpartition" => partition(text, args, name == "rpartition")?,
+        "zfill" => {
+            let (width,): (usize,) = from_args(args)?;
+            let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));
+            let zeros = width.saturating_sub(text.chars().count());
+            format!("{sign}{}{digits}", repeat('0', zeros)?).into()
+        }
+        "ljust" | "rjust" | "center" => justify(text, name, args)?.into(),
+        "index" | "rindex" => {
+            let (what,): (&str,) = from_args(args)?;
+            let at = if name == "index" { text.find(what) } else { text.rfind(what) };
+            let at = at.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "substring not found"))?;
+            text[..at].chars().count().into()
+        }
+        "casefold" => text.to_lowercase().into(),
+        "swapcase" => {
+            let swap = |c: char| -> String {
+                if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() }
+            };
+            text.chars().map(swap).collect::<String>().into()
+        }
+        "isdecimal" => (!text.is_empty() && text.chars().all(char::is_numeric)).into(),
+        _ => return Ok(None),
+    }))
+}
+
+/// The place of an item in a list.
+fn index(list: &Value, args: &[Value]) -> Result<Value, Error> {
+    let (what,): (&Value,) = from_args(args)?;
+    let at = list.try_iter()?.position(|item| item == *what);
+    at.map(Value::from).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{what} is not in the list")))
+}
+
+fn replace(text: &str, args: &[Value]) -> Result<String, Error> {
+    let (old, new, count): (&str, &str, Option<i64>) = from_args(args)?;
+    let most = count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    let found = text.matches(old).take(most).count();
+    if text.len().saturating_add(found.saturating_mul(new.len())) > MAX_OUTPUT {
+        return Err(TooLong.into());
+    }
+    Ok(text.replacen(old, new, most))
+}
+
+fn join(separator: &str, args: &[Value]) -> Result<String, Error> {
+    let (items,): (&Value,) = from_args(args)?;
+    let mut out = String::new();
+    for (index, item) in items.try_iter()?.enumerate() {
+        let Some(item) = item.as_str() else {
+            return Err(Error::new(ErrorKind::InvalidOperation, format!("item {index} to join is no string")));
+        };
+        if out.len() + separator.len() + item.len() > MAX_OUTPUT {
+            return Err(TooLong.into());
+        }
+        if index > 0 {
+            out.push_str(separator);
+        }
+        out.push_str(item);
+    }
+    Ok(out)
+}
+
+/// `split` and `rsplit`, with `sep` and `maxsplit` by place or by name.
+fn split(text: &str, args: &[Value], from_right: bool) -> Result<Vec<Value>, Error> {
+    let (sep, maxsplit, named): (Option<Value>, Option<i64>, Kwargs) = from_args(args)?;
+    let sep = match sep {
+        Some(sep) => Some(sep),
+        None => named.get("sep")?,
+    };
+    let maxsplit = match maxsplit {
+        Some(maxsplit) => Some(maxsplit),
+        None => named.get("maxsplit")?,
+    };
+    named.assert_all_used()?;
+    // `None` and absent both mean runs of white space.
+    let sep = sep.filter(|sep| !sep.is_none());
+    let sep = match &sep {
+        None => None,
+        Some(sep) => match sep.as_str() {
+            Some("") => return Err(Error::new(ErrorKind::InvalidOperation, "empty separator")),
+            Some(sep) => Some(sep),
+            None => return Err(Error::new(ErrorKind::InvalidOperation, "separator must be a string")),
+        },
+    };
+    let most = maxsplit.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    let mut pieces = Vec::new();
+    let mut rest = Some(if sep.is_none() { text.trim() } else { text });
+    while let Some(remaining) = rest {
+        if sep.is_none() && remaining.is_empty() {
+            break;
+        }
+        let cut = if pieces.len() < most { cut(remaining, sep, from_right) } else { None };
+        let (piece, after) = cut.map_or((remaining, None), |(piece, after)| (piece, Some(after)));
+        pieces.push(Value::from(piece));
+        rest = after;
+    }
+    if from_right {
+        pieces.reverse();
+    }
+    Ok(pieces)
+}
+
+/// The outermost piece, and what remains beyond the separator.
+fn cut<'a>(text: &'a str, sep: Option<&str>, from_right: bool) -> Option<(&'a str, &'a str)> {
+    match (sep, from_right) {
+        (Some(sep), false) => text.split_once(sep),
+        (Some(sep), true) => text.rsplit_once(sep).map(|(rest, piece)| (piece, rest)),
+        (None, false) => text.split_once(char::is_whitespace).map(|(piece, rest)| (piece, rest.trim_start())),
+        (None, true) => text.rsplit_once(char::is_whitespace).map(|(rest, piece)| (piece, rest.trim_end())),
+    }
+}
+
+fn partition(text: &str, args: &[Value], from_right: bool) -> Result<Value, Error> {
+    let (sep,): (&str,) = from_args(args)?;
+    if sep.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidOperation, "empty separator"));
+    }
+    let found = if from_right { text.rsplit_once(sep) } else { text.split_once(sep) };
+    Ok(Value::from_iter(match (found, from_right) {
+        (Some((before, after)), _) => [before, sep, after],
+        (None, false) => [text, "", ""],
+        (None, true) => ["", "", text],
+    }))
+}
+
+fn justify(text: &str, name: &str, args: &[Value]) -> Result<String, Error> {
+    let (width, fill, Rest(rest)): (i64, Option<char>, Rest<Value>) = from_args(args)?;
+    if !rest.is_empty() {
+        return Err(ErrorKind::TooManyArguments.into());
+    }
+    let fill = fill.unwrap_or(' ');
+    let length = text.chars().count();
+    let width = usize::try_from(width).unwrap_or(0);
+    let missing = width.saturating_sub(length);
+    let left = match name {
+        "ljust" => 0,
+        "rjust" => missing,
+        // CPython puts the odd one left only when the width is odd.
+        _ => missing / 2 + (missing & width & 1),
+    };
+    Ok(format!("{}{text}{}", repeat(fill, left)?, repeat(fill, missing - left)?))
+}
+
+fn repeat(c: char, times: usize) -> Result<String, Error> {
+    if times > MAX_OUTPUT { Err(TooLong.into()) } else { Ok(String::from_iter(std::iter::repeat_n(c, times))) }
+}

@@ -1,0 +1,276 @@
+//! A model's chat template: Jinja, as Hugging Face's `apply_chat_template` runs it.
+//!
+//! Templates come from strangers inside model files, so one can do nothing but make text: there is no loader, no file,
+//! no environment, no object with methods of its own, and its work, memory and depth are bounded. What Python and Rust
+//! do differently is in `pycompat.rs` and `json.rs`.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use serde_json::Map;
+
+use crate::{Error, Message, Result, json, pycompat};
+
+/// Bytes of a template. The longest in use are near 30 kB.
+const MAX_SOURCE: usize = 1 << 20;
+/// Bytes of a rendered prompt, and of any text made on the way by functions of ours.
+pub(crate) const MAX_OUTPUT: usize = 16 << 20;
+/// Steps of the template's program; 64 bytes of text made count as one. Real templates take some thousands.
+const FUEL: u64 = 2_000_000;
+/// Nested blocks; a macro's call counts ten times.
+const DEPTH: usize = 64;
+
+/// How to render messages, apart from the messages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RenderOptions {
+    /// End with the beginning of the assistant's answer. Default true.
+    pub add_generation_prompt: bool,
+    /// Descriptions of tools, as JSON schema; `None` if there are none.
+    pub tools: Option<serde_json::Value>,
+    /// Documents to answer from; `None` if there are none.
+    pub documents: Option<serde_json::Value>,
+    /// Further variables that a template may know, such as `enable_thinking`.
+    pub variables: Map<String, serde_json::Value>,
+}
+
+impl Default for RenderOptions {
+    fn default() -> Self {
+        Self { add_generation_prompt: true, tools: None, documents: None, variables: Map::new() }
+    }
+}
+
+/// A compiled chat template.
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    content: Content,
+}
+
+/// What a template expects a message's content to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Content {
+    /// Text: it would print a list as a list.
+    Text,
+    /// A list of parts: it would not print text.
+    Parts,
+    /// Either.
+    Both,
+}
+
+impl ChatTemplate {
+    /// Compiles a template.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTemplate`] if it is no valid Jinja, or longer than one mebibyte.
+    pub fn new(source: &str) -> Result<Self> {
+        if source.len() > MAX_SOURCE {
+            return Err(Error::InvalidTemplate { reason: format!("{} bytes, at most {MAX_SOURCE}", source.len()) });
+        }
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.map_err(|error| Error::InvalidTemplate { reason: reason(&error) })?);
+        environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(DEPTH);
+        pycompat::install(&mut environment);
+        json::install(&mut environment);
+        environment
+            .add_template_owned(NAME, without_generation_tags(source))
+            .map_err(|error| Error::InvalidTemplate { reason: reason(&error) })?;
+        let mut template = Self { environment, content: Content::Both };
+        template.content = template.probe();
+        Ok(template)
+    }
+
+    /// Tells the template how the model spells its special tokens (`bos_token`, `eos_token`); `None` leaves one
+    /// undefined.
+    #[must_use]
+    pub fn with_special_tokens(mut self, bos: Option<&str>, eos: Option<&str>) -> Self {
+        for (name, spelling) in [("bos_token", bos), ("eos_token", eos)] {
+            if let Some(spelling) = spelling {
+                self.environment.add_global(name, spelling);
+            }
+        }
+        self
+    }
+
+    /// Renders messages.
+    ///
+    /// Content that is a list of texts is joined with newlines where the template takes only text, and text is made a
+    /// list of one part where it takes only lists.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the template's own words, [`Error::Failed`], [`Error::Exceeded`], and
+    /// [`Error::InvalidMessage`] for parts the template has no place for.
+    pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String> {
+        self.run(&self.adapt(messages)?, options, &|text| text.into())
+    }
+
+    /// Gives each message's content the form this template expects.
+    pub(crate) fn adapt<'a>(&self, messages: &'a [Message]) -> Result<Vec<Cow<'a, Fields>>> {
+        let adapt = |(index, message)| {
+            adapt(message, self.content).map_err(|reason| Error::InvalidMessage { index, reason })
+        };
+        messages.iter().enumerate().map(adapt).collect()
+    }
+
+    /// Renders adapted messages, with every string from outside changed by `change` first.
+    pub(crate) fn run(
+        &self,
+        messages: &[Cow<Fields>],
+        options: &RenderOptions,
+        change: &json::Change,
+    ) -> Result<String> {
+        let object = |fields: &Cow<Fields>| json::object(fields, change);
+        let given = |value: &Option<serde_json::Value>| value.as_ref().map(|value| json::value(value, change)).transpose();
+        let mut context = vec![
+            ("messages", messages.iter().map(object).collect::<Result<Vec<_>>>()?.into()),
+            ("tools", given(&options.tools)?.into()),
+            ("documents", given(&options.documents)?.into()),
+            ("add_generation_prompt", Value::from(options.add_generation_prompt)),
+        ];
+        for (name, value) in &options.variables {
+            context.push((name, json::value(value, change)?));
+        }
+        let template = self.environment.get_template(NAME).map_err(|error| failure(&error))?;
+        let mut out = Bounded(Vec::new());
+        template.render_captured_to(Value::from_pairs(context), &mut out).map_err(|error| failure(&error))?;
+        String::from_utf8(out.0).map_err(|error| Error::Failed { reason: error.to_string() })
+    }
+
+    /// Finds out what content this template takes, by rendering a message of each kind.
+    fn probe(&self) -> Content {
+        const NEEDLE: &str = "needle";
+        let shows = |content: serde_json::Value| {
+            let mut message = Message::new("user", "");
+            message.0.insert("content".into(), content);
+            let text = self.run(&[Cow::Owned(message.0)], &RenderOptions::default(), &|text| text.into());
+            text.is_ok_and(|text| text.contains(NEEDLE) && !text.contains(PART))
+        };
+        // A template that prints a list as a list would print this type.
+        const PART: &str = "'type'";
+        match (shows(NEEDLE.into()), shows(serde_json::json!([{"type": "text", "text": NEEDLE}]))) {
+            (true, true) => Content::Both,
+            (false, true) => Content::Parts,
+            (_, false) => Content::Text,
+        }
+    }
+}
+
+/// The fields of a message.
+pub(crate) type Fields = Map<String, serde_json::Value>;
+
+/// The one template's name, seen in error messages.
+const NAME: &str = "chat_template";
+
+/// A message's fields, with content as the template expects it.
+fn adapt(message: &Message, content: Content) -> Result<Cow<'_, Fields>, String> {
+    let adapted = match (content, message.content()) {
+        (Content::Text, Some(serde_json::Value::Array(parts))) => join(parts)?.into(),
+        (Content::Parts, Some(serde_json::Value::String(text))) => serde_json::json!([{"type": "text", "text": text}]),
+        _ => return Ok(Cow::Borrowed(&message.0)),
+    };
+    let mut fields = message.0.clone();
+    fields.insert("content".into(), adapted);
+    Ok(Cow::Owned(fields))
+}
+
+fn join(parts: &[serde_json::Value]) -> Result<String, String> {
+    let text = |part: &serde_json::Value| match part.get("text").and_then(serde_json::Value::as_str) {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(format!("the model's chat template takes only text, found a part of type {}", part["type"])),
+    };
+    Ok(parts.iter().map(text).collect::<Result<Vec<_>, _>>()?.join("\n"))
+}
+
+/// Turns `{% generation %}` blocks, which mark text for training, into plain scopes.
+fn without_generation_tags(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(at) = rest.find("{%") {
+        let (before, tag) = rest.split_at(at + 2);
+        out.push_str(before);
+        let name = tag.trim_start_matches(['-', '+']).trim_start();
+        let (word, scope) =
+            if name.starts_with("endgeneration") { ("endgeneration", "endwith") } else { ("generation", "with") };
+        rest = tag;
+        if let Some(after) = name.strip_prefix(word) {
+            let end = after.trim_start();
+            if end.strip_prefix(['-', '+']).unwrap_or(end).starts_with("%}") {
+                out.push_str(&tag[..tag.len() - name.len()]);
+                out.push_str(scope);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Output that may not grow beyond [`MAX_OUTPUT`].
+struct Bounded(Vec<u8>);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_OUTPUT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The template called `raise_exception`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Raised(pub(crate) String);
+
+/// A function of ours was asked for more than [`MAX_OUTPUT`].
+#[derive(Debug, thiserror::Error)]
+#[error("more than 16 MiB of text")]
+pub(crate) struct TooLong;
+
+impl From<TooLong> for minijinja::Error {
+    fn from(error: TooLong) -> Self {
+        Self::new(ErrorKind::InvalidOperation, error.to_string()).with_source(error)
+    }
+}
+
+fn failure(error: &minijinja::Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        if let Some(Raised(reason)) = found.downcast_ref() {
+            return Error::Refused { reason: reason.clone() };
+        }
+        if found.is::<TooLong>() || found.is::<io::Error>() {
+            return Error::Exceeded { limit: "output limit of 16 MiB" };
+        }
+        if let Some(error) = found.downcast_ref::<minijinja::Error>() {
+            if error.kind() == ErrorKind::OutOfFuel {
+                return Error::Exceeded { limit: "work limit of 2 million steps" };
+            }
+            if error.detail() == Some("recursion limit exceeded") {
+                return Error::Exceeded { limit: "nesting limit of 64 levels" };
+            }
+        }
+        cause = found.source();
+    }
+    Error::Failed { reason: reason(error) }
+}
+
+/// An error's message with the messages of its causes.
+fn reason(error: &minijinja::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(found) = cause {
+        text = format!("{text}: {found}");
+        cause = found.source();
+    }
+    text
+}

@@ -1,0 +1,101 @@
+//! Templates come from strangers: whatever one does, it ends soon, in bounded memory, with a typed error.
+
+use std::time::{Duration, Instant};
+
+use trillm_core::Coded;
+use trillm_text::{ChatTemplate, Error, Message, RenderOptions, Result};
+
+/// Generous for a busy machine; a bound that fails does not end at all, or in gigabytes.
+const SOON: Duration = Duration::from_secs(5);
+
+fn render(source: &str) -> Result<String> {
+    let start = Instant::now();
+    let template = ChatTemplate::new(source);
+    let result = template.and_then(|t| t.render(&[Message::new("user", "Hi")], &RenderOptions::default()));
+    assert!(start.elapsed() < SOON, "{source} took {:?}", start.elapsed());
+    result
+}
+
+#[test]
+fn bombs_are_defused() {
+    for source in [
+        // Time.
+        "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+        "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}",
+        // Output.
+        "{% for a in range(100000) %}{{ 'x' * 1000 }}{% endfor %}",
+        // Memory.
+        "{{ 'x' * 2000000000 }}",
+        "{{ [1] * 2000000000 }}",
+        "{{ ('x' * 1000000).replace('x', 'y' * 1000000) }}",
+        "{{ ('y' * 1000000).join(('x' * 100000)|list) }}",
+        "{{ 'x'.ljust(100000000000) }}",
+        "{{ 'x'.zfill(100000000000) }}",
+        "{{ '{:>10000000000}'.format('x') }}",
+        "{{ '%10000000000d'|format(1) }}",
+        "{% set ns = namespace(s='x') %}{% for a in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
+        "{% set ns = namespace(s=['x']) %}{% for a in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
+        // A few values that print as very many.
+        "{% set ns = namespace(s=[]) %}{% for a in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
+        "{% set ns = namespace(s=[]) %}{% for a in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s|tojson }}",
+        "{% set ns = namespace(s=[]) %}{% for a in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s|string }}",
+        "{% set ns = namespace(s=[]) %}{% for a in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s ~ 'x' }}",
+        // Depth.
+        "{% set ns = namespace(s=[]) %}{% for a in range(1000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s|tojson }}",
+    ] {
+        let error = render(source).expect_err(source);
+        assert!(matches!(error, Error::Exceeded { .. } | Error::Failed { .. }), "{source}: {error:?}");
+    }
+}
+
+#[test]
+fn deep_values_do_not_overflow_the_stack() {
+    for source in [
+        "{% set ns = namespace(s=[]) %}{% for a in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}",
+        "{% set ns = namespace(s=[]) %}{% for a in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s }}",
+        "{% set ns = namespace(s=[]) %}{% for a in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s|tojson }}",
+        "{% set ns = namespace(s={}) %}{% for a in range(90000) %}{% set ns.s = {'a': ns.s} %}{% endfor %}{{ ns.s }}",
+        "{% set ns = namespace(s=[]) %}{% for a in range(90000) %}{% set ns.s = ns.s + [1] %}{% endfor %}{{ ns.s|length }}",
+        "{% set ns = namespace(s=[1]) %}{% for a in range(90000) %}{% set ns.s = ns.s[0:] %}{% endfor %}{{ ns.s }}",
+        "{% set ns = namespace(s=[1]) %}{% for a in range(90000) %}{% set ns.s = ns.s|map('string') %}{% endfor %}{{ ns.s|list }}",
+    ] {
+        // Any answer but a crash.
+        let _ = render(source);
+    }
+}
+
+#[test]
+fn source_is_bounded() {
+    let error = ChatTemplate::new(&" ".repeat(2 << 20)).err().unwrap();
+    assert_eq!(error.code(), "invalid_chat_template");
+    for source in ["(".repeat(100_000), "[".repeat(100_000), "not ".repeat(100_000), "-".repeat(100_000), "a.".repeat(100_000)] {
+        let _ = render(&format!("{{{{ {source}"));
+    }
+    let _ = render(&"{% if true %}".repeat(50_000));
+    let _ = render(&format!("{}{}", "{% if true %}".repeat(20_000), "{% endif %}".repeat(20_000)));
+    let _ = render(&format!("{{{{ 1{} }}}}", " + 1".repeat(100_000)));
+    let _ = render(&format!("{{{{ 'a'{} }}}}", "|upper".repeat(100_000)));
+    let _ = render(&format!("{{{{ a{} }}}}", "[0]".repeat(100_000)));
+}
+
+#[test]
+fn nothing_outside_is_in_reach() {
+    for source in [
+        "{% include 'x' %}",
+        "{% import '/etc/passwd' as x %}",
+        "{% extends 'x' %}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ messages.__class__.__base__.__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+        "{{ self.__init__ }}",
+        "{{ config }}",
+        "{{ lipsum.__globals__['os'] }}",
+        "{{ messages[0].pop('role') }}",
+        "{{ messages.append(1) }}",
+        "{{ debug() }}",
+    ] {
+        let text = render(source).unwrap_or_default();
+        assert!(text.is_empty(), "{source} gave {text:?}");
+    }
+}

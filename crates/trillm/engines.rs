@@ -1,0 +1,25 @@
+//! Which engines are compiled in, and which of them runs a file.
+
+use trillm_core::Engine;
+
+use crate::{Error, Result};
+
+/// The engines of this build, the preferred one for a format first.
+pub fn engines() -> &'static [&'static dyn Engine] {
+    &[
+        #[cfg(feature = "llama")]
+        &trillm_llama::Llama,
+    ]
+}
+
+/// The engine called `wanted`, or for `auto` the first that takes files of this format.
+pub(crate) fn choose(wanted: &str, format: &'static str) -> Result<&'static dyn Engine> {
+    let names = || engines().iter().map(|engine| engine.name()).collect::<Vec<_>>().join(", ");
+    let found = engines().iter().find(|engine| wanted == "auto" && engine.accepts(format) || wanted == engine.name());
+    match found {
+        Some(engine) if engine.accepts(format) => Ok(*engine),
+        Some(engine) => Err(Error::WrongEngine { engine: engine.name(), format }),
+        None if wanted == "auto" => Err(Error::NoEngine { format, present: names() }),
+        None => Err(Error::UnknownEngine { name: wanted.to_owned(), present: names() }),
+    }
+}

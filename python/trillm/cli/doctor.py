@@ -1,0 +1,117 @@
+"""`trillm doctor`: what this build, this machine and the store look like, and what is wrong with them."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from typing import Annotated, Any
+
+import typer
+
+from trillm import _core
+from trillm.cli import machine
+from trillm.cli.output import failing_clearly, print_columns, print_json, say, size
+from trillm.errors import StoreError
+
+__all__ = ["command"]
+
+_LOW_DISK = 2 * 1024**3
+"""Bytes: less does not hold a useful model."""
+
+_LOW_MEMORY = 1024**3
+"""Bytes: less does not run one."""
+
+
+def command(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Reports on this installation and this machine. Paste it into bug reports."""
+    with failing_clearly(as_json=as_json):
+        report = _report()
+        if as_json:
+            print_json(report)
+            return
+        print_columns(_rows(report))
+        for warning in report["warnings"]:
+            say(f"warning: {warning}")
+
+
+def _report() -> dict[str, Any]:
+    native = _core.doctor()
+    flags = machine.cpu_flags()
+    report: dict[str, Any] = {
+        **native,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": platform.platform(),
+        "cpu": {
+            "model": machine.cpu_model(),
+            "architecture": platform.machine(),
+            "usable": machine.cpus(),
+            "flags": sorted(flags) if flags else None,
+        },
+        "memory": {
+            "total": machine.memory_total(),
+            "available": machine.memory_available(),
+            "limit": machine.memory_limit(),
+        },
+        "warnings": _warnings_about_machine(native, flags),
+    }
+    report["store"] = _store(report["warnings"])
+    return report
+
+
+def _warnings_about_machine(native: dict[str, Any], flags: set[str] | None) -> list[str]:
+    warnings = []
+    if not native["engines"]:
+        warnings.append("no engine was compiled in: no model can run")
+    if flags is not None and platform.machine() in ("x86_64", "AMD64"):
+        compiled = {feature.lower() for feature in native.get("llama", {}).get("features", ())}
+        if "avx2" not in flags:
+            warnings.append("this processor has no AVX2: models run several times slower than on one that has")
+        elif compiled and "avx2" not in compiled:
+            warnings.append("this processor has AVX2, but llama was compiled without it: reinstall from source")
+    limit, available = machine.memory_limit(), machine.memory_available()
+    least = min((amount for amount in (limit, available) if amount is not None), default=None)
+    if least is not None and least < _LOW_MEMORY:
+        warnings.append(f"only {size(least)} of memory can be used")
+    return warnings
+
+
+def _store(warnings: list[str]) -> dict[str, Any] | None:
+    """The store, if it can be used; what is wrong with it is added to `warnings`."""
+    try:
+        store = _core.Store()
+        models, problems = store.list()
+    except StoreError as error:
+        warnings.append(f"the store cannot be used: {error}")
+        return None
+    warnings += problems
+    free = shutil.disk_usage(store.root).free
+    if free < _LOW_DISK:
+        warnings.append(f"only {size(free)} free on the disk of the store")
+    # Two models may share a file.
+    files = {sha256: length for model in models for _, sha256, length in model.files}
+    return {"path": str(store.root), "models": len(models), "size": sum(files.values()), "free": free}
+
+
+def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
+    cpu, memory, store = report["cpu"], report["memory"], report["store"]
+    llama = report.get("llama", {})
+    rows = [
+        ("trillm", report["version"]),
+        ("python", report["python"]),
+        ("platform", report["platform"]),
+        ("build", ", ".join(f"{name} {value}" for name, value in report.get("build", {}).items())),
+        ("cpu", f"{cpu['model']} ({cpu['architecture']}), {cpu['usable']} usable"),
+        ("engines", ", ".join(report["engines"])),
+        ("llama features", " ".join(llama.get("features", ()))),
+        ("llama devices", ", ".join(map(str, llama.get("devices", ())))),
+        ("threads", str(report.get("threads") or "")),
+        (
+            "memory",
+            ", ".join(f"{size(amount)} {name}" for name, amount in memory.items() if amount is not None),
+        ),
+    ]
+    if store is not None:
+        rows.append(
+            ("store", f"{store['path']}: {store['models']} models, {size(store['size'])}, {size(store['free'])} free")
+        )
+    return [(name, value) for name, value in rows if value]

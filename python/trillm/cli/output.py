@@ -1,0 +1,147 @@
+"""What the command line prints.
+
+Text from a model, a model's file or a server is not trusted: a terminal obeys control characters, so there they are
+shown instead of sent. A pipe gets the text exactly as it was generated, in UTF-8, whatever the locale: what reads it is
+a program, and two runs can be compared byte by byte.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from trillm.errors import TrillmError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "UsageError",
+    "complain",
+    "failing_clearly",
+    "prepare",
+    "print_columns",
+    "print_json",
+    "quiet_when_nobody_reads",
+    "readable",
+    "say",
+    "size",
+    "write",
+]
+
+# Pictures of C0 and DEL; C1 has none. A carriage return is dropped: harmless before a line feed, deceptive elsewhere.
+_SHOWN = {
+    **{code: 0x2400 + code for code in range(0x20)},
+    **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
+    0x7F: 0x2421,
+    ord("\r"): None,
+}
+del _SHOWN[ord("\n")], _SHOWN[ord("\t")]
+
+
+class UsageError(typer.TyperException):
+    """The command line makes no sense: exit code 2."""
+
+
+def prepare() -> None:
+    """Makes the standard streams safe to write to."""
+    for name in ("stdout", "stderr"):
+        # A closed descriptor.
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+
+
+def readable(text: str) -> str:
+    """The text with control characters other than line feed and tab shown rather than meant."""
+    return text.translate(_SHOWN)
+
+
+def write(text: str) -> None:
+    """Writes to standard output at once."""
+    sys.stdout.write(readable(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
+
+
+def say(line: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(readable(line) + "\n")
+    sys.stderr.flush()
+
+
+def complain(message: str, hint: str | None = None) -> None:
+    """The error on one line, and what to do on another."""
+    for kind, text in (("error", message), ("hint", hint)):
+        if text:
+            say(f"{kind}: {'; '.join(line.strip() for line in text.splitlines() if line.strip())}")
+
+
+def print_json(document: object) -> None:
+    """One document. All ASCII, so that it survives any locale and no terminal obeys it."""
+    write(json.dumps(document, indent=2) + "\n")
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Rows with their cells aligned; never cut to the terminal's width, so that nothing is lost to `grep` and `awk`."""
+    cells = [[readable(cell).replace("\n", " ") for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
+
+
+def size(count: float) -> str:
+    """A number of bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+@contextmanager
+def failing_clearly(*, as_json: bool) -> Iterator[None]:
+    """Turns the errors that are not bugs into a clear line, or a JSON document, and exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except TrillmError as error:
+        failure = (str(error), error.code, error.hint)
+    except OSError as error:
+        where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
+        code = errno.errorcode.get(error.errno or 0, "os_error").lower()
+        failure = ((error.strerror or str(error)) + where, code, None)
+    except UnicodeError:
+        failure = ("a text that was given is not UTF-8", "not_utf8", None)
+    else:
+        return
+    message, code, hint = failure
+    if as_json:
+        print_json({"error": {"code": code, "message": message, "hint": hint}})
+    else:
+        complain(message, hint)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def quiet_when_nobody_reads() -> Iterator[None]:
+    """Ends without a word once the reader of standard output is gone: `trillm run … | head` got what it wanted."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would fail again when the interpreter closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

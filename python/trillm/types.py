@@ -1,0 +1,110 @@
+"""The parameters of loading and of generating, as typed dictionaries. Unknown names are an error at run time too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal, TypedDict
+
+__all__ = ["ChatParams", "GenerateParams", "LoadParams", "Message", "Prompt"]
+
+Prompt = str | Sequence[int]
+"""A text, or token ids."""
+
+Message = Mapping[str, Any]
+"""A chat message: `{"role": "user", "content": "…"}`, and what else the model's template reads."""
+
+
+class LoadParams(TypedDict, total=False):
+    """How a model is loaded and run."""
+
+    engine: str
+    """`"auto"` (default: by the file's format) or an engine's name."""
+    context: int | None
+    """Tokens in the cache: the longest sequence, and what all parallel ones share. Default: as trained, at most 4096."""
+    parallel: int
+    """Sequences that may run at once. Default 8."""
+    threads: int | None
+    """Compute threads. Default: one for each physical core."""
+    device: Literal["auto", "cpu"]
+    """`"auto"` uses a GPU if one was compiled in and is present."""
+    gpu_layers: int | None
+    """Layers to put on the GPU; `None` (default) puts all there."""
+    mmap: bool
+    """Map the file rather than read it. Default true."""
+    mlock: bool
+    """Keep the weights from being paged out. Default false."""
+    batch: int
+    """The most tokens in one step. Default 512."""
+    ubatch: int
+    """The most tokens computed together within a step. Default 512."""
+    cache_type: Literal["f32", "f16", "q8_0", "q4_0"]
+    """Element type of the key-value cache. Default `"f16"`."""
+    flash_attention: bool | None
+    """`None` (default) lets the engine choose."""
+    lora: Sequence[str | PathLike[str] | tuple[str | PathLike[str], float]]
+    """LoRA adapter files, each alone or with a scale."""
+    queue: int
+    """Requests that may wait; one more raises `Overloaded`. Default 512."""
+    prompt_chunk: int
+    """Prompt tokens in a step in which others generate: bounds the pause a long prompt makes for them. Default 64."""
+    progress: Callable[[float], object] | None
+    """Called with the share loaded, 0 to 1. Returning `False` cancels the load."""
+
+
+class GenerateParams(TypedDict, total=False):
+    """How text is generated."""
+
+    max_tokens: int | None
+    """The most tokens to generate. Default: until the model ends its text or the context is full."""
+    temperature: float
+    """Divides the scores; 0 always takes the most probable token. 0 to 100, default 1."""
+    top_k: int
+    """Keep the k most probable tokens; 0 (default) keeps all."""
+    top_p: float
+    """Keep the most probable tokens that add up to this probability. Default 1."""
+    min_p: float
+    """Drop tokens less probable than this share of the most probable. Default 0."""
+    typical_p: float
+    """Locally typical sampling: probability mass to keep. Default 1."""
+    repetition_penalty: float
+    """Divides positive and multiplies negative scores of recent tokens. Default 1."""
+    presence_penalty: float
+    """Subtracted once from the score of tokens generated before. -2 to 2, default 0."""
+    frequency_penalty: float
+    """Subtracted for each time a token was generated before. -2 to 2, default 0."""
+    repeat_last_n: int
+    """Tokens the repetition penalty looks back at. Default 64."""
+    logit_bias: Mapping[int, float]
+    """Added to the scores of tokens; `-inf` forbids one."""
+    seed: int | None
+    """Makes the choice of tokens repeatable. Default: a fresh one for each request."""
+    logprobs: int | None
+    """Report log-probabilities: of the chosen token (0) and of this many most probable ones (at most 20)."""
+    stop: str | Sequence[str]
+    """End before any of these texts. At most 16."""
+    ignore_eos: bool
+    """Go on past the model's own end."""
+    priority: int
+    """Higher runs first. Default 0."""
+    timeout: float | None
+    """Seconds until `DeadlineExceeded`."""
+    cache_salt: int
+    """Prompts with different salts never share cached prefixes. Default 0."""
+    add_special: bool
+    """Put the model's BOS before a text prompt. Default true."""
+    parse_special: bool
+    """Read control tokens written out in a text prompt as such. Default false: never do it with a user's text."""
+
+
+class ChatParams(GenerateParams, total=False):
+    """How a chat is rendered and continued."""
+
+    tools: Sequence[Mapping[str, Any]]
+    """Tool descriptions for the model's template."""
+    add_generation_prompt: bool
+    """Begin the assistant's turn. Default true."""
+    template: str
+    """A Jinja template to use instead of the model's own."""
+    template_args: Mapping[str, Any]
+    """More variables for the template, such as `enable_thinking`."""

