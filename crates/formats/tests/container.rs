@@ -39,7 +39,8 @@ refused! { model;
     bool_of_two: m().key("x", V::Bool(2)) => "malformed", "the byte 2, expected a boolean of 0 or 1";
     bool_array_of_two: m().key("x", V::Raw(9, [vec![7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0], vec![1, 2]].concat()))
         => "malformed", "the byte 2";
-    string_of_a_gigabyte: m().key("x", V::Raw(8, (1u64 << 30).to_le_bytes().into())) => "over_limit", "the length of key x";
+    string_of_a_gigabyte: m().key("x", V::Raw(8, (1u64 << 30).to_le_bytes().into()))
+        => "over_limit", "the length of key x";
     string_that_wraps: m().key("x", V::Raw(8, u64::MAX.to_le_bytes().into())) => "over_limit", "the length of key x";
     string_over_file: m().key("x", V::Raw(8, (1u64 << 24).to_le_bytes().into())) => "truncated", "key x";
     array_that_wraps: m().key("x", V::Raw(9, [&4u32.to_le_bytes()[..], &((1u64 << 62) + 1).to_le_bytes()].concat()))
@@ -77,10 +78,13 @@ refused! { model;
     row_not_of_blocks: tensor("x", &[33, 2], 2) => "invalid_tensor", "a multiple of 32, the block length of Q4_0";
 
     tensors_overlap: m().change("blk.0.attn_norm.weight", |t| t.offset = Some(0)) => "invalid_tensor", "offset 0";
-    tensor_behind_gap: m().change("output_norm.weight", |t| t.offset = Some(1 << 20)) => "invalid_tensor", "right behind";
+    tensor_behind_gap: m().change("output_norm.weight", |t| t.offset = Some(1 << 20))
+        => "invalid_tensor", "right behind";
     tensor_not_aligned: m().change("output_norm.weight", |t| t.offset = Some(8289)) => "invalid_tensor", "8289";
-    tensor_offset_wraps: m().change("output_norm.weight", |t| t.offset = Some(u64::MAX)) => "invalid_tensor", "1844674407";
-    tensor_over_file: m().change("blk.0.ffn_down.weight", |t| t.len -= 1) => "truncated", "the data of tensor blk.0.ffn_down.weight";
+    tensor_offset_wraps: m().change("output_norm.weight", |t| t.offset = Some(u64::MAX))
+        => "invalid_tensor", "1844674407";
+    tensor_over_file: m().change("blk.0.ffn_down.weight", |t| t.len -= 1)
+        => "truncated", "the data of tensor blk.0.ffn_down.weight";
     sizes_add_up_past_64_bits: tensor("x", &[1 << 60], 24).set(|w| w.tensors.insert(0, common::T {
         name: b"y".into(), dims: vec![(1 << 63) - 1], kind: 24, len: 0, offset: None,
     })) => "truncated", "the data of tensor y";

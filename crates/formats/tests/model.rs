@@ -45,7 +45,8 @@ refused! { model;
     architecture_missing: without("general.architecture") => "missing_key", "general.architecture";
     architecture_of_other_type: with("general.architecture", V::U32(1)) => "invalid_key", "expected a string";
     architecture_unknown: of("gpt5") => "unsupported_architecture", "\"gpt5\" is not known";
-    architecture_with_zero: with("general.architecture", text("llama\0")) => "unsupported_architecture", "\"llama\\0\" is not known";
+    architecture_with_zero: with("general.architecture", text("llama\0"))
+        => "unsupported_architecture", "\"llama\\0\" is not known";
     architecture_of_images: of("clip") => "unsupported_architecture", "image part";
     architecture_of_drafts: of("eagle3") => "unsupported_architecture", "drafts for another model";
 
@@ -70,9 +71,10 @@ refused! { model;
     more_heads_than_width: heads(16, 1) => "invalid_key", "at most 8, the width of the model";
     heads_over_limit: heads(1 << 30, 1) => "invalid_key", "at most 4096";
     kv_heads_no_divisor: heads(2, 3) => "invalid_key", "a divisor of 2, the heads of layer 0";
-    kv_heads_zero: heads(2, 0) => "invalid_key", "one number above zero for all layers";
+    kv_heads_zero: heads(2, 0) => "invalid_key", "0 for layer 0";
     heads_differ_by_layer: heads(2, 1).key("llama.block_count", V::U32(2))
-        .key("llama.attention.head_count", V::U32s(vec![2, 4])) => "invalid_key", "[2, 4]";
+        .key("llama.attention.head_count", V::U32s(vec![2, 4]))
+        => "invalid_key", "2 and 4, expected one number for all layers";
     heads_of_other_length: with("llama.attention.head_count", V::U32s(vec![2, 2])) => "invalid_key", "an array of 2";
     key_length_zero: number("attention.key_length", 0) => "invalid_key", "key_length";
     key_and_value_differ: number("attention.value_length", 8) => "invalid_key", "4, the size of a key";
@@ -82,7 +84,11 @@ refused! { model;
     rope_base_zero: float("rope.freq_base", 0.0) => "invalid_key", "above zero";
     rope_base_nan: float("rope.freq_base", f32::NAN) => "invalid_key", "a finite number";
     rope_factor_negative: float("rope.scaling.factor", -1.0) => "invalid_key", "zero or above";
-    rope_sections_of_zero: with("llama.rope.dimension_sections", V::I32s(vec![0; 4])) => "invalid_key", "not all of them zero";
+    rope_sections_missing: of("paddleocr") => "invalid_key", "the first three not all zero";
+    rope_sections_negative: with("llama.rope.dimension_sections", V::I32s(vec![-1; 4]))
+        => "invalid_key", "none below zero";
+    rope_sections_of_zero: of("qwen2vl").key("qwen2vl.rope.dimension_sections", V::I32s(vec![0, 0, 0, 4]))
+        => "invalid_key", "the first three not all zero";
     epsilon_negative: float("attention.layer_norm_rms_epsilon", -1e-5) => "invalid_key", "zero or above";
     epsilon_infinite: float("attention.layer_norm_rms_epsilon", f32::INFINITY) => "invalid_key", "a finite number";
     any_float_nan: float("logit_scale", f32::NAN) => "invalid_key", "llama.logit_scale";
@@ -91,7 +97,8 @@ refused! { model;
     experts_none_used: experts(8, 0) => "invalid_key", "a number from 1 to 8";
     experts_more_used_than_there_are: experts(8, 9) => "invalid_key", "at most 8";
     experts_used_without_any: experts(0, 1) => "invalid_key", "at most 0";
-    expert_groups_no_divisor: experts(8, 2).key("llama.expert_group_count", V::U32(3)) => "invalid_key", "a divisor of 8";
+    expert_groups_no_divisor: experts(8, 2).key("llama.expert_group_count", V::U32(3))
+        => "invalid_key", "a divisor of 8";
     expert_groups_none_used: experts(8, 2).key("llama.expert_group_count", V::U32(4)) => "missing_key", "group_used";
     expert_groups_all_used: experts(8, 2).key("llama.expert_group_count", V::U32(4))
         .key("llama.expert_group_used_count", V::U32(4)) => "invalid_key", "1 to 3";
@@ -99,7 +106,8 @@ refused! { model;
     pooling_unknown: number("pooling_type", 5) => "invalid_key", "0 to 4";
     divisor_zero: number("full_attention_interval", 0) => "invalid_key", "full_attention_interval";
     recurrent_head_size_zero: of("rwkv7").key("rwkv7.wkv.head_size", V::U32(0)) => "invalid_key", "wkv.head_size";
-    recurrent_head_size_no_divisor: of("rwkv7").key("rwkv7.wkv.head_size", V::U32(3)) => "invalid_key", "a divisor of 8";
+    recurrent_head_size_no_divisor: of("rwkv7").key("rwkv7.wkv.head_size", V::U32(3))
+        => "invalid_key", "a divisor of 8";
     state_space_groups_missing: of("mamba2").key("mamba2.ssm.inner_size", V::U32(16))
         .key("mamba2.ssm.time_step_rank", V::U32(4)) => "invalid_key", "mamba2.ssm.group_count";
     state_space_heads_no_divisor: of("mamba2").key("mamba2.ssm.inner_size", V::U32(16))
@@ -113,15 +121,18 @@ refused! { model;
         => "invalid_tensor", "expected the shape [16, 259]";
     norm_not_f32: Writer::model().change("output_norm.weight", |t| { t.kind = 1; t.len = 16; })
         => "invalid_tensor", "the type F16, expected F32";
-    bias_not_f32: Writer::model().tensor("blk.0.attn_q.bias", &[8, 2], 1) => "invalid_tensor", "the type F16, expected F32";
-    matrix_of_integers: Writer::model().change("blk.0.attn_q.weight", |t| t.kind = 26) => "invalid_tensor", "the type I32";
+    bias_not_f32: Writer::model().tensor("blk.0.attn_q.bias", &[8, 2], 1)
+        => "invalid_tensor", "the type F16, expected F32";
+    matrix_of_integers: Writer::model().change("blk.0.attn_q.weight", |t| t.kind = 26)
+        => "invalid_tensor", "the type I32";
     matrix_of_doubles: Writer::model().change("blk.0.attn_q.weight", |t| { t.kind = 28; t.len *= 2; })
         => "invalid_tensor", "the type F64";
     alignment_too_small_to_map: Writer::model().key("general.alignment", V::U32(8)).set(|w| w.alignment = 8)
         .tensor("x", &[2], 0).tensor("y", &[2], 0) => "invalid_tensor", "a multiple of 32";
     name_of_other_type: with("general.name", V::U32(1)) => "invalid_key", "general.name";
     template_of_other_type: with("tokenizer.chat_template", V::U32(1)) => "invalid_key", "tokenizer.chat_template";
-    template_too_long: with("tokenizer.chat_template", text(&"x".repeat((1 << 20) + 1))) => "invalid_key", "at most 1048576";
+    template_too_long: with("tokenizer.chat_template", text(&"x".repeat((1 << 20) + 1)))
+        => "invalid_key", "at most 1048576";
 }
 
 #[test]

@@ -58,7 +58,8 @@ refused! { vocabulary;
     model_unknown: with("model", text("magic")) => "invalid_key", "\"magic\"";
     model_none: with("model", text("no_vocab")) => "invalid_key", "\"no_vocab\"";
     model_of_other_type: with("model", V::U32(1)) => "invalid_key", "expected a string";
-    architecture_unknown: Writer::vocabulary().key("general.architecture", text("x")) => "unsupported_architecture", "\"x\"";
+    architecture_unknown: Writer::vocabulary().key("general.architecture", text("x"))
+        => "unsupported_architecture", "\"x\"";
     tokens_missing: without("tokens") => "missing_key", "tokenizer.ggml.tokens";
     tokens_empty: of("gpt2", &[]) => "invalid_key", "an empty array";
     tokens_of_numbers: with("tokens", V::U32s(vec![1, 2])) => "invalid_key", "an array of 2 u32";
@@ -82,7 +83,8 @@ refused! { vocabulary;
     byte_token_of_a_sign: word(3, b"<0x-1>") => "invalid_key", "<0x00>";
     byte_token_of_a_sign_beside_a_good_one: word(0, b"<0x-1>").key("tokenizer.ggml.token_type", V::I32s(vec![6; 259]))
         => "invalid_key", "a byte token at index 0: \"<0x-1>\", expected two hexadecimal digits";
-    byte_token_too_short: word(0, b"<0").key("tokenizer.ggml.token_type", V::I32s(vec![6; 259])) => "invalid_key", "\"<0\"";
+    byte_token_too_short: word(0, b"<0").key("tokenizer.ggml.token_type", V::I32s(vec![6; 259]))
+        => "invalid_key", "\"<0\"";
     byte_missing: word(3 + 0x41, b"x") => "invalid_key", "a token <0x41>";
     byte_missing_for_plamo: plamo(|words| words[3 + 0xff] = b"x".to_vec()).key("tokenizer.ggml.token_type", V::I32s(
         types().into_iter().take(258).chain([1]).collect())) => "invalid_key", "a byte token <0xFF>";
@@ -91,18 +93,23 @@ refused! { vocabulary;
         .key("tokenizer.ggml.token_type", V::I32s(vec![6; 259])) => "invalid_key", "<0x00>";
     byte_token_in_word_piece: of("bert", &["a", "<0x0A>"]).key("tokenizer.ggml.token_type", V::I32s(vec![1, 6]))
         => "invalid_key", "none in a WordPiece vocabulary";
-    prefix_without_token_for_rwkv: of("rwkv", &["a", "\\x62c"]) => "invalid_key", "a token whose beginning is none at index 1";
+    prefix_without_token_for_rwkv: of("rwkv", &["a", "\\x62c"])
+        => "invalid_key", "a token whose beginning is none at index 1";
 
     merges_missing: of("gpt2", &["a", "b"]) => "missing_key", "tokenizer.ggml.merges";
-    merges_of_numbers: of("gpt2", &["a"]).key("tokenizer.ggml.merges", V::U32s(vec![1])) => "invalid_key", "an array of 1 u32";
+    merges_of_numbers: of("gpt2", &["a"]).key("tokenizer.ggml.merges", V::U32s(vec![1]))
+        => "invalid_key", "an array of 1 u32";
     merge_of_one_part: merges(&["a b", "ab"]) => "invalid_key", "\"ab\" at index 1";
     merge_of_nothing: merges(&[""]) => "invalid_key", "\"\" at index 0";
     merge_without_end: merges(&["a "]) => "invalid_key", "\"a \"";
     merge_without_beginning: merges(&[" a"]) => "invalid_key", "\" a\"";
 
-    bos_added_and_missing: merges(&["a b"]).key("tokenizer.ggml.add_bos_token", V::Bool(1)) => "invalid_key", "added to each text";
-    bos_added_by_pre_tokenizer: merges(&["a b"]).key("tokenizer.ggml.pre", text("llama-bpe")) => "invalid_key", "bos_token_id";
-    eos_added_and_missing: merges(&["a b"]).key("tokenizer.ggml.add_eos_token", V::Bool(1)) => "invalid_key", "eos_token_id";
+    bos_added_and_missing: merges(&["a b"]).key("tokenizer.ggml.add_bos_token", V::Bool(1))
+        => "invalid_key", "added to each text";
+    bos_added_by_pre_tokenizer: merges(&["a b"]).key("tokenizer.ggml.pre", text("llama-bpe"))
+        => "invalid_key", "bos_token_id";
+    eos_added_and_missing: merges(&["a b"]).key("tokenizer.ggml.add_eos_token", V::Bool(1))
+        => "invalid_key", "eos_token_id";
     bos_missing_in_word_piece: of("bert", &["a", "b"]) => "invalid_key", "tokenizer.ggml.bos_token_id";
     separator_missing_in_word_piece: of("bert", &["a", "b"]).key("tokenizer.ggml.bos_token_id", V::U32(0))
         => "invalid_key", "tokenizer.ggml.seperator_token_id";
@@ -116,8 +123,10 @@ refused! { vocabulary;
     charsmap_table_over_array: charsmap(4096, &trie(0), b"A\0") => "invalid_key", "a table longer than the array";
     charsmap_table_that_wraps: charsmap(u32::MAX, &trie(0), b"A\0") => "invalid_key", "a table longer than the array";
     charsmap_root_out_of_table: charsmap(8, &[0x7fff_0000, 0], b"A\0") => "invalid_key", "leads out of the table";
-    charsmap_replacement_out_of_array: charsmap(1024, &trie(2), b"A\0") => "invalid_key", "a replacement without an end";
-    charsmap_replacement_without_end: charsmap(1024, &trie(2), b"A\0B") => "invalid_key", "a replacement without an end";
+    charsmap_replacement_out_of_array: charsmap(1024, &trie(2), b"A\0")
+        => "invalid_key", "a replacement without an end";
+    charsmap_replacement_without_end: charsmap(1024, &trie(2), b"A\0B")
+        => "invalid_key", "a replacement without an end";
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     let tokenizer = LlamaTokenizer::new(weights.clone()).map_err(|reason| failed(path, &reason, &log))?;
 
     info.engine = NAME;
-    info.device = device(gpus, options.gpu_layers);
+    info.device = device(&gpus, options.gpu_layers);
     info.weights = if options.vocabulary_only { "not loaded" } else { held(&log.buffers()) };
     info.vocabulary = tokenizer.vocabulary();
     if options.mlock && log.mention("mlock") {
@@ -54,7 +54,7 @@ fn failed(path: &Path, reason: &str, log: &Lines) -> Error {
     Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: log.take() }
 }
 
-fn device(gpus: Vec<String>, layers: Option<u32>) -> String {
+fn device(gpus: &[String], layers: Option<u32>) -> String {
     if gpus.is_empty() || layers == Some(0) { "cpu".into() } else { gpus.join("+") }
 }
 
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn names_the_device() {
-        assert_eq!(device(Vec::new(), None), "cpu");
-        assert_eq!(device(vec!["cuda:0".into()], Some(0)), "cpu");
-        assert_eq!(device(vec!["cuda:0".into(), "cuda:1".into()], None), "cuda:0+cuda:1");
+        assert_eq!(device(&[], None), "cpu");
+        assert_eq!(device(&["cuda:0".into()], Some(0)), "cpu");
+        assert_eq!(device(&["cuda:0".into(), "cuda:1".into()], None), "cuda:0+cuda:1");
     }
 }

@@ -67,6 +67,7 @@ impl State {
 /// What the log says while this value lives, on the thread that made it.
 pub(crate) struct Lines(());
 
+#[expect(clippy::unused_self, reason = "the value shows that this thread listens")]
 impl Lines {
     /// Starts listening, with nothing heard yet.
     pub(crate) fn listen() -> Self {

@@ -1,7 +1,8 @@
 //! A context of llama.cpp behind the session contract.
 //!
 //! llama.cpp asserts much of what a batch must be, and an assert ends the process. So the session keeps how long each
-//! slot is and checks every step against its limits, although the scheduler has done so: it costs nothing beside a step.
+//! slot is and checks every step against its limits, although the scheduler has done so: that costs nothing beside a
+//! step.
 
 use std::sync::Arc;
 
@@ -11,9 +12,6 @@ use crate::arrays::Arrays;
 use crate::ffi::{Context, Model};
 use crate::log::Lines;
 use crate::{NAME, params};
-
-/// How long workers look for more work before they sleep, in llama.cpp's unit.
-const POLL: u32 = 0;
 
 /// Architectures whose cache cannot be cut or copied in part, beside the recurrent ones.
 const WHOLE_ONLY: [&str; 1] = ["deepseek4"];
@@ -39,8 +37,7 @@ impl LlamaSession {
         let pooled = options.output != Output::Scores;
         let row = if pooled { model.width() } else { model.vocabulary() };
         let log = Lines::listen();
-        let context =
-            Context::new(model, &params, row, options.parallel, POLL).map_err(|reason| failed(reason, &log))?;
+        let context = Context::new(model, &params, row, options.parallel).map_err(|reason| failed(reason, &log))?;
         if !pooled && !context.has_memory() {
             return Err(unsupported("text generation"));
         }

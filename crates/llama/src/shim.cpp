@@ -125,7 +125,8 @@ bool trillm_llama_tokenize(
 
 bool trillm_llama_piece(
         const llama_vocab * vocab, llama_token token, char * piece, int32_t room, int32_t * n, const message * what) {
-    return guarded(what, [&] { *n = llama_token_to_piece(vocab, token, piece, room, /*lstrip*/ 0, /*special*/ false); });
+    // Nothing stripped; special tokens have no bytes.
+    return guarded(what, [&] { *n = llama_token_to_piece(vocab, token, piece, room, 0, false); });
 }
 
 bool trillm_llama_text(const llama_vocab * vocab, llama_token token, const char ** text, const message * what) {

@@ -9,6 +9,8 @@ mod doctor;
 mod doorbell;
 mod enter;
 mod errors;
+#[cfg(feature = "fake")]
+mod fake;
 mod info;
 mod lifetime;
 mod logs;
@@ -31,6 +33,9 @@ mod _core {
     use crate::doorbell::Doorbell;
     #[pymodule_export]
     use crate::errors::error_codes;
+    #[cfg(feature = "fake")]
+    #[pymodule_export]
+    use crate::fake::fake_model;
     #[pymodule_export]
     use crate::info::ModelInfo;
     #[pymodule_export]

@@ -58,6 +58,11 @@ fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
 }
 
 impl Model {
+    pub(crate) fn of(llm: Llm) -> Self {
+        let (info, context) = (llm.info().clone(), llm.limits().context);
+        Self { owned: Owned::new(llm), info, context }
+    }
+
     fn start(
         &self,
         py: Python<'_>,
@@ -91,9 +96,7 @@ impl Model {
     #[pyo3(signature = (path, **params))]
     fn new(py: Python<'_>, path: PathBuf, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let options = open_options(params)?;
-        let llm = enter(py, move || Llm::open(&path, options))?;
-        let (info, context) = (llm.info().clone(), llm.limits().context);
-        Ok(Self { owned: Owned::new(llm), info, context })
+        enter(py, move || Llm::open(&path, options)).map(Self::of)
     }
 
     #[pyo3(signature = (prompt, **params))]

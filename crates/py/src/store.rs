@@ -8,7 +8,10 @@ use std::{
 use pyo3::{prelude::*, types::PyAny};
 use trillm_store as store;
 
-use crate::errors::raise;
+use crate::{
+    enter::{enter, outside},
+    errors::raise,
+};
 
 /// A folder of models: content-addressed, verified, atomic. Without a path it is the user's own.
 #[pyclass(frozen, module = "trillm._core")]
@@ -19,9 +22,7 @@ impl Store {
     #[new]
     #[pyo3(signature = (root=None))]
     fn new(py: Python<'_>, root: Option<PathBuf>) -> PyResult<Self> {
-        py.detach(|| root.map_or_else(store::Store::default_root, Ok).and_then(store::Store::open))
-            .map(Self)
-            .map_err(raise)
+        enter(py, || root.map_or_else(store::Store::default_root, Ok).and_then(store::Store::open)).map(Self)
     }
 
     /// The folder.
@@ -38,7 +39,7 @@ impl Store {
 
     /// A new file of this name, on its way into the store.
     fn stage(&self, py: Python<'_>, name: &str) -> PyResult<Staging> {
-        let staging = py.detach(|| self.0.stage(name.parse()?)).map_err(raise::<store::Error>)?;
+        let staging = enter(py, || self.0.stage(name.parse()?))?;
         Ok(Staging(Mutex::new(Some(staging))))
     }
 
@@ -66,12 +67,12 @@ impl Store {
             self.0.put(&manifest)?;
             Manifest::new(&self.0, &manifest)
         };
-        py.detach(put).map_err(raise)
+        enter(py, put)
     }
 
     /// The model asked for by this reference.
     fn get(&self, py: Python<'_>, reference: &str) -> PyResult<Manifest> {
-        py.detach(|| Manifest::new(&self.0, &self.0.get(reference)?)).map_err(raise)
+        enter(py, || Manifest::new(&self.0, &self.0.get(reference)?))
     }
 
     /// All models, and a line about each manifest that cannot be read.
@@ -80,24 +81,24 @@ impl Store {
             let listing = self.0.list()?;
             let models = listing.models.iter().map(|model| Manifest::new(&self.0, model));
             let problems = listing.problems.iter().map(ToString::to_string).collect();
-            Ok((models.collect::<store::Result<_>>()?, problems))
+            models.collect::<store::Result<_>>().map(|models| (models, problems))
         };
-        py.detach(list).map_err(raise::<store::Error>)
+        enter(py, list)
     }
 
     /// Removes a model and what only it used; returns how many bytes that freed.
     fn remove(&self, py: Python<'_>, reference: &str) -> PyResult<u64> {
-        py.detach(|| self.0.remove(reference)).map_err(raise)
+        enter(py, || self.0.remove(reference))
     }
 
     /// Reads every byte of a model again and compares digests.
     fn verify(&self, py: Python<'_>, reference: &str) -> PyResult<()> {
-        py.detach(|| self.0.verify(reference)).map_err(raise)
+        enter(py, || self.0.verify(reference))
     }
 
     /// Tries to become the one process that fetches this model; `None` while another one is.
     fn try_lock(&self, py: Python<'_>, reference: &str) -> Option<Lock> {
-        py.detach(|| self.0.try_lock(reference)).map(|lock| Lock(Mutex::new(Some(lock))))
+        outside(py, || self.0.try_lock(reference)).map(|lock| Lock(Mutex::new(Some(lock))))
     }
 
     fn __repr__(&self) -> String {
@@ -113,11 +114,8 @@ pub(crate) struct Staging(Mutex<Option<store::Staging>>);
 impl Staging {
     /// Appends to the file.
     fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        let write = || match held(&self.0).as_mut() {
-            Some(staging) => Ok(staging.write(data)),
-            None => Err(()),
-        };
-        py.detach(write).map_err(|()| used())?.map_err(raise)
+        let write = || held(&self.0).as_mut().map(|staging| staging.write(data)).transpose();
+        enter(py, write)?.ok_or_else(used)
     }
 
     /// Makes the file a blob if its sha256 is the expected one; returns its sha256 and size.
@@ -125,7 +123,7 @@ impl Staging {
     fn commit(&self, py: Python<'_>, expected: Option<&str>) -> PyResult<(String, u64)> {
         let expected = expected.map(str::parse).transpose().map_err(raise::<store::Error>)?;
         let staging = held(&self.0).take().ok_or_else(used)?;
-        let blob = py.detach(|| staging.commit(expected)).map_err(raise)?;
+        let blob = enter(py, || staging.commit(expected))?;
         Ok((blob.sha256.to_string(), blob.size))
     }
 
@@ -135,7 +133,7 @@ impl Staging {
 
     #[pyo3(signature = (*_error))]
     fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyAny>) {
-        py.detach(|| drop(held(&self.0).take()));
+        outside(py, || drop(held(&self.0).take()));
     }
 }
 

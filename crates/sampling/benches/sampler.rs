@@ -19,12 +19,10 @@ fn main() {
     let plain = SamplingParams { seed: Some(1), ..SamplingParams::default() };
     let cases = [
         ("greedy", SamplingParams { temperature: 0.0, ..plain.clone() }),
-        ("greedy, penalties", SamplingParams {
-            temperature: 0.0,
-            repetition_penalty: 1.1,
-            frequency_penalty: 0.5,
-            ..plain.clone()
-        }),
+        (
+            "greedy, penalties",
+            SamplingParams { temperature: 0.0, repetition_penalty: 1.1, frequency_penalty: 0.5, ..plain.clone() },
+        ),
         ("temperature 1", plain.clone()),
         ("top_p 0.95", SamplingParams { top_p: 0.95, ..plain.clone() }),
         ("top_p 0.5", SamplingParams { top_p: 0.5, ..plain.clone() }),

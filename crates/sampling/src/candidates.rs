@@ -77,9 +77,12 @@ impl Candidates {
     pub(crate) fn take_all(&mut self, row: &Row) {
         self.list.clear();
         let allowed = row.scores.iter().enumerate().filter(|&(_, &score)| score > f32::NEG_INFINITY);
-        self.list.extend(
-            allowed.map(|(token, &score)| Candidate { token: token as u32, score, key: 0.0, weight: row.weight(score) }),
-        );
+        self.list.extend(allowed.map(|(token, &score)| Candidate {
+            token: token as u32,
+            score,
+            key: 0.0,
+            weight: row.weight(score),
+        }));
     }
 
     fn weigh(&mut self, row: &Row) {
@@ -111,8 +114,7 @@ impl Candidates {
     pub(crate) fn keep_typical(&mut self, row: &Row, mass: f32) {
         let total = self.total();
         let log_total = total.ln();
-        let surprise =
-            |candidate: &Candidate| log_total - f64::from(candidate.score - row.max) * f64::from(row.scale);
+        let surprise = |candidate: &Candidate| log_total - f64::from(candidate.score - row.max) * f64::from(row.scale);
         let entropy = self.list.iter().filter(|c| c.weight > 0.0).map(|c| f64::from(c.weight) / total * surprise(c));
         let entropy: f64 = entropy.sum();
         for candidate in &mut self.list {

@@ -18,7 +18,7 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 ///
 /// x = n·ln 2 + r with |r| ≤ ln 2 / 2; e^r is a polynomial (the coefficients are those of Cephes' `expf`), and 2ⁿ is
 /// added to its exponent. Not fused on purpose: every machine gets the same bits.
-#[inline(always)]
+#[inline]
 pub(crate) fn exp(x: f32) -> f32 {
     let kept = if x > SMALLEST { x } else { SMALLEST };
     let shifted = kept * LOG2_E + ROUND;
@@ -29,7 +29,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p * r + 8.333_452e-3;
     let p = p * r + 4.166_579_6e-2;
     let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5.000_000_1e-1;
+    let p = p * r + 0.5;
     let p = p * (r * r) + r + 1.0;
     let power = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
     if x > SMALLEST { power } else { 0.0 }

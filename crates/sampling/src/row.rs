@@ -70,7 +70,7 @@ fn largest(numbers: &[f32]) -> f32 {
 
 impl Row<'_> {
     /// The weight of a score: its probability, times the same factor for all. The largest score weighs one.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn weight(&self, score: f32) -> f32 {
         exp((score - self.max) * self.scale)
     }

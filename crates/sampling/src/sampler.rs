@@ -39,7 +39,7 @@ impl Sampler {
     /// A sampler for a request whose parameters were checked ([`Request::prepare`](trillm_core::Request::prepare)).
     ///
     /// `prompt` is what the repetition penalty looks back at. Random numbers are Xoshiro256++'s, seeded through
-    /// SplitMix64: the algorithm is part of the contract, so a seed keeps its meaning from version to version.
+    /// `SplitMix64`: the algorithm is part of the contract, so a seed keeps its meaning from version to version.
     pub fn new(params: &SamplingParams, prompt: &[Token], vocabulary: u32) -> Self {
         // The standard library's hash keys are random for each process and differ for each call.
         let seed = params.seed.unwrap_or_else(|| RandomState::new().hash_one(0_u64));
@@ -70,8 +70,8 @@ impl Sampler {
     /// the probability between them.
     ///
     /// # Errors
-    /// [`Error::NotANumber`] and [`Error::NothingAllowed`] when there is nothing to choose from; [`Error::Row`] when the
-    /// row is shorter than the vocabulary.
+    /// [`Error::NotANumber`] and [`Error::NothingAllowed`] when there is nothing to choose from; [`Error::Row`] when
+    /// the row is shorter than the vocabulary.
     pub fn sample(&mut self, logits: &[f32]) -> Result<Sampled> {
         let Some(raw) = logits.get(..self.vocabulary) else {
             return Err(Error::Row { found: logits.len(), expected: self.vocabulary });
@@ -113,9 +113,9 @@ impl Sampler {
         let token = if greedy {
             row.argmax()
         } else if self.params.top_k > 0 || self.params.typical_p < 1.0 {
-            draw.from_list(&row, &mut self.candidates)
+            draw.listed(&row, &mut self.candidates)
         } else {
-            draw.from_row(&row)
+            draw.unlisted(&row)
         };
         let logprobs = self.params.logprobs.map(|n| {
             let log_total = row.weigh(None, &mut self.sums).ln();
@@ -154,7 +154,7 @@ impl Draw<'_> {
     /// it. Each draw's set contains the nucleus, and within the nucleus its odds are those of the weights, so the token
     /// accepted is distributed exactly as if the rest had been removed first. The first draw is accepted with a
     /// probability of at least top-p; where top-p is small, each rejection cuts off half of what is left on average.
-    fn from_row(&mut self, row: &Row) -> u32 {
+    fn unlisted(&mut self, row: &Row) -> u32 {
         let mut before = None;
         let mut total = row.weigh(before, self.sums);
         let limit = if self.params.top_p < 1.0 { f64::from(self.params.top_p) * total } else { f64::INFINITY };
@@ -174,7 +174,7 @@ impl Draw<'_> {
         }
     }
 
-    fn from_list(&mut self, row: &Row, candidates: &mut Candidates) -> u32 {
+    fn listed(&mut self, row: &Row, candidates: &mut Candidates) -> u32 {
         match self.params.top_k as usize {
             0 => candidates.take_all(row),
             k => candidates.take_most_probable(row, k.min(row.scores.len())),

@@ -43,6 +43,12 @@ impl Ledger {
         taken.iter().filter(|&&taken| !taken).count() as u32
     }
 
+    /// Makes sure that `slot` can hold `len` cells without allocating.
+    pub(crate) fn reserve(&mut self, slot: Slot, len: usize) {
+        let held = &mut self.held[slot.0 as usize];
+        held.reserve(len.saturating_sub(held.len()));
+    }
+
     /// Gives `slot` `count` more cells; `false`, and no change, if there are not so many.
     pub(crate) fn extend(&mut self, slot: Slot, count: u32) -> bool {
         let Some(rest) = self.free.len().checked_sub(count as usize) else { return false };

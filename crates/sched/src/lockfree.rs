@@ -19,7 +19,8 @@ pub(crate) struct Intake<T> {
 }
 
 struct Node<T> {
-    next: *mut Node<T>,
+    /// In a cell so that loom sees who touches it when.
+    next: UnsafeCell<*mut Node<T>>,
     value: T,
 }
 
@@ -35,11 +36,11 @@ impl<T> Intake<T> {
 
     /// Adds `value`. Lock-free: a retry means that another push succeeded.
     pub(crate) fn push(&self, value: T) {
-        let node = Box::into_raw(Box::new(Node { next: null_mut(), value }));
+        let node = Box::into_raw(Box::new(Node { next: UnsafeCell::new(null_mut()), value }));
         let mut head = self.head.load(Relaxed);
         loop {
             // SAFETY: the node came from `Box::into_raw` and is not published yet, so this thread alone sees it.
-            unsafe { (*node).next = head };
+            unsafe { (*node).next.with_mut(|next| *next = head) };
             match self.head.compare_exchange_weak(head, node, Release, Relaxed) {
                 Ok(_) => return,
                 Err(now) => head = now,
@@ -54,7 +55,8 @@ impl<T> Intake<T> {
         while !node.is_null() {
             // SAFETY: the swap made this thread the only owner of the chain; each node came from `Box::into_raw`.
             let taken = unsafe { Box::from_raw(node) };
-            node = taken.next;
+            // SAFETY: as above; nobody else can reach the cell.
+            node = taken.next.with(|next| unsafe { *next });
             out.push(taken.value);
         }
         out[begin..].reverse();

@@ -58,11 +58,13 @@ impl Slots {
     }
 
     /// Takes an idle slot for a sequence and fills it with as much of `tokens` as some slot already holds. At least one
-    /// token is left to compute, for its scores. Returns the slot and the number of tokens found; `None` if all are busy.
+    /// token is left to compute, for its scores. `length` is how long it may become. Returns the slot and the number of
+    /// tokens found; `None` if all are busy.
     pub(crate) fn take(
         &mut self,
         session: &mut dyn Session,
         tokens: &[Token],
+        length: usize,
         salt: u64,
     ) -> Result<Option<(Slot, u32)>> {
         if !self.has_idle() {
@@ -91,6 +93,8 @@ impl Slots {
         let content = &mut self.contents[slot.0 as usize];
         content.busy = true;
         content.salt = salt;
+        content.tokens.reserve(length.saturating_sub(content.tokens.len()));
+        self.ledger.reserve(slot, length);
         Ok(Some((slot, found)))
     }
 

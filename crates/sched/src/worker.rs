@@ -120,7 +120,8 @@ impl Worker {
             }
             let Some((_, mut sequence)) = self.waiting.pop_first() else { return Ok(()) };
             let salt = sequence.ready.request().cache_salt;
-            match stepper.slots.take(stepper.session, &sequence.tokens, salt) {
+            let length = sequence.ready.prompt().len() + sequence.ready.max_tokens() as usize;
+            match stepper.slots.take(stepper.session, &sequence.tokens, length, salt) {
                 Ok(Some((slot, found))) => {
                     self.shared.queued.fetch_sub(1, Relaxed);
                     sequence.start(slot, found);

@@ -155,7 +155,10 @@ impl Coded for Error {
                 "the file is not what its publisher announced, so it was not used: try again, then ask the publisher"
                     .into()
             }
-            Self::CorruptManifest { path, .. } => format!("delete {} and pull the model again", path.display()),
+            Self::CorruptManifest { path, .. } => format!(
+                "delete {} and pull the model again, or update trillm if a later version wrote it",
+                path.display()
+            ),
             Self::Damaged { reference, .. } => {
                 format!("fetch it again with: trillm rm {reference} && trillm pull {reference}")
             }

@@ -63,7 +63,7 @@ impl Coded for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoChatTemplate => "use generate with a prompt, or load with a chat_template".into(),
+            Self::NoChatTemplate => "use generate with a prompt, or pass a template".into(),
             Self::InvalidTemplate { .. } | Self::Failed { .. } | Self::Exceeded { .. } => {
                 "load with a chat_template of your own".into()
             }

@@ -16,6 +16,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 use trillm_core::{Token, Tokenizer};
 
+use crate::content::Fields;
 use crate::{Error, Result};
 
 /// Noncharacters: code points that Unicode promises never to assign.
@@ -42,8 +43,7 @@ impl Guard {
         let mut spellings: Vec<Vec<u8>> = spellings.map(|text| text.as_bytes().to_vec()).collect();
         spellings.sort_unstable();
         spellings.dedup();
-        let mut reversed: Vec<Vec<u8>> =
-            spellings.iter().map(|text| text.iter().rev().copied().collect()).collect();
+        let mut reversed: Vec<Vec<u8>> = spellings.iter().map(|text| text.iter().rev().copied().collect()).collect();
         reversed.sort_unstable();
         let matcher = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&spellings);
         let matcher = matcher.map_err(|error| Error::Failed { reason: format!("control tokens: {error}") })?;
@@ -62,10 +62,10 @@ impl Guard {
         }
     }
 
-    pub(crate) fn touches_fields(&self, fields: &crate::template::Fields, used: &mut u32) -> bool {
-        fields.iter().fold(false, |found, (name, value)| {
-            self.touches_text(name, used) | self.touches(value, used) | found
-        })
+    pub(crate) fn touches_fields(&self, fields: &Fields, used: &mut u32) -> bool {
+        fields
+            .iter()
+            .fold(false, |found, (name, value)| self.touches_text(name, used) | self.touches(value, used) | found)
     }
 
     fn touches_text(&self, text: &str, used: &mut u32) -> bool {
@@ -129,12 +129,12 @@ impl Guard {
         // After the last piece there is no marker.
         marks.pop();
 
-        let marked = |range: &Range<usize>| {
+        let is_marked = |range: &Range<usize>| {
             let next = marks.partition_point(|&mark| mark <= range.start);
             marks.get(next).is_some_and(|&mark| mark < range.end)
         };
         let (guarded, mut own): (Vec<_>, Vec<_>) =
-            self.matcher.find_overlapping_iter(&text).map(|found| found.range()).partition(marked);
+            self.matcher.find_overlapping_iter(&text).map(|found| found.range()).partition(is_marked);
         let guarded = union(guarded);
         own.retain(|range| {
             let next = guarded.partition_point(|other| other.end <= range.start);

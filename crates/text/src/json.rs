@@ -1,36 +1,31 @@
-//! JSON into a template and out of it.
-//!
-//! Out is `tojson`, as Hugging Face's templates know it: Python's `json.dumps` with `ensure_ascii=False`. Jinja's own
-//! filter escapes for HTML; models were trained on text that is not escaped.
+//! JSON from a caller into a template.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
-use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
-use crate::template::{MAX_OUTPUT, TooLong};
+use crate::{Error, Result};
 
-/// Nested lists and objects. Python stops near a thousand; nobody nests a tool that deep.
+/// Nested lists and objects: as many as `serde_json` reads from text.
 const DEPTH: usize = 128;
 
 /// What becomes of each string on its way into a template.
 pub(crate) type Change<'a> = dyn for<'t> Fn(&'t str) -> Cow<'t, str> + 'a;
 
 /// A value for a template.
-pub(crate) fn value(json: &Json, change: &Change) -> Result<Value, crate::Error> {
+pub(crate) fn value(json: &Json, change: &Change) -> Result<Value> {
     nested(json, change, DEPTH)
 }
 
 /// An object for a template.
-pub(crate) fn object(fields: &Map<String, Json>, change: &Change) -> Result<Value, crate::Error> {
+pub(crate) fn object(fields: &Map<String, Json>, change: &Change) -> Result<Value> {
     entries(fields, change, DEPTH)
 }
 
-fn nested(json: &Json, change: &Change, depth: usize) -> Result<Value, crate::Error> {
+fn nested(json: &Json, change: &Change, depth: usize) -> Result<Value> {
     let Some(depth) = depth.checked_sub(1) else {
-        return Err(crate::Error::Exceeded { limit: "nesting limit of 128 levels of JSON" });
+        return Err(Error::Exceeded { limit: "nesting limit of 128 levels of JSON" });
     };
     Ok(match json {
         Json::Null => Value::from(()),
@@ -48,224 +43,7 @@ fn nested(json: &Json, change: &Change, depth: usize) -> Result<Value, crate::Er
     })
 }
 
-fn entries(fields: &Map<String, Json>, change: &Change, depth: usize) -> Result<Value, crate::Error> {
+fn entries(fields: &Map<String, Json>, change: &Change, depth: usize) -> Result<Value> {
     let entry = |(name, value): (&String, &Json)| Ok((Value::from(change(name)), nested(value, change, depth)?));
-    Ok(Value::from_pairs(fields.iter().map(entry).collect::<Result<Vec<_>, crate::Error>>()?))
-}
-
-/// Adds the filter.
-pub(crate) fn install(environment: &mut Environment) {
-    environment.add_filter("tojson", tojson);
-}
-
-fn tojson(value: &Value, arguments: Kwargs) -> Result<String, Error> {
-    let indent = match arguments.get::<Option<Value>>("indent")? {
-        None => None,
-        Some(indent) if indent.is_none() => None,
-        Some(indent) => Some(match indent.as_str() {
-            Some(text) => text.to_owned(),
-            // Negative means none, as in Python; a width beyond any screen is a bomb.
-            None => " ".repeat(i64::try_from(indent)?.clamp(0, 64) as usize),
-        }),
-    };
-    let separators: Option<(String, String)> = match arguments.get::<Option<Vec<String>>>("separators")?.as_deref() {
-        Some([item, key]) => Some((item.clone(), key.clone())),
-        Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "separators must be two strings")),
-        None => None,
-    };
-    let (item, key) = separators.unwrap_or_else(|| (if indent.is_some() { "," } else { ", " }.into(), ": ".into()));
-    let mut writer = Writer {
-        out: String::new(),
-        ascii: arguments.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
-        sort: arguments.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
-        indent,
-        item,
-        key,
-        depth: 0,
-    };
-    arguments.assert_all_used()?;
-    writer.value(value)?;
-    Ok(writer.out)
-}
-
-struct Writer {
-    out: String,
-    ascii: bool,
-    sort: bool,
-    indent: Option<String>,
-    item: String,
-    key: String,
-    depth: usize,
-}
-
-impl Writer {
-    fn value(&mut self, value: &Value) -> Result<(), Error> {
-        if self.out.len() > MAX_OUTPUT {
-            return Err(TooLong.into());
-        }
-        match value.kind() {
-            ValueKind::None => self.out.push_str("null"),
-            ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
-            ValueKind::Number => self.number(value),
-            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
-            ValueKind::Seq | ValueKind::Iterable => {
-                let items = value.try_iter()?.map(|item| (None, item));
-                self.container('[', ']', items)?;
-            }
-            ValueKind::Map => {
-                let mut keys: Vec<Value> = value.try_iter()?.collect();
-                if self.sort {
-                    keys.sort();
-                }
-                let mut items = Vec::with_capacity(keys.len());
-                for key in keys {
-                    let item = value.get_item(&key)?;
-                    items.push((Some(key), item));
-                }
-                self.container('{', '}', items.into_iter())?;
-            }
-            kind => {
-                let detail = format!("a value of type {kind} is not JSON serializable");
-                return Err(Error::new(ErrorKind::BadSerialization, detail));
-            }
-        }
-        Ok(())
-    }
-
-    fn container(
-        &mut self,
-        open: char,
-        close: char,
-        items: impl Iterator<Item = (Option<Value>, Value)>,
-    ) -> Result<(), Error> {
-        if self.depth == DEPTH {
-            return Err(Error::new(ErrorKind::BadSerialization, "more than 128 levels of JSON"));
-        }
-        self.out.push(open);
-        self.depth += 1;
-        let mut empty = true;
-        for (key, item) in items {
-            if !empty {
-                self.out.push_str(&self.item);
-            }
-            empty = false;
-            self.line();
-            if let Some(key) = key {
-                self.name(&key)?;
-                self.out.push_str(&self.key);
-            }
-            self.value(&item)?;
-        }
-        self.depth -= 1;
-        if !empty {
-            self.line();
-        }
-        self.out.push(close);
-        Ok(())
-    }
-
-    fn line(&mut self) {
-        if let Some(indent) = &self.indent {
-            self.out.push('\n');
-            for _ in 0..self.depth {
-                self.out.push_str(indent);
-            }
-        }
-    }
-
-    /// A key, which Python writes as a string whatever it is.
-    fn name(&mut self, key: &Value) -> Result<(), Error> {
-        match key.kind() {
-            ValueKind::String => self.string(key.as_str().unwrap_or_default()),
-            ValueKind::None | ValueKind::Bool | ValueKind::Number => {
-                self.out.push('"');
-                self.value(key)?;
-                self.out.push('"');
-            }
-            kind => {
-                return Err(Error::new(ErrorKind::BadSerialization, format!("a key of type {kind} is not JSON")));
-            }
-        }
-        Ok(())
-    }
-
-    fn number(&mut self, value: &Value) {
-        match f64::try_from(value.clone()) {
-            Ok(number) if !value.is_integer() => python_float(number, &mut self.out),
-            _ => self.out.push_str(&value.to_string()),
-        }
-    }
-
-    fn string(&mut self, text: &str) {
-        self.out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\n' => self.out.push_str("\\n"),
-                '\r' => self.out.push_str("\\r"),
-                '\t' => self.out.push_str("\\t"),
-                '\u{8}' => self.out.push_str("\\b"),
-                '\u{c}' => self.out.push_str("\\f"),
-                c if c < ' ' || self.ascii && !c.is_ascii() => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        // Writing to a string cannot fail.
-                        let _ = write!(self.out, "\\u{unit:04x}");
-                    }
-                }
-                c => self.out.push(c),
-            }
-        }
-        self.out.push('"');
-    }
-}
-
-/// Python's `repr` of a float: the shortest digits that read back the same, with an exponent outside 1e-4 to 1e16.
-fn python_float(number: f64, out: &mut String) {
-    if !number.is_finite() {
-        out.push_str(if number.is_nan() {
-            "NaN"
-        } else if number > 0.0 {
-            "Infinity"
-        } else {
-            "-Infinity"
-        });
-        return;
-    }
-    let size = number.abs();
-    let text = if size != 0.0 && !(1e-4..1e16).contains(&size) {
-        let text = format!("{number:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-        format!("{digits}e{sign}{exponent:0>2}")
-    } else {
-        format!("{number:?}")
-    };
-    out.push_str(&text);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn floats_are_written_as_python_does() {
-        for (number, text) in [
-            (1.0, "1.0"),
-            (0.1, "0.1"),
-            (-2.5, "-2.5"),
-            (1e15, "1000000000000000.0"),
-            (1e16, "1e+16"),
-            (1.5e300, "1.5e+300"),
-            (1e-4, "0.0001"),
-            (1e-5, "1e-05"),
-            (0.0, "0.0"),
-            (f64::NAN, "NaN"),
-            (f64::NEG_INFINITY, "-Infinity"),
-        ] {
-            let mut out = String::new();
-            python_float(number, &mut out);
-            assert_eq!(out, text);
-        }
-    }
+    Ok(Value::from_pairs(fields.iter().map(entry).collect::<Result<Vec<_>>>()?))
 }

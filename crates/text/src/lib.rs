@@ -13,14 +13,17 @@
 
 mod assembler;
 mod chat;
+mod content;
 mod detokenizer;
 mod error;
 mod guard;
 mod json;
 mod message;
 mod pycompat;
+mod sandbox;
 mod stop;
 mod template;
+mod tojson;
 
 pub use assembler::Assembler;
 pub use chat::ChatFormat;

@@ -93,7 +93,10 @@ mod tests {
             let messages = Message::list(vec![value.clone()]).unwrap();
             assert_eq!(Value::Object(messages[0].0.clone()), value);
         }
-        assert_eq!(Message::new("user", "Hi"), Message::list(vec![json!({"role": "user", "content": "Hi"})]).unwrap()[0]);
+        assert_eq!(
+            Message::new("user", "Hi"),
+            Message::list(vec![json!({"role": "user", "content": "Hi"})]).unwrap()[0]
+        );
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::template::{MAX_OUTPUT, Raised, TooLong};
 /// Adds the methods and functions.
 pub(crate) fn install(environment: &mut Environment) {
     environment.set_unknown_method_callback(method);
+    // Prints the engine's insides.
+    environment.remove_global("debug");
     environment.add_test("iterable", is_iterable);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", strftime_now);
@@ -62,6 +64,10 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
         "split" => split(text, args, false)?.into(),
         "rsplit" => split(text, args, true)?.into(),
         "partition" | "rpartition" => partition(text, args, name == "rpartition")?,
+        // A width of many digits, or one taken from an argument, asks for any amount of memory at once.
+        "format" if text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 4) || nests(text) => {
+            return Err(TooLong.into());
+        }
         "zfill" => {
             let (width,): (usize,) = from_args(args)?;
             let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));
@@ -85,6 +91,12 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
         "isdecimal" => (!text.is_empty() && text.chars().all(char::is_numeric)).into(),
         _ => return Ok(None),
     }))
+}
+
+/// Whether a format's field has fields inside.
+fn nests(format: &str) -> bool {
+    let mut fields = format.split('{').skip(1);
+    fields.any(|field| field.contains(':') && !field.contains('}'))
 }
 
 /// The place of an item in a list.
@@ -146,7 +158,12 @@ fn split(text: &str, args: &[Value], from_right: bool) -> Result<Vec<Value>, Err
     };
     let most = maxsplit.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
     let mut pieces = Vec::new();
-    let mut rest = Some(if sep.is_none() { text.trim() } else { text });
+    // White space on the far side stays if `maxsplit` ends the cutting.
+    let mut rest = Some(match (sep, from_right) {
+        (Some(_), _) => text,
+        (None, false) => text.trim_start(),
+        (None, true) => text.trim_end(),
+    });
     while let Some(remaining) = rest {
         if sep.is_none() && remaining.is_empty() {
             break;
@@ -204,5 +221,5 @@ fn justify(text: &str, name: &str, args: &[Value]) -> Result<String, Error> {
 }
 
 fn repeat(c: char, times: usize) -> Result<String, Error> {
-    if times > MAX_OUTPUT { Err(TooLong.into()) } else { Ok(String::from_iter(std::iter::repeat_n(c, times))) }
+    if times > MAX_OUTPUT { Err(TooLong.into()) } else { Ok(std::iter::repeat_n(c, times).collect()) }
 }

@@ -117,7 +117,8 @@ mod tests {
     /// The text, and whether it was stopped, by looking at every prefix.
     fn naive(text: &str, stops: &[String]) -> (String, bool) {
         for end in 0..=text.len() {
-            let longest = stops.iter().filter(|stop| text.as_bytes()[..end].ends_with(stop.as_bytes())).map(String::len);
+            let longest =
+                stops.iter().filter(|stop| text.as_bytes()[..end].ends_with(stop.as_bytes())).map(String::len);
             if let Some(longest) = longest.max() {
                 return (text[..end - longest].into(), true);
             }
@@ -181,7 +182,10 @@ mod tests {
         }
 
         #[test]
-        fn what_is_held_is_no_longer_than_it_must_be(text in "[ab]{0,16}", stops in prop::collection::vec("[ab]{1,5}", 1..4)) {
+        fn what_is_held_is_no_longer_than_it_must_be(
+            text in "[ab]{0,16}",
+            stops in prop::collection::vec("[ab]{1,5}", 1..4),
+        ) {
             let (mut matcher, mut out) = (StopMatcher::new(&stops), String::new());
             if !matcher.push(&text, &mut out) {
                 let held = &text[out.len()..];

@@ -2,23 +2,28 @@
 //!
 //! Templates come from strangers inside model files, so one can do nothing but make text: there is no loader, no file,
 //! no environment, no object with methods of its own, and its work, memory and depth are bounded. What Python and Rust
-//! do differently is in `pycompat.rs` and `json.rs`.
+//! do differently is in `pycompat.rs` and `tojson.rs`.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Map;
 
-use crate::{Error, Message, Result, json, pycompat};
+use crate::content::{Content, Fields};
+use crate::{Error, Message, Result, json, pycompat, sandbox, tojson};
 
 /// Bytes of a template. The longest in use are near 30 kB.
-const MAX_SOURCE: usize = 1 << 20;
+const MAX_SOURCE: usize = 256 << 10;
 /// Bytes of a rendered prompt, and of any text made on the way by functions of ours.
 pub(crate) const MAX_OUTPUT: usize = 16 << 20;
 /// Steps of the template's program; 64 bytes of text made count as one. Real templates take some thousands.
 const FUEL: u64 = 2_000_000;
+/// Renderings that may fail to end in time before no more are begun: one may be the machine's fault.
+const MAX_HUNG: u32 = 2;
 /// Nested blocks; a macro's call counts ten times.
 const DEPTH: usize = 64;
 
@@ -43,43 +48,26 @@ impl Default for RenderOptions {
 
 /// A compiled chat template.
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
     content: Content,
-}
-
-/// What a template expects a message's content to be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Content {
-    /// Text: it would print a list as a list.
-    Text,
-    /// A list of parts: it would not print text.
-    Parts,
-    /// Either.
-    Both,
+    /// `bos_token` and `eos_token`.
+    special: Vec<(&'static str, Value)>,
+    /// How many renderings did not end in time; their threads may run still.
+    hung: AtomicU32,
 }
 
 impl ChatTemplate {
     /// Compiles a template.
     ///
     /// # Errors
-    /// [`Error::InvalidTemplate`] if it is no valid Jinja, or longer than one mebibyte.
+    /// [`Error::InvalidTemplate`] if it is no valid Jinja, or longer than 256 KiB.
     pub fn new(source: &str) -> Result<Self> {
         if source.len() > MAX_SOURCE {
             return Err(Error::InvalidTemplate { reason: format!("{} bytes, at most {MAX_SOURCE}", source.len()) });
         }
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(|error| Error::InvalidTemplate { reason: reason(&error) })?);
-        environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_fuel(Some(FUEL));
-        environment.set_recursion_limit(DEPTH);
-        pycompat::install(&mut environment);
-        json::install(&mut environment);
-        environment
-            .add_template_owned(NAME, without_generation_tags(source))
-            .map_err(|error| Error::InvalidTemplate { reason: reason(&error) })?;
-        let mut template = Self { environment, content: Content::Both };
+        let source = without_generation_tags(source);
+        let environment = Arc::new(sandbox::run(move || compile(source))?);
+        let mut template = Self { environment, content: Content::Both, special: Vec::new(), hung: AtomicU32::new(0) };
         template.content = template.probe();
         Ok(template)
     }
@@ -88,11 +76,8 @@ impl ChatTemplate {
     /// undefined.
     #[must_use]
     pub fn with_special_tokens(mut self, bos: Option<&str>, eos: Option<&str>) -> Self {
-        for (name, spelling) in [("bos_token", bos), ("eos_token", eos)] {
-            if let Some(spelling) = spelling {
-                self.environment.add_global(name, spelling);
-            }
-        }
+        let given = [("bos_token", bos), ("eos_token", eos)].into_iter();
+        self.special = given.filter_map(|(name, spelling)| Some((name, Value::from(spelling?)))).collect();
         self
     }
 
@@ -110,9 +95,8 @@ impl ChatTemplate {
 
     /// Gives each message's content the form this template expects.
     pub(crate) fn adapt<'a>(&self, messages: &'a [Message]) -> Result<Vec<Cow<'a, Fields>>> {
-        let adapt = |(index, message)| {
-            adapt(message, self.content).map_err(|reason| Error::InvalidMessage { index, reason })
-        };
+        let adapt =
+            |(index, message)| self.content.adapt(message).map_err(|reason| Error::InvalidMessage { index, reason });
         messages.iter().enumerate().map(adapt).collect()
     }
 
@@ -124,33 +108,47 @@ impl ChatTemplate {
         change: &json::Change,
     ) -> Result<String> {
         let object = |fields: &Cow<Fields>| json::object(fields, change);
-        let given = |value: &Option<serde_json::Value>| value.as_ref().map(|value| json::value(value, change)).transpose();
-        let mut context = vec![
+        let given =
+            |value: &Option<serde_json::Value>| value.as_ref().map(|value| json::value(value, change)).transpose();
+        let mut context = self.special.clone();
+        context.extend([
             ("messages", messages.iter().map(object).collect::<Result<Vec<_>>>()?.into()),
             ("tools", given(&options.tools)?.into()),
             ("documents", given(&options.documents)?.into()),
             ("add_generation_prompt", Value::from(options.add_generation_prompt)),
-        ];
-        for (name, value) in &options.variables {
-            context.push((name, json::value(value, change)?));
+        ]);
+        let variable = |(name, value): (&String, _)| Ok((Value::from(name), json::value(value, change)?));
+        let variables = options.variables.iter().map(variable).collect::<Result<Vec<_>>>()?;
+        // Of two with one name the latter counts.
+        let context = context.into_iter().map(|(name, value)| (Value::from(name), value)).chain(variables);
+        let context = Value::from_pairs(context);
+        if self.hung.load(Ordering::Relaxed) >= MAX_HUNG {
+            return Err(Error::Exceeded { limit: sandbox::TIME_LIMIT });
         }
-        let template = self.environment.get_template(NAME).map_err(|error| failure(&error))?;
-        let mut out = Bounded(Vec::new());
-        template.render_captured_to(Value::from_pairs(context), &mut out).map_err(|error| failure(&error))?;
-        String::from_utf8(out.0).map_err(|error| Error::Failed { reason: error.to_string() })
+        let environment = Arc::clone(&self.environment);
+        let result = sandbox::run(move || {
+            let template = environment.get_template(NAME).map_err(|error| failure(&error))?;
+            let mut out = Bounded(Vec::new());
+            template.render_captured_to(context, &mut out).map_err(|error| failure(&error))?;
+            String::from_utf8(out.0).map_err(|error| Error::Failed { reason: error.to_string() })
+        });
+        if result == Err(Error::Exceeded { limit: sandbox::TIME_LIMIT }) {
+            self.hung.fetch_add(1, Ordering::Relaxed);
+        }
+        result
     }
 
     /// Finds out what content this template takes, by rendering a message of each kind.
     fn probe(&self) -> Content {
         const NEEDLE: &str = "needle";
+        // A template that prints a list as a list prints this.
+        const PART: &str = "'type'";
         let shows = |content: serde_json::Value| {
             let mut message = Message::new("user", "");
             message.0.insert("content".into(), content);
             let text = self.run(&[Cow::Owned(message.0)], &RenderOptions::default(), &|text| text.into());
             text.is_ok_and(|text| text.contains(NEEDLE) && !text.contains(PART))
         };
-        // A template that prints a list as a list would print this type.
-        const PART: &str = "'type'";
         match (shows(NEEDLE.into()), shows(serde_json::json!([{"type": "text", "text": NEEDLE}]))) {
             (true, true) => Content::Both,
             (false, true) => Content::Parts,
@@ -159,31 +157,22 @@ impl ChatTemplate {
     }
 }
 
-/// The fields of a message.
-pub(crate) type Fields = Map<String, serde_json::Value>;
+fn compile(source: String) -> Result<Environment<'static>> {
+    let invalid = |error: minijinja::Error| Error::InvalidTemplate { reason: reason(&error) };
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(invalid)?);
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(DEPTH);
+    pycompat::install(&mut environment);
+    tojson::install(&mut environment);
+    environment.add_template_owned(NAME, source).map_err(invalid)?;
+    Ok(environment)
+}
 
 /// The one template's name, seen in error messages.
 const NAME: &str = "chat_template";
-
-/// A message's fields, with content as the template expects it.
-fn adapt(message: &Message, content: Content) -> Result<Cow<'_, Fields>, String> {
-    let adapted = match (content, message.content()) {
-        (Content::Text, Some(serde_json::Value::Array(parts))) => join(parts)?.into(),
-        (Content::Parts, Some(serde_json::Value::String(text))) => serde_json::json!([{"type": "text", "text": text}]),
-        _ => return Ok(Cow::Borrowed(&message.0)),
-    };
-    let mut fields = message.0.clone();
-    fields.insert("content".into(), adapted);
-    Ok(Cow::Owned(fields))
-}
-
-fn join(parts: &[serde_json::Value]) -> Result<String, String> {
-    let text = |part: &serde_json::Value| match part.get("text").and_then(serde_json::Value::as_str) {
-        Some(text) => Ok(text.to_owned()),
-        None => Err(format!("the model's chat template takes only text, found a part of type {}", part["type"])),
-    };
-    Ok(parts.iter().map(text).collect::<Result<Vec<_>, _>>()?.join("\n"))
-}
 
 /// Turns `{% generation %}` blocks, which mark text for training, into plain scopes.
 fn without_generation_tags(source: &str) -> String {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use trillm_core::Coded;
 use trillm_text::{ChatTemplate, Error, Message, RenderOptions, Result};
 
-/// Generous for a busy machine; a bound that fails does not end at all, or in gigabytes.
-const SOON: Duration = Duration::from_secs(5);
+/// The deadline is three seconds, and machines are busy.
+const SOON: Duration = Duration::from_secs(30);
 
 fn render(source: &str) -> Result<String> {
     let start = Instant::now();
@@ -37,10 +37,10 @@ fn bombs_are_defused() {
         "{% set ns = namespace(s='x') %}{% for a in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
         "{% set ns = namespace(s=['x']) %}{% for a in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
         // A few values that print as very many.
-        "{% set ns = namespace(s=[]) %}{% for a in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
-        "{% set ns = namespace(s=[]) %}{% for a in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s|tojson }}",
-        "{% set ns = namespace(s=[]) %}{% for a in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s|string }}",
-        "{% set ns = namespace(s=[]) %}{% for a in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s ~ 'x' }}",
+        "{{ [[['x'] * 1000] * 1000] * 1000 }}",
+        "{{ ([[['x'] * 1000] * 1000] * 1000) | tojson }}",
+        "{{ ([[['x'] * 1000] * 1000] * 1000) ~ '' }}",
+        "{{ ([[['x'] * 1000] * 1000] * 1000) == ([[['x'] * 1000] * 1000] * 1000) }}",
         // Depth.
         "{% set ns = namespace(s=[]) %}{% for a in range(1000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s|tojson }}",
     ] {
@@ -51,17 +51,14 @@ fn bombs_are_defused() {
 
 #[test]
 fn deep_values_do_not_overflow_the_stack() {
-    for source in [
-        "{% set ns = namespace(s=[]) %}{% for a in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}",
-        "{% set ns = namespace(s=[]) %}{% for a in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s }}",
-        "{% set ns = namespace(s=[]) %}{% for a in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s|tojson }}",
-        "{% set ns = namespace(s={}) %}{% for a in range(90000) %}{% set ns.s = {'a': ns.s} %}{% endfor %}{{ ns.s }}",
-        "{% set ns = namespace(s=[]) %}{% for a in range(90000) %}{% set ns.s = ns.s + [1] %}{% endfor %}{{ ns.s|length }}",
-        "{% set ns = namespace(s=[1]) %}{% for a in range(90000) %}{% set ns.s = ns.s[0:] %}{% endfor %}{{ ns.s }}",
-        "{% set ns = namespace(s=[1]) %}{% for a in range(90000) %}{% set ns.s = ns.s|map('string') %}{% endfor %}{{ ns.s|list }}",
-    ] {
-        // Any answer but a crash.
-        let _ = render(source);
+    for source in ["{{ ns.s }}", "{{ ns.s == [ns.s] }}"] {
+        for wrap in ["[ns.s]", "{'a': ns.s}"] {
+            // Any answer but a crash.
+            let _ = render(&format!(
+                "{{% set ns = namespace(s=[]) %}}{{% for a in range(180) %}}{{% for b in range(1000) %}}\
+                 {{% set ns.s = {wrap} %}}{{% endfor %}}{{% endfor %}}{source}"
+            ));
+        }
     }
 }
 
@@ -69,14 +66,12 @@ fn deep_values_do_not_overflow_the_stack() {
 fn source_is_bounded() {
     let error = ChatTemplate::new(&" ".repeat(2 << 20)).err().unwrap();
     assert_eq!(error.code(), "invalid_chat_template");
-    for source in ["(".repeat(100_000), "[".repeat(100_000), "not ".repeat(100_000), "-".repeat(100_000), "a.".repeat(100_000)] {
-        let _ = render(&format!("{{{{ {source}"));
+    for piece in ["(", "[", "not ", "-", "{% if true %}{{"] {
+        let _ = render(&format!("{{{{ {}1 }}}}", piece.repeat(240_000 / piece.len())));
     }
-    let _ = render(&"{% if true %}".repeat(50_000));
-    let _ = render(&format!("{}{}", "{% if true %}".repeat(20_000), "{% endif %}".repeat(20_000)));
-    let _ = render(&format!("{{{{ 1{} }}}}", " + 1".repeat(100_000)));
-    let _ = render(&format!("{{{{ 'a'{} }}}}", "|upper".repeat(100_000)));
-    let _ = render(&format!("{{{{ a{} }}}}", "[0]".repeat(100_000)));
+    for piece in [".a", "[0]", "()", "|upper", " + 1", " is odd", "**1", " if 1 else 1"] {
+        let _ = render(&format!("{{{{ a{} }}}}", piece.repeat(240_000 / piece.len())));
+    }
 }
 
 #[test]
@@ -94,6 +89,10 @@ fn nothing_outside_is_in_reach() {
         "{{ messages[0].pop('role') }}",
         "{{ messages.append(1) }}",
         "{{ debug() }}",
+        "{{ 'a'.__class__ }}",
+        "{{ messages | attr('__class__') }}",
+        "{{ namespace.__init__.__globals__ }}",
+        "{{ range.__self__ }}",
     ] {
         let text = render(source).unwrap_or_default();
         assert!(text.is_empty(), "{source} gave {text:?}");

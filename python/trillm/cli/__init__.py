@@ -43,7 +43,7 @@ def _root(
         output.write(f"trillm {__version__}\n")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        output.write(context.get_help())
+        output.write(context.get_help() + "\n")
         raise typer.Exit(2)
 
 
@@ -51,11 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
     output.prepare()
     try:
-        with output.quiet_when_nobody_reads():
-            # Not stand-alone: typer would draw a box around a usage error, where one line says it.
-            return app(args=arguments, prog_name="trillm", standalone_mode=False) or 0
+        # Not stand-alone: typer would draw a box around a usage error, where one line says it.
+        return app(args=arguments, prog_name="trillm", standalone_mode=False) or 0
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         output.complain(error.format_message(), f"see {context.command_path if context else 'trillm'} --help")
         return 2
-    return 0

@@ -72,15 +72,16 @@ def statistics(completion: Completion) -> str:
     """How fast it was."""
     usage, timings = completion.usage, completion.timings
     computed = usage.prompt_tokens - usage.cached_tokens
+    # The first token comes with the end of the prompt; the time is that of the others.
     return (
         f"prompt {usage.prompt_tokens} tokens ({usage.cached_tokens} cached) in {timings.prefill:.2f} s"
         f"{_rate(computed, timings.prefill)}; answer {usage.completion_tokens} tokens in {timings.decode:.2f} s"
-        f"{_rate(usage.completion_tokens, timings.decode)}; ended by {completion.finish_reason}"
+        f"{_rate(usage.completion_tokens - 1, timings.decode)}; ended by {completion.finish_reason}"
     )
 
 
 def _rate(tokens: int, seconds: float) -> str:
-    return f" ({tokens / seconds:.1f}/s)" if seconds > 0 else ""
+    return f" ({tokens / seconds:.1f}/s)" if tokens > 0 and seconds > 0 else ""
 
 
 def _turn(llm: Model, messages: list[Message], text: str, params: GenerateParams, *, verbose: bool) -> None:

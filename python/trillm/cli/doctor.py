@@ -11,14 +11,14 @@ import typer
 from trillm import _core
 from trillm.cli import machine
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size
-from trillm.errors import StoreError
+from trillm.errors import TrillmError
 
 __all__ = ["command"]
 
-_LOW_DISK = 2 * 1024**3
+_LOW_DISK = 2 * 10**9
 """Bytes: less does not hold a useful model."""
 
-_LOW_MEMORY = 1024**3
+_LOW_MEMORY = 10**9
 """Bytes: less does not run one."""
 
 
@@ -80,7 +80,7 @@ def _store(warnings: list[str]) -> dict[str, Any] | None:
     try:
         store = _core.Store()
         models, problems = store.list()
-    except StoreError as error:
+    except TrillmError as error:
         warnings.append(f"the store cannot be used: {error}")
         return None
     warnings += problems
@@ -99,12 +99,15 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("trillm", report["version"]),
         ("python", report["python"]),
         ("platform", report["platform"]),
-        ("build", ", ".join(f"{name} {value}" for name, value in report.get("build", {}).items())),
+        ("build", " ".join(f"{name}={value}" for name, value in report["build"].items())),
         ("cpu", f"{cpu['model']} ({cpu['architecture']}), {cpu['usable']} usable"),
         ("engines", ", ".join(report["engines"])),
         ("llama features", " ".join(llama.get("features", ()))),
-        ("llama devices", ", ".join(map(str, llama.get("devices", ())))),
-        ("threads", str(report.get("threads") or "")),
+        (
+            "llama devices",
+            ", ".join(f"{device['name']} ({device['description']})" for device in llama.get("devices", ())),
+        ),
+        ("threads", str(report["threads"])),
         (
             "memory",
             ", ".join(f"{size(amount)} {name}" for name, amount in memory.items() if amount is not None),

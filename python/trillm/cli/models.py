@@ -33,7 +33,8 @@ def pull(reference: Model, as_json: AsJson = False) -> None:
         with progress.downloading() as report:
             path = fetch(reference, store=store, progress=report)
         if as_json:
-            print_json(_facts(path, _manifest(store, reference), _peek(path)))
+            manifest, path = _find(store, reference)
+            print_json(_facts(path, manifest, _peek(path)))
         else:
             write(f"{path}\n")
 
@@ -72,9 +73,7 @@ def list_(as_json: AsJson = False) -> None:
 def show(reference: Model, as_json: AsJson = False) -> None:
     """Shows what is known about a model on this machine."""
     with failing_clearly(as_json=as_json):
-        store = Store()
-        path = Path(store.locate(reference))
-        manifest = _manifest(store, reference)
+        manifest, path = _find(Store(), reference)
         # Of a folder, only the store knows anything yet.
         info = None if path.is_dir() else inspect(path)
         if as_json:
@@ -93,7 +92,7 @@ def rm(
         removed = []
         for reference in dict.fromkeys(references):
             wanted = Reference(reference)
-            if wanted.kind == "path":
+            if wanted.local is not None:
                 raise ModelNotFound(
                     f"{reference} is a file, not a model in the store", "model_not_found", "delete it yourself"
                 )
@@ -105,13 +104,16 @@ def rm(
             print_json({"removed": removed})
 
 
-def _manifest(store: Store, reference: str) -> Manifest | None:
-    """What the store knows about it, unless it is a file outside."""
+def _find(store: Store, reference: str) -> tuple[Manifest | None, Path]:
+    """A model on this machine; without a manifest if it is a file of the user."""
     wanted = Reference(reference)
-    return None if wanted.kind == "path" else store.get(wanted.text)
+    if wanted.local is not None:
+        return None, wanted.local
+    manifest = store.get(wanted.text)
+    return manifest, manifest.path
 
 
-def _peek(path: str | Path) -> ModelInfo | None:
+def _peek(path: Path) -> ModelInfo | None:
     """What the file says about itself, if it is one that we can read: a list has room for the others too."""
     try:
         return inspect(path)
@@ -119,7 +121,7 @@ def _peek(path: str | Path) -> ModelInfo | None:
         return None
 
 
-def _facts(path: str | Path, manifest: Manifest | None, info: ModelInfo | None) -> dict[str, Any]:
+def _facts(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> dict[str, Any]:
     """One model, for JSON."""
     facts: dict[str, Any] = {
         "reference": None,

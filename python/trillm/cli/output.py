@@ -30,7 +30,6 @@ __all__ = [
     "prepare",
     "print_columns",
     "print_json",
-    "quiet_when_nobody_reads",
     "readable",
     "say",
     "size",
@@ -103,12 +102,12 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
 
 
 def size(count: float) -> str:
-    """A number of bytes for people."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
+    """A number of bytes for people, decimal like those of pip and of disks."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 @contextmanager
@@ -117,7 +116,9 @@ def failing_clearly(*, as_json: bool) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise
+        # The reader has what it wanted: `trillm run … | head`. What is still buffered would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
     except TrillmError as error:
         failure = (str(error), error.code, error.hint)
     except OSError as error:
@@ -134,14 +135,3 @@ def failing_clearly(*, as_json: bool) -> Iterator[None]:
     else:
         complain(message, hint)
     raise typer.Exit(1)
-
-
-@contextmanager
-def quiet_when_nobody_reads() -> Iterator[None]:
-    """Ends without a word once the reader of standard output is gone: `trillm run … | head` got what it wanted."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What is still buffered would fail again when the interpreter closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

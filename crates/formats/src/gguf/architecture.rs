@@ -42,13 +42,21 @@ const NOT_RUNNABLE: &[(&str, &str)] = &[
 /// Without attention: there may be no heads at all.
 const RECURRENT: &[&str] = &["arwkv7", "mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7"];
 
-/// The number of heads may differ from layer to layer, and be zero in layers without attention.
+/// The number of heads may differ from layer to layer.
 #[rustfmt::skip]
 const HEADS_BY_LAYER: &[&str] = &[
     "bailingmoe3", "deci", "deepseek4", "dots3note", "falcon-h1", "gemma4", "glm5-next", "granite", "granite_swa",
     "granitehybrid", "granitemoe", "graniteswitch", "jamba", "kimi-k3", "kimi-linear", "laguna", "lfm2", "lfm2moe",
     "mimo2", "minicpm", "minimax-01", "nanbeige", "nemotron_h", "nemotron_h_moe", "openelm", "plamo2", "plamo3",
     "qwen35", "qwen35moe", "qwen3next", "qwen4exp", "spark2_5", "step35",
+];
+
+/// Some layers may have no attention, and so no heads.
+#[rustfmt::skip]
+const ATTENTION_IN_SOME_LAYERS: &[&str] = &[
+    "bailingmoe3", "deci", "deepseek4", "falcon-h1", "glm5-next", "granitehybrid", "jamba", "kimi-k3", "kimi-linear",
+    "lfm2", "lfm2moe", "minimax-01", "nemotron_h", "nemotron_h_moe", "plamo2", "qwen35", "qwen35moe", "qwen3next",
+    "qwen4exp",
 ];
 
 /// The graph asserts that key and value heads are of one size.
@@ -91,6 +99,8 @@ pub(crate) struct Architecture {
     pub(crate) recurrent: bool,
     /// Heads may be counted layer by layer.
     pub(crate) heads_by_layer: bool,
+    /// Some layers may have no heads.
+    pub(crate) attention_in_some_layers: bool,
     /// Key and value heads have one size.
     pub(crate) equal_heads: bool,
     /// Rotary positions cover whole heads.
@@ -109,6 +119,7 @@ impl Architecture {
         Ok(Self {
             recurrent: RECURRENT.contains(&name),
             heads_by_layer: HEADS_BY_LAYER.contains(&name),
+            attention_in_some_layers: ATTENTION_IN_SOME_LAYERS.contains(&name),
             equal_heads: EQUAL_HEADS.contains(&name),
             whole_rope: WHOLE_ROPE.contains(&name),
         })

@@ -21,11 +21,14 @@ pub(crate) fn check(keys: &Keys<'_, '_>, architecture: &Architecture, layers: u3
         };
     };
     let kv_heads = keys.layered(KV_HEADS, layers, MAX_HEADS)?.unwrap_or_else(|| heads.clone());
-    if !architecture.heads_by_layer && !architecture.recurrent {
-        for (key, counts) in [(HEADS, &heads), (KV_HEADS, &kv_heads)] {
-            if counts.iter().any(|&count| count == 0 || count != counts[0]) {
-                return keys.wrong(key, format_args!("{counts:?}"), "one number above zero for all layers");
-            }
+    for (key, counts) in [(HEADS, &heads), (KV_HEADS, &kv_heads)] {
+        let none = !architecture.attention_in_some_layers && !architecture.recurrent;
+        if none && let Some(layer) = counts.iter().position(|&count| count == 0) {
+            return keys.wrong(key, format_args!("0 for layer {layer}"), "numbers above zero");
+        }
+        let one = !architecture.heads_by_layer && !architecture.recurrent;
+        if one && let Some(other) = counts.iter().find(|&&count| count != counts[0]) {
+            return keys.wrong(key, format_args!("{} and {other}", counts[0]), "one number for all layers");
         }
     }
     for (layer, (&heads, &kv_heads)) in heads.iter().zip(&kv_heads).enumerate() {

@@ -49,6 +49,9 @@ const NOT_NEGATIVE: &[&str] = &[
 /// Numbers that go through a logarithm.
 const ABOVE_ZERO: &[&str] = &["rope.freq_base", "rope.freq_base_swa"];
 
+/// Architectures whose positions have several parts. ggml asserts that not all of those are empty.
+const SECTIONED: &[&str] = &["paddleocr", "qwen2vl", "qwen35", "qwen35moe", "qwen3vl", "qwen3vlmoe", "qwen4exp"];
+
 /// What the rest of the code wants to know of them.
 pub(crate) struct Hyper {
     pub(crate) layers: u32,
@@ -115,7 +118,7 @@ fn floats(keys: &Keys<'_, '_>) -> Result<()> {
     Ok(())
 }
 
-/// Rotary positions: llama.cpp asserts that it knows the kind of scaling, and divides by the sum of sections.
+/// Rotary positions: llama.cpp asserts that it knows the kind of scaling, and that positions in parts have any.
 fn rope(keys: &Keys<'_, '_>) -> Result<()> {
     const SCALING: &str = "rope.scaling.type";
     const SECTIONS: &str = "rope.dimension_sections";
@@ -123,12 +126,17 @@ fn rope(keys: &Keys<'_, '_>) -> Result<()> {
     if let Some(scaling) = scaling.filter(|scaling| !["none", "linear", "yarn", "longrope"].contains(scaling)) {
         return keys.wrong(SCALING, format_args!("{scaling:?}"), "none, linear, yarn or longrope");
     }
-    if let Some(Value::Array(sections)) = keys.gguf.get(&keys.name(SECTIONS)) {
-        let sizes: Vec<i32> = sections.words().map(i32::from_le_bytes).collect();
-        let total: i64 = sizes.iter().copied().map(i64::from).sum();
-        if sizes.is_empty() || sizes.len() > 4 || sizes.iter().any(|&size| size < 0) || total == 0 {
-            return keys.wrong(SECTIONS, format_args!("{sizes:?}"), "up to four sizes, not all of them zero");
-        }
+    let sections: Option<Vec<i32>> = match keys.gguf.get(&keys.name(SECTIONS)) {
+        Some(Value::Array(sections)) => Some(sections.words().map(i32::from_le_bytes).collect()),
+        _ => None,
+    };
+    let is_sound = |sizes: &Vec<i32>| sizes.len() <= 4 && sizes.iter().all(|&size| (0..=1 << 20).contains(&size));
+    if let Some(sizes) = sections.as_ref().filter(|sizes| !is_sound(sizes)) {
+        return keys.wrong(SECTIONS, format_args!("{sizes:?}"), "up to four sizes, none below zero");
+    }
+    let used = sections.is_some_and(|sizes| sizes.iter().take(3).any(|&size| size > 0));
+    if SECTIONED.contains(&keys.architecture) && !used {
+        return keys.wrong(SECTIONS, "none above zero", "four sizes, the first three not all zero");
     }
     Ok(())
 }

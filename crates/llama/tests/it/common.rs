@@ -9,6 +9,7 @@ use trillm_core::{
 use trillm_llama::Llama;
 
 /// A file of the shared data, if that is here.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub(crate) fn shared(file: &str) -> Option<PathBuf> {
     let root = std::env::var_os("TRILLM_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
@@ -36,17 +37,14 @@ pub(crate) fn stories() -> Option<Arc<dyn Model>> {
     Some(load(&shared(STORIES)?, &LoadOptions::default()).expect("the model loads"))
 }
 
-/// A session over a small cache.
+/// A session over a small cache, on one thread: tests run side by side, and compute threads wait for each other by
+/// spinning.
 pub(crate) fn small() -> SessionOptions {
-    SessionOptions { context: Some(512), parallel: 4, ..SessionOptions::default() }
+    SessionOptions { context: Some(512), parallel: 4, threads: Some(1), ..SessionOptions::default() }
 }
 
 pub(crate) fn embedding(pooling: Pooling) -> SessionOptions {
     SessionOptions { output: Output::Embedding(pooling), ..small() }
-}
-
-pub(crate) fn tokens(ids: &[u32]) -> Vec<Token> {
-    ids.iter().copied().map(Token).collect()
 }
 
 /// One span for each of `spans`: slot, start, tokens, wanted.

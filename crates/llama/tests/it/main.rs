@@ -1,5 +1,6 @@
 //! The engine on real files. One program, as each links all of llama.cpp.
 
+mod adapter;
 mod common;
 mod embedding;
 mod load;

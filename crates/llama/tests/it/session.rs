@@ -219,8 +219,7 @@ fn sessions_on_threads_agree() {
     let rows: Vec<_> = std::thread::scope(|scope| {
         let start = || {
             scope.spawn(|| {
-                let options = SessionOptions { threads: Some(1), ..small() };
-                let mut session = model.session(&options).expect("a session");
+                let mut session = model.session(&small()).expect("a session");
                 run(&mut *session, 0, 0, &text)
             })
         };
@@ -231,26 +230,14 @@ fn sessions_on_threads_agree() {
 }
 
 #[test]
-#[ignore]
-fn zz_bench() {
-    let path = std::env::var("BENCH_MODEL").map(std::path::PathBuf::from).unwrap_or_else(|_| shared(STORIES).unwrap());
-    let model = load(&path, &LoadOptions::default()).unwrap();
-    println!("{:?}", model.info());
-    let mut session = model.session(&SessionOptions { context: Some(512), parallel: 4, ..SessionOptions::default() }).unwrap();
-    println!("{:?}", session.limits());
-    let gap: u64 = std::env::var("GAP").map_or(0, |g| g.parse().unwrap());
-    for _ in 0..3 {
-        session.truncate(Slot(0), 0).unwrap();
-        let t = std::time::Instant::now();
-        let mut idle = std::time::Duration::ZERO;
-        let mut tok = Token(1);
-        let mut b = Batch::default();
-        for i in 0..60 {
-            b.clear();
-            b.push(Slot(0), i, &[tok], true);
-            tok = best(session.step(&b).unwrap().row(0));
-            if gap > 0 { let s = std::time::Instant::now(); std::thread::sleep(std::time::Duration::from_micros(gap)); idle += s.elapsed(); }
-        }
-        println!("{:.1} us/token", (t.elapsed() - idle).as_secs_f64() * 1e6 / 60.0);
-    }
+fn threads_change_the_time_only() {
+    let Some(model) = stories() else { return };
+    let text = encode(&*model, "Once upon a time");
+    let row = |threads| {
+        let mut session = model.session(&SessionOptions { threads, ..small() }).expect("a session");
+        run(&mut *session, 0, 0, &text)
+    };
+    let one = row(Some(1));
+    assert!(distance(&one, &row(Some(3))) < CLOSE);
+    assert!(distance(&one, &row(None)) < CLOSE);
 }

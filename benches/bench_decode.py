@@ -1,0 +1,41 @@
+"""A Python `for` over a stream, against `llama-bench` tg128."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import trillm
+from models import random_model, smollm2
+from peers import THREADS, llama_bench
+from protocol import Comparison, compare
+
+TOKENS = 128
+
+
+def decode_speed(llm: trillm.Model) -> float:
+    """Tokens a second, from the first token to the last, of a stream that starts from one token."""
+    stream = llm.stream([1], max_tokens=TOKENS + 1, temperature=0, ignore_eos=True)
+    next(stream)
+    start = time.perf_counter()
+    count = sum(1 for piece in stream if piece.token_id is not None)
+    assert count == TOKENS
+    return count / (time.perf_counter() - start)
+
+
+def best_attention(model: Path, *arguments: str) -> str:
+    """The setting of flash attention with which the peer is faster."""
+    return max("01", key=lambda setting: llama_bench(model, "-fa", setting, *arguments))
+
+
+def run(blocks: int) -> Iterator[Comparison]:
+    """One row for each model."""
+    for name, path, goal in (("smollm2 Q4_1", smollm2(), "≥ 0.97"), ("random Q8_0", random_model(), "≥ 0.99")):
+        test = ("-p", "0", "-n", str(TOKENS), "-r", "2")
+        attention = best_attention(path, *test)
+        with trillm.Model(path, threads=THREADS) as llm:
+            peer = lambda path=path, attention=attention, test=test: llama_bench(path, "-fa", attention, *test)  # noqa: E731
+            yield compare(
+                f"decode {name}", "tokens/s", lambda llm=llm: decode_speed(llm), peer, goal=goal, blocks=blocks
+            )

@@ -1,0 +1,64 @@
+"""The longest pause of a running stream while a 2,000-token prompt arrives, against `llama-server`."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import trillm
+from models import smollm2
+from peers import THREADS, llama_server
+from protocol import Comparison, compare
+
+PROMPT = 2000
+
+
+def longest_pause(running: Iterator[float], long_prompt: Callable[[], None]) -> float:
+    """Seconds between two tokens of `running`, at most, from when `long_prompt` starts until it has its first token."""
+    arrived = threading.Event()
+
+    def arrive() -> None:
+        long_prompt()
+        arrived.set()
+
+    for _ in range(8):
+        last = next(running)
+    thread = threading.Thread(target=arrive)
+    thread.start()
+    longest = 0.0
+    for now in running:
+        longest = max(longest, now - last)
+        last = now
+        if arrived.is_set():
+            break
+    thread.join()
+    return longest
+
+
+def run(blocks: int) -> Iterator[Comparison]:
+    """One row."""
+    path = smollm2()
+    draw = random.Random(1)
+    salts = itertools.count(1)
+
+    def prompt() -> list[int]:
+        return [draw.randrange(300, 20000) for _ in range(PROMPT)]
+
+    arguments = ("-np", "2", "-c", "8192", "--no-cache-prompt")
+    with trillm.Model(path, threads=THREADS, context=8192) as llm, llama_server(path, *arguments) as server:
+
+        def ours() -> float:
+            stream = llm.stream([1, 400], max_tokens=2000, temperature=0, ignore_eos=True, cache_salt=next(salts))
+            more = {"max_tokens": 1, "temperature": 0, "cache_salt": next(salts)}
+            with stream:
+                pieces = (time.perf_counter() for _ in stream)
+                return longest_pause(pieces, lambda: llm.generate(prompt(), **more) and None)
+
+        def peer() -> float:
+            pieces = (when for when, _ in server.stream([1, 400], 2000))
+            return longest_pause(pieces, lambda: list(server.stream(prompt(), 1)) and None)
+
+        yield compare("longest pause smollm2", "s", ours, peer, goal="≤ 0.1", blocks=blocks)

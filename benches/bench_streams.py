@@ -1,0 +1,49 @@
+"""Eight streams of one Python process, against eight clients of `llama-server -np 8`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import trillm
+from models import random_model, smollm2
+from peers import THREADS, llama_server
+from protocol import Comparison, compare
+
+STREAMS = 8
+TOKENS = 128
+PROMPTS = [[1, *range(400 + 50 * i, 416 + 50 * i)] for i in range(STREAMS)]
+
+
+def together(client: Callable[[list[int]], int]) -> float:
+    """Tokens a second of all clients, from the first start to the last end."""
+    with ThreadPoolExecutor(STREAMS) as pool:
+        start = time.perf_counter()
+        total = sum(pool.map(client, PROMPTS))
+        seconds = time.perf_counter() - start
+    assert total == STREAMS * TOKENS
+    return total / seconds
+
+
+def run(blocks: int) -> Iterator[Comparison]:
+    """One row for each model."""
+    for name, path in (("smollm2 Q4_1", smollm2()), ("random Q8_0", random_model())):
+        arguments = ("-np", str(STREAMS), "-c", str(STREAMS * 512), "--no-cache-prompt")
+        with trillm.Model(path, threads=THREADS, parallel=STREAMS) as llm, llama_server(path, *arguments) as server:
+
+            def ours(prompt: list[int], llm: trillm.Model = llm) -> int:
+                stream = llm.stream(prompt, max_tokens=TOKENS, temperature=0, ignore_eos=True)
+                return sum(1 for piece in stream if piece.token_id is not None)
+
+            def peer(prompt: list[int], server=server) -> int:  # type: ignore[no-untyped-def]
+                return sum(1 for _ in server.stream(prompt, TOKENS))
+
+            yield compare(
+                f"eight streams {name}",
+                "tokens/s",
+                lambda client=ours: together(client),
+                lambda client=peer: together(client),
+                goal="≥ 1.0",
+                blocks=blocks,
+            )

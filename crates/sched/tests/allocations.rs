@@ -1,0 +1,56 @@
+//! Once warm, nothing is allocated between two tokens: neither by the decode thread nor by the reader.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use common::{request, start};
+use trillm_sched::{Event, SchedulerOptions};
+use trillm_testkit::Fake;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged; counting does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_warm_loop_allocates_nothing() {
+    // One binary, one test: nothing else may run beside it.
+    let scheduler = start(&Fake::default(), 4, 8192, SchedulerOptions::default());
+    let mut streams: Vec<_> =
+        (0..4).map(|i| scheduler.submit(request(&format!("prompt {i}"), 1000)).unwrap()).collect();
+    let mut round = |count| {
+        for _ in 0..count {
+            for stream in &mut streams {
+                assert!(matches!(stream.next(), Some(Event::Piece(_))));
+            }
+        }
+    };
+    round(300);
+    let before = ALLOCATIONS.load(SeqCst);
+    round(500);
+    assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0);
+}

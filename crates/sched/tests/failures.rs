@@ -1,0 +1,85 @@
+//! Whatever fails is reported to those it concerns, and the next request is served.
+
+mod common;
+
+use common::{alone, error, read, request, start, tokens};
+use trillm_core::{Coded, Error, FinishReason};
+use trillm_sched::{Scheduler, SchedulerOptions};
+use trillm_testkit::Fake;
+use trillm_testkit::fake::Fault;
+
+fn failing(step: u64, fault: Fault) -> Scheduler {
+    start(&Fake::default().with_fault(step, fault), 2, 512, SchedulerOptions::default())
+}
+
+fn serves(scheduler: &Scheduler) {
+    assert_eq!(tokens(scheduler.submit(request("after", 6)).unwrap()), alone("after", 6));
+}
+
+#[test]
+fn a_failed_step_fails_its_requests_only() {
+    let scheduler = failing(3, Fault::Error);
+    assert_eq!(error(scheduler.submit(request("hit", 20)).unwrap()).code(), "engine_failed");
+    serves(&scheduler);
+}
+
+#[test]
+fn a_panic_is_an_error_and_not_the_end() {
+    let scheduler = failing(3, Fault::Panic);
+    assert_eq!(error(scheduler.submit(request("hit", 20)).unwrap()).code(), "engine_failed");
+    serves(&scheduler);
+}
+
+#[test]
+fn scores_that_are_no_numbers_are_an_error() {
+    let scheduler = failing(3, Fault::Nan);
+    assert_eq!(error(scheduler.submit(request("hit", 20)).unwrap()).code(), "engine_failed");
+    // What was computed with them is not offered to the next request.
+    let (ids, outcome) = read(scheduler.submit(request("hit", 20)).unwrap());
+    assert_eq!((ids, outcome.usage.cached_tokens), (alone("hit", 20), 0));
+}
+
+#[test]
+fn an_engine_whose_cache_is_full_too_early_is_given_room() {
+    let scheduler = failing(3, Fault::CacheFull);
+    let streams = ["one", "two"].map(|prompt| (prompt, scheduler.submit(request(prompt, 20)).unwrap()));
+    for (prompt, stream) in streams {
+        assert_eq!(tokens(stream), alone(prompt, 20));
+    }
+}
+
+#[test]
+fn without_a_session_there_is_no_scheduler() {
+    let fake = Fake { sessions: 0, ..Fake::default() };
+    let model = fake.load_model();
+    assert!(Scheduler::start(model, trillm_core::SessionOptions::default(), SchedulerOptions::default()).is_err());
+}
+
+#[test]
+fn a_model_whose_sessions_are_used_up_is_closed() {
+    let fake = Fake { sessions: 1, ..Fake::default() }.with_fault(1, Fault::Error);
+    let scheduler = start(&fake, 1, 512, SchedulerOptions::default());
+    assert_eq!(error(scheduler.submit(request("hit", 20)).unwrap()).code(), "engine_failed");
+    // The decode thread finds that it cannot make another session, and closes.
+    loop {
+        match scheduler.submit(request("after", 3)) {
+            Ok(stream) => assert!(read(stream).1.result.is_err()),
+            Err(error) => break assert_eq!(error, Error::Closed),
+        }
+    }
+}
+
+#[test]
+fn closing_ends_everything() {
+    let (fake, gate) = Fake::default().gated();
+    let scheduler = start(&fake, 1, 512, SchedulerOptions::default());
+    let (runs, waits) = ["runs", "waits"].map(|prompt| scheduler.submit(request(prompt, 400)).unwrap()).into();
+    gate.wait_for(1);
+    gate.open();
+    scheduler.close();
+    scheduler.close();
+    // A short one may have been done before.
+    assert!(matches!(read(runs).1.result, Err(Error::Closed) | Ok(FinishReason::Length)));
+    assert!(matches!(read(waits).1.result, Err(Error::Closed) | Ok(FinishReason::Length)));
+    assert_eq!(scheduler.submit(request("late", 1)).err(), Some(Error::Closed));
+}

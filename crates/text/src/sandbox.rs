@@ -1,0 +1,47 @@
+//! A place for a template to fail in.
+//!
+//! minijinja bounds the work of a template by fuel, but not what values cost that contain others: lists nested a
+//! hundred thousand deep overflow the stack when they are dropped, which ends the process, and a value shared a
+//! thousand times at each of four levels takes hours to print or compare, which costs no fuel until it is done. So
+//! templates are compiled and rendered on a thread of their own, with a stack for the deepest value that the fuel can
+//! make (a third of it, measured), and are waited for only so long.
+//!
+//! What remains: such a thread, given up, goes on and may take memory, some megabytes a second. A template may do this
+//! twice, then it is not run again.
+
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::{Error, Result};
+
+/// Address space for the stack; memory is taken only as far as it is used, by real templates some kilobytes.
+const STACK: usize = 512 << 20;
+
+/// How [`DEADLINE`] is called in errors.
+pub(crate) const TIME_LIMIT: &str = "time limit of 3 seconds";
+
+/// A thousand times what the largest templates take.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// Does `work` on a thread of its own; starting one takes about 0.1 ms.
+///
+/// # Errors
+/// [`Error::Exceeded`] when the work is not done in three seconds. It goes on all the same, there being no way to stop
+/// a thread: the caller must not try the same again and again.
+pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (sender, receiver) = sync_channel(1);
+    let failed = |reason: String| Err(Error::Failed { reason });
+    let thread = thread::Builder::new().name("trillm-template".into()).stack_size(STACK).spawn(move || {
+        // Nobody listens any more when it took too long.
+        let _ = sender.send(work());
+    });
+    if let Err(error) = thread {
+        return failed(format!("no thread for the template: {error}"));
+    }
+    match receiver.recv_timeout(DEADLINE) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => Err(Error::Exceeded { limit: TIME_LIMIT }),
+        Err(RecvTimeoutError::Disconnected) => failed("the template engine panicked".into()),
+    }
+}

@@ -1,0 +1,82 @@
+"""The command line as a program: what goes in by arguments and standard input, and what comes out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pexpect
+import pytest
+
+
+def trillm(*arguments: str | Path) -> list[str]:
+    """A command line."""
+    command = [sys.executable, "-m", "trillm", *map(str, arguments)]
+    # With more threads, each token waits for whatever else the machine does meanwhile.
+    return [*command, "--threads", "1"] if "run" in arguments[:1] else command
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Result]
+Terminal = Callable[..., "pexpect.spawn[str]"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A user with an empty store and no settings."""
+    ours = {"LOCAL_CACHE_DIR": str(tmp_path / "store"), "TERM": "xterm", "COLUMNS": "120"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | ours
+
+
+@pytest.fixture
+def cli(tmp_path: Path, environment: dict[str, str]) -> Cli:
+    """Runs `trillm` to its end."""
+
+    def run(*arguments: str | Path, given: bytes = b"") -> Result:
+        done = subprocess.run(
+            trillm(*arguments), input=given, env=environment, cwd=tmp_path, capture_output=True, check=False
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, environment: dict[str, str]) -> Iterator[Terminal]:
+    """Starts `trillm` on a terminal."""
+    open_ones: list[pexpect.spawn[str]] = []
+
+    def spawn(*arguments: str | Path) -> pexpect.spawn[str]:
+        command, *rest = trillm(*arguments)
+        child = pexpect.spawn(
+            command, rest, env=environment, cwd=str(tmp_path), encoding="utf-8", codec_errors="replace", timeout=30
+        )
+        open_ones.append(child)
+        return child
+
+    yield spawn
+    for child in open_ones:
+        child.close(force=True)
+
+
+@pytest.fixture
+def no_template(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model, but without a chat template."""
+    content = tiny_model.read_bytes()
+    key = b"tokenizer.chat_template"
+    assert content.count(key) == 1
+    path = tmp_path / "no-template.gguf"
+    path.write_bytes(content.replace(key, b"tokenizer.cold_template"))
+    return path

@@ -1,0 +1,140 @@
+"""`trillm run` on a terminal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from .conftest import Terminal
+
+PROMPT = ">>> "
+SHORT = ("--max-tokens", "4", "--ignore-eos", "--temperature", "0", "--verbose")
+STATISTICS = re.compile(r"prompt (\d+) tokens \((\d+) cached\).*answer (\d+) tokens")
+
+
+def tokens(child: pexpect.spawn[str]) -> int:
+    """The length of the prompt that was answered just now."""
+    child.expect(STATISTICS)
+    assert isinstance(child.match, re.Match)
+    count = int(child.match[1])
+    child.expect_exact(PROMPT)
+    return count
+
+
+@pytest.fixture
+def chat(terminal: Terminal, tiny_model: Path) -> pexpect.spawn[str]:
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact(PROMPT)
+    return child
+
+
+def ended(child: pexpect.spawn[str]) -> int | None:
+    child.expect(pexpect.EOF)
+    child.wait()
+    return child.exitstatus
+
+
+def test_the_conversation_grows_and_is_cleared(chat: pexpect.spawn[str]) -> None:
+    chat.sendline("hello")
+    first = tokens(chat)
+    chat.sendline("hello")
+    second = tokens(chat)
+    assert second > 2 * first - 5
+    chat.sendline("/clear")
+    chat.expect_exact(PROMPT)
+    chat.sendline("hello")
+    assert tokens(chat) == first
+
+
+@pytest.mark.parametrize("end", ["/bye\r", "\x04"])
+def test_ends(chat: pexpect.spawn[str], end: str) -> None:
+    chat.send(end)
+    assert ended(chat) == 0
+
+
+def test_help_and_unknown_commands(chat: pexpect.spawn[str]) -> None:
+    chat.sendline("/help")
+    chat.expect_exact("/clear")
+    chat.expect_exact(PROMPT)
+    chat.sendline("/nonsense")
+    chat.expect_exact("error: no command /nonsense")
+    chat.expect_exact(PROMPT)
+    # A path is not a command.
+    chat.sendline("/etc/hosts")
+    tokens(chat)
+    chat.sendline("")
+    chat.expect_exact(PROMPT)
+
+
+def test_messages_of_several_lines(chat: pexpect.spawn[str]) -> None:
+    chat.sendline('"""ab')
+    chat.expect_exact("... ")
+    chat.sendline('cd"""')
+    quoted = tokens(chat)
+    chat.sendline("/clear")
+    chat.expect_exact(PROMPT)
+    chat.send("\x1b[200~ab\ncd\x1b[201~\r")
+    assert tokens(chat) == quoted
+    chat.sendline("/clear")
+    chat.expect_exact(PROMPT)
+    chat.sendline('"""abcd"""')
+    # Without the line break.
+    assert tokens(chat) == quoted - 1
+
+
+def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(terminal: Terminal, tiny_model: Path) -> None:
+    child = terminal("run", tiny_model, "--ignore-eos", "--context", "60000", "--temperature", "0")
+    child.expect_exact(PROMPT)
+    child.sendline("hello")
+    child.expect_exact("hello\r\n")
+    child.expect(".{100}")
+    child.sendintr()
+    child.expect_exact("(stopped)", timeout=5)
+    child.expect_exact(PROMPT)
+    child.sendline("go on")
+    child.expect_exact("go on\r\n")
+    child.expect(".{100}")
+    child.sendintr()
+    child.expect_exact(PROMPT)
+    child.sendeof()
+    assert ended(child) == 0
+
+
+def test_ctrl_c_at_the_prompt(chat: pexpect.spawn[str]) -> None:
+    chat.send("half a message")
+    chat.sendintr()
+    chat.expect_exact(PROMPT)
+    # The line is gone, and one message later the first Ctrl-C is forgotten.
+    chat.sendline("hello")
+    tokens(chat)
+    chat.sendintr()
+    chat.expect_exact(PROMPT)
+    chat.sendintr()
+    assert ended(chat) == 0
+
+
+def test_a_message_too_long_does_not_end_it(terminal: Terminal, tiny_model: Path) -> None:
+    child = terminal("run", tiny_model, *SHORT, "--context", "256")
+    child.expect_exact(PROMPT)
+    child.sendline("x" * 300)
+    child.expect("error: .* does not fit a context of 256")
+    child.expect_exact("hint: /clear")
+    child.expect_exact(PROMPT)
+    child.sendline("hello")
+    tokens(child)
+
+
+def test_needs_a_chat_template(terminal: Terminal, no_template: Path) -> None:
+    child = terminal("run", no_template)
+    child.expect_exact("error: tiny has no chat template")
+    assert ended(child) == 1
+
+
+@pytest.mark.parametrize("option", ["--raw", "--json"])
+def test_needs_a_prompt_for_other_things(terminal: Terminal, tiny_model: Path, option: str) -> None:
+    child = terminal("run", tiny_model, option)
+    child.expect_exact("error: no PROMPT")
+    assert ended(child) == 2

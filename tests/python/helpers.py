@@ -1,0 +1,48 @@
+"""What several tests of the API need."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import trillm
+from trillm.types import GenerateParams
+
+LETTERS: dict[int, float] = dict.fromkeys(range(261), -math.inf)
+"""Forbids the tiny model everything but letters and words: no control tokens, no bytes that are no text."""
+
+GREEDY: GenerateParams = {"temperature": 0, "ignore_eos": True, "logit_bias": LETTERS}
+"""Makes the tiny model's answer readable, and the same each time."""
+
+SAMPLED: GenerateParams = {"temperature": 1, "ignore_eos": True, "logit_bias": LETTERS}
+"""As `GREEDY`, but by chance."""
+
+ENDLESS: GenerateParams = GREEDY
+"""For a model from `endless`: generates for longer than any test takes."""
+
+
+@contextmanager
+def endless(path: Path, parallel: int = 8) -> Iterator[trillm.Model]:
+    """The tiny model with a context so long that a request without `max_tokens` does not end by itself."""
+    with trillm.load(
+        path, context=65536, parallel=parallel, threads=1, cache_type="f32", flash_attention=False
+    ) as model:
+        yield model
+
+
+def until(condition: Callable[[], bool], limit: float = 30) -> bool:
+    """Waits for what only counters tell; whether it came true."""
+    end = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def idle(model: trillm.Model) -> bool:
+    """Whether all slots become free."""
+    return until(lambda: model.stats()["running"] == model.stats()["waiting"] == 0)

@@ -1,0 +1,186 @@
+"""A forked child has no threads of the model: it is told so, at once, and can load its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from .program import output
+
+BEGIN = """
+import os, sys, warnings
+import trillm
+from trillm.errors import ForkError
+
+# From Python 3.12 on, forking a process that has threads is worth a warning. That is the point here.
+warnings.simplefilter("ignore", DeprecationWarning)
+
+llm = trillm.load(sys.argv[1], context=4096, threads=1)
+greedy = dict(max_tokens=20, temperature=0, ignore_eos=True)
+before = llm.generate("the", **greedy).token_ids
+
+def refused(call):
+    try:
+        call()
+    except ForkError as error:
+        assert error.code == "forked" and "load it in the child" in error.hint, error
+        return True
+    return False
+
+def wait_for(child):
+    assert os.waitpid(child, 0)[1] == 0
+    assert llm.generate("the", **greedy).token_ids == before
+    print("both well")
+"""
+
+PROGRAMS = {
+    "every call is refused": """
+import asyncio
+messages = [{"role": "user", "content": "hi"}]
+calls = [
+    lambda: llm.generate("the"), lambda: llm.generate(["the"]), lambda: llm.stream("the"),
+    lambda: llm.chat(messages), lambda: llm.render_chat(messages), lambda: llm.embed("the"),
+    lambda: llm.tokenize("the"), lambda: llm.detokenize([1]), llm.stats,
+    lambda: asyncio.run(llm.agenerate("the")),
+]
+if (child := os.fork()) == 0:
+    assert all([refused(call) for call in calls])
+    assert llm.info.name == "tiny"
+    llm.close()
+    sys.exit()
+wait_for(child)
+""",
+    "an exit without a word": """
+if (child := os.fork()) == 0:
+    sys.exit()
+wait_for(child)
+""",
+    "the model is dropped": """
+if (child := os.fork()) == 0:
+    del llm
+    sys.exit()
+wait_for(child)
+""",
+    "in the middle of a stream": """
+stream = llm.stream("the", ignore_eos=True, temperature=0)
+first = next(stream)
+if (child := os.fork()) == 0:
+    assert refused(lambda: list(stream))
+    sys.exit()
+stream.close()
+wait_for(child)
+""",
+    "a stream is dropped": """
+stream = llm.stream("the", ignore_eos=True, temperature=0)
+next(stream)
+if (child := os.fork()) == 0:
+    stream.close()
+    del stream
+    sys.exit()
+rest = list(stream)
+assert len(rest) > 100
+wait_for(child)
+""",
+    "while a thread generates": """
+import threading
+thread = threading.Thread(target=lambda: list(llm.stream("the", ignore_eos=True, temperature=0)))
+thread.start()
+while not llm.stats()["running"]:
+    pass
+if (child := os.fork()) == 0:
+    assert refused(lambda: llm.generate("the"))
+    sys.exit()
+thread.join()
+wait_for(child)
+""",
+    "the child loads its own": """
+if (child := os.fork()) == 0:
+    with trillm.load(sys.argv[1], threads=1) as own:
+        assert own.generate("the", **greedy).token_ids == before
+    with trillm.load(sys.argv[1], threads=2) as own:
+        assert own.generate("the", **greedy).token_ids == before
+    sys.exit()
+wait_for(child)
+""",
+    "the child of a child": """
+if (child := os.fork()) == 0:
+    if (grandchild := os.fork()) == 0:
+        assert refused(lambda: llm.generate("the"))
+        sys.exit()
+    assert os.waitpid(grandchild, 0)[1] == 0
+    sys.exit()
+wait_for(child)
+""",
+    "a pool of processes": """
+import multiprocessing
+
+def ask(prompt):
+    return llm.generate(prompt, **greedy).token_ids
+
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    # The error comes back whole.
+    assert refused(lambda: pool.map(ask, ["the"]))
+assert ask("the") == before
+print("both well")
+""",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_fork(tiny_model: Path, name: str) -> None:
+    assert output(BEGIN + PROGRAMS[name], tiny_model).split("\n")[:-1] == ["both well"]
+
+
+def test_the_vocabulary_alone_survives_a_fork(tiny_model: Path) -> None:
+    """A tokenizer has no threads."""
+    program = """
+import os, sys, trillm
+tokenizer = trillm.Tokenizer(sys.argv[1])
+before = tokenizer.encode("the man")
+if (child := os.fork()) == 0:
+    assert tokenizer.encode("the man") == before
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+print(*before)
+"""
+    assert output(program, tiny_model).split()[0] == "1"
+
+
+def test_spawned_processes_load_their_own(tiny_model: Path, tmp_path: Path) -> None:
+    """From a file: the child reads the main program again."""
+    script = tmp_path / "main.py"
+    script.write_text(
+        dedent(
+            """
+            import multiprocessing, sys
+            import trillm
+
+            def ask(prompt):
+                with trillm.load(sys.argv[1], threads=1) as llm:
+                    return llm.generate(prompt, max_tokens=9, temperature=0, ignore_eos=True).token_ids
+
+            def fail(_):
+                with trillm.load(sys.argv[1], threads=1) as llm:
+                    llm.generate("the", temperature=-1)
+
+            if __name__ == "__main__":
+                with trillm.load(sys.argv[1], threads=1) as llm:
+                    running = llm.stream("and", ignore_eos=True)
+                    next(running)
+                    with multiprocessing.get_context("spawn").Pool(2) as pool:
+                        answers = pool.map(ask, ["the", "the"])
+                        try:
+                            pool.map(fail, [0])
+                        except trillm.errors.InvalidRequest as error:
+                            print(error.code)
+                    assert answers == [ask("the")] * 2
+            """
+        )
+    )
+    done = subprocess.run([sys.executable, script, tiny_model], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "invalid_parameter\n", "")

@@ -1,0 +1,516 @@
+"""Generating: what comes out, and that it depends on nothing but the request."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trillm
+from trillm.errors import Closed, ContextOverflow, DeadlineExceeded, InvalidRequest, Overloaded
+
+from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, until
+
+PROMPTS = ["the man", "and so", "on a", "he said", "in the", "when", "a", "there was nothing in the end"]
+
+
+def test_stories_are_told_as_by_the_reference(stories: Path) -> None:
+    golden = [int(id) for id in stories.with_name("golden.ids").read_text().split()]
+    with trillm.load(stories) as model:
+        told = model.generate("", max_tokens=199, temperature=0, ignore_eos=True)
+    assert told.text == stories.with_name("golden.txt").read_text()
+    assert told.token_ids == golden[1:]
+    assert told.finish_reason == "length"
+    assert (told.usage.prompt_tokens, told.usage.completion_tokens, told.usage.total_tokens) == (1, 199, 200)
+
+
+@pytest.mark.real
+def test_a_real_model_knows_the_capital_of_france(smollm2: Path) -> None:
+    with trillm.load(smollm2, context=512) as model:
+        answer = model.chat([{"role": "user", "content": "What is the capital of France?"}], temperature=0)
+    assert answer.text == "The capital of France is Paris."
+    assert answer.finish_reason == "stop"
+
+
+def test_greedy_is_repeatable(llm: trillm.Model) -> None:
+    first, again = (llm.generate("the man", max_tokens=50, **GREEDY) for _ in range(2))
+    assert first.token_ids == again.token_ids
+    assert first.text == again.text == llm.detokenize(first.token_ids)
+
+
+def test_a_seed_makes_chance_repeatable(llm: trillm.Model) -> None:
+    first, again, other = (llm.generate("the man", max_tokens=50, seed=seed, **SAMPLED) for seed in (7, 7, 8))
+    assert first.token_ids == again.token_ids
+    assert first.token_ids != other.token_ids
+
+
+def test_without_a_seed_each_request_has_its_own(llm: trillm.Model) -> None:
+    first, other = (llm.generate("the man", max_tokens=50, **SAMPLED) for _ in range(2))
+    assert first.token_ids != other.token_ids
+
+
+def test_neighbours_do_not_change_a_request(llm: trillm.Model) -> None:
+    alone = llm.generate("the man", max_tokens=50, seed=7, **SAMPLED)
+    streams = [llm.stream(prompt, max_tokens=40, seed=seed, **SAMPLED) for seed, prompt in enumerate(PROMPTS[1:])]
+    among = llm.generate("the man", max_tokens=50, seed=7, **SAMPLED)
+    assert among.token_ids == alone.token_ids
+    for stream in streams:
+        stream.close()
+
+
+def test_an_answer_does_not_depend_on_where_the_cache_puts_it(tiny_model: Path) -> None:
+    """With the settings that everybody has, unlike the other tests, which switch flash attention off."""
+    with trillm.load(tiny_model, threads=1) as model:
+        in_an_empty_cache, beside_it = (model.generate("", max_tokens=400, seed=0, ignore_eos=True) for _ in range(2))
+    assert in_an_empty_cache.token_ids == beside_it.token_ids
+
+
+def test_a_list_is_a_batch_in_order(llm: trillm.Model) -> None:
+    one_by_one = [llm.generate(prompt, max_tokens=30, **GREEDY).token_ids for prompt in PROMPTS]
+    steps = llm.stats()["steps"]
+    batch = llm.generate(PROMPTS, max_tokens=30, **GREEDY)
+    assert [completion.token_ids for completion in batch] == one_by_one
+    # As a batch of eight, and not one after the other.
+    assert llm.stats()["steps"] - steps < 30 * len(PROMPTS) / 2
+
+
+def test_a_list_may_be_longer_than_there_are_slots(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, parallel=2, threads=1) as model:
+        batch = model.generate([f"number {number}" for number in range(20)], max_tokens=5, **GREEDY)
+        alone = model.generate("number 19", max_tokens=5, **GREEDY)
+    assert len(batch) == 20
+    assert batch[19].token_ids == alone.token_ids
+
+
+def test_a_seed_serves_each_prompt_of_a_list(llm: trillm.Model) -> None:
+    batch = llm.generate(["the man", "the man"], max_tokens=20, seed=3, **SAMPLED)
+    assert batch[0].token_ids == batch[1].token_ids
+
+
+def test_tuples_of_prompts_and_lists_of_ids_are_batches(llm: trillm.Model) -> None:
+    texts = llm.generate(("the", "and"), max_tokens=3, **GREEDY)
+    ids = llm.generate([llm.tokenize("the"), llm.tokenize("and")], max_tokens=3, **GREEDY)
+    assert [completion.token_ids for completion in texts] == [completion.token_ids for completion in ids]
+
+
+def test_one_bad_prompt_in_a_list_is_an_error_and_leaves_nothing_running(llm: trillm.Model) -> None:
+    with pytest.raises(InvalidRequest):
+        llm.generate([[1, 2], [300]], max_tokens=100, **GREEDY)
+    assert until(lambda: llm.stats()["running"] == 0)
+
+
+def test_token_ids_are_a_prompt(llm: trillm.Model) -> None:
+    by_text = llm.generate("the man", max_tokens=20, **GREEDY)
+    by_ids = llm.generate(llm.tokenize("the man"), max_tokens=20, **GREEDY)
+    assert by_ids.token_ids == by_text.token_ids
+    assert by_ids.usage.prompt_tokens == len(llm.tokenize("the man"))
+
+
+def test_an_empty_text_is_a_bos(llm: trillm.Model) -> None:
+    empty = llm.generate("", max_tokens=20, **GREEDY)
+    assert empty.usage.prompt_tokens == 1
+    assert empty.token_ids == llm.generate([1], max_tokens=20, **GREEDY).token_ids
+
+
+def test_special_tokens_in_a_prompt_are_text_unless_asked_for(llm: trillm.Model) -> None:
+    def tokens(**params: Any) -> int:
+        return llm.generate("<|im_end|>", max_tokens=1, **params).usage.prompt_tokens
+
+    assert tokens() == len(llm.tokenize("<|im_end|>")) > 2
+    assert tokens(parse_special=True) == 2
+    assert tokens(parse_special=True, add_special=False) == 1
+
+
+def test_length_ends_a_request(llm: trillm.Model) -> None:
+    completion = llm.generate("the man", max_tokens=9, **GREEDY)
+    assert completion.finish_reason == "length"
+    assert len(completion.token_ids) == completion.usage.completion_tokens == 9
+    assert completion.usage.prompt_tokens == len(llm.tokenize("the man"))
+    assert completion.usage.total_tokens == completion.usage.prompt_tokens + 9
+
+
+def test_without_max_tokens_the_context_is_filled(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, context=256, threads=1) as model:
+        completion = model.generate("the man", **GREEDY)
+        assert completion.usage.total_tokens == model.context
+    assert completion.finish_reason == "length"
+
+
+def test_the_models_own_end_ends_a_request(llm: trillm.Model) -> None:
+    """Forced, since the tiny model has no plan of its own."""
+    eos = 2
+    completion = llm.generate("the man", max_tokens=9, temperature=0, logit_bias={eos: 1e9})
+    assert completion.finish_reason == "stop"
+    assert (completion.text, completion.token_ids, completion.usage.completion_tokens) == ("", [], 0)
+    ignored = llm.generate("the man", max_tokens=9, temperature=0, logit_bias={eos: 1e9}, ignore_eos=True)
+    assert ignored.finish_reason == "length"
+    assert ignored.token_ids == [eos] * 9
+    assert ignored.text == ""
+
+
+def test_a_stop_string_ends_the_text_before_it(llm: trillm.Model) -> None:
+    whole = llm.generate("the man", max_tokens=60, **GREEDY)
+    # From the middle of the text, and across the borders of tokens.
+    stop = whole.text[len(whole.text) // 2 :][:7]
+    for stops in (stop, [stop], ("not in it", stop)):
+        cut = llm.generate("the man", max_tokens=60, stop=stops, **GREEDY)
+        assert cut.text == whole.text[: whole.text.index(stop)]
+        assert cut.finish_reason == "stop"
+        assert cut.usage.completion_tokens < 60
+
+
+def test_of_several_stop_strings_the_first_in_the_text_counts(llm: trillm.Model) -> None:
+    whole = llm.generate("the man", max_tokens=60, **GREEDY)
+    early, late = whole.text[10:14], whole.text[30:34]
+    cut = llm.generate("the man", max_tokens=60, stop=[late, early], **GREEDY)
+    assert cut.text == whole.text[: min(whole.text.index(early), whole.text.index(late))]
+
+
+def test_what_could_have_been_a_stop_string_is_not_lost(llm: trillm.Model) -> None:
+    whole = llm.generate("the man", max_tokens=30, **GREEDY)
+    stop = whole.text[-3:] + "never"
+    assert llm.generate("the man", max_tokens=30, stop=stop, **GREEDY).text == whole.text
+
+
+def test_logprobs_are_those_of_the_model(llm: trillm.Model) -> None:
+    completion = llm.generate("the man", max_tokens=10, temperature=0, ignore_eos=True, logprobs=5)
+    assert completion.logprobs is not None
+    assert len(completion.logprobs) == 10
+    for token, (chosen, top) in zip(completion.token_ids, completion.logprobs, strict=True):
+        assert [id for id, _ in top][0] == token
+        assert top[0][1] == chosen
+        assert len(top) == len({id for id, _ in top}) == 5
+        values = [logprob for _, logprob in top]
+        assert values == sorted(values, reverse=True)
+        assert all(logprob <= 0 for logprob in values)
+        assert sum(map(math.exp, values)) <= 1 + 1e-5
+
+
+def test_logprobs_add_up_to_one(llm: trillm.Model) -> None:
+    """Over all tokens; so all but twenty are forbidden here."""
+    bias = dict.fromkeys(range(280), -math.inf)
+    completion = llm.generate("the", max_tokens=5, seed=1, ignore_eos=True, logit_bias=bias, logprobs=20)
+    assert completion.logprobs is not None
+    for token, (chosen, top) in zip(completion.token_ids, completion.logprobs, strict=True):
+        assert {id for id, _ in top} == set(range(280, 300))
+        assert sum(math.exp(logprob) for _, logprob in top) == pytest.approx(1, abs=1e-4)
+        assert dict(top)[token] == chosen
+
+
+def test_logprobs_only_if_asked_for(llm: trillm.Model) -> None:
+    assert llm.generate("the", max_tokens=2, **GREEDY).logprobs is None
+    only_chosen = llm.generate("the", max_tokens=2, logprobs=0, **GREEDY).logprobs
+    assert only_chosen is not None
+    assert [top for _, top in only_chosen] == [[], []]
+
+
+def test_temperature_flattens(llm: trillm.Model) -> None:
+    def best(temperature: float) -> float:
+        logprobs = llm.generate("the", max_tokens=1, seed=1, temperature=temperature, logprobs=1).logprobs
+        assert logprobs is not None
+        return logprobs[0][1][0][1]
+
+    assert best(0.5) > best(1) > best(2)
+
+
+def test_bias_forbids_and_forces(llm: trillm.Model) -> None:
+    plain = llm.generate("the man", max_tokens=20, **GREEDY)
+    banned = plain.token_ids[0]
+    without = llm.generate("the man", max_tokens=20, temperature=0, logit_bias=LETTERS | {banned: -math.inf})
+    assert banned not in without.token_ids
+    assert llm.generate("the man", max_tokens=4, logit_bias={270: 1e4}).token_ids == [270] * 4
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"top_k": 1}, {"top_p": 0}, {"min_p": 1}, {"typical_p": 1, "top_k": 1}, {"temperature": 1e-6}],
+    ids=str,
+)
+def test_the_narrowest_choice_is_the_most_probable(llm: trillm.Model, params: dict[str, Any]) -> None:
+    greedy = llm.generate("the man", max_tokens=30, **GREEDY)
+    narrow: dict[str, Any] = {**SAMPLED, **params}
+    assert llm.generate("the man", max_tokens=30, seed=5, **narrow).token_ids == greedy.token_ids
+
+
+@pytest.mark.parametrize("params", [{"top_k": 3}, {"top_p": 0.3}, {"min_p": 0.5}, {"typical_p": 0.3}], ids=str)
+def test_a_narrower_choice_is_from_the_most_probable(llm: trillm.Model, params: dict[str, Any]) -> None:
+    drawn = llm.generate(["the man"] * 8, max_tokens=10, logprobs=20, **SAMPLED, **params)
+    for completion in drawn:
+        assert completion.logprobs is not None
+        for token, (_, top) in zip(completion.token_ids, completion.logprobs, strict=True):
+            assert token in dict(top)
+            if "top_k" in params:
+                assert token in [id for id, _ in top[:3]]
+            if "min_p" in params:
+                assert dict(top)[token] >= top[0][1] + math.log(0.5) - 1e-4
+
+
+@pytest.mark.parametrize(
+    "params", [{"repetition_penalty": 50}, {"presence_penalty": 2}, {"frequency_penalty": 2}], ids=str
+)
+def test_penalties_make_it_repeat_itself_less(llm: trillm.Model, params: dict[str, Any]) -> None:
+    plain = llm.generate("the man", max_tokens=60, **GREEDY)
+    varied = llm.generate("the man", max_tokens=60, **GREEDY, **params)
+    assert len(set(varied.token_ids)) > len(set(plain.token_ids))
+
+
+def test_a_penalty_that_looks_back_at_nothing_does_nothing(llm: trillm.Model) -> None:
+    plain = llm.generate("the man", max_tokens=30, **GREEDY)
+    blind = llm.generate("the man", max_tokens=30, repetition_penalty=50, repeat_last_n=0, **GREEDY)
+    assert blind.token_ids == plain.token_ids
+
+
+def test_overflow_is_an_error_with_the_numbers(llm: trillm.Model) -> None:
+    prompt = [270] * 500
+    for params, numbers in (
+        ({"max_tokens": 13}, ("500", "13", "512")),
+        ({"max_tokens": 10**6}, ("500", "1000000", "512")),
+    ):
+        with pytest.raises(ContextOverflow) as caught:
+            llm.generate(prompt, **params)  # type: ignore[arg-type]
+        assert all(number in str(caught.value) for number in numbers)
+        assert caught.value.code == "context_overflow"
+        assert caught.value.hint
+    with pytest.raises(ContextOverflow, match="512 tokens.*512"):
+        llm.generate([270] * 512)
+    assert len(llm.generate(prompt, max_tokens=12, **GREEDY).token_ids) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_tokens", 0),
+        ("max_tokens", -1),
+        ("max_tokens", "ten"),
+        ("max_tokens", 1.5),
+        ("temperature", -0.1),
+        ("temperature", 101),
+        ("temperature", math.nan),
+        ("temperature", math.inf),
+        ("temperature", "hot"),
+        ("top_k", -1),
+        ("top_k", 0.5),
+        ("top_p", 1.1),
+        ("top_p", -0.1),
+        ("top_p", math.nan),
+        ("min_p", 1.1),
+        ("typical_p", -1),
+        ("repetition_penalty", 0),
+        ("repetition_penalty", 1000),
+        ("presence_penalty", 2.1),
+        ("frequency_penalty", -2.1),
+        ("repeat_last_n", -1),
+        ("seed", -1),
+        ("seed", 2**64),
+        ("logprobs", 21),
+        ("logprobs", -1),
+        ("logit_bias", {300: 1.0}),
+        ("logit_bias", {-1: 1.0}),
+        ("logit_bias", {1: math.nan}),
+        ("logit_bias", {1: math.inf}),
+        ("logit_bias", [1, 2]),
+        ("stop", ""),
+        ("stop", ["a", ""]),
+        ("stop", ["x"] * 17),
+        ("stop", 7),
+        ("ignore_eos", "yes"),
+        ("priority", "high"),
+        ("priority", 2**40),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", math.nan),
+        ("timeout", "soon"),
+        ("cache_salt", -1),
+        ("add_special", "yes"),
+        ("parse_special", 2),
+        ("prompt", [300]),
+        ("prompt", [-1]),
+        ("prompt", [2**40]),
+        ("prompt", [1, "two"]),
+        ("prompt", 5),
+        ("prompt", None),
+        ("prompt", b"bytes are no text"),
+        ("prompt", []),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_parameters_outside_their_range(llm: trillm.Model, name: str, value: object) -> None:
+    arguments: dict[str, Any] = {"prompt": "the", "max_tokens": 1, name: value}
+    with pytest.raises(InvalidRequest, match=name) as caught:
+        llm.generate(**arguments)
+    assert caught.value.code == "invalid_parameter"
+    assert isinstance(caught.value, ValueError)
+
+
+def test_unknown_parameters(llm: trillm.Model) -> None:
+    with pytest.raises(TypeError, match="temprature"):
+        llm.generate("the", temprature=1)  # type: ignore[call-overload]
+
+
+def test_none_is_the_default(llm: trillm.Model) -> None:
+    given = llm.generate("the", max_tokens=5, logprobs=None, timeout=None, **GREEDY)
+    assert given.token_ids == llm.generate("the", max_tokens=5, **GREEDY).token_ids
+
+
+def test_a_repeated_prefix_is_not_computed_again(llm: trillm.Model) -> None:
+    prompt = "there was nothing in the end but the sea and the sky"
+    length = len(llm.tokenize(prompt))
+    first = llm.generate(prompt, max_tokens=3, cache_salt=11, **GREEDY)
+    again = llm.generate(prompt, max_tokens=3, cache_salt=11, **GREEDY)
+    longer = llm.generate(prompt + " and more", max_tokens=3, cache_salt=11, **GREEDY)
+    assert first.usage.cached_tokens == 0
+    # The last token is computed, or there would be nothing to go on from.
+    assert again.usage.cached_tokens == length - 1
+    assert longer.usage.cached_tokens >= length - 1
+    assert again.token_ids == first.token_ids
+
+
+def test_a_salt_keeps_prefixes_apart(llm: trillm.Model) -> None:
+    prompt = "there was nothing in the end but the sea and the sky"
+    first, other = (llm.generate(prompt, max_tokens=3, cache_salt=salt, **GREEDY) for salt in (21, 22))
+    assert first.usage.cached_tokens == other.usage.cached_tokens == 0
+    assert first.token_ids == other.token_ids
+
+
+def test_timings_are_parts_of_the_time_it_took(llm: trillm.Model) -> None:
+    began = time.monotonic()
+    timings = llm.generate("the man", max_tokens=20, **GREEDY).timings
+    took = time.monotonic() - began
+    assert min(timings.queue, timings.prefill, timings.decode) >= 0
+    assert 0 < timings.queue + timings.prefill + timings.decode <= took
+
+
+def test_completions_become_json(llm: trillm.Model) -> None:
+    completion = llm.generate("the man", max_tokens=2, logprobs=1, **GREEDY)
+    said = completion.to_dict()
+    assert said["text"] == completion.text
+    assert said["token_ids"] == completion.token_ids
+    assert said["finish_reason"] == "length"
+    assert said["usage"] == completion.usage.to_dict()
+    assert said["timings"].keys() == {"queue", "prefill", "decode"}
+    assert len(said["logprobs"]) == 2
+
+
+def test_a_timeout_ends_a_request(tiny_model: Path) -> None:
+    with endless(tiny_model) as model:
+        with pytest.raises(DeadlineExceeded) as caught:
+            model.generate("the", timeout=0.05, **ENDLESS)
+        assert caught.value.code == "deadline_exceeded"
+        assert isinstance(caught.value, TimeoutError)
+        assert model.generate("the", max_tokens=3, timeout=60, **GREEDY).finish_reason == "length"
+
+
+def test_a_full_queue_refuses(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, context=65536, parallel=1, queue=2, threads=1) as model:
+        running = model.stream("the", **ENDLESS)
+        assert until(lambda: model.stats()["running"] == 1)
+        waiting = [model.stream("the", max_tokens=1, **GREEDY) for _ in range(2)]
+        with pytest.raises(Overloaded) as caught:
+            model.generate("the", max_tokens=1)
+        assert caught.value.code == "overloaded"
+        assert caught.value.hint
+        running.close()
+        assert all(len(list(stream)) == 1 for stream in waiting)
+
+
+def test_a_higher_priority_goes_first(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, context=65536, parallel=1, threads=1) as model:
+        low = model.stream("the", **ENDLESS)
+        next(low)
+        # There is one slot, and the other request never ends: this one would wait for ever.
+        assert model.generate("and", max_tokens=3, priority=1, **GREEDY).finish_reason == "length"
+        assert next(low).token_id is not None
+        low.close()
+
+
+def test_a_closed_model(tiny_model: Path) -> None:
+    model = trillm.load(tiny_model, threads=1)
+    model.close()
+    model.close()
+    for use in (
+        lambda: model.generate("the"),
+        lambda: model.stream("the"),
+        lambda: model.chat([{"role": "user", "content": "hi"}]),
+        lambda: model.embed("the"),
+        lambda: model.tokenize("the"),
+        lambda: model.detokenize([1]),
+        model.stats,
+    ):
+        with pytest.raises(Closed) as caught:
+            use()  # type: ignore[no-untyped-call]
+        assert caught.value.code == "closed"
+    assert model.info.name == "tiny"
+
+
+def test_leaving_the_block_closes(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, threads=1) as model:
+        stream = model.stream("the", **GREEDY)
+    with pytest.raises(Closed):
+        model.generate("the")
+    with pytest.raises(Closed):
+        list(stream)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("context", 0),
+        ("context", "long"),
+        ("parallel", 0),
+        ("threads", -1),
+        ("batch", 0),
+        ("ubatch", 0),
+        ("queue", 0),
+        ("prompt_chunk", 0),
+        ("gpu_layers", -1),
+        ("device", "abacus"),
+        ("cache_type", "f64"),
+        ("engine", "steam"),
+        ("mmap", "yes"),
+        ("lora", 7),
+        ("lora", [7]),
+    ],
+)
+def test_parameters_of_loading(tiny_model: Path, name: str, value: object) -> None:
+    params: dict[str, Any] = {name: value}
+    with pytest.raises(InvalidRequest, match=name):
+        trillm.load(tiny_model, **params)
+
+
+def test_unknown_parameters_of_loading(tiny_model: Path) -> None:
+    with pytest.raises(TypeError, match="contxt"):
+        trillm.load(tiny_model, contxt=5)  # type: ignore[call-arg]
+
+
+def test_ways_of_loading_do_not_change_the_answer(tiny_model: Path) -> None:
+    def answer(**params: Any) -> list[int]:
+        with trillm.load(tiny_model, **{"threads": 1, **params}) as model:
+            return model.generate("the man", max_tokens=20, **GREEDY).token_ids
+
+    expected = answer()
+    assert answer(mmap=False) == expected
+    assert answer(device="cpu", engine="llama", context=64) == expected
+    assert answer(batch=4, ubatch=2, prompt_chunk=1) == expected
+    assert answer(threads=2) == expected
+
+
+def test_the_info_says_what_was_decided(llm: trillm.Model, tiny_model: Path) -> None:
+    info = llm.info
+    assert (info.name, info.architecture, info.format, info.engine) == ("tiny", "llama", "gguf", "llama")
+    assert (info.path, info.bytes) == (str(tiny_model), tiny_model.stat().st_size)
+    assert (info.vocabulary, info.width, info.layers, info.context_trained) == (300, 64, 2, 512)
+    assert info.device
+    assert info.to_dict()["license"] == info.license == "apache-2.0"
+    assert "tiny" in repr(llm)
+
+
+def test_progress_is_told_and_may_cancel(tiny_model: Path) -> None:
+    shares: list[float] = []
+    trillm.load(tiny_model, threads=1, progress=shares.append).close()
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    with pytest.raises(trillm.errors.LoadError) as caught:
+        trillm.load(tiny_model, threads=1, progress=lambda _: False)
+    assert caught.value.code == "load_cancelled"

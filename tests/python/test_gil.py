@@ -1,0 +1,87 @@
+"""The interpreter lock is free while trillm waits."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trillm
+
+from .helpers import ENDLESS, GREEDY, endless
+
+SECONDS = 0.3
+
+
+def pace(work: Callable[[], object]) -> float:
+    """How often in a second another Python thread can count while `work` runs here."""
+    counted = 0
+    ended = False
+    counting = threading.Event()
+
+    def count() -> None:
+        nonlocal counted
+        counting.set()
+        while not ended:
+            counted += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    counting.wait()
+    before, began = counted, time.monotonic()
+    work()
+    after, took = counted, time.monotonic() - began
+    ended = True
+    thread.join()
+    return (after - before) / took
+
+
+def test_a_thread_counts_on_while_another_generates(tiny_model: Path) -> None:
+    with endless(tiny_model) as model:
+
+        def generate() -> None:
+            with pytest.raises(trillm.errors.DeadlineExceeded):
+                model.generate("the", timeout=SECONDS, **ENDLESS)
+
+        # The best of some, since other programs run on this machine too. A benchmark asks for more than this share.
+        shares = [pace(generate) / pace(lambda: time.sleep(SECONDS)) for _ in range(5)]
+    assert max(shares) > 0.3, shares
+
+
+@pytest.mark.parametrize("call", ["load", "embed", "tokenize", "close"])
+def test_no_call_keeps_the_lock(tiny_model: Path, call: str) -> None:
+    """With threads switched only when the lock is let go, an event set by another proves that it was."""
+    text = "there was nothing " * 20
+    with trillm.load(tiny_model, threads=1) as model:
+        calls: dict[str, Callable[[], object]] = {
+            "load": lambda: trillm.load(tiny_model, threads=1).close(),
+            "embed": lambda: model.embed([text] * 8),
+            "tokenize": lambda: model.tokenize(text),
+            "close": model.close,
+        }
+        model.generate("the", max_tokens=1, **GREEDY)
+        counted = 0
+        ended = False
+
+        def count() -> None:
+            nonlocal counted
+            while not ended:
+                counted += 1
+                time.sleep(0)
+
+        interval = sys.getswitchinterval()
+        thread = threading.Thread(target=count)
+        thread.start()
+        try:
+            sys.setswitchinterval(60)
+            before = counted
+            while counted == before:
+                calls[call]()
+        finally:
+            sys.setswitchinterval(interval)
+            ended = True
+            thread.join()
+    assert counted > before

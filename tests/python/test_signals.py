@@ -1,0 +1,138 @@
+"""Ctrl-C: any call that waits ends with `KeyboardInterrupt`, soon, and the model can be used on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .program import output
+
+LIMIT = 1.0
+"""Seconds. The promise is 0.2; the rest is for a machine that is busy with other things."""
+
+PROGRAM = """
+import asyncio, math, os, signal, sys, threading, time
+import trillm
+
+call = sys.argv[2]
+llm = trillm.load(sys.argv[1], context=65536, threads=1)
+endless = dict(temperature=0, ignore_eos=True, logit_bias=dict.fromkeys(range(261), -math.inf))
+messages = [{"role": "user", "content": "hi"}]
+# 512 is the most tokens of a text; enough texts for a minute.
+texts = ["a" * 500] * 50000
+
+async def agenerate():
+    await llm.agenerate("the", **endless)
+
+def load(report):
+    trillm.load(sys.argv[1], progress=report)
+
+calls = {
+    "generate": lambda: llm.generate("the", **endless),
+    "batch": lambda: llm.generate(["the"] * 12, **endless),
+    "stream": lambda: list(llm.stream("the", **endless)),
+    "slow stream": lambda: [time.sleep(0.001) for _ in llm.stream("the", **endless)],
+    "chat": lambda: llm.chat(messages, **endless),
+    "agenerate": lambda: asyncio.run(agenerate()),
+    "embed": lambda: llm.embed(texts),
+}
+waits = threading.Event()
+sent = None
+
+def interrupt():
+    global sent
+    if call == "embed":
+        waits.wait()
+        time.sleep(0.3)  # Nothing tells from outside whether it has begun.
+    else:
+        while llm.stats()["generated_tokens"] < 20:
+            pass
+    sent = time.monotonic()
+    os.kill(os.getpid(), signal.SIGINT)
+
+thread = threading.Thread(target=interrupt)
+thread.start()
+try:
+    waits.set()
+    calls[call]()
+except KeyboardInterrupt:
+    print(time.monotonic() - sent)
+thread.join()
+while llm.stats()["running"]:
+    pass
+assert len(llm.generate("the", max_tokens=5, **{**endless}).token_ids) == 5
+assert llm.embed("the").shape == (1, 64)
+"""
+
+
+@pytest.mark.parametrize("call", ["generate", "batch", "stream", "slow stream", "chat", "agenerate", "embed"])
+def test_an_interrupt_ends_a_call(tiny_model: Path, call: str) -> None:
+    took = float(output(PROGRAM, tiny_model, call))
+    print(f"{call} ended after {took:.3f} s")
+    assert took < LIMIT
+
+
+def test_an_interrupt_ends_loading(tiny_model: Path) -> None:
+    said = output(
+        """
+        import os, signal, sys, trillm
+
+        def interrupt(share):
+            os.kill(os.getpid(), signal.SIGINT)
+
+        try:
+            trillm.load(sys.argv[1], threads=1, progress=interrupt)
+        except KeyboardInterrupt:
+            print("interrupted")
+        with trillm.load(sys.argv[1], threads=1) as llm:
+            print(len(llm.generate("the", max_tokens=3, ignore_eos=True).token_ids))
+        """,
+        tiny_model,
+    )
+    assert said.split() == ["interrupted", "3"]
+
+
+def test_a_handler_of_ones_own_may_let_a_call_go_on(tiny_model: Path) -> None:
+    said = output(
+        """
+        import os, signal, sys, threading, trillm
+
+        heard = []
+        signal.signal(signal.SIGUSR1, lambda *_: heard.append("heard"))
+        llm = trillm.load(sys.argv[1], context=65536, threads=1)
+
+        def send():
+            while llm.stats()["generated_tokens"] < 20:
+                pass
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        print(len(llm.generate("the", max_tokens=3000, temperature=0, ignore_eos=True).token_ids), *heard)
+        thread.join()
+        """,
+        tiny_model,
+    )
+    assert said.split() == ["3000", "heard"]
+
+
+def test_what_a_handler_raises_comes_out(tiny_model: Path) -> None:
+    said = output(
+        """
+        import math, signal, sys, trillm
+
+        def stop(*_):
+            raise TimeoutError("the alarm")
+
+        signal.signal(signal.SIGALRM, stop)
+        llm = trillm.load(sys.argv[1], context=65536, threads=1)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        try:
+            llm.generate("the", ignore_eos=True)
+        except TimeoutError as error:
+            print(error)
+        """,
+        tiny_model,
+    )
+    assert said.strip() == "the alarm"

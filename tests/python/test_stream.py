@@ -1,0 +1,197 @@
+"""Streams: the same text in pieces, and what ending one early does to it and to others."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+
+import pytest
+import trillm
+from trillm.errors import Closed, ContextOverflow, DeadlineExceeded
+
+from .helpers import ENDLESS, GREEDY, SAMPLED, endless, idle, until
+
+
+def test_pieces_are_the_text(llm: trillm.Model) -> None:
+    whole = llm.generate("the man", max_tokens=50, **GREEDY)
+    pieces = list(llm.stream("the man", max_tokens=50, **GREEDY))
+    assert "".join(piece.text for piece in pieces) == whole.text
+    assert [piece.token_id for piece in pieces] == whole.token_ids
+
+
+def test_characters_come_whole(llm: trillm.Model) -> None:
+    """Even of a model that says any bytes."""
+    whole = llm.generate("", max_tokens=400, seed=4, ignore_eos=True)
+    streamed = "".join(piece.text for piece in llm.stream("", max_tokens=400, seed=4, ignore_eos=True))
+    assert streamed == whole.text == llm.detokenize(whole.token_ids)
+
+
+def test_text_held_back_for_a_stop_string_comes_in_the_end(llm: trillm.Model) -> None:
+    whole = llm.generate("the man", max_tokens=30, **GREEDY)
+    stream = llm.stream("the man", max_tokens=30, stop=whole.text[-5:] + "never", **GREEDY)
+    assert "".join(piece.text for piece in stream) == whole.text
+
+
+def test_a_stop_string_is_never_shown_in_part(llm: trillm.Model) -> None:
+    whole = llm.generate("the man", max_tokens=60, **GREEDY)
+    stop = whole.text[40:52]
+    stream = llm.stream("the man", max_tokens=60, stop=stop, **GREEDY)
+    assert "".join(piece.text for piece in stream) == whole.text[: whole.text.index(stop)]
+    assert stream.completion is not None
+    assert stream.completion.finish_reason == "stop"
+
+
+def test_the_completion_is_there_at_the_end(llm: trillm.Model) -> None:
+    stream = llm.stream("the man", max_tokens=5, **GREEDY)
+    next(stream)
+    assert stream.completion is None
+    rest = list(stream)
+    assert len(rest) == 4
+    assert stream.completion is not None
+    assert stream.completion.text == llm.generate("the man", max_tokens=5, **GREEDY).text
+    assert stream.completion.usage.completion_tokens == 5
+    stream.close()
+    assert stream.completion is not None
+
+
+def test_an_ended_stream_stays_ended(llm: trillm.Model) -> None:
+    stream = llm.stream("the man", max_tokens=2, **GREEDY)
+    assert len(list(stream)) == 2
+    assert list(stream) == []
+    assert iter(stream) is stream
+
+
+def test_logprobs_come_with_the_pieces(llm: trillm.Model) -> None:
+    whole = llm.generate("the man", max_tokens=5, logprobs=2, **GREEDY)
+    pieces = list(llm.stream("the man", max_tokens=5, logprobs=2, **GREEDY))
+    assert whole.logprobs == [(piece.logprob, piece.top_logprobs) for piece in pieces]
+    plain = next(llm.stream("the man", max_tokens=5, **GREEDY))
+    assert plain.logprob is None
+    assert plain.top_logprobs is None
+
+
+def test_errors_come_with_the_call(llm: trillm.Model) -> None:
+    with pytest.raises(ContextOverflow):
+        llm.stream("the", max_tokens=10**6)
+    with pytest.raises(TypeError):
+        llm.stream("the", maxtokens=1)  # type: ignore[call-arg]
+
+
+def test_closing_frees_the_slot(tiny_model: Path) -> None:
+    with endless(tiny_model, parallel=1) as model:
+        stream = model.stream("the", **ENDLESS)
+        next(stream)
+        stream.close()
+        stream.close()
+        # There is only one slot.
+        assert model.generate("and", max_tokens=3, **GREEDY).finish_reason == "length"
+        assert idle(model)
+        assert model.stats()["cancelled"] == 1
+        assert list(stream) == []
+        assert stream.completion is None
+
+
+def test_leaving_the_block_frees_the_slot(tiny_model: Path) -> None:
+    with endless(tiny_model) as model:
+        with pytest.raises(ZeroDivisionError), model.stream("the", **ENDLESS) as stream:
+            for _ in stream:
+                raise ZeroDivisionError
+        assert idle(model)
+
+
+def test_dropping_frees_the_slot(tiny_model: Path) -> None:
+    with endless(tiny_model) as model:
+        stream = model.stream("the", **ENDLESS)
+        next(stream)
+        del stream
+        gc.collect()
+        assert idle(model)
+        for _ in model.stream("the", **ENDLESS):
+            break
+        assert idle(model)
+
+
+def test_a_stream_that_still_waits_can_be_closed(tiny_model: Path) -> None:
+    with endless(tiny_model, parallel=1) as model:
+        running = model.stream("the", **ENDLESS)
+        next(running)
+        model.stream("and", **ENDLESS).close()
+        assert until(lambda: model.stats()["cancelled"] == 1)
+        assert model.stats()["waiting"] == 0
+        assert next(running).token_id is not None
+        running.close()
+
+
+def test_cancelling_one_does_not_change_the_others(llm: trillm.Model) -> None:
+    prompts = ["the man", "and so", "on a", "he said"]
+    alone = [llm.generate(p, max_tokens=60, seed=n, **SAMPLED).token_ids for n, p in enumerate(prompts)]
+    kept = [llm.stream(p, max_tokens=60, seed=n, **SAMPLED) for n, p in enumerate(prompts)]
+    doomed = [llm.stream("in the end", max_tokens=400, seed=9, **SAMPLED) for _ in range(4)]
+    begun = [[next(stream).token_id] for stream in kept]
+    for stream in doomed:
+        next(stream)
+        stream.close()
+    got = [ids + [piece.token_id for piece in stream] for ids, stream in zip(begun, kept, strict=True)]
+    assert got == alone
+    assert idle(llm)
+
+
+def test_a_slow_reader_holds_nobody_up_and_loses_nothing(tiny_model: Path) -> None:
+    with endless(tiny_model) as model:
+        expected = model.generate("the", max_tokens=1000, **GREEDY).token_ids
+        slow = model.stream("the", max_tokens=1000, **GREEDY)
+        next(slow)
+        # More than a stream holds before it waits for its reader.
+        assert model.generate("and", max_tokens=600, **GREEDY).finish_reason == "length"
+        assert until(lambda: model.stats()["running"] == 1)
+        assert [piece.token_id for piece in slow] == expected[1:]
+
+
+def test_a_reader_that_never_comes_back_meets_its_deadline(tiny_model: Path) -> None:
+    with endless(tiny_model) as model:
+        stream = model.stream("the", timeout=1, **ENDLESS)
+        assert until(lambda: model.stats()["finished"] == 1)
+        with pytest.raises(DeadlineExceeded):
+            list(stream)
+        assert list(stream) == []
+
+
+def test_two_threads_cannot_read_one_stream(tiny_model: Path) -> None:
+    with endless(tiny_model, parallel=1) as model:
+        running = model.stream("the", **ENDLESS)
+        next(running)
+        waiting = model.stream("and", max_tokens=3, **GREEDY)
+        got: list[int | None] = []
+        reader = threading.Thread(target=lambda: got.extend(piece.token_id for piece in waiting))
+        reader.start()
+
+        def refused() -> bool:
+            try:
+                return waiting.completion is not None
+            except RuntimeError:
+                return True
+
+        # From here on the thread is inside `next`, and stays there: the only slot is taken.
+        assert until(refused)
+        with pytest.raises(RuntimeError, match="another thread"):
+            next(waiting)
+        running.close()
+        reader.join()
+        assert got == model.generate("and", max_tokens=3, **GREEDY).token_ids
+
+
+def test_closing_the_model_ends_its_streams(tiny_model: Path) -> None:
+    with endless(tiny_model) as model:
+        streams = [model.stream("the", **ENDLESS) for _ in range(12)]
+        for stream in streams[:8]:
+            next(stream)
+    for stream in streams:
+        with pytest.raises(Closed):
+            list(stream)
+
+
+def test_pieces_say_what_they_are(llm: trillm.Model) -> None:
+    piece = next(llm.stream("the man", max_tokens=1, **GREEDY))
+    assert isinstance(piece, trillm.Piece)
+    assert piece.text in repr(piece)

@@ -1,0 +1,132 @@
+"""Many Python threads at once, and models that come and go meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import trillm
+from trillm.errors import Closed
+
+from .helpers import ENDLESS, GREEDY, SAMPLED, endless, idle
+
+THREADS = 16
+
+
+def all_at_once(work: Callable[[int], object], threads: int = THREADS) -> list[object]:
+    """Runs `work` on many threads that begin together; what each returned, or the error that it raised."""
+    barrier = threading.Barrier(threads)
+
+    def begin(number: int) -> object:
+        barrier.wait()
+        try:
+            return work(number)
+        except trillm.errors.TrillmError as error:
+            return error
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(begin, range(threads)))
+
+
+def test_each_thread_gets_its_own_answers(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, parallel=4, context=2048, threads=1, cache_type="f32", flash_attention=False) as model:
+
+        def ask(number: int) -> list[list[int]]:
+            requests = range(number, number + 4)
+            return [model.generate(f"w{n} the", max_tokens=24, seed=n, **SAMPLED).token_ids for n in requests]
+
+        expected = [ask(number) for number in range(THREADS)]
+        assert all_at_once(ask) == expected
+        assert idle(model)
+        assert model.stats()["finished"] == 2 * 4 * THREADS
+
+
+def test_threads_may_mix_all_calls(llm: trillm.Model) -> None:
+    messages = [{"role": "user", "content": "hi"}]
+    vector = llm.embed("the man").tolist()
+    calls: list[Callable[[], object]] = [
+        lambda: llm.generate("the man", max_tokens=20, **GREEDY).text,
+        lambda: "".join(piece.text for piece in llm.stream("the man", max_tokens=20, **GREEDY)),
+        lambda: [completion.text for completion in llm.generate(["a", "b", "c"], max_tokens=9, **GREEDY)],
+        lambda: llm.chat(messages, max_tokens=9, **GREEDY).text,
+        lambda: llm.render_chat(messages),
+        lambda: llm.tokenize("the man and the sea"),
+        lambda: llm.detokenize([270, 271, 272]),
+        lambda: llm.embed("the man").tolist() == vector,
+    ]
+    expected = [call() for call in calls]
+    got = all_at_once(lambda number: calls[number % len(calls)]())
+    assert got == expected * (THREADS // len(calls))
+
+
+def test_a_tokenizer_is_shared_by_threads(tiny_model: Path) -> None:
+    tokenizer = trillm.Tokenizer(tiny_model)
+    text = "there was nothing in the end"
+    ids = tokenizer.encode(text)
+    got = all_at_once(lambda _: [(tokenizer.encode(text), tokenizer.decode(ids)) for _ in range(50)])
+    assert got == [[(ids, tokenizer.decode(ids))] * 50] * THREADS
+
+
+def test_models_are_loaded_and_closed_side_by_side(tiny_model: Path) -> None:
+    def live(_: int) -> list[int]:
+        with trillm.load(tiny_model, threads=1, parallel=2) as model:
+            return model.generate("the man", max_tokens=10, **GREEDY).token_ids
+
+    first, *others = all_at_once(live, threads=6)
+    assert isinstance(first, list)
+    assert len(first) == 10
+    assert others == [first] * 5
+
+
+def test_closing_ends_what_other_threads_wait_for(tiny_model: Path) -> None:
+    """Among them requests that run, and some that still queue: parallel is less than the threads."""
+    with endless(tiny_model, parallel=4) as model:
+
+        def use(number: int) -> object:
+            if number == 0:
+                # The endless ones have begun: this one, with precedence, ends after them or fails.
+                model.generate("the", max_tokens=50, priority=1, **GREEDY)
+                return model.close()
+            if number % 3 == 0:
+                return list(model.stream("the", **ENDLESS))
+            return model.generate("the", **ENDLESS)
+
+        closer, *users = all_at_once(use)
+    assert closer is None
+    assert {type(outcome) for outcome in users} == {Closed}
+
+
+def test_each_request_beside_a_close_is_answered_or_refused(tiny_model: Path) -> None:
+    outcomes: list[object] = []
+    for _ in range(10):
+        model = trillm.load(tiny_model, threads=1, parallel=2)
+
+        def use(number: int, model: trillm.Model = model) -> object:
+            return model.close() if number == 0 else model.generate("the", max_tokens=2, **GREEDY).token_ids
+
+        outcomes += all_at_once(use, threads=8)[1:]
+        model.close()
+    answers = [outcome for outcome in outcomes if isinstance(outcome, list)]
+    assert all(answer == answers[0] for answer in answers)
+    assert {type(outcome) for outcome in outcomes if not isinstance(outcome, list)} <= {Closed}
+
+
+def test_many_threads_may_close_at_once(tiny_model: Path) -> None:
+    model = trillm.load(tiny_model, threads=1)
+    assert all_at_once(lambda _: model.close()) == [None] * THREADS
+    with pytest.raises(Closed):
+        model.generate("the")
+
+
+def test_embedding_while_closing(tiny_model: Path) -> None:
+    for _ in range(5):
+        model = trillm.load(tiny_model, threads=1)
+
+        def use(number: int, model: trillm.Model = model) -> object:
+            return model.close() if number == 0 else model.embed(["the man"] * 50).shape
+
+        outcomes = all_at_once(use, threads=4)[1:]
+        assert all(outcome == (50, 64) or isinstance(outcome, Closed) for outcome in outcomes), outcomes

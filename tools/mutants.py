@@ -1,0 +1,72 @@
+"""Seeds known bugs into the lock-free code, one at a time, and checks that a loom model fails for each.
+
+A model that passes says little unless it is known what it would catch. Run by `just loom`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "crates" / "sched" / "src"
+
+# What is wrong, the file, the code, and the code with the bug.
+MUTANTS = [
+    ("a push that does not publish its node", "lockfree.rs", "head, node, Release, Relaxed", "head, node, Relaxed, Relaxed"),
+    ("a stack taken newest first", "lockfree.rs", "out[begin..].reverse();", ""),
+    ("an item published before it is written", "lockfree.rs", "tail.wrapping_add(1), Release", "tail.wrapping_add(1), Relaxed"),
+    ("a cell given back before it is read", "lockfree.rs", "head.wrapping_add(1), Release", "head.wrapping_add(1), Relaxed"),
+    (
+        "a writer that overruns the reader",
+        "lockfree.rs",
+        "== self.cells.len() {\n            return Err(value);",
+        "> self.cells.len() {\n            return Err(value);",
+    ),
+    ("a sleeper that does not look again", "wake.rs", "if self.state.compare_exchange(AWAKE, PARKED, SeqCst, SeqCst).is_ok() {", "self.state.store(PARKED, SeqCst);\n        {"),
+    ("a notification that does not wake", "wake.rs", "self.state.swap(NOTIFIED, SeqCst) == PARKED", "self.state.swap(NOTIFIED, SeqCst) == NOTIFIED"),
+    ("a reader that registers and does not look again", "stream.rs", "register(&self.channel.reader, waker);\n        // Again, for what came between the look and the registration.\n        self.channel.ring.len() > 0", "register(&self.channel.reader, waker);\n        false"),
+    ("a writer that does not look again after it said that it starves", "stream.rs", "fence(SeqCst);\n        self.room()", "false"),
+    ("a reader that makes room and tells nobody", "stream.rs", "if self.channel.flags.load(Relaxed) & STARVED != 0 {", "if false {"),
+    ("a cancellation that wakes nobody", "stream.rs", "self.channel.flags.fetch_or(CANCELLED, Release);\n            self.decoder.notify();", "self.channel.flags.fetch_or(CANCELLED, Release);"),
+    ("a piece that wakes nobody", "stream.rs", "if !lazy ||", "if lazy &&"),
+    ("a dropped writer that says nothing", "stream.rs", "if !self.finished {", "if false {"),
+]
+
+
+def main() -> int:
+    """Returns 0 if every bug is caught."""
+    copy = ROOT / "target" / "mutants"
+    shutil.rmtree(copy, ignore_errors=True)
+    ignored = shutil.ignore_patterns("target", ".git", "*.so", "__pycache__")
+    shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
+    environment = {
+        **os.environ,
+        "CARGO_TARGET_DIR": str(ROOT / "target" / "loom"),
+        "RUSTFLAGS": "--cfg loom",
+        "LOOM_MAX_PREEMPTIONS": "2",
+    }
+    command = ["timeout", "60", "cargo", "test", "-q", "-p", "trillm-sched", "--lib"]
+    survivors = []
+    for what, name, code, bug in MUTANTS:
+        original = (SOURCES / name).read_text(encoding="utf-8")
+        if original.count(code) != 1:
+            sys.exit(f"{name} has {original.count(code)} places for the mutant «{what}», expected one")
+        mutated = copy / "crates" / "sched" / "src" / name
+        mutated.write_text(original.replace(code, bug), encoding="utf-8")
+        answer = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+        mutated.write_text(original, encoding="utf-8")
+        if "error: could not compile" in answer.stderr:
+            sys.exit(f"the mutant «{what}» does not compile:\n{answer.stderr}")
+        caught = answer.returncode != 0
+        print(f"{'caught  ' if caught else 'SURVIVED'} {what}", flush=True)
+        if not caught:
+            survivors.append(what)
+    return len(survivors)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
