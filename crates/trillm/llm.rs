@@ -12,6 +12,7 @@ use trillm_formats::inspect;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, Message, RenderOptions};
 
+use crate::prompt::with_system;
 use crate::{Generation, Prompt, Result, engines};
 
 /// How to open a model. The defaults work.
@@ -25,6 +26,8 @@ pub struct OpenOptions {
     pub session: SessionOptions,
     /// How requests are queued.
     pub scheduler: SchedulerOptions,
+    /// The system message of chats that have none; `None` leaves that to the model's template.
+    pub system: Option<String>,
 }
 
 /// A model file, loaded. Any number of threads may use it at once; their requests run as one batch.
@@ -41,7 +44,7 @@ pub struct Llm {
 impl Llm {
     /// Loads the model file at `path`: reads and checks its header, picks the engine, loads, starts the decode thread.
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
-        let info = inspect(path)?;
+        let info = ModelInfo { system: options.system, ..inspect(path)? };
         let engine = engines::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
         let model = engine.load(path, info, &options.load)?;
         Self::serve(model, options.session, options.scheduler)
@@ -80,7 +83,7 @@ impl Llm {
     /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed), or the chat template's.
     pub fn generate(&self, prompt: Prompt<'_>, request: Request) -> Result<Generation> {
         let tokenizer = self.model.tokenizer();
-        let tokens = prompt.encode(tokenizer, || self.chat_format())?;
+        let tokens = prompt.encode(tokenizer, self.system(), || self.chat_format())?;
         let ready = request.prepare(tokens, self.limits().context, tokenizer.vocabulary())?;
         Ok(Generation::new(self.scheduler.submit(ready)?))
     }
@@ -99,10 +102,15 @@ impl Llm {
 
     /// The text that a chat prompt is tokenised from; `template` replaces the model's own.
     pub fn render_chat(&self, messages: &[Message], options: &RenderOptions, template: Option<&str>) -> Result<String> {
+        let messages = with_system(messages, self.system());
         Ok(match template {
-            Some(_) => ChatFormat::new(template, self.model.tokenizer())?.render(messages, options)?,
-            None => self.chat_format()?.render(messages, options)?,
+            Some(_) => ChatFormat::new(template, self.model.tokenizer())?.render(&messages, options)?,
+            None => self.chat_format()?.render(&messages, options)?,
         })
+    }
+
+    fn system(&self) -> Option<&str> {
+        self.info().system.as_deref()
     }
 
     /// One vector for each text, back to back, of length 1 if `normalize`; and the width of a vector. `None` pools as

@@ -1,5 +1,7 @@
 //! What generation starts from.
 
+use std::borrow::Cow;
+
 use trillm_core::{Token, Tokenizer};
 use trillm_text::{ChatFormat, Message, RenderOptions};
 
@@ -41,10 +43,11 @@ impl<'a> Prompt<'a> {
         Self::Chat { messages, options, template: None }
     }
 
-    /// The tokens of this prompt; `own` is the model's own chat format.
+    /// The tokens of this prompt; `system` is for chats that have none, `own` the model's own chat format.
     pub(crate) fn encode<'f>(
         &self,
         tokenizer: &dyn Tokenizer,
+        system: Option<&str>,
         own: impl FnOnce() -> Result<&'f ChatFormat>,
     ) -> Result<Vec<Token>> {
         match *self {
@@ -54,10 +57,23 @@ impl<'a> Prompt<'a> {
                 Ok(tokens)
             }
             Self::Tokens(tokens) => Ok(tokens.to_vec()),
-            Self::Chat { messages, options, template: Some(template) } => {
-                Ok(ChatFormat::new(Some(template), tokenizer)?.encode(tokenizer, messages, options)?)
+            Self::Chat { messages, options, template } => {
+                let messages = with_system(messages, system);
+                Ok(match template {
+                    Some(_) => ChatFormat::new(template, tokenizer)?.encode(tokenizer, &messages, options)?,
+                    None => own()?.encode(tokenizer, &messages, options)?,
+                })
             }
-            Self::Chat { messages, options, template: None } => Ok(own()?.encode(tokenizer, messages, options)?),
         }
+    }
+}
+
+/// `messages`, after the message `system` if there is one and they have none.
+pub(crate) fn with_system<'a>(messages: &'a [Message], system: Option<&str>) -> Cow<'a, [Message]> {
+    match (messages.first(), system) {
+        (Some(first), Some(system)) if !matches!(first.role(), "system" | "developer") => {
+            [Message::new("system", system)].into_iter().chain(messages.iter().cloned()).collect()
+        }
+        _ => Cow::Borrowed(messages),
     }
 }

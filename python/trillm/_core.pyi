@@ -50,6 +50,7 @@ class ModelInfo:
     layers: int
     vocabulary: int
     chat_template: str | None
+    system: str | None
     pooling: str | None
     license: str | None
     engine: str
@@ -248,3 +249,9 @@ class Reference:
     def pinned(self) -> list[tuple[str, str, int]]: ...
     @property
     def licence(self) -> str | None: ...
+    @property
+    def system(self) -> str | None: ...
+    @property
+    def temperature(self) -> float | None: ...
+    @property
+    def top_p(self) -> float | None: ...

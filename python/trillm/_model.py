@@ -33,7 +33,9 @@ def load(reference: str | PathLike[str], **params: Unpack[LoadParams]) -> Model:
     # Imported here: a program that only wants a tokenizer should not pay for the downloads' modules.
     from trillm.hub import fetch
 
-    return Model(fetch(fspath(reference)), **params)
+    path = fetch(fspath(reference))
+    params.setdefault("system", _core.Reference(fspath(reference)).system)
+    return Model(path, **params)
 
 
 class Model:
@@ -49,8 +51,9 @@ class Model:
         finally:
             _logs.forward()
 
+    # A text is a sequence of texts too, but never taken for one: the first that matches counts.
     @overload
-    def generate(self, prompt: str, **params: Unpack[GenerateParams]) -> Completion: ...
+    def generate(self, prompt: str, **params: Unpack[GenerateParams]) -> Completion: ...  # type: ignore[overload-overlap]
     @overload
     def generate(self, prompt: Sequence[str], **params: Unpack[GenerateParams]) -> list[Completion]: ...
     @overload
@@ -136,7 +139,7 @@ class Model:
         return self._core.context
 
     def stats(self) -> dict[str, int]:
-        """Counters of the scheduler: `waiting`, `running`, `steps`, `generated_tokens`, …"""
+        """Counters of the scheduler: `waiting`, `running`, `steps`, `generated_tokens` and so on."""
         return self._core.stats()
 
     def close(self) -> None:

@@ -23,13 +23,15 @@ __all__ = ["AsyncStream", "collect"]
 
 
 class _Doorbell:
-    """One loop's socket, and the futures of those that wait for it to ring."""
+    """One loop's socket, and the futures of those that wait for it to ring.
 
-    __slots__ = ("_bell", "_loop", "_waiting", "__weakref__")
+    It does not hold the loop, or both would stay for ever: `_doorbells` holds it for as long as there is the loop.
+    """
+
+    __slots__ = ("__weakref__", "_bell", "_waiting")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._bell = _core.Doorbell()
-        self._loop = loop
         self._waiting: set[Future[None]] = set()
         loop.add_reader(self._bell.fileno(), self._rang)
 
@@ -42,11 +44,13 @@ class _Doorbell:
 
     async def next(self, stream: Stream) -> Piece | None:
         """The stream's next piece, or `None` after the last."""
+        from asyncio import get_running_loop
+
         while True:
             ready, piece = stream.poll(self._bell)
             if ready:
                 return piece
-            future = self._loop.create_future()
+            future = get_running_loop().create_future()
             self._waiting.add(future)
             try:
                 await future
@@ -68,7 +72,7 @@ def _doorbell() -> _Doorbell:
 
 
 class AsyncStream:
-    """Pieces of a running request, for `async for`. Closing it, or cancelling the task that waits, cancels the request."""
+    """Pieces of a running request, for `async for`. Closing it cancels the request; so does cancelling who waits."""
 
     __slots__ = ("_stream",)
 

@@ -48,6 +48,8 @@ class LoadParams(TypedDict, total=False):
     """Requests that may wait; one more raises `Overloaded`. Default 512."""
     prompt_chunk: int
     """Prompt tokens in a step in which others generate: bounds the pause a long prompt makes for them. Default 64."""
+    system: str | None
+    """The system message of chats that have none. Default: what the alias recommends, else the template's own."""
     progress: Callable[[float], object] | None
     """Called with the share loaded, 0 to 1. Returning `False` cancels the load."""
 

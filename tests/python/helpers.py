@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import trillm
-from trillm.types import GenerateParams
 
 LETTERS: dict[int, float] = dict.fromkeys(range(261), -math.inf)
 """Forbids the tiny model everything but letters and words: no control tokens, no bytes that are no text."""
 
-GREEDY: GenerateParams = {"temperature": 0, "ignore_eos": True, "logit_bias": LETTERS}
+GREEDY: dict[str, Any] = {"temperature": 0, "ignore_eos": True, "logit_bias": LETTERS}
 """Makes the tiny model's answer readable, and the same each time."""
 
-SAMPLED: GenerateParams = {"temperature": 1, "ignore_eos": True, "logit_bias": LETTERS}
+SAMPLED: dict[str, Any] = {"temperature": 1, "ignore_eos": True, "logit_bias": LETTERS}
 """As `GREEDY`, but by chance."""
 
-ENDLESS: GenerateParams = GREEDY
+ENDLESS: dict[str, Any] = GREEDY
 """For a model from `endless`: generates for longer than any test takes."""
 
 

@@ -73,7 +73,8 @@ def test_a_tokenizer_is_shared_by_threads(tiny_model: Path) -> None:
 def test_models_are_loaded_and_closed_side_by_side(tiny_model: Path) -> None:
     def live(_: int) -> list[int]:
         with trillm.load(tiny_model, threads=1, parallel=2) as model:
-            return model.generate("the man", max_tokens=10, **GREEDY).token_ids
+            ids: list[int] = model.generate("the man", max_tokens=10, **GREEDY).token_ids
+            return ids
 
     first, *others = all_at_once(live, threads=6)
     assert isinstance(first, list)
@@ -89,7 +90,8 @@ def test_closing_ends_what_other_threads_wait_for(tiny_model: Path) -> None:
             if number == 0:
                 # The endless ones have begun: this one, with precedence, ends after them or fails.
                 model.generate("the", max_tokens=50, priority=1, **GREEDY)
-                return model.close()
+                model.close()
+                return None
             if number % 3 == 0:
                 return list(model.stream("the", **ENDLESS))
             return model.generate("the", **ENDLESS)
@@ -105,7 +107,10 @@ def test_each_request_beside_a_close_is_answered_or_refused(tiny_model: Path) ->
         model = trillm.load(tiny_model, threads=1, parallel=2)
 
         def use(number: int, model: trillm.Model = model) -> object:
-            return model.close() if number == 0 else model.generate("the", max_tokens=2, **GREEDY).token_ids
+            if number == 0:
+                model.close()
+                return None
+            return model.generate("the", max_tokens=2, **GREEDY).token_ids
 
         outcomes += all_at_once(use, threads=8)[1:]
         model.close()
@@ -116,7 +121,11 @@ def test_each_request_beside_a_close_is_answered_or_refused(tiny_model: Path) ->
 
 def test_many_threads_may_close_at_once(tiny_model: Path) -> None:
     model = trillm.load(tiny_model, threads=1)
-    assert all_at_once(lambda _: model.close()) == [None] * THREADS
+
+    def close(_: int) -> None:
+        model.close()
+
+    assert all_at_once(close) == [None] * THREADS
     with pytest.raises(Closed):
         model.generate("the")
 
@@ -126,7 +135,10 @@ def test_embedding_while_closing(tiny_model: Path) -> None:
         model = trillm.load(tiny_model, threads=1)
 
         def use(number: int, model: trillm.Model = model) -> object:
-            return model.close() if number == 0 else model.embed(["the man"] * 50).shape
+            if number == 0:
+                model.close()
+                return None
+            return model.embed(["the man"] * 50).shape
 
         outcomes = all_at_once(use, threads=4)[1:]
         assert all(outcome == (50, 64) or isinstance(outcome, Closed) for outcome in outcomes), outcomes

@@ -51,6 +51,8 @@ pub struct ModelInfo {
     pub vocabulary: u32,
     /// The model's chat template (Jinja), if it has one.
     pub chat_template: Option<String>,
+    /// The system message given to chats that have none; `None` leaves that to the template.
+    pub system: Option<String>,
     /// Pooling for embeddings: what the file asks for.
     pub pooling: Option<Pooling>,
     /// Licence, as the file says it.

@@ -41,10 +41,12 @@ impl LlamaSession {
         if !pooled && !context.has_memory() {
             return Err(unsupported("text generation"));
         }
+        // llama.cpp rounds up; a sequence is still held to what was asked for.
         let cells = context.cells();
+        let longest = params::positions(model).map_or(cells, |most| most.min(cells));
         let limits = Limits {
             slots: options.parallel,
-            context: params::positions(model).map_or(cells, |most| most.min(cells)),
+            context: options.context.map_or(longest, |asked| asked.min(longest)),
             cells,
             tokens_per_step: context.tokens_per_step(),
             row,

@@ -58,6 +58,8 @@ model_info! {
     vocabulary: u32 = |info: &Info| info.vocabulary,
     /// The model's chat template (Jinja), if it has one.
     chat_template: Option<String> = |info: &Info| info.chat_template.clone(),
+    /// The system message given to chats that have none; `None` leaves that to the template.
+    system: Option<String> = |info: &Info| info.system.clone(),
     /// Pooling for embeddings, if the file asks for one.
     pooling: Option<&'static str> = |info: &Info| info.pooling.map(trillm::Pooling::name),
     /// Licence, as the file says it.

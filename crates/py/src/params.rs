@@ -153,13 +153,14 @@ pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<OpenO
 
 fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
     const POSITIVE: &str = "a whole number, 1 or more";
-    let OpenOptions { engine, load, session, scheduler } = options;
+    let OpenOptions { engine, load, session, scheduler, system } = options;
     let positive = || {
         let n: u32 = get(name, value, POSITIVE)?;
         if n == 0 { Err(invalid(name, "0", POSITIVE)) } else { Ok(n) }
     };
     match name {
         "engine" => *engine = Some(get(name, value, "an engine's name")?),
+        "system" => *system = Some(get(name, value, "a text")?),
         "context" => session.context = Some(positive()?),
         "parallel" => session.parallel = positive()?,
         "threads" => session.threads = Some(positive()?),

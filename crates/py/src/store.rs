@@ -213,6 +213,12 @@ pub(crate) struct Reference {
     pinned: Vec<(&'static str, &'static str, u64)>,
     /// Of an alias: SPDX name of the licence.
     licence: Option<&'static str>,
+    /// Of an alias for a model that chats: the system message of a chat that has none.
+    system: Option<&'static str>,
+    /// Likewise: the temperature to chat at.
+    temperature: Option<f32>,
+    /// Likewise: the probability mass to choose from.
+    top_p: Option<f32>,
 }
 
 #[pymethods]
@@ -232,7 +238,20 @@ impl Reference {
             source.map_or((None, None, None), |pypi| (Some(pypi.package), pypi.version, pypi.file));
         let pinned = alias.map_or(&[][..], |alias| alias.files);
         let pinned = pinned.iter().map(|file| (file.name, file.sha256, file.size)).collect();
-        Ok(Self { kind, text, local, package, version, file, pinned, licence: alias.map(|alias| alias.licence) })
+        let chat = alias.and_then(|alias| alias.chat);
+        Ok(Self {
+            kind,
+            text,
+            local,
+            package,
+            version,
+            file,
+            pinned,
+            licence: alias.map(|alias| alias.licence),
+            system: chat.map(|chat| chat.system),
+            temperature: chat.map(|chat| chat.temperature),
+            top_p: chat.map(|chat| chat.top_p),
+        })
     }
 
     fn __repr__(&self) -> String {

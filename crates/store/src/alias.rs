@@ -5,7 +5,7 @@
 use crate::Pypi;
 
 /// A short name, what it stands for, and the files it must yield.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Alias {
     /// The short name.
     pub name: &'static str,
@@ -19,6 +19,19 @@ pub struct Alias {
     pub files: &'static [PinnedFile],
     /// SPDX name of the weights' licence.
     pub licence: &'static str,
+    /// How it chats best; `None` for models that do not chat.
+    pub chat: Option<ChatDefaults>,
+}
+
+/// What a chat starts from unless the user says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChatDefaults {
+    /// The system message of a chat that has none.
+    pub system: &'static str,
+    /// The temperature.
+    pub temperature: f32,
+    /// The probability mass to choose from.
+    pub top_p: f32,
 }
 
 /// A file whose content is known beforehand.
@@ -130,6 +143,7 @@ pub const ALIASES: &[Alias] = &[
             },
         ],
         licence: "Apache-2.0",
+        chat: None,
     },
     Alias {
         name: "smollm2",
@@ -142,6 +156,9 @@ pub const ALIASES: &[Alias] = &[
             size: 98_362_432,
         }],
         licence: "Apache-2.0",
+        // Sampling as its authors recommend. The system message that its template would put in tips these four-bit
+        // weights into repeating themselves; without one they answer (docs/decisions/006-alias-defaults.md).
+        chat: Some(ChatDefaults { system: "", temperature: 0.2, top_p: 0.9 }),
     },
 ];
 

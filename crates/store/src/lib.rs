@@ -30,7 +30,7 @@ mod snapshot;
 mod staging;
 mod store;
 
-pub use alias::{ALIASES, Alias, PinnedFile};
+pub use alias::{ALIASES, Alias, ChatDefaults, PinnedFile};
 pub use digest::Digest;
 pub use error::{Error, Result};
 pub use lock::Lock;

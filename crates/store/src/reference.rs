@@ -5,7 +5,7 @@ use std::{fmt, path::Path, path::PathBuf, str::FromStr};
 use crate::{Alias, Error, FileName};
 
 /// What a model is asked for by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Reference {
     /// A short name: `smollm2`.
     Alias(&'static Alias),

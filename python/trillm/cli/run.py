@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import trillm
+from trillm._core import Reference
 from trillm.cli import chat, progress
 from trillm.cli.output import UsageError, failing_clearly, print_json, say
 from trillm.errors import ChatTemplateError
 
 if TYPE_CHECKING:
     from trillm import Completion, Model
-    from trillm.types import GenerateParams
+    from trillm.types import GenerateParams, LoadParams
 
 __all__ = ["command"]
 
@@ -48,9 +49,17 @@ def command(
         ),
     ] = None,
     temperature: Annotated[
-        float, typer.Option(min=0, metavar="F", help="0 always takes the most probable token.")
-    ] = 0.7,
-    top_p: Annotated[float, typer.Option(min=0, max=1, metavar="F", help="Probability mass to choose from.")] = 0.95,
+        float | None,
+        typer.Option(
+            min=0, metavar="F", help="0 always takes the most probable token.", show_default="the alias's, else 0.7"
+        ),
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="F", help="Probability mass to choose from.", show_default="the alias's, else 0.95"
+        ),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=0, metavar="N", help="Choose among so many tokens; 0 is all.")] = 0,
     min_p: Annotated[
         float,
@@ -88,8 +97,6 @@ def command(
         raise UsageError("--system is part of a chat template, which --raw leaves out")
     params: GenerateParams = {
         "max_tokens": max_tokens,
-        "temperature": temperature,
-        "top_p": top_p,
         "top_k": top_k,
         "min_p": min_p,
         "seed": seed,
@@ -97,10 +104,14 @@ def command(
         "ignore_eos": ignore_eos,
     }
     with failing_clearly(as_json=as_json):
+        advice = Reference(model)
+        params["temperature"] = _first(temperature, advice.temperature, 0.7)
+        params["top_p"] = _first(top_p, advice.top_p, 0.95)
         text = _prompt(prompt)
         if text is None and (raw or as_json or not sys.stdout.isatty()):
             raise UsageError("no PROMPT: give one, or pipe it in")
-        with _load(model, engine=engine, context=context, threads=threads) as llm:
+        options: LoadParams = {"engine": engine, "context": context, "threads": threads, "system": advice.system}
+        with _load(model, options) as llm:
             if not raw and llm.info.chat_template is None:
                 raise ChatTemplateError(
                     f"{llm.info.name} has no chat template", "no_chat_template", "--raw continues PROMPT as it stands"
@@ -141,14 +152,19 @@ def _prompt(argument: str | None) -> str | None:
     return text
 
 
-def _load(reference: str, *, engine: str, context: int | None, threads: int | None) -> Model:
+def _first(*values: float | None) -> float:
+    """The first that is there."""
+    return next(value for value in values if value is not None)
+
+
+def _load(reference: str, options: LoadParams) -> Model:
     from trillm.hub import fetch
 
     with progress.downloading() as report:
         path = fetch(reference, progress=report)
     with progress.loading() as report_load:
         # One request at a time needs no room for others.
-        return trillm.Model(path, engine=engine, context=context, threads=threads, parallel=1, progress=report_load)
+        return trillm.Model(path, **options, parallel=1, progress=report_load)
 
 
 def _document(llm: Model, completion: Completion) -> dict[str, object]:

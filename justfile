@@ -1,0 +1,62 @@
+# Every command of the project; CI runs the same ones. `just --list` names them.
+
+# Tools that the machine lacks are in target/build-tools, put there by `just tools` or by `pip install .`.
+export PATH := justfile_directory() / "target/build-tools/bin" + ":" + env("PATH")
+
+python := env("PYTHON", "python")
+
+# Lists the commands.
+default:
+    @just --list
+
+# Puts the native build tools in place for plain cargo; pip does it by itself.
+tools:
+    @echo "== build tools"
+    {{ python }} tools/build_backend.py
+
+# Builds the extension and puts it beside the Python sources, for work on either.
+dev: tools
+    cargo build --locked -p trillm-py
+    cp target/debug/lib_core.so python/trillm/_core.abi3.so
+
+# Formats everything.
+fmt:
+    cargo fmt
+    {{ python }} -m ruff format
+    {{ python }} -m ruff check --fix
+
+# Everything that can be said of the code without running it.
+lint: tools
+    @echo "== lint: Rust"
+    cargo fmt --check
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+    @echo "== lint: Python"
+    {{ python }} -m ruff format --check
+    {{ python }} -m ruff check
+    {{ python }} -m mypy
+
+# Unit, property, conformance and integration tests of every crate.
+test-rust: tools
+    @echo "== test: Rust"
+    cargo test --locked --workspace
+
+# Loom models of the lock-free parts, then seeded bugs that the models must catch.
+loom:
+    @echo "== test: loom models"
+    CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --locked -p trillm-sched --lib
+    @echo "== test: seeded bugs"
+    {{ python }} tools/mutants.py
+
+# Python tests, on the installed package.
+test-py:
+    @echo "== test: Python"
+    {{ python }} -m pytest
+
+# What CI runs.
+test: lint test-rust loom test-py
+    @echo "== all tests done"
+
+# Benchmarks by name (see benches/README.md); builds the peers on first use.
+bench *names:
+    {{ python }} benches/run.py {{ names }}

@@ -1,0 +1,273 @@
+"""asyncio: many tasks, tasks that are cancelled, loops that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trillm
+from trillm.errors import Closed, ContextOverflow, InvalidRequest
+
+from .helpers import ENDLESS, GREEDY, SAMPLED, endless, idle
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+async def running(model: trillm.Model, count: int = 1) -> None:
+    """Lets other tasks run until so many requests hold a slot."""
+    while model.stats()["running"] < count:
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def heart() -> AsyncIterator[list[int]]:
+    """Counts how often the loop gets round while the block runs."""
+    beats = [0]
+
+    async def beat() -> None:
+        while True:
+            beats[0] += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(beat())
+    yield beats
+    task.cancel()
+
+
+def test_the_same_as_without_asyncio(llm: trillm.Model) -> None:
+    async def main() -> None:
+        said = await llm.agenerate("the man", max_tokens=40, **GREEDY)
+        assert said.token_ids == llm.generate("the man", max_tokens=40, **GREEDY).token_ids
+        answered = await llm.achat(MESSAGES, max_tokens=20, **GREEDY)
+        assert answered.token_ids == llm.chat(MESSAGES, max_tokens=20, **GREEDY).token_ids
+        pieces = [piece async for piece in llm.astream("the man", max_tokens=40, **GREEDY)]
+        assert [piece.token_id for piece in pieces] == said.token_ids
+        assert "".join(piece.text for piece in pieces) == said.text
+        pieces = [piece async for piece in llm.achat_stream(MESSAGES, max_tokens=20, **GREEDY)]
+        assert "".join(piece.text for piece in pieces) == answered.text
+
+    asyncio.run(main())
+
+
+def test_the_completion_is_there_at_the_end(llm: trillm.Model) -> None:
+    async def main() -> None:
+        stream = llm.astream("the man", max_tokens=5, **GREEDY)
+        await anext(stream)
+        assert stream.completion is None
+        assert len([piece async for piece in stream]) == 4
+        assert stream.completion is not None
+        assert stream.completion.usage.completion_tokens == 5
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+    asyncio.run(main())
+
+
+def test_many_tasks(llm: trillm.Model) -> None:
+    async def stream(number: int) -> list[int | None]:
+        return [piece.token_id async for piece in llm.astream(f"w{number} the", max_tokens=10, seed=number, **SAMPLED)]
+
+    async def main() -> list[list[int | None]]:
+        return await asyncio.gather(*map(stream, range(100)))
+
+    expected = [llm.generate(f"w{n} the", max_tokens=10, seed=n, **SAMPLED).token_ids for n in range(100)]
+    assert asyncio.run(main()) == expected
+
+
+def test_errors_come_with_the_call(llm: trillm.Model) -> None:
+    async def main() -> None:
+        with pytest.raises(ContextOverflow):
+            await llm.agenerate("the", max_tokens=10**6)
+        with pytest.raises(InvalidRequest):
+            llm.astream("the", temperature=-1)
+        with pytest.raises(TypeError):
+            await llm.achat(MESSAGES, maxtokens=1)  # type: ignore[call-arg]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("call", ["agenerate", "astream", "achat"])
+def test_cancelling_a_task_frees_its_slot(tiny_model: Path, call: str) -> None:
+    async def use(model: trillm.Model) -> None:
+        if call == "agenerate":
+            await model.agenerate("the", **ENDLESS)
+        elif call == "achat":
+            await model.achat(MESSAGES, **ENDLESS)
+        else:
+            async for _ in model.astream("the", **ENDLESS):
+                pass
+
+    async def main(model: trillm.Model) -> None:
+        task = asyncio.create_task(use(model))
+        await running(model)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        # There is only one slot.
+        assert (await model.agenerate("and", max_tokens=3, **GREEDY)).finish_reason == "length"
+
+    with endless(tiny_model, parallel=1) as model:
+        asyncio.run(main(model))
+        assert idle(model)
+        assert model.stats()["cancelled"] == 1
+
+
+def test_cancelling_one_task_does_not_change_the_others(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> list[list[int]]:
+        kept = [asyncio.create_task(model.agenerate("the man", max_tokens=100, seed=n, **SAMPLED)) for n in range(4)]
+        doomed = [asyncio.create_task(model.agenerate("the", **ENDLESS)) for _ in range(4)]
+        await running(model, 8)
+        for task in doomed:
+            task.cancel()
+        return [(await task).token_ids for task in kept]
+
+    with endless(tiny_model) as model:
+        alone = [model.generate("the man", max_tokens=100, seed=n, **SAMPLED).token_ids for n in range(4)]
+        assert asyncio.run(main(model)) == alone
+        assert idle(model)
+
+
+def test_a_timeout_frees_the_slot(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(model.agenerate("the", **ENDLESS), 0.2)
+
+    with endless(tiny_model) as model:
+        asyncio.run(main(model))
+        assert idle(model)
+
+
+def test_closing_a_stream_frees_the_slot(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> None:
+        stream = model.astream("the", **ENDLESS)
+        await anext(stream)
+        await stream.aclose()
+        await stream.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+        assert stream.completion is None
+
+    with endless(tiny_model) as model:
+        asyncio.run(main(model))
+        assert idle(model)
+
+
+def test_an_error_in_the_body_frees_the_slot(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> None:
+        async with model.astream("the", **ENDLESS) as stream:
+            async for _ in stream:
+                raise ZeroDivisionError
+
+    async def without_a_block(model: trillm.Model) -> None:
+        # It is not even needed: dropping a stream cancels it.
+        async for _ in model.astream("the", **ENDLESS):
+            raise ZeroDivisionError
+
+    with endless(tiny_model) as model:
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(main(model))
+        assert idle(model)
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(without_a_block(model))
+        gc.collect()
+        assert idle(model)
+
+
+def test_the_loop_goes_round_meanwhile(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> None:
+        async with heart() as beats:
+            await model.agenerate("the", max_tokens=200, **GREEDY)
+            assert beats[0] > 10
+            before = beats[0]
+            assert len([piece async for piece in model.astream("the", max_tokens=200, **GREEDY)]) == 200
+            assert beats[0] > before + 10
+
+    with endless(tiny_model) as model:
+        asyncio.run(main(model))
+
+
+def test_two_loops_in_two_threads(llm: trillm.Model) -> None:
+    async def ask(number: int) -> list[list[int]]:
+        tasks = [llm.agenerate("the man", max_tokens=20, seed=number + n, **SAMPLED) for n in range(5)]
+        return [completion.token_ids for completion in await asyncio.gather(*tasks)]
+
+    expected = [asyncio.run(ask(number)) for number in (0, 100)]
+    got: dict[int, list[list[int]]] = {}
+    threads = [threading.Thread(target=lambda n=n: got.update({n: asyncio.run(ask(n))})) for n in (0, 100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [got[0], got[100]] == expected
+
+
+def test_one_loop_after_another(llm: trillm.Model) -> None:
+    async def ask() -> list[int]:
+        return (await llm.agenerate("the man", max_tokens=9, **GREEDY)).token_ids
+
+    assert asyncio.run(ask()) == asyncio.run(ask()) == asyncio.run(ask(), debug=True)
+
+
+def test_loops_leave_nothing_behind(llm: trillm.Model) -> None:
+    """Neither sockets nor themselves."""
+
+    async def ask() -> None:
+        await llm.agenerate("the man", max_tokens=3, **GREEDY)
+
+    def descriptors() -> int:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - faster, and opens no more than one.
+
+    asyncio.run(ask())
+    before = descriptors()
+    for _ in range(20):
+        asyncio.run(ask())
+    assert descriptors() <= before
+
+
+def test_a_stream_outlives_its_loop(tiny_model: Path) -> None:
+    """It can be read on in another one, or closed."""
+
+    async def begin(model: trillm.Model) -> tuple[trillm.AsyncStream, int | None]:
+        stream = model.astream("the", max_tokens=600, **GREEDY)
+        return stream, (await anext(stream)).token_id
+
+    async def end(stream: trillm.AsyncStream) -> list[int | None]:
+        return [piece.token_id async for piece in stream]
+
+    with endless(tiny_model) as model:
+        stream, first = asyncio.run(begin(model))
+        expected = model.generate("the", max_tokens=600, **GREEDY).token_ids
+        assert [first, *asyncio.run(end(stream))] == expected
+
+
+def test_closing_the_model_ends_what_waits(tiny_model: Path) -> None:
+    async def main() -> None:
+        async with trillm.load(tiny_model, context=65536, threads=1) as model:
+            tasks = [asyncio.create_task(model.agenerate("the", **ENDLESS)) for _ in range(10)]
+            await running(model, 8)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {Closed}
+
+    asyncio.run(main())
+
+
+def test_two_tasks_share_a_stream(llm: trillm.Model) -> None:
+    """As with a queue: each piece goes to one of them, and both end."""
+
+    async def read(stream: trillm.AsyncStream) -> list[int | None]:
+        return [piece.token_id async for piece in stream]
+
+    async def main() -> list[int | None]:
+        stream = llm.astream("the man", max_tokens=50, **GREEDY)
+        first, second = await asyncio.wait_for(asyncio.gather(read(stream), read(stream)), 30)
+        return first + second
+
+    expected: list[int | None] = list(llm.generate("the man", max_tokens=50, **GREEDY).token_ids)
+    assert sorted(map(str, asyncio.run(main()))) == sorted(map(str, expected))

@@ -1,0 +1,107 @@
+"""Tokenizers: llama.cpp's own vectors, and there and back again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trillm
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trillm.errors import ModelNotFound
+
+VOCABULARIES = ["bert-bge", "falcon", "gpt-2", "llama-spm", "phi-3"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> trillm.Tokenizer:
+    """Falls back on bytes: it has tokens for any text."""
+    return trillm.Tokenizer(tiny_model)
+
+
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_llama_cpps_vectors(shared: Path, name: str) -> None:
+    path = shared / "tokenizers" / f"ggml-vocab-{name}.gguf"
+    tokenizer = trillm.Tokenizer(path)
+    texts = path.with_name(path.name + ".inp").read_bytes().decode().split("\n__ggml_vocab_test__\n")
+    lines = path.with_name(path.name + ".out").read_text().splitlines()
+    expected = [[int(number) for number in line.split()] for line in lines]
+    # The last text is empty, and has no line.
+    assert len(texts) == len(expected) + 1 > 40
+    got = [tokenizer.encode(text, add_special=False, parse_special=False) for text in texts]
+    assert dict(zip(texts, got, strict=True)) == dict(zip(texts, [*expected, []], strict=True))
+
+
+@pytest.mark.parametrize("name", ["falcon", "gpt-2", "llama-spm", "phi-3"])
+def test_there_and_back(shared: Path, name: str) -> None:
+    path = shared / "tokenizers" / f"ggml-vocab-{name}.gguf"
+    tokenizer = trillm.Tokenizer(path)
+    for text in path.with_name(path.name + ".inp").read_bytes().decode().split("\n__ggml_vocab_test__\n"):
+        back = tokenizer.decode(tokenizer.encode(text, add_special=False))
+        # SentencePiece begins a text with a space of its own.
+        assert back in (text, " " + text)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text())
+def test_any_text_there_and_back(tokenizer: trillm.Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text, add_special=False)
+    assert set(ids) <= set(range(tokenizer.vocabulary))
+    assert tokenizer.decode(ids) == text
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(alphabet="<|im_startend>s/ ab\n"))
+def test_control_tokens_only_if_asked_for(tokenizer: trillm.Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text, add_special=False)
+    assert not {1, 2, 259, 260} & set(ids)
+    assert tokenizer.decode(ids) == text
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ids=st.lists(st.integers(0, 299)))
+def test_any_ids_have_a_text(tokenizer: trillm.Tokenizer, ids: list[int]) -> None:
+    assert isinstance(tokenizer.decode(ids), str)
+
+
+def test_special_tokens(tokenizer: trillm.Tokenizer) -> None:
+    assert (tokenizer.bos, tokenizer.eos, tokenizer.vocabulary) == (1, 2, 300)
+    assert tokenizer.encode("") == [1]
+    assert tokenizer.encode("", add_special=False) == []
+    assert tokenizer.encode("<|im_end|>", parse_special=True) == [1, 260]
+    assert tokenizer.encode("<|im_end|>", True, True) == [1, 260]
+
+
+def test_a_model_says_the_same(tokenizer: trillm.Tokenizer, llm: trillm.Model) -> None:
+    for text in ("the man", "", "a<|im_end|>", "Größe 😀"):
+        assert llm.tokenize(text) == tokenizer.encode(text)
+        assert llm.tokenize(text, parse_special=True) == tokenizer.encode(text, parse_special=True)
+        assert llm.tokenize(text, add_special=False) == tokenizer.encode(text, add_special=False)
+        ids = llm.tokenize(text, add_special=False)
+        assert llm.detokenize(ids) == tokenizer.decode(ids) == text
+
+
+def test_half_a_character_is_marked(tokenizer: trillm.Tokenizer) -> None:
+    ids = tokenizer.encode("😀", add_special=False)
+    assert len(ids) == 4
+    assert tokenizer.decode(ids[:3]) == "\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("ids", [[300], [2**32 - 1]])
+def test_ids_outside_the_vocabulary_have_no_text(tokenizer: trillm.Tokenizer, ids: list[int]) -> None:
+    assert tokenizer.decode(ids) == ""
+
+
+def test_what_is_no_text(tokenizer: trillm.Tokenizer) -> None:
+    with pytest.raises(TypeError):
+        tokenizer.encode(7)  # type: ignore[arg-type]
+    with pytest.raises(UnicodeEncodeError):
+        tokenizer.encode("\ud800")
+    with pytest.raises((TypeError, OverflowError)):
+        tokenizer.decode([-1])
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        trillm.Tokenizer(tmp_path / "none.gguf")
+    assert "none.gguf" in str(caught.value)
