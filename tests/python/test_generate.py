@@ -18,7 +18,7 @@ PROMPTS = ["the man", "and so", "on a", "he said", "in the", "when", "a", "there
 
 def test_stories_are_told_as_by_the_reference(stories: Path) -> None:
     golden = [int(number) for number in stories.with_name("golden.ids").read_text().split()]
-    with trillm.load(stories) as model:
+    with trillm.load(stories, threads=1) as model:
         told = model.generate("", max_tokens=199, temperature=0, ignore_eos=True)
     assert told.text == stories.with_name("golden.txt").read_text()
     assert told.token_ids == golden[1:]
@@ -29,7 +29,7 @@ def test_stories_are_told_as_by_the_reference(stories: Path) -> None:
 @pytest.mark.real
 @pytest.mark.usefixtures("smollm2")
 def test_a_real_model_knows_the_capital_of_france() -> None:
-    with trillm.load("smollm2", context=512) as model:
+    with trillm.load("smollm2", context=512, threads=1) as model:
         answer = model.chat([{"role": "user", "content": "What is the capital of France?"}], temperature=0)
     assert answer.text == "The capital of France is Paris."
     assert answer.finish_reason == "stop"

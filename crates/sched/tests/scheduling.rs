@@ -93,10 +93,12 @@ fn more_than_the_cache_holds_is_computed_again_and_comes_out_the_same() {
 fn higher_priority_runs_first_and_takes_the_slot_of_lower() {
     let (fake, gate) = Fake::default().gated();
     let scheduler = start(&fake, 1, 512, DEFAULT());
-    let low = scheduler.submit(with("low", Request { max_tokens: Some(20), priority: -1, ..Request::default() })).unwrap();
+    let low =
+        scheduler.submit(with("low", Request { max_tokens: Some(20), priority: -1, ..Request::default() })).unwrap();
     gate.wait_for(1);
     let usual = scheduler.submit(request("usual", 20)).unwrap();
-    let high = scheduler.submit(with("high", Request { max_tokens: Some(20), priority: 1, ..Request::default() })).unwrap();
+    let high =
+        scheduler.submit(with("high", Request { max_tokens: Some(20), priority: 1, ..Request::default() })).unwrap();
     gate.open();
     let finished = |stream| {
         let (ids, outcome) = read(stream);

@@ -2,8 +2,8 @@
 //!
 //! [`Fake`] is an engine without a model: its tokens are a hash of the cache's own content, so that a scheduler that
 //! mixes up slots, positions or prefixes produces visibly wrong text, and a scheduler's cost can be measured without
-//! any arithmetic beside it. [`conformance`] is one suite for every engine, the fake one included. [`TinyLlama`] and
-//! [`RandomModel`] write real model files from a seed, so that nothing is downloaded for a test.
+//! any arithmetic beside it. [`mod@conformance`] is one suite for every engine, the fake one included. [`TinyLlama`]
+//! and [`RandomModel`] write real model files from a seed, so that nothing is downloaded for a test.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

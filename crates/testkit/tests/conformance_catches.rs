@@ -8,6 +8,8 @@ use trillm_core::{
 };
 use trillm_testkit::{Fake, conformance as suite};
 
+type Behaviour = fn(&dyn Model);
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Bug {
     /// Rows differ by less than the tolerance: not a bug.
@@ -156,7 +158,7 @@ impl Session for BrokenSession<'_> {
 }
 
 /// Whether the behaviour holds for a model with this bug.
-fn passes(bug: Bug, behaviour: fn(&dyn Model)) -> bool {
+fn passes(bug: Bug, behaviour: Behaviour) -> bool {
     let model = Broken { model: Fake::default().load_model(), bug };
     catch_unwind(AssertUnwindSafe(|| behaviour(&model))).is_ok()
 }
@@ -169,7 +171,7 @@ fn rounding_is_no_bug() {
 
 #[test]
 fn bugs_are_caught() {
-    let cases: [(Bug, fn(&dyn Model)); 9] = [
+    let cases: [(Bug, Behaviour); 9] = [
         (Bug::Drifts, suite::a_batch_equals_one_by_one),
         (Bug::SortsRows, suite::rows_come_in_the_order_asked),
         (Bug::SpoilsSilentSpans, suite::chunks_equal_the_whole),

@@ -4,17 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use trillm_core::{Batch, Error, LoadOptions, Model, Result, Session, SessionOptions, Slot, Token};
+use trillm_core::{Batch, Engine, Error, LoadOptions, Model, ModelInfo, Result, Session, SessionOptions, Slot, Token};
 use trillm_testkit::fake::{Fake, Fault, IM_END, Says};
 
 fn encode(model: &dyn Model, text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    model.tokenizer().encode(text, true, true, &mut tokens).unwrap();
+    model.tokenizer().encode(text, true, true, &mut tokens).expect("encode");
     tokens
 }
 
 fn best(row: &[f32]) -> Token {
-    Token((0..).zip(row).max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0)
+    Token((0..).zip(row).max_by(|a, b| a.1.total_cmp(b.1)).expect("a row").0)
 }
 
 fn step(session: &mut dyn Session, slot: u32, start: usize, tokens: &[Token]) -> Result<Vec<f32>> {
@@ -25,16 +25,16 @@ fn step(session: &mut dyn Session, slot: u32, start: usize, tokens: &[Token]) ->
 
 /// What the model says after `prompt`, until it ends or has said 300 tokens.
 fn say(model: &dyn Model, prompt: &str) -> (String, Option<Token>) {
-    let mut session = model.session(&SessionOptions::default()).unwrap();
+    let mut session = model.session(&SessionOptions::default()).expect("it works");
     let mut tokens = encode(model, prompt);
-    let mut row = step(&mut *session, 0, 0, &tokens).unwrap();
+    let mut row = step(&mut *session, 0, 0, &tokens).expect("it works");
     let begin = tokens.len();
     while tokens.len() < begin + 300 {
         let token = best(&row);
         if model.tokenizer().is_end(token) {
             break;
         }
-        row = step(&mut *session, 0, tokens.len(), &[token]).unwrap();
+        row = step(&mut *session, 0, tokens.len(), &[token]).expect("it works");
         tokens.push(token);
     }
     let bytes: Vec<u8> = tokens[begin..].iter().flat_map(|&token| model.tokenizer().bytes(token)).copied().collect();
@@ -96,9 +96,8 @@ fn sessions_run_out_when_told_to() {
 
 #[test]
 fn a_model_loaded_for_its_vocabulary_has_no_sessions() {
-    use trillm_core::Engine;
     let options = LoadOptions { vocabulary_only: true, ..LoadOptions::default() };
-    let model = Fake::default().load("x".as_ref(), trillm_core::ModelInfo::default(), &options).unwrap();
+    let model = Fake::default().load("x".as_ref(), ModelInfo::default(), &options).unwrap();
     assert!(matches!(model.session(&SessionOptions::default()).map(|_| ()), Err(Error::Unsupported { .. })));
     assert_eq!(encode(&*model, "a").len(), 2);
 }

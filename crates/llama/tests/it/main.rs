@@ -2,6 +2,7 @@
 
 mod adapter;
 mod common;
+mod conformance;
 mod embedding;
 mod load;
 mod session;

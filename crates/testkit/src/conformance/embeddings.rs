@@ -4,7 +4,7 @@ use trillm_core::{Error, Model, Output, Pooling, SessionOptions};
 
 use super::driver::{Driver, Part, assert_close, options, prompt};
 
-/// Texts embedded in one step have the vectors that each has alone. Engines may not support embeddings, but must say so.
+/// Texts embedded in one step have the vectors that each has alone. An engine without embeddings must say so.
 pub fn embeddings_in_a_batch_equal_one_by_one(model: &dyn Model) {
     let pooling = model.info().pooling.unwrap_or(Pooling::Mean);
     let options = SessionOptions { output: Output::Embedding(pooling), ..options() };

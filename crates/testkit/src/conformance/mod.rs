@@ -5,7 +5,8 @@
 //! session. Batches are checked against the limits first, as the scheduler does, so a bad one reaches no engine; what
 //! is asked of the engine is that everything within its limits works.
 //!
-//! Not asked, because the scheduler keeps to it: `share` into a slot that is not empty, or of more than the donor holds.
+//! Not asked, because the scheduler keeps to it: `share` into a slot that is not empty, or of more than the donor
+//! holds.
 
 mod batches;
 mod driver;

@@ -41,7 +41,7 @@ pub enum Fault {
     CacheFull,
 }
 
-/// How the fake engine and its models behave. All fields are public: write `Fake { cells: Some(64), ..Fake::default() }`.
+/// How the fake engine and its models behave: `Fake { cells: Some(64), ..Fake::default() }`.
 #[derive(Clone, Debug)]
 pub struct Fake {
     /// What its models say.
