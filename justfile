@@ -17,7 +17,8 @@ tools:
 # Builds the extension and puts it beside the Python sources, for work on either.
 dev: tools
     cargo build --locked -p trillm-py
-    cp target/debug/lib_core.so python/trillm/_core.abi3.so
+    # By rename: a process that has the old one mapped keeps it.
+    cp target/debug/lib_core.so target/debug/_core.new && mv target/debug/_core.new python/trillm/_core.abi3.so
 
 # Formats everything.
 fmt:
@@ -44,7 +45,7 @@ test-rust: tools
 # Loom models of the lock-free parts, then seeded bugs that the models must catch.
 loom:
     @echo "== test: loom models"
-    CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --locked -p trillm-sched --lib
+    CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom -C debug-assertions" LOOM_MAX_PREEMPTIONS=2 cargo test --locked -p trillm-sched --lib
     @echo "== test: seeded bugs"
     {{ python }} tools/mutants.py
 

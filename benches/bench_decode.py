@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import trillm
@@ -35,7 +36,6 @@ def run(blocks: int) -> Iterator[Comparison]:
         test = ("-p", "0", "-n", str(TOKENS), "-r", "2")
         attention = best_attention(path, *test)
         with trillm.Model(path, threads=THREADS) as llm:
-            peer = lambda path=path, attention=attention, test=test: llama_bench(path, "-fa", attention, *test)  # noqa: E731
-            yield compare(
-                f"decode {name}", "tokens/s", lambda llm=llm: decode_speed(llm), peer, goal=goal, blocks=blocks
-            )
+            ours = partial(decode_speed, llm)
+            peer = partial(llama_bench, path, "-fa", attention, *test)
+            yield compare(f"decode {name}", "tokens/s", ours, peer, goal=goal, blocks=blocks)

@@ -50,15 +50,19 @@ def run(blocks: int) -> Iterator[Comparison]:
     arguments = ("-np", "2", "-c", "8192", "--no-cache-prompt")
     with trillm.Model(path, threads=THREADS, context=8192) as llm, llama_server(path, *arguments) as server:
 
+        def ours_arrives() -> None:
+            llm.generate(prompt(), max_tokens=1, temperature=0, cache_salt=next(salts))
+
         def ours() -> float:
             stream = llm.stream([1, 400], max_tokens=2000, temperature=0, ignore_eos=True, cache_salt=next(salts))
-            more = {"max_tokens": 1, "temperature": 0, "cache_salt": next(salts)}
             with stream:
-                pieces = (time.perf_counter() for _ in stream)
-                return longest_pause(pieces, lambda: llm.generate(prompt(), **more) and None)
+                return longest_pause((time.perf_counter() for _ in stream), ours_arrives)
+
+        def peers_arrives() -> None:
+            for _ in server.stream(prompt(), 1):
+                pass
 
         def peer() -> float:
-            pieces = (when for when, _ in server.stream([1, 400], 2000))
-            return longest_pause(pieces, lambda: list(server.stream(prompt(), 1)) and None)
+            return longest_pause((when for when, _ in server.stream([1, 400], 2000)), peers_arrives)
 
         yield compare("longest pause smollm2", "s", ours, peer, goal="≤ 0.1", blocks=blocks)

@@ -1,5 +1,7 @@
-"""What a Python `for` over a stream costs per token, with an engine that computes nothing; and what it leaves of the
-interpreter to others."""
+"""What a Python `for` over a stream costs per token, with an engine that computes nothing.
+
+And what it leaves of the interpreter to others.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -53,7 +55,7 @@ class Counter:
         while self.running:
             self.count += 1
 
-    def pace(self, during: Any) -> float:
+    def pace(self, during: Callable[[], None]) -> float:
         """Counts a second while `during` runs."""
         start, before = time.perf_counter(), self.count
         during()
@@ -61,7 +63,7 @@ class Counter:
 
 
 def run(blocks: int) -> Iterator[Comparison]:
-    """Cost per token in microseconds against a goal, and the pace of a counting thread with a stream against without."""
+    """A row for the cost of a token against a goal, one for the pace of a counting thread with and without a stream."""
     core = core_with_fake_engine()
     quick = core.fake_model()
     yield compare(

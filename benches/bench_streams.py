@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import trillm
 from models import random_model, smollm2
-from peers import THREADS, llama_server
+from peers import THREADS, Server, llama_server
 from protocol import Comparison, compare
 
 STREAMS = 8
@@ -26,24 +27,22 @@ def together(client: Callable[[list[int]], int]) -> float:
     return total / seconds
 
 
+def our_client(llm: trillm.Model, prompt: list[int]) -> int:
+    """Tokens that a stream gave."""
+    stream = llm.stream(prompt, max_tokens=TOKENS, temperature=0, ignore_eos=True)
+    return sum(1 for piece in stream if piece.token_id is not None)
+
+
+def peers_client(server: Server, prompt: list[int]) -> int:
+    """Messages, one for each token, that the server sent."""
+    return sum(1 for _ in server.stream(prompt, TOKENS))
+
+
 def run(blocks: int) -> Iterator[Comparison]:
     """One row for each model."""
     for name, path in (("smollm2 Q4_1", smollm2()), ("random Q8_0", random_model())):
         arguments = ("-np", str(STREAMS), "-c", str(STREAMS * 512), "--no-cache-prompt")
         with trillm.Model(path, threads=THREADS, parallel=STREAMS) as llm, llama_server(path, *arguments) as server:
-
-            def ours(prompt: list[int], llm: trillm.Model = llm) -> int:
-                stream = llm.stream(prompt, max_tokens=TOKENS, temperature=0, ignore_eos=True)
-                return sum(1 for piece in stream if piece.token_id is not None)
-
-            def peer(prompt: list[int], server=server) -> int:  # type: ignore[no-untyped-def]
-                return sum(1 for _ in server.stream(prompt, TOKENS))
-
-            yield compare(
-                f"eight streams {name}",
-                "tokens/s",
-                lambda client=ours: together(client),
-                lambda client=peer: together(client),
-                goal="≥ 1.0",
-                blocks=blocks,
-            )
+            ours = partial(together, partial(our_client, llm))
+            peer = partial(together, partial(peers_client, server))
+            yield compare(f"eight streams {name}", "tokens/s", ours, peer, goal="≥ 1.0", blocks=blocks)

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "llama_bench", "llama_server", "llama_tools"]
+__all__ = ["ROOT", "THREADS", "Server", "llama_bench", "llama_server", "llama_tools"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "target" / "peers"

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["HEADER", "Comparison", "compare"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Comparison:
         )
 
 
-HEADER = (
-    "| what | ours | peer | unit | ratio | 95% interval | peer against itself | goal |\n|---|---|---|---|---|---|---|---|"
-)
+HEADER = """\
+| what | ours | peer | unit | ratio | 95% interval | peer against itself | goal |
+|---|---|---|---|---|---|---|---|"""
 
 
 def compare(

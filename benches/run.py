@@ -7,7 +7,6 @@ import importlib
 import os
 import platform
 import subprocess
-import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -50,12 +49,13 @@ def main() -> None:
 def record(name: str, described: str, table: str) -> None:
     """Appends a table to RESULTS.md."""
     root = Path(__file__).parent
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=root, check=True)
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True).stdout.strip()
     today = datetime.now(timezone.utc).date().isoformat()
     with (root / "RESULTS.md").open("a", encoding="utf-8") as results:
-        command = f"python benches/run.py {name}"
-        results.write(f"\n## {name}, {today}, at {commit.stdout.strip()}\n\n{described}; `{command}`\n\n{table}\n")
+        how = f"{described}; `python benches/run.py {name}`"
+        results.write(f"\n## {name}, {today}, at {commit}\n\n{how}\n\n{table}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
 """PEP 517 backend: maturin, plus the native build tools that a bare machine lacks.
 
-bindgen needs libclang; llama.cpp needs cmake, and ninja where there is no make. They come from the Python index as build
-requirements. pip builds in a throw-away environment whose path changes on every run, and both bindgen and cmake
+bindgen needs libclang; llama.cpp needs cmake, and ninja where there is no make. They come from the Python index as
+build requirements. pip builds in a throw-away environment whose path changes on every run, and both bindgen and cmake
 remember the paths of their tools, so the tools are copied to `target/build-tools`, a path that stays. Otherwise every
 second `pip install .` would compile llama.cpp again, or fail on a vanished ninja.
 

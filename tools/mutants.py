@@ -16,22 +16,69 @@ SOURCES = ROOT / "crates" / "sched" / "src"
 
 # What is wrong, the file, the code, and the code with the bug.
 MUTANTS = [
-    ("a push that does not publish its node", "lockfree.rs", "head, node, Release, Relaxed", "head, node, Relaxed, Relaxed"),
+    (
+        "a push that does not publish its node",
+        "lockfree.rs",
+        "head, node, Release, Relaxed",
+        "head, node, Relaxed, Relaxed",
+    ),
     ("a stack taken newest first", "lockfree.rs", "out[begin..].reverse();", ""),
-    ("an item published before it is written", "lockfree.rs", "tail.wrapping_add(1), Release", "tail.wrapping_add(1), Relaxed"),
-    ("a cell given back before it is read", "lockfree.rs", "head.wrapping_add(1), Release", "head.wrapping_add(1), Relaxed"),
+    (
+        "an item published before it is written",
+        "lockfree.rs",
+        "tail.wrapping_add(1), Release",
+        "tail.wrapping_add(1), Relaxed",
+    ),
+    (
+        "a cell given back before it is read",
+        "lockfree.rs",
+        "head.wrapping_add(1), Release",
+        "head.wrapping_add(1), Relaxed",
+    ),
     (
         "a writer that overruns the reader",
         "lockfree.rs",
         "== self.cells.len() {\n            return Err(value);",
         "> self.cells.len() {\n            return Err(value);",
     ),
-    ("a sleeper that does not look again", "wake.rs", "if self.state.compare_exchange(AWAKE, PARKED, SeqCst, SeqCst).is_ok() {", "self.state.store(PARKED, SeqCst);\n        {"),
-    ("a notification that does not wake", "wake.rs", "self.state.swap(NOTIFIED, SeqCst) == PARKED", "self.state.swap(NOTIFIED, SeqCst) == NOTIFIED"),
-    ("a reader that registers and does not look again", "stream.rs", "register(&self.channel.reader, waker);\n        // Again, for what came between the look and the registration.\n        self.channel.ring.len() > 0", "register(&self.channel.reader, waker);\n        false"),
-    ("a writer that does not look again after it said that it starves", "stream.rs", "fence(SeqCst);\n        self.room()", "false"),
-    ("a reader that makes room and tells nobody", "stream.rs", "if self.channel.flags.load(Relaxed) & STARVED != 0 {", "if false {"),
-    ("a cancellation that wakes nobody", "stream.rs", "self.channel.flags.fetch_or(CANCELLED, Release);\n            self.decoder.notify();", "self.channel.flags.fetch_or(CANCELLED, Release);"),
+    (
+        "a sleeper that does not look again",
+        "wake.rs",
+        "if self.state.compare_exchange(AWAKE, PARKED, SeqCst, SeqCst).is_ok() {",
+        "self.state.store(PARKED, SeqCst);\n        {",
+    ),
+    (
+        "a notification that does not wake",
+        "wake.rs",
+        "self.state.swap(NOTIFIED, SeqCst) == PARKED",
+        "self.state.swap(NOTIFIED, SeqCst) == NOTIFIED",
+    ),
+    (
+        "a reader that registers and does not look again",
+        "stream.rs",
+        "register(&self.channel.reader, waker);\n"
+        "        // Again, for what came between the look and the registration.\n"
+        "        self.channel.ring.len() > 0",
+        "register(&self.channel.reader, waker);\n        false",
+    ),
+    (
+        "a writer that does not look again after it said that it starves",
+        "stream.rs",
+        "fence(SeqCst);\n        self.room()",
+        "false",
+    ),
+    (
+        "a reader that makes room and tells nobody",
+        "stream.rs",
+        "if self.channel.flags.load(Relaxed) & STARVED != 0 {",
+        "if false {",
+    ),
+    (
+        "a cancellation that wakes nobody",
+        "stream.rs",
+        "self.channel.flags.fetch_or(CANCELLED, Release);\n            self.decoder.notify();",
+        "self.channel.flags.fetch_or(CANCELLED, Release);",
+    ),
     ("a piece that wakes nobody", "stream.rs", "if !lazy ||", "if lazy &&"),
     ("a dropped writer that says nothing", "stream.rs", "if !self.finished {", "if false {"),
 ]
@@ -46,7 +93,7 @@ def main() -> int:
     environment = {
         **os.environ,
         "CARGO_TARGET_DIR": str(ROOT / "target" / "loom"),
-        "RUSTFLAGS": "--cfg loom",
+        "RUSTFLAGS": "--cfg loom -C debug-assertions",
         "LOOM_MAX_PREEMPTIONS": "2",
     }
     command = ["timeout", "60", "cargo", "test", "-q", "-p", "trillm-sched", "--lib"]

@@ -1,7 +1,6 @@
 //! A model that is loaded and served.
 
 use std::path::Path;
-use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -124,17 +123,22 @@ impl Llm {
     ) -> Result<(Vec<f32>, usize)> {
         let embedder = self.embedder(pooling.or(self.info().pooling).unwrap_or(Pooling::Mean))?;
         let tokenizer = self.model.tokenizer();
-        let encode = |text: &&str| {
+        let mut encoded = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            if index % 64 == 63 && interrupted() {
+                return Err(CoreError::Cancelled.into());
+            }
             let mut tokens = Vec::new();
-            tokenizer.encode(text, true, false, &mut tokens).map(|()| tokens)
-        };
-        let receiver = embedder.submit(texts.iter().map(encode).collect::<Result<_, _>>()?)?;
+            tokenizer.encode(text, true, false, &mut tokens)?;
+            encoded.push(tokens);
+        }
+        let embedding = embedder.submit(encoded)?;
         let mut vectors = loop {
-            match receiver.recv_timeout(Duration::from_millis(50)) {
-                Ok(vectors) => break vectors?,
-                Err(RecvTimeoutError::Disconnected) => return Err(CoreError::Closed.into()),
-                Err(RecvTimeoutError::Timeout) if interrupted() => return Err(CoreError::Cancelled.into()),
-                Err(RecvTimeoutError::Timeout) => {}
+            if let Some(vectors) = embedding.wait(Duration::from_millis(50)) {
+                break vectors?;
+            }
+            if interrupted() {
+                return Err(CoreError::Cancelled.into());
             }
         };
         let width = embedder.limits().row as usize;

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, final, overload
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,8 +162,11 @@ class Tokenizer:
 
     def __new__(cls, path: str | PathLike[str]) -> Self: ...
     def encode(self, text: str, add_special: bool = True, parse_special: bool = False) -> list[int]:
-        """Token ids of `text`. `add_special` adds BOS and its like where the model wants them; `parse_special` reads
-        control tokens written out in the text as such."""
+        """Token ids of `text`.
+
+        `add_special` adds BOS and its like where the model wants them; `parse_special` reads control tokens written
+        out in the text as such.
+        """
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids; incomplete characters become U+FFFD."""
@@ -174,7 +177,6 @@ class Tokenizer:
     def bos(self) -> int | None: ...
     @property
     def eos(self) -> int | None: ...
-
 
 @final
 class Store:

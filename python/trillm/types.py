@@ -21,7 +21,10 @@ class LoadParams(TypedDict, total=False):
     engine: str
     """`"auto"` (default: by the file's format) or an engine's name."""
     context: int | None
-    """Tokens in the cache: the longest sequence, and what all parallel ones share. Default: as trained, at most 4096."""
+    """Tokens in the cache: the longest sequence, and what all parallel ones share.
+
+    Default: as trained, at most 4096.
+    """
     parallel: int
     """Sequences that may run at once. Default 8."""
     threads: int | None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
+from trillm._core import Store
 
 from .conftest import Cli, Terminal
 
@@ -90,6 +92,30 @@ def test_show_a_file(cli: Cli, tiny_model: Path) -> None:
     document = json.loads(cli("show", tiny_model, "--json").out)
     assert document["reference"] is None
     assert document["info"]["chat_template"].startswith("{%")
+
+
+def test_show_says_how_an_alias_chats(cli: Cli, tiny_model: Path, environment: dict[str, str]) -> None:
+    store = Store(environment["LOCAL_CACHE_DIR"])
+    with store.stage("tiny") as staging:
+        staging.write(tiny_model.read_bytes())
+        sha256, size = staging.commit()
+    store.put(
+        "smollm2",
+        package="tiny",
+        version="1.0",
+        archive="tiny-1.0-py3-none-any.whl",
+        archive_sha256=sha256,
+        files=[("model.gguf", sha256, size)],
+    )
+    shown = cli("show", "smollm2")
+    assert (shown.code, shown.err) == (0, "")
+    facts = dict(re.split("  +", line, maxsplit=1) for line in shown.out.splitlines())
+    assert (facts["system message"], facts["temperature"], facts["top_p"]) == ("empty", "0.2", "0.9")
+    document = json.loads(cli("show", "smollm2", "--json").out)
+    assert document["chat"] == {"system": "", "temperature": 0.2, "top_p": 0.9}
+    # A model by any other name has no advice.
+    assert "system message" not in cli("show", tiny_model).out
+    assert json.loads(cli("show", tiny_model, "--json").out)["chat"] == {}
 
 
 def test_show_knows_only_what_is_here(cli: Cli) -> None:

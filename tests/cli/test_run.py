@@ -19,10 +19,8 @@ ENDLESS = ("--ignore-eos", "--context", "60000")
 
 def test_prints_the_golden_text(cli: Cli, stories: Path) -> None:
     result = cli("run", stories, "", "--raw", "--ignore-eos", "--max-tokens", "199", *GREEDY)
-    golden = stories.with_name("golden.txt").read_text()
     assert result.code == 0, result.err
-    # The file does not end its last line, and we do.
-    assert result.out == golden + "\n"
+    assert result.out == stories.with_name("golden.txt").read_text()
     assert result.err == ""
 
 
@@ -31,6 +29,14 @@ def test_the_streamed_text_is_the_text(cli: Cli, tiny_model: Path) -> None:
     document = json.loads(cli("run", tiny_model, "a question", "--json", *options).out)
     text = document["text"]
     assert cli("run", tiny_model, "a question", *options).out == (text if text.endswith("\n") else text + "\n")
+
+
+def test_a_raw_text_gets_no_line_break_in_a_pipe(cli: Cli, terminal: Terminal, tiny_model: Path) -> None:
+    options = ("--raw", "--max-tokens", "20", "--ignore-eos", *GREEDY)
+    text = json.loads(cli("run", tiny_model, "hello", "--json", *options).out)["text"]
+    assert not text.endswith("\n")
+    assert cli("run", tiny_model, "hello", *options).out == text
+    assert terminal("run", tiny_model, "hello", *options).read().endswith("\n")
 
 
 def test_json_has_it_all(cli: Cli, tiny_model: Path) -> None:
@@ -200,7 +206,7 @@ def test_nobody_reads(tiny_model: Path, environment: dict[str, str]) -> None:
 
 def test_ctrl_c_ends_it(tiny_model: Path, environment: dict[str, str]) -> None:
     with subprocess.Popen(
-        trillm("run", tiny_model, "hello", "--raw", *ENDLESS),
+        trillm("run", tiny_model, "hello", *ENDLESS),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,

@@ -25,9 +25,13 @@ salts = itertools.count(1)
 
 
 @pytest.fixture
-def plain(stories: Path) -> Iterator[trillm.Model]:
-    """A model without a template."""
-    with trillm.load(stories, threads=1) as model:
+def plain(tiny_model: Path, tmp_path: Path) -> Iterator[trillm.Model]:
+    """The tiny model without its template."""
+    content = tiny_model.read_bytes()
+    assert content.count(b"tokenizer.chat_template") == 1
+    path = tmp_path / "plain.gguf"
+    path.write_bytes(content.replace(b"tokenizer.chat_template", b"tokenizer.cold_template"))
+    with trillm.load(path, threads=1) as model:
         yield model
 
 

@@ -91,12 +91,6 @@ keeper.stream = llm.stream("the", **endless)
 keeper.model = llm
 next(keeper.stream)
 """,
-    "a model in its own atexit": """
-import atexit
-atexit.register(lambda: llm.close())
-threading.Thread(target=lambda: llm.generate("the", **endless), daemon=True).start()
-until_running()
-""",
 }
 
 

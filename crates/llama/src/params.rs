@@ -69,7 +69,15 @@ pub(crate) fn context(model: &Model, options: &SessionOptions) -> Result<sys::ll
     params.type_k = cache_type(options.cache_type);
     params.type_v = params.type_k;
     params.flash_attn_type = match options.flash_attention {
+        // With flash attention llama.cpp would turn an F32 cache into F16 for every step, and say nothing.
+        None if options.cache_type == CacheType::F32 => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
         None => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+        Some(true) if options.cache_type == CacheType::F32 => {
+            return Err(Error::Unsupported {
+                what: "flash attention over an F32 cache".into(),
+                by: "llama.cpp".into(),
+            });
+        }
         Some(true) => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
         Some(false) => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
     };

@@ -3,6 +3,8 @@
 use pyo3::prelude::*;
 use trillm::Coded;
 
+use crate::enter::outside;
+
 /// The class for each code. A code without one is a bug that `tests/python/test_errors.py` finds.
 const CLASSES: &[(&str, &str)] = &[
     // A request.
@@ -19,6 +21,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("forked", "ForkError"),
     // Loading.
     ("load_failed", "LoadError"),
+    ("load_cancelled", "LoadError"),
     ("no_engine", "Unsupported"),
     ("wrong_engine", "Unsupported"),
     ("unknown_engine", "InvalidRequest"),
@@ -74,6 +77,8 @@ pub(crate) fn raise<E: Coded>(error: E) -> PyErr {
 /// An exception of the class for `code`.
 pub(crate) fn exception(code: &str, message: &str, hint: Option<String>) -> PyErr {
     Python::attach(|py| {
+        // At exit other threads stop here rather than report that their model was closed.
+        outside(py, || ());
         let made = py
             .import("trillm.errors")
             .and_then(|module| module.getattr(class_of(code)))

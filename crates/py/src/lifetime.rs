@@ -1,7 +1,6 @@
 //! Models and the process they were loaded in: what happens to them at its exit, and in a forked child.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use pyo3::prelude::*;
 use trillm::Llm;
@@ -66,15 +65,14 @@ pub(crate) fn check_process(process: u32) -> PyResult<()> {
     if process == std::process::id() { Ok(()) } else { Err(fork_error()) }
 }
 
-/// Closes every model of this process.
+/// Closes every model of this process, as the interpreter exits.
 #[pyfunction]
 pub(crate) fn close_all(py: Python<'_>) {
     let process = std::process::id();
-    enter::outside(py, || {
+    enter::exit(py, || {
         let open = std::mem::take(&mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner));
         for llm in open.iter().filter(|(owner, _)| *owner == process).filter_map(|(_, llm)| llm.upgrade()) {
             llm.close();
         }
-        enter::wait_for_others(Duration::from_secs(1));
     });
 }

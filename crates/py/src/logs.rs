@@ -40,7 +40,8 @@ impl<S: Subscriber> Layer<S> for Collect {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        let logger = event.metadata().target().replace("::", ".");
+        // `trillm_sched::worker` → `trillm.sched.worker`: one tree of loggers.
+        let logger = event.metadata().target().replace("::", ".").replacen("trillm_", "trillm.", 1);
         let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT {
             lines.pop_front();
@@ -72,6 +73,8 @@ pub(crate) fn set_log_level(level: u8) {
         // A Rust program that embeds this module may have its own; then that one gets the lines.
         let _ = tracing::subscriber::set_global_default(subscriber);
     });
+    // Each place that logs remembers whether anybody wanted it.
+    tracing::callsite::rebuild_interest_cache();
 }
 
 /// Native log lines since the last call: level, logger, message.

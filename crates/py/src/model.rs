@@ -1,15 +1,17 @@
 //! A loaded model.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use trillm::{Generation, Llm, Pooling, Prompt, Token};
 
 use crate::completion::Completion;
 use crate::enter::{enter, outside};
-use crate::errors::{invalid, raise};
+use crate::errors::{exception, invalid, raise};
 use crate::info::ModelInfo;
 use crate::lifetime::Owned;
 use crate::params::{Chat, Generate, messages, open_options};
@@ -24,6 +26,28 @@ pub(crate) struct Model {
     context: u32,
 }
 
+/// Follows a load: lets Ctrl-C through, and tells the caller's callback.
+struct Watch {
+    callback: Option<Py<PyAny>>,
+    /// What ended the load.
+    raised: Mutex<Option<PyErr>>,
+}
+
+impl Watch {
+    /// Goes on unless a signal handler or the callback raises, or the callback returns `False`.
+    fn goes_on(&self, share: f32) -> bool {
+        let answer = Python::attach(|py| {
+            py.check_signals()?;
+            let Some(callback) = &self.callback else { return Ok(true) };
+            Ok(callback.call1(py, (share,))?.extract(py).unwrap_or(true))
+        });
+        answer.unwrap_or_else(|error| {
+            *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            false
+        })
+    }
+}
+
 /// A prompt, owned: it leaves the interpreter with the call.
 enum Given {
     Text(String),
@@ -35,9 +59,11 @@ impl Given {
         if let Ok(text) = prompt.cast::<PyString>() {
             return Ok(Self::Text(text.to_cow()?.into_owned()));
         }
-        let ids: Vec<u32> = prompt
-            .extract()
-            .map_err(|_| invalid("prompt", &prompt.get_type().to_string(), "a text or a list of token ids"))?;
+        let refused = || invalid("prompt", &prompt.get_type().to_string(), "a text or a list of token ids");
+        if prompt.is_instance_of::<PyBytes>() {
+            return Err(refused());
+        }
+        let ids: Vec<u32> = prompt.extract().map_err(|_| refused())?;
         Ok(Self::Tokens(ids.into_iter().map(Token).collect()))
     }
 
@@ -63,15 +89,25 @@ impl Model {
         Self { owned: Owned::new(llm), info, context }
     }
 
+    /// The inner error is the model's answer to a request that could be read.
+    fn try_start(
+        &self,
+        py: Python<'_>,
+        prompt: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<trillm::Result<Generation>> {
+        let llm = self.owned.get()?;
+        let (given, params) = (Given::new(prompt)?, Generate::new(params)?);
+        Ok(outside(py, move || given.start(&llm, params)))
+    }
+
     fn start(
         &self,
         py: Python<'_>,
         prompt: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Generation> {
-        let llm = self.owned.get()?;
-        let (given, params) = (Given::new(prompt)?, Generate::new(params)?);
-        enter(py, move || given.start(&llm, params))
+        self.try_start(py, prompt, params)?.map_err(raise)
     }
 
     fn start_chat(
@@ -95,8 +131,22 @@ impl Model {
     #[new]
     #[pyo3(signature = (path, **params))]
     fn new(py: Python<'_>, path: PathBuf, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let options = open_options(params)?;
-        enter(py, move || Llm::open(&path, options)).map(Self::of)
+        let (mut options, callback) = open_options(params)?;
+        let watch = Arc::new(Watch { callback, raised: Mutex::new(None) });
+        options.load.progress = Some({
+            let watch = watch.clone();
+            Arc::new(move |share| watch.goes_on(share))
+        });
+        outside(py, move || Llm::open(&path, options)).map(Self::of).map_err(|error| {
+            let raised = watch.raised.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match (raised, error) {
+                (Some(raised), _) => raised,
+                (None, trillm::Error::Core(trillm::CoreError::Cancelled)) => {
+                    exception("load_cancelled", "loading was cancelled by the progress callback", None)
+                }
+                (None, error) => raise(error),
+            }
+        })
     }
 
     #[pyo3(signature = (prompt, **params))]
@@ -110,11 +160,27 @@ impl Model {
             let completion = Stream::finish(py, self.start(py, prompt, params)?)?;
             return Ok(Bound::new(py, Completion(completion))?.into_any());
         }
-        // All are queued before any is waited for, so that they run together.
-        let started = prompt.try_iter()?.map(|each| self.start(py, &each?, params)).collect::<PyResult<Vec<_>>>()?;
-        let finished = started.into_iter().map(|each| Stream::finish(py, each).map(Completion));
-        Ok(PyList::new(py, finished.map(|each| each.and_then(|c| Bound::new(py, c))).collect::<PyResult<Vec<_>>>()?)?
-            .into_any())
+        // As many are queued as the queue takes before any is waited for, so that they run together.
+        let mut running = VecDeque::new();
+        let finished = PyList::empty(py);
+        for each in prompt.try_iter()? {
+            let each = each?;
+            loop {
+                match self.try_start(py, &each, params)? {
+                    Ok(generation) => break running.push_back(generation),
+                    Err(error) => match (running.pop_front(), &error) {
+                        (Some(oldest), trillm::Error::Core(trillm::CoreError::Overloaded { .. })) => {
+                            finished.append(Completion(Stream::finish(py, oldest)?))?;
+                        }
+                        _ => return Err(raise(error)),
+                    },
+                }
+            }
+        }
+        for generation in running {
+            finished.append(Completion(Stream::finish(py, generation)?))?;
+        }
+        Ok(finished.into_any())
     }
 
     #[pyo3(signature = (prompt, **params))]

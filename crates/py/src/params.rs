@@ -1,7 +1,6 @@
 //! Keyword arguments as requests and options. A name that is not known is an error, and so is a value of the wrong kind.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyTypeError;
@@ -144,11 +143,18 @@ pub(crate) fn messages(value: Value<'_, '_>) -> PyResult<Vec<Message>> {
     }
 }
 
-/// How a model is loaded.
-pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<OpenOptions> {
+/// How a model is loaded, and who is told how far that is.
+pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(OpenOptions, Option<Py<PyAny>>)> {
     let mut options = OpenOptions::default();
-    each(params, |name, value| set_option(&mut options, name, value))?;
-    Ok(options)
+    let mut progress = None;
+    each(params, |name, value| {
+        if name == "progress" {
+            progress = Some(value.clone().unbind());
+            return Ok(true);
+        }
+        set_option(&mut options, name, value)
+    })?;
+    Ok((options, progress))
 }
 
 fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
@@ -187,29 +193,14 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
             }
         }
         "lora" => {
-            for adapter in value.try_iter()? {
-                let adapter = adapter?;
-                let one = adapter.extract::<(PathBuf, f32)>();
-                load.lora
-                    .push(one.or_else(|_| get(name, &adapter, "paths, or pairs of path and scale").map(|p| (p, 1.0)))?);
+            const ADAPTERS: &str = "a list of paths, or of pairs of path and scale";
+            let adapters: Vec<Bound<'_, PyAny>> = get(name, value, ADAPTERS)?;
+            for adapter in &adapters {
+                let pair = adapter.extract::<(PathBuf, f32)>();
+                load.lora.push(pair.or_else(|_| get(name, adapter, ADAPTERS).map(|path| (path, 1.0)))?);
             }
-        }
-        "progress" => {
-            let callback = value.clone().unbind();
-            load.progress = Some(Arc::new(move |share| Python::attach(|py| report(py, &callback, share))));
         }
         _ => return Ok(false),
     }
     Ok(true)
-}
-
-/// Tells a Python callback of progress. It goes on unless that returns `False`, raises, or a signal came.
-fn report(py: Python<'_>, callback: &Py<PyAny>, share: f32) -> bool {
-    match callback.call1(py, (share,)) {
-        Ok(answer) => answer.extract::<bool>(py).unwrap_or(true) && py.check_signals().is_ok(),
-        Err(error) => {
-            error.write_unraisable(py, None);
-            false
-        }
-    }
 }

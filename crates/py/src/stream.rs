@@ -81,6 +81,8 @@ impl Stream {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Piece>> {
+        // `list(stream)` runs no Python code between two pieces, so nobody else would see Ctrl-C.
+        py.check_signals()?;
         let mut state = self.state()?;
         loop {
             // A piece that is ready is taken without letting go of the interpreter lock: no system call, no switch.

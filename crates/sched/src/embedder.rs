@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use trillm_core::{Batch, Error, Limits, Model, Result, Session, SessionOptions, Slot, Token};
 
@@ -13,6 +14,30 @@ use crate::wake::Wake;
 struct Job {
     texts: Vec<Vec<Token>>,
     reply: mpsc::Sender<Result<Vec<f32>>>,
+    abandoned: Arc<AtomicBool>,
+}
+
+/// Vectors that were asked for. Dropping it cancels what is not computed yet.
+pub struct Embedding {
+    vectors: mpsc::Receiver<Result<Vec<f32>>>,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Embedding {
+    /// Waits for the vectors, at most `limit`; `None` if they are not there by then.
+    pub fn wait(&self, limit: Duration) -> Option<Result<Vec<f32>>> {
+        match self.vectors.recv_timeout(limit) {
+            Ok(vectors) => Some(vectors),
+            Err(mpsc::RecvTimeoutError::Timeout) => None,
+            Err(mpsc::RecvTimeoutError::Disconnected) => Some(Err(Error::Closed)),
+        }
+    }
+}
+
+impl Drop for Embedding {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Release);
+    }
 }
 
 struct Shared {
@@ -49,11 +74,10 @@ impl Embedder {
     }
 
     /// Asks for one vector for each text, raw, back to back in the order given: `texts.len() * limits().row` numbers.
-    /// They come by the receiver.
     ///
     /// # Errors
     /// [`Error::ContextOverflow`] for a text that is too long, [`Error::InvalidParameter`] for one without tokens.
-    pub fn submit(&self, texts: Vec<Vec<Token>>) -> Result<mpsc::Receiver<Result<Vec<f32>>>> {
+    pub fn submit(&self, texts: Vec<Vec<Token>>) -> Result<Embedding> {
         let longest = self.limits.context.min(self.limits.tokens_per_step);
         for text in &texts {
             if text.is_empty() {
@@ -68,13 +92,14 @@ impl Embedder {
             return Err(Error::Closed);
         }
         let (reply, vectors) = mpsc::channel();
-        self.shared.intake.push(Job { texts, reply });
+        let abandoned = Arc::new(AtomicBool::new(false));
+        self.shared.intake.push(Job { texts, reply, abandoned: abandoned.clone() });
         self.shared.wake.notify();
         if self.shared.closed.load(Acquire) {
             // As in `Scheduler::submit`: dropping a job ends the wait for it.
             self.shared.intake.take_all(&mut Vec::new());
         }
-        Ok(vectors)
+        Ok(Embedding { vectors, abandoned })
     }
 
     /// Drops what was asked for and waits for the thread.
@@ -108,7 +133,8 @@ fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: 
     while !shared.closed.load(Acquire) {
         shared.intake.take_all(&mut jobs);
         for job in jobs.drain(..) {
-            let vectors = embed(&mut *session, &mut batch, &job.texts, &shared.closed);
+            let given_up = || shared.closed.load(Acquire) || job.abandoned.load(Acquire);
+            let vectors = embed(&mut *session, &mut batch, &job.texts, given_up);
             // Nobody may be waiting any more.
             let _ = job.reply.send(vectors);
         }
@@ -118,12 +144,17 @@ fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: 
 }
 
 /// Packs the texts, short and long ones alike, into as few steps as the limits allow.
-fn embed(session: &mut dyn Session, batch: &mut Batch, texts: &[Vec<Token>], closed: &AtomicBool) -> Result<Vec<f32>> {
+fn embed(
+    session: &mut dyn Session,
+    batch: &mut Batch,
+    texts: &[Vec<Token>],
+    given_up: impl Fn() -> bool,
+) -> Result<Vec<f32>> {
     let limits = session.limits();
     let mut vectors = Vec::with_capacity(texts.len() * limits.row as usize);
     let mut rest = texts;
     while !rest.is_empty() {
-        if closed.load(Acquire) {
+        if given_up() {
             return Err(Error::Closed);
         }
         batch.clear();

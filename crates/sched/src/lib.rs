@@ -40,4 +40,9 @@ mod models;
 pub use stream::{Event, Stream};
 
 #[cfg(not(loom))]
-pub use {embedder::Embedder, options::SchedulerOptions, scheduler::Scheduler, stats::Stats};
+pub use {
+    embedder::{Embedder, Embedding},
+    options::SchedulerOptions,
+    scheduler::Scheduler,
+    stats::Stats,
+};

@@ -56,15 +56,18 @@ def converse(llm: Model, opening: Sequence[Message], params: GenerateParams, *, 
             complain(f"no command {command}", "/help shows them")
 
 
-def show(stream: Stream, said: list[str]) -> None:
-    """Prints an answer as it is generated, and ends its line. What was printed is put into `said`, whatever happens."""
+def show(stream: Stream, said: list[str], *, end_line: bool = True) -> None:
+    """Prints an answer as it is generated, and ends its line if asked to.
+
+    What was printed is put into `said`, whatever happens.
+    """
     try:
         with stream:
             for piece in stream:
                 said.append(piece.text)
                 write(piece.text)
     finally:
-        if not "".join(said).endswith("\n"):
+        if end_line and not "".join(said).endswith("\n"):
             write("\n")
 
 

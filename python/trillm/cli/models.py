@@ -121,6 +121,24 @@ def _peek(path: Path) -> ModelInfo | None:
         return None
 
 
+def _advice(manifest: Manifest | None) -> dict[str, str | float]:
+    """How the alias that a model was pulled by says it chats best; empty if it says nothing."""
+    if manifest is None:
+        return {}
+    try:
+        alias = Reference(manifest.reference)
+    except TrillmError:
+        # An alias of another version of trillm.
+        return {}
+    # Native numbers are in single precision: 0.2, not 0.20000000298023224.
+    advice = {
+        "system": alias.system,
+        "temperature": None if alias.temperature is None else round(alias.temperature, 6),
+        "top_p": None if alias.top_p is None else round(alias.top_p, 6),
+    }
+    return {name: value for name, value in advice.items() if value is not None}
+
+
 def _facts(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> dict[str, Any]:
     """One model, for JSON."""
     facts: dict[str, Any] = {
@@ -131,6 +149,7 @@ def _facts(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> dic
         "created": None,
         "size": info.bytes if info else None,
         "files": [],
+        "chat": _advice(manifest),
         "info": info.to_dict() if info else None,
     }
     if manifest is not None:
@@ -166,6 +185,11 @@ def _rows(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> list
             ("license", info.license),
             *(("note", note) for note in info.notes),
         ]
+    advice = _advice(manifest)
+    if "system" in advice:
+        # An empty message is not none: it replaces the one that the template would put in.
+        rows.append(("system message", str(advice["system"]) or "empty"))
+    rows += [(name, str(advice[name])) for name in ("temperature", "top_p") if name in advice]
     if manifest is not None:
         rows += [
             ("reference", manifest.reference),

@@ -36,7 +36,10 @@ def command(
     system: Annotated[
         str | None, typer.Option(help="The system message: how to answer.", metavar="TEXT", show_default=False)
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Continue PROMPT as it stands, without chat template.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Continue PROMPT as it stands, without chat template; a pipe gets the text alone."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Statistics on standard error.")] = False,
     max_tokens: Annotated[
@@ -89,7 +92,8 @@ def command(
 ) -> None:
     """Answers PROMPT, or holds a conversation.
 
-    The answer is printed as it is generated; a line break follows unless it ends with one.
+    The answer is printed as it is generated; a line break follows unless it ends with one. With --raw, a pipe or a file
+    gets the generated text and nothing more.
 
     On a terminal, control characters in it are shown, not sent.
     """
@@ -127,7 +131,8 @@ def command(
                 print_json(_document(llm, completion))
             else:
                 stream = llm.stream(text, **params) if raw else llm.chat_stream(messages, **params)
-                chat.show(stream, [])
+                # What reads a continuation from a pipe wants to put it behind the prompt.
+                chat.show(stream, [], end_line=not raw or sys.stdout.isatty())
                 completion = stream.completion
             if verbose and completion is not None:
                 say(chat.statistics(completion))
@@ -164,7 +169,8 @@ def _load(reference: str, options: LoadParams) -> Model:
         path = fetch(reference, progress=report)
     with progress.loading() as report_load:
         # One request at a time needs no room for others.
-        return trillm.Model(path, **options, parallel=1, progress=report_load)
+        whole: LoadParams = {**options, "parallel": 1, "progress": report_load}
+        return trillm.Model(path, **whole)
 
 
 def _document(llm: Model, completion: Completion) -> dict[str, object]:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import pathlib
 import sys
+from typing import ClassVar
 
 import jinja2
 import jinja2.ext
@@ -26,7 +27,7 @@ TOOLS = [
         "type": "function",
         "function": {
             "name": "get_weather",
-            "description": "Weather <now> & \"soon\", for a città",
+            "description": 'Weather <now> & "soon", for a città',
             "parameters": {
                 "type": "object",
                 "properties": {
@@ -56,7 +57,7 @@ CALL = {
         }
     ],
 }
-RESULT = {"role": "tool", "name": "get_weather", "tool_call_id": "call12345", "content": "{\"sky\": \"clear\"}"}
+RESULT = {"role": "tool", "name": "get_weather", "tool_call_id": "call12345", "content": '{"sky": "clear"}'}
 PARTS = {"role": "user", "content": [{"type": "text", "text": "One."}, {"type": "text", "text": "Two."}]}
 
 CASES = {
@@ -78,7 +79,7 @@ CASES = {
 class Generation(jinja2.ext.Extension):
     """The `{% generation %}` tag, which marks what to train on; here only a block."""
 
-    tags = {"generation"}
+    tags: ClassVar[set[str]] = {"generation"}
 
     def parse(self, parser):
         line = next(parser.stream).lineno
@@ -98,19 +99,26 @@ def tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=Fa
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
+def strftime_now(pattern):
+    return "[" + pattern + "]"
+
+
 def environment():
     env = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols]
     )
     env.filters["tojson"] = tojson
     env.globals["raise_exception"] = raise_exception
-    env.globals["strftime_now"] = lambda format: "[" + format + "]"
+    env.globals["strftime_now"] = strftime_now
     return env
 
 
 def joined(messages):
     """Lists of parts as text, one line each."""
-    text = lambda content: "\n".join(part["text"] for part in content) if isinstance(content, list) else content
+
+    def text(content):
+        return "\n".join(part["text"] for part in content) if isinstance(content, list) else content
+
     return [{**message, "content": text(message.get("content"))} for message in messages]
 
 
