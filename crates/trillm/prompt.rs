@@ -8,7 +8,7 @@ use trillm_text::{ChatFormat, Message, RenderOptions};
 use crate::Result;
 
 /// What generation starts from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Prompt<'a> {
     /// A text to continue.
     Text {

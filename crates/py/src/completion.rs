@@ -47,6 +47,7 @@ impl Piece {
 }
 
 /// Token counts.
+#[expect(clippy::struct_field_names, reason = "the names that OpenAI's API made common")]
 #[pyclass(frozen, get_all, module = "trillm._core")]
 pub(crate) struct Usage {
     prompt_tokens: u32,

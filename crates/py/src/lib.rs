@@ -1,8 +1,9 @@
 //! The extension module `trillm._core`: the only crate that knows Python.
 //!
-//! One file for each class. Everything that may take longer than a millisecond goes through [`enter`], the one door
+//! One file for each class. Everything that may take longer than a millisecond goes through `enter`, the one door
 //! out of the interpreter lock. The decode threads never come in by it.
 #![forbid(unsafe_code)]
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 hands over owned values, and errors are consumed by raising")]
 
 mod completion;
 mod doctor;

@@ -77,6 +77,14 @@ impl Given {
     }
 }
 
+/// Runs signal handlers from outside the interpreter lock.
+fn check_signals() -> PyResult<()> {
+    Python::attach(|py| {
+        py.check_signals()?;
+        Ok(())
+    })
+}
+
 /// Whether `prompt` is a list of prompts rather than one: a sequence whose first item is not a number.
 fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
     !prompt.is_instance_of::<PyString>()
@@ -250,7 +258,7 @@ impl Model {
         let embedded = outside(py, || {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             llm.embed(&texts, pooling, normalize, || {
-                interrupted = Python::attach(|py| py.check_signals());
+                interrupted = check_signals();
                 interrupted.is_err()
             })
         });

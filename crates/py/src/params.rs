@@ -12,6 +12,13 @@ use crate::errors::invalid;
 
 type Value<'a, 'py> = &'a Bound<'py, PyAny>;
 
+const POSITIVE: &str = "a whole number, 1 or more";
+const COUNT: &str = "a whole number, 0 or more";
+const NUMBER: &str = "a number";
+const FLAG: &str = "True or False";
+const SECONDS: &str = "seconds, more than 0";
+const ADAPTERS: &str = "a list of paths, or of pairs of path and scale";
+
 /// How text is generated.
 pub(crate) struct Generate {
     pub(crate) request: Request,
@@ -63,11 +70,8 @@ impl Generate {
     fn set(&mut self, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
         let request = &mut self.request;
         let sampling = &mut request.sampling;
-        const COUNT: &str = "a whole number, 0 or more";
-        const NUMBER: &str = "a number";
-        const FLAG: &str = "True or False";
         match name {
-            "max_tokens" => request.max_tokens = Some(get(name, value, "a whole number, 1 or more")?),
+            "max_tokens" => request.max_tokens = Some(get(name, value, POSITIVE)?),
             "temperature" => sampling.temperature = get(name, value, NUMBER)?,
             "top_k" => sampling.top_k = get(name, value, COUNT)?,
             "top_p" => sampling.top_p = get(name, value, NUMBER)?,
@@ -93,7 +97,6 @@ impl Generate {
             "priority" => request.priority = get(name, value, "a whole number")?,
             "cache_salt" => request.cache_salt = get(name, value, COUNT)?,
             "timeout" => {
-                const SECONDS: &str = "seconds, more than 0";
                 let seconds: f64 = get(name, value, SECONDS)?;
                 let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
                 let timeout = timeout.ok_or_else(|| invalid(name, &seconds.to_string(), SECONDS))?;
@@ -115,7 +118,7 @@ impl Chat {
         each(params, |name, value| {
             match name {
                 "tools" => options.tools = Some(json(name, value)?),
-                "add_generation_prompt" => options.add_generation_prompt = get(name, value, "True or False")?,
+                "add_generation_prompt" => options.add_generation_prompt = get(name, value, FLAG)?,
                 "template" => template = Some(get(name, value, "a Jinja template")?),
                 "template_args" => match json(name, value)? {
                     serde_json::Value::Object(variables) => options.variables = variables,
@@ -158,7 +161,6 @@ pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(Open
 }
 
 fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
-    const POSITIVE: &str = "a whole number, 1 or more";
     let OpenOptions { engine, load, session, scheduler, system } = options;
     let positive = || {
         let n: u32 = get(name, value, POSITIVE)?;
@@ -174,9 +176,9 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
         "ubatch" => session.ubatch = positive()?,
         "queue" => scheduler.queue = positive()? as usize,
         "prompt_chunk" => scheduler.prompt_chunk = positive()?,
-        "gpu_layers" => load.gpu_layers = Some(get(name, value, "a whole number, 0 or more")?),
-        "mmap" => load.mmap = get(name, value, "True or False")?,
-        "mlock" => load.mlock = get(name, value, "True or False")?,
+        "gpu_layers" => load.gpu_layers = Some(get(name, value, COUNT)?),
+        "mmap" => load.mmap = get(name, value, FLAG)?,
+        "mlock" => load.mlock = get(name, value, FLAG)?,
         "flash_attention" => session.flash_attention = Some(get(name, value, "True, False or None")?),
         "device" => match get::<String>(name, value, "\"auto\" or \"cpu\"")?.as_str() {
             "auto" => {}
@@ -193,7 +195,6 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
             }
         }
         "lora" => {
-            const ADAPTERS: &str = "a list of paths, or of pairs of path and scale";
             let adapters: Vec<Bound<'_, PyAny>> = get(name, value, ADAPTERS)?;
             for adapter in &adapters {
                 let pair = adapter.extract::<(PathBuf, f32)>();

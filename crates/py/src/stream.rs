@@ -1,6 +1,7 @@
 //! A running request as a Python iterator.
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::task::Poll;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -28,19 +29,19 @@ enum State {
 }
 
 impl State {
-    /// The next piece if one is ready: `Ok(Some(None))` after the last, `Ok(None)` if none is ready.
-    fn advance(&mut self) -> trillm::Result<Option<Option<trillm::Piece>>> {
-        let Self::Running(generation) = self else { return Ok(Some(None)) };
+    /// The next piece if one is ready; `None` after the last.
+    fn advance(&mut self) -> trillm::Result<Poll<Option<trillm::Piece>>> {
+        let Self::Running(generation) = self else { return Ok(Poll::Ready(None)) };
         if let Some(piece) = generation.try_next() {
-            return Ok(Some(Some(piece)));
+            return Ok(Poll::Ready(Some(piece)));
         }
         if !generation.is_done() {
-            return Ok(None);
+            return Ok(Poll::Pending);
         }
         let completion = generation.completion();
         *self = Self::Ended;
         *self = Self::Finished(completion?);
-        Ok(Some(None))
+        Ok(Poll::Ready(None))
     }
 
     /// Whether `advance` would give something within a slice of time.
@@ -86,7 +87,7 @@ impl Stream {
         let mut state = self.state()?;
         loop {
             // A piece that is ready is taken without letting go of the interpreter lock: no system call, no switch.
-            if let Some(next) = state.advance().map_err(raise)? {
+            if let Poll::Ready(next) = state.advance().map_err(raise)? {
                 return Ok(next.map(Piece));
             }
             check_process(self.process)?;
@@ -104,7 +105,7 @@ impl Stream {
         check_process(self.process)?;
         let mut state = self.state()?;
         loop {
-            if let Some(next) = state.advance().map_err(raise)? {
+            if let Poll::Ready(next) = state.advance().map_err(raise)? {
                 return Ok((true, next.map(Piece)));
             }
             if let State::Running(generation) = &*state

@@ -1,12 +1,12 @@
 //! Continuous batching for one model.
 //!
 //! One decode thread owns everything that changes: session, slots, sequences. Two structures are shared with callers,
-//! and both are lock-free: the [`Intake`](lockfree::Intake) that requests come in by (a push is a compare-and-swap
-//! loop, taking all is one swap) and the [`Ring`](lockfree::Ring) that pieces go out by (one store on each side).
+//! and both are lock-free: the `Intake` that requests come in by (a push is a compare-and-swap
+//! loop, taking all is one swap) and the `Ring` that pieces go out by (one store on each side).
 //! Not lock-free, and on no path between two tokens: the allocator, when a request is made or its queue node freed,
 //! and the operating system's futex, when a thread with nothing to do is put to sleep or woken.
 //!
-//! What a step computes is decided by a pure function, [`plan`](plan::plan), so that it can be tested without threads.
+//! What a step computes is decided by a pure function, `plan`, so that it can be tested without threads.
 //! No engine is named here.
 #![warn(missing_docs)]
 

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use std::task::Waker;
 
-use trillm_core::{Error, Outcome, Piece};
+use trillm_core::{Error, Outcome, Piece, Timings, Usage};
 
 use crate::lockfree::Ring;
 use crate::sync::{Arc, AtomicU32, AtomicWaker, fence, register};
@@ -103,8 +103,7 @@ impl Drop for Writer {
     /// A writer dropped without an outcome means that the decode thread went away.
     fn drop(&mut self) {
         if !self.finished {
-            let outcome =
-                Outcome { result: Err(Error::Closed), usage: Default::default(), timings: Default::default() };
+            let outcome = Outcome { result: Err(Error::Closed), usage: Usage::default(), timings: Timings::default() };
             self.end(outcome);
         }
     }

@@ -1,4 +1,5 @@
 //! Whatever fails is reported to those it concerns, and the next request is served.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What was computed once is found again, and only by those who may.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 

@@ -92,8 +92,9 @@ def command(
 ) -> None:
     """Answers PROMPT, or holds a conversation.
 
-    The answer is printed as it is generated; a line break follows unless it ends with one. With --raw, a pipe or a file
-    gets the generated text and nothing more.
+    The answer is printed as it is generated; a line break follows unless it ends with one.
+
+    With --raw, a pipe or a file gets the generated text and nothing more.
 
     On a terminal, control characters in it are shown, not sent.
     """

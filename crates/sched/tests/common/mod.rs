@@ -1,5 +1,6 @@
 //! A scheduler over the fake engine, and requests for it.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use trillm_core::{Error, FinishReason, Outcome, Ready, Request, SamplingParams, SessionOptions, Token};
 use trillm_sched::{Event, Scheduler, SchedulerOptions, Stream};
