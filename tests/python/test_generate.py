@@ -62,8 +62,11 @@ def test_neighbours_do_not_change_a_request(llm: trillm.Model) -> None:
 
 
 def test_an_answer_does_not_depend_on_where_the_cache_puts_it(tiny_model: Path) -> None:
-    """With exact attention. llama.cpp's flash attention adds up in 16 bits and in chunks of the whole cache, so there the
-    last digits depend on what else is in it."""
+    """With exact attention.
+
+    llama.cpp's flash attention adds up in 16 bits and in chunks of the whole cache, so there the last digits depend on
+    what else is in it.
+    """
     with trillm.load(tiny_model, threads=1, flash_attention=False, cache_type="f32") as model:
         in_an_empty_cache, beside_it = (model.generate("", max_tokens=400, seed=0, ignore_eos=True) for _ in range(2))
     assert in_an_empty_cache.token_ids == beside_it.token_ids

@@ -26,6 +26,7 @@ struct Message {
 }
 
 unsafe extern "C" {
+    safe fn trillm_llama_trim();
     fn trillm_llama_model_load(
         path: *const c_char,
         params: *const sys::llama_model_params,
@@ -599,4 +600,9 @@ impl Drop for Context {
             sys::ggml_threadpool_free(self.pool.as_ptr());
         }
     }
+}
+
+/// Gives memory that was only needed to load back to the system.
+pub(crate) fn trim() {
+    trillm_llama_trim();
 }

@@ -10,7 +10,7 @@ use crate::ffi::{LoadFailure, Model};
 use crate::log::Lines;
 use crate::model::LlamaModel;
 use crate::tokenizer::LlamaTokenizer;
-use crate::{NAME, backend, params};
+use crate::{NAME, backend, ffi, params};
 
 /// Loads `path`, the first of several files if the model is split.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<LlamaModel> {
@@ -29,6 +29,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     }
     let weights = Arc::new(weights);
     let tokenizer = LlamaTokenizer::new(weights.clone()).map_err(|reason| failed(path, &reason, &log))?;
+    ffi::trim();
 
     info.engine = NAME;
     info.device = device(&gpus, options.gpu_layers);
