@@ -63,7 +63,7 @@ class Server:
         self.pid = process.pid
 
     def stream(self, prompt: str | list[int], n: int, **more: Any) -> Iterator[tuple[float, int]]:
-        """For each message of the answer: when it came, and how many tokens have come by then."""
+        """For each message of the answer: when it came, and how many tokens have come by then, if it says so."""
         body = {"prompt": prompt, "n_predict": n, "temperature": 0, "ignore_eos": True, "stream": True, **more}
         request = urllib.request.Request(
             f"{self.url}/completion", json.dumps(body).encode(), {"Content-Type": "application/json"}
@@ -71,9 +71,8 @@ class Server:
         with urllib.request.urlopen(request, timeout=600) as answer:
             for line in answer:
                 if line.startswith(b"data: "):
-                    message = json.loads(line[6:])
-                    if not message.get("stop"):
-                        yield time.perf_counter(), int(message.get("tokens_predicted") or 1)
+                    # A token that ends inside a character makes no message; the last message has the count.
+                    yield time.perf_counter(), int(json.loads(line[6:]).get("tokens_predicted") or 0)
 
 
 @contextmanager

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from .program import output
 
-HEAVY = ["numpy", "asyncio", "typer", "rich", "http", "ssl", "subprocess", "importlib.metadata", "typing_extensions"]
+HEAVY = [
+    "numpy",
+    "asyncio",
+    "logging",
+    "typer",
+    "rich",
+    "http",
+    "ssl",
+    "subprocess",
+    "importlib.metadata",
+    "typing_extensions",
+]
 """Modules that some of trillm's calls need."""
 
 
