@@ -46,9 +46,15 @@ def prepare() -> None:
         for library in (clang / "native").glob("libclang.*"):
             shutil.copy(library, TOOLS / "lib")
     for name in ("cmake", "ninja"):
+        # Not only where it is missing on the path: pip's throw-away environment, where it came to, is on the path too.
         package = _package(name)
-        if package is not None and shutil.which(name) is None and not (TOOLS / "bin" / name).exists():
+        if package is None or (TOOLS / "bin" / name).exists():
+            continue
+        if (package / "data").exists():
             shutil.copytree(package / "data", TOOLS, dirs_exist_ok=True)
+        elif program := shutil.which(name):
+            (TOOLS / "bin").mkdir(parents=True, exist_ok=True)
+            shutil.copy(program, TOOLS / "bin")
     if not (TOOLS / "include").exists():
         (TOOLS / "include").mkdir(parents=True)
         answer = subprocess.run(
