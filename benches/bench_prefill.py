@@ -15,7 +15,8 @@ from peers import THREADS, llama_bench
 from protocol import Comparison, compare
 
 LENGTH = 512
-WARM_UP = 32
+# Room for one prompt: the warm-up is evicted before the measured one, as llama-bench clears its cache between the two.
+ONE_PROMPT = 2 * LENGTH
 
 _draw = random.Random(1)
 
@@ -28,12 +29,12 @@ def prompt(length: int) -> list[int]:
 def prefill_speed(model: Path, others: int = 0) -> float:
     """Prompt tokens a second, until the first token of the answer.
 
-    After a short warm-up, as the peer's; the cache is empty but for that, and for `others` prompts as long that were
-    computed before and are kept.
+    After a warm-up of the same length, as the peer's. The cache is empty then, but for `others` prompts as long that
+    were computed before and are kept.
     """
-    with trillm.Model(model, threads=THREADS) as llm:
-        for length in [WARM_UP] + [LENGTH] * others:
-            llm.generate(prompt(length), max_tokens=1)
+    with trillm.Model(model, threads=THREADS, context=4096 if others else ONE_PROMPT) as llm:
+        for _ in range(max(1, others)):
+            llm.generate(prompt(LENGTH), max_tokens=1)
         measured = prompt(LENGTH)
         start = time.perf_counter()
         next(llm.stream(measured, max_tokens=1, temperature=0, ignore_eos=True))

@@ -105,6 +105,7 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(terminal: Terminal, 
 
 def test_ctrl_c_at_the_prompt(chat: pexpect.spawn[str]) -> None:
     chat.send("half a message")
+    chat.expect_exact("half a message")
     chat.sendintr()
     chat.expect_exact(PROMPT)
     # The line is gone, and one message later the first Ctrl-C is forgotten.

@@ -93,7 +93,7 @@ def test_a_program(tmp_path: Path) -> None:
     cache = ROOT / ".mypy_cache" / "tests"
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", cache, program],
-        env={**os.environ, "MYPYPATH": str(Path(trillm.__file__).parents[1])},
+        env={**os.environ, "MYPYPATH": str(ROOT / "python")},
         capture_output=True,
         text=True,
         check=False,

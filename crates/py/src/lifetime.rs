@@ -31,8 +31,9 @@ impl Owned {
     /// The model, if this process loaded it and did not close it.
     pub(crate) fn get(&self) -> PyResult<Arc<Llm>> {
         check_process(self.process)?;
-        let llm = self.llm.lock().unwrap_or_else(PoisonError::into_inner);
-        llm.clone().ok_or_else(|| crate::errors::raise(trillm::Error::from(trillm::CoreError::Closed)))
+        // The lock is let go of first: raising lets go of the interpreter lock, and whoever takes that may want this one.
+        let llm = self.llm.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        llm.ok_or_else(|| crate::errors::raise(trillm::Error::from(trillm::CoreError::Closed)))
     }
 
     /// Closes the model and lets go of its memory.
