@@ -119,11 +119,11 @@ fn ring_hands_over_whole_items_in_order_and_refuses_when_full() {
     });
 }
 
-#[test]
-fn a_sleeping_reader_sees_every_piece_and_the_outcome() {
-    loom::model(|| {
+/// Two pieces through a ring that holds `capacity`.
+fn reads_two_pieces(capacity: usize) {
+    loom::model(move || {
         let wake = Arc::new(Wake::new());
-        let (writer, mut stream) = channel(2, wake.clone());
+        let (writer, mut stream) = channel(capacity, wake.clone());
         let decoder = thread::spawn(move || {
             wake.bind();
             write(writer, &wake, 0..2);
@@ -134,17 +134,13 @@ fn a_sleeping_reader_sees_every_piece_and_the_outcome() {
 }
 
 #[test]
+fn a_sleeping_reader_sees_every_piece_and_the_outcome() {
+    reads_two_pieces(2);
+}
+
+#[test]
 fn a_full_ring_stalls_the_writer_until_there_is_room_and_loses_nothing() {
-    loom::model(|| {
-        let wake = Arc::new(Wake::new());
-        let (writer, mut stream) = channel(1, wake.clone());
-        let decoder = thread::spawn(move || {
-            wake.bind();
-            write(writer, &wake, 0..2);
-        });
-        assert_eq!(read(&mut stream), (vec![0, 1], Ok(FinishReason::Stop)));
-        decoder.join().unwrap();
-    });
+    reads_two_pieces(1);
 }
 
 #[test]
