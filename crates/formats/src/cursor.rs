@@ -50,6 +50,14 @@ impl<'a> Cursor<'a> {
         Ok(array)
     }
 
+    pub(crate) fn u8(&mut self, what: impl Display) -> Result<u8> {
+        self.array(what).map(|[byte]| byte)
+    }
+
+    pub(crate) fn u16(&mut self, what: impl Display) -> Result<u16> {
+        self.array(what).map(u16::from_le_bytes)
+    }
+
     pub(crate) fn u32(&mut self, what: impl Display) -> Result<u32> {
         self.array(what).map(u32::from_le_bytes)
     }
@@ -66,5 +74,14 @@ impl<'a> Cursor<'a> {
             return Err(Error::Limit { what: format!("the length of {what}"), offset, found: len, limit });
         }
         self.take(len, what)
+    }
+
+    /// The bytes up to the next line feed, which is taken too; `None` if there is none within `limit` bytes.
+    pub(crate) fn line(&mut self, limit: u64) -> Option<&'a [u8]> {
+        let rest = self.bytes.get(self.at..)?;
+        let rest = rest.get(..usize::try_from(limit).ok()?).unwrap_or(rest);
+        let length = rest.iter().position(|byte| *byte == b'\n')?;
+        self.at += length + 1;
+        rest.get(..length)
     }
 }

@@ -1,16 +1,29 @@
 //! Tells formats apart by their first bytes.
 
+use crate::safetensors;
+
 /// A format that can be read here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Format {
     /// GGUF, the format of ggml and llama.cpp.
     Gguf,
+    /// safetensors: a JSON header and plain weights.
+    Safetensors,
+    /// A zip archive: what `torch.save` writes.
+    Zip,
 }
 
-/// The format of a file that begins with `bytes`, by its magic number and not by its name.
+/// The format of a file that begins with `bytes`, by what it holds and not by its name. Nine bytes suffice.
 pub fn detect(bytes: &[u8]) -> Option<Format> {
-    bytes.starts_with(b"GGUF").then_some(Format::Gguf)
+    if bytes.starts_with(b"GGUF") {
+        Some(Format::Gguf)
+    } else if safetensors::looks_like(bytes) {
+        // Before zip: the length of a header may spell its signature, and no zip has a brace there.
+        Some(Format::Safetensors)
+    } else {
+        bytes.starts_with(b"PK\x03\x04").then_some(Format::Zip)
+    }
 }
 
 /// What a file that is not ours looks like, in words for an error message. Eight kilobytes of it suffice.
@@ -46,8 +59,7 @@ pub(crate) fn describe(bytes: &[u8]) -> String {
     if bytes.iter().all(|&byte| byte == 0) {
         return "zeros: a download that never filled its file, perhaps".into();
     }
-    // safetensors: the length of a JSON object, then the object.
-    if bytes.get(8) == Some(&b'{') && bytes.get(3..8).is_some_and(|high| high.iter().all(|&byte| byte == 0)) {
+    if safetensors::looks_like(bytes) {
         return "a safetensors file".into();
     }
     let text = bytes.trim_ascii_start();

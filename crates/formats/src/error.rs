@@ -33,8 +33,10 @@ pub enum Error {
         error: Box<Error>,
     },
     /// The first bytes belong to no format known here.
-    #[error("expected a GGUF file, found {found}")]
+    #[error("expected {expected}, found {found}")]
     UnknownFormat {
+        /// What would do.
+        expected: &'static str,
         /// What the bytes look like.
         found: String,
     },
@@ -138,6 +140,52 @@ pub enum Error {
         /// What it should have.
         expected: String,
     },
+    /// Text that is not the JSON it should be.
+    #[error("{what} is not sound JSON: {reason}")]
+    Json {
+        /// What should be JSON.
+        what: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// A pickle that asks for more than tensors: loading it in Python would call this.
+    #[error("the pickle names the global {name}, expected only what tensors are made of")]
+    Global {
+        /// Module and name, joined by a dot.
+        name: String,
+    },
+    /// Something that other programs may read and this one does not.
+    #[error("{what} is not supported, expected {expected}")]
+    Unsupported {
+        /// What was found.
+        what: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// A PyTorch checkpoint of a kind that is not read.
+    #[error("found {found}, expected a zip archive with a dict of tensors, as torch.save writes it")]
+    Pytorch {
+        /// What the file is.
+        found: String,
+    },
+    /// A folder without a file of weights, or with several that do not belong together.
+    #[error("the folder {} has {found}, expected {expected}", .path.display())]
+    Weights {
+        /// The folder.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// A `model_type` that is not read here.
+    #[error("the model type {name:?} is not supported, expected {supported}")]
+    ModelType {
+        /// The type.
+        name: String,
+        /// Those that are.
+        supported: String,
+    },
     /// An architecture that no engine here knows.
     #[error("the architecture {name:?} is not known")]
     Architecture {
@@ -203,12 +251,15 @@ impl Coded for Error {
             Self::BigEndian { .. } | Self::Version { .. } => "unsupported_version",
             Self::Truncated { .. } | Self::Incomplete { .. } => "truncated",
             Self::Limit { .. } => "over_limit",
-            Self::Malformed { .. } | Self::Duplicate { .. } => "malformed",
+            Self::Malformed { .. } | Self::Duplicate { .. } | Self::Json { .. } => "malformed",
+            Self::Global { .. } => "forbidden_global",
+            Self::Unsupported { .. } | Self::Pytorch { .. } => "unsupported",
+            Self::Weights { .. } => "model_not_found",
             Self::MissingKey { .. } => "missing_key",
             Self::Key { .. } => "invalid_key",
             Self::MissingTensor { .. } => "missing_tensor",
             Self::Tensor { .. } => "invalid_tensor",
-            Self::Architecture { .. } | Self::NotRunnable { .. } => "unsupported_architecture",
+            Self::Architecture { .. } | Self::NotRunnable { .. } | Self::ModelType { .. } => "unsupported_architecture",
             Self::VocabularyOnly => "vocabulary_only",
             Self::NotFirstShard { .. } => "not_first_shard",
             Self::MissingShard { .. } => "missing_shard",
@@ -223,14 +274,23 @@ impl Coded for Error {
             Self::BigEndian { .. } | Self::Version { .. } => {
                 "convert the model again with a current version of llama.cpp's tools".into()
             }
-            Self::Limit { .. } | Self::Malformed { .. } | Self::Duplicate { .. } | Self::MissingTensor { .. } => {
+            Self::Limit { .. }
+            | Self::Malformed { .. }
+            | Self::Duplicate { .. }
+            | Self::Json { .. }
+            | Self::MissingTensor { .. } => {
                 "the file is damaged or was not written by a proper tool: fetch or convert it again".into()
             }
             Self::VocabularyOnly => "open it as a tokenizer, or name a file with weights".into(),
             Self::NotFirstShard { first, .. } => format!("load {}", first.display()),
             Self::MissingShard { .. } => "put all files of the model into one folder".into(),
             Self::ShardName { .. } => "give the files back the names they came with".into(),
-            Self::Architecture { .. } => "a newer version may know it".into(),
+            Self::Global { .. } => {
+                "such a file can run any program when Python opens it: ask its author for safetensors".into()
+            }
+            Self::Pytorch { .. } => "load it where it was made and save it as safetensors".into(),
+            Self::Weights { .. } => "name the file with the weights, or fetch the whole model again".into(),
+            Self::Architecture { .. } | Self::ModelType { .. } => "a newer version may know it".into(),
             _ => return None,
         })
     }

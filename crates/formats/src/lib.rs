@@ -4,14 +4,30 @@
 //! process with it. So every file passes through here first. The readers are pure functions over bytes, without
 //! `unsafe` and without panics; all arithmetic on numbers from a file is checked. They read headers only: the weights
 //! stay on the disk until an engine maps them, and flipped bits in them are found by checksums, not here.
+//!
+//! [`inspect`] is the door for all formats. [`gguf`] is one file, or one split over several; [`Checkpoint`] is a folder
+//! in Hugging Face's layout, with weights in [`safetensors`] or in PyTorch's zip form ([`torch`]), whose pickles are
+//! read as data and never run.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod checkpoint;
 mod cursor;
 mod detect;
+mod disk;
+mod element;
 mod error;
 pub mod gguf;
+pub mod huggingface;
+mod inspect;
+mod json;
+pub mod safetensors;
+pub mod torch;
+mod weights;
 
+pub use checkpoint::{Checkpoint, Tensor, WeightFile};
 pub use detect::{Format, detect};
+pub use element::Element;
 pub use error::{Error, Result};
-pub use gguf::{Gguf, inspect, inspect_vocabulary};
+pub use gguf::Gguf;
+pub use inspect::{TOKENIZER, inspect, inspect_vocabulary};

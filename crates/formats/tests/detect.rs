@@ -13,6 +13,16 @@ fn gguf_is_detected_by_its_magic_number() {
 }
 
 #[test]
+fn others_are_detected_by_what_they_hold() {
+    assert_eq!(detect(b"PK\x03\x04"), Some(Format::Zip));
+    assert_eq!(detect(b"\x02\0\0\0\0\0\0\0{}"), Some(Format::Safetensors));
+    // A length beyond what the format allows, and no JSON.
+    assert_eq!(detect(b"\x02\0\0\0\0\x01\0\0{}"), None);
+    assert_eq!(detect(b"\x02\0\0\0\0\0\0\0[]"), None);
+    assert_eq!(detect(b"\x02\0\0\0\0\0\0\0"), None);
+}
+
+#[test]
 fn other_files_are_named() {
     let cases: &[(&[u8], &str)] = &[
         (b"", "an empty file"),

@@ -45,7 +45,7 @@ fn split_models_are_read_as_one() {
         let path = write(&folder, &shards);
         let info = inspect(&path).expect("accepted");
         assert_eq!((info.parameters, info.vocabulary), (whole.parameters, whole.vocabulary));
-        assert_eq!(info.bytes, shards.iter().map(|shard| shard.bytes().len() as u64).sum());
+        assert_eq!(info.bytes, shards.iter().map(|shard| shard.bytes().len() as u64).sum::<u64>());
         assert_eq!(info.path, path);
         inspect_vocabulary(&path).expect("accepted");
     }
@@ -148,7 +148,7 @@ fn thousands_of_shards_are_refused() {
 fn what_is_no_file_is_refused() {
     let folder = Folder::new("none");
     assert!(matches!(inspect(&folder.0.join("absent.gguf")), Err(Error::Read { .. })));
-    assert!(matches!(inspect(&folder.0), Err(Error::NotAFile { .. })));
+    refused(|| inspect(&folder.0), "model_not_found", "has no weights");
     refused(|| inspect(&folder.write("empty.gguf", b"")), "unknown_format", "an empty file");
 }
 

@@ -18,8 +18,9 @@ enum Wanted {
     Vocabulary,
 }
 
-/// The beginning of a file, down to the end of its header.
-struct Head {
+/// The beginning of a GGUF file, down to the end of its header, found sound. It owns what a [`Gguf`] borrows.
+#[derive(Debug)]
+pub struct Head {
     path: PathBuf,
     bytes: Vec<u8>,
     file_size: u64,
@@ -43,20 +44,39 @@ pub fn inspect_vocabulary(path: &Path) -> Result<ModelInfo> {
     inspect_as(path, &Wanted::Vocabulary)
 }
 
+/// Reads the headers of a model's files: one, or all of a split model, in order and found to belong together.
+///
+/// For those who read the weights themselves; [`inspect`] says whether the headers make a model.
+///
+/// # Errors
+/// What is wrong with which file.
+pub fn read_heads(path: &Path) -> Result<Vec<Head>> {
+    let head = Head::read(path)?;
+    let others = others(&head.parse()?, path)?;
+    Ok(std::iter::once(head).chain(others).collect())
+}
+
+/// The other files of a split model whose first file is `first`; none if it is not split.
+fn others(first: &Gguf<'_>, path: &Path) -> Result<Vec<Head>> {
+    let of_first = |error: Error| error.of(path);
+    let others = split::others(first, path).map_err(of_first)?;
+    let others = others.iter().map(|path| Head::read(path)).collect::<Result<Vec<_>>>()?;
+    let shards = others.iter().map(Head::parse).collect::<Result<Vec<_>>>()?;
+    for (index, (shard, head)) in shards.iter().zip(&others).enumerate() {
+        split::check(first, shard, index + 1).map_err(|error| error.of(&head.path))?;
+    }
+    if !shards.is_empty() {
+        split::check_all(first, &shards).map_err(of_first)?;
+    }
+    Ok(others)
+}
+
 fn inspect_as(path: &Path, wanted: &Wanted) -> Result<ModelInfo> {
     let head = Head::read(path)?;
     let first = head.parse()?;
     let of_first = |error: Error| error.of(path);
-
-    let others = split::others(&first, path).map_err(of_first)?;
-    let others = others.iter().map(|path| Head::read(path)).collect::<Result<Vec<_>>>()?;
+    let others = others(&first, path)?;
     let shards = others.iter().map(Head::parse).collect::<Result<Vec<_>>>()?;
-    for (index, (shard, head)) in shards.iter().zip(&others).enumerate() {
-        split::check(&first, shard, index + 1).map_err(|error| error.of(&head.path))?;
-    }
-    if !shards.is_empty() {
-        split::check_all(&first, &shards).map_err(of_first)?;
-    }
 
     let info = match wanted {
         Wanted::Model => first.model_with(&shards),
@@ -105,8 +125,16 @@ impl Head {
         }
     }
 
-    /// The header, which `read` found complete and sound.
-    fn parse(&self) -> Result<Gguf<'_>> {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The header.
+    ///
+    /// # Errors
+    /// None, for a head that was read: reading found it complete and sound.
+    pub fn parse(&self) -> Result<Gguf<'_>> {
         Gguf::parse(&self.bytes, self.file_size).map_err(|error| error.of(&self.path))
     }
 }

@@ -27,8 +27,8 @@ pub(crate) struct Header {
 
 /// Reads the first 24 bytes; `bytes` are looked at if they are not GGUF, to say what they are.
 pub(crate) fn read(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Result<Header> {
-    if detect::detect(bytes).is_none() {
-        return Err(Error::UnknownFormat { found: detect::describe(bytes) });
+    if detect::detect(bytes) != Some(detect::Format::Gguf) {
+        return Err(Error::UnknownFormat { expected: "a GGUF file", found: detect::describe(bytes) });
     }
     cursor.take(4, "the magic number")?;
     let version = cursor.u32("the version")?;

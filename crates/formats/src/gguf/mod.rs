@@ -22,7 +22,7 @@ mod weights;
 
 use std::collections::HashMap;
 
-pub use file::{inspect, inspect_vocabulary};
+pub use file::{Head, inspect, inspect_vocabulary, read_heads};
 pub use tensor::Tensor;
 pub use types::TensorType;
 pub use value::{Array, Value, ValueType};

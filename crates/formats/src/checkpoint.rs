@@ -1,0 +1,158 @@
+//! A model in Hugging Face's layout: where each tensor lies in which file, and what the files beside it say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use trillm_core::ModelInfo;
+
+use crate::huggingface::{Config, Decoder, Sidecars};
+use crate::weights::{self, Weights};
+use crate::{Element, Result, disk};
+
+/// A tensor: contiguous, in row-major order, little-endian.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tensor {
+    /// Element type.
+    pub element: Element,
+    /// Lengths of the dimensions, the outermost first.
+    pub shape: Vec<u64>,
+    /// Index into [`Checkpoint::files`].
+    pub file: usize,
+    /// Where its data begins, in bytes from the start of the file.
+    pub offset: u64,
+    /// Bytes of its data: the elements of `shape` times the size of one. All of it lies within the file.
+    pub bytes: u64,
+}
+
+/// A file that holds weights.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WeightFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size when it was read, in bytes.
+    pub size: u64,
+}
+
+/// A model that was read and found sound; its weights were not touched.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Checkpoint {
+    /// The folder that everything lies in.
+    pub folder: PathBuf,
+    /// The model's own name for itself, or the folder's.
+    pub name: String,
+    /// `safetensors` or `pytorch`.
+    pub format: &'static str,
+    /// The files with weights.
+    pub files: Vec<WeightFile>,
+    /// All tensors by name. Several names may stand for the same bytes.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// `config.json`.
+    pub config: Config,
+    /// Tokens, template and stop tokens, from the small files beside the weights.
+    pub sidecars: Sidecars,
+    /// Licence, as the front matter of `README.md` says it.
+    pub license: Option<String>,
+    /// What the reader should know: keys ignored, files not used.
+    pub notes: Vec<String>,
+}
+
+impl Checkpoint {
+    /// Reads a model: a folder, or a file of weights or an index of such files with `config.json` beside it.
+    ///
+    /// In a folder `model.safetensors` is preferred, then the files of `model.safetensors.index.json`, then the one
+    /// file of another name that ends in `.safetensors`, then `pytorch_model.bin` and its index. What a file is shows
+    /// in its content.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let Weights { folder, format, files, tensors, mut notes } = weights::find(path)?;
+        let (mut config, object) = Config::open(&folder, &mut notes)?;
+        match &mut config {
+            Config::Decoder(decoder) => tie(decoder, &tensors, &mut notes),
+            Config::Encoder(encoder) => encoder.add_sentence_files(&folder)?,
+        }
+        let sidecars = Sidecars::read(&folder, &object)?;
+        let given = object.get("_name_or_path").and_then(serde_json::Value::as_str);
+        let given = given.and_then(|name| name.split(['/', '\\']).rfind(|part| !part.is_empty() && *part != "."));
+        let name = given.map_or_else(|| folder_name(&folder), Into::into);
+        let license = license(&folder)?;
+        Ok(Self { folder, name, format, files, tensors, config, sidecars, license, notes })
+    }
+
+    /// What is known of the model before it is loaded. `path` is the file with weights, or the first of several.
+    pub fn info(&self) -> ModelInfo {
+        let mut bytes_in: HashMap<Element, u64> = HashMap::new();
+        // Several names for the same bytes are one weight.
+        let places: BTreeMap<_, _> = self.tensors.values().map(|t| ((t.file, t.offset, t.bytes), t.element)).collect();
+        let mut parameters = 0;
+        for (&(_, _, bytes), &element) in &places {
+            *bytes_in.entry(element).or_default() += bytes;
+            parameters += bytes / element.size();
+        }
+        let dominant = bytes_in.into_iter().max_by_key(|&(element, bytes)| (bytes, element));
+        let (context_trained, width, layers, vocabulary, pooling) = match &self.config {
+            Config::Decoder(it) => (it.context, it.width, it.layers.len() as u32, it.vocabulary, None),
+            Config::Encoder(it) => (it.context, it.width, it.layers, it.vocabulary, it.pooling),
+        };
+        ModelInfo {
+            name: self.name.clone(),
+            path: self.files.first().map_or_else(|| self.folder.clone(), |file| file.path.clone()),
+            format: self.format,
+            architecture: self.config.model_type().into(),
+            bytes: self.files.iter().map(|file| file.size).sum(),
+            parameters,
+            quantization: dominant.map_or("", |(element, _)| element.name()).into(),
+            context_trained,
+            width,
+            layers,
+            vocabulary,
+            chat_template: self.sidecars.chat_template.clone(),
+            pooling,
+            license: self.license.clone(),
+            notes: self.notes.clone(),
+            ..ModelInfo::default()
+        }
+    }
+}
+
+/// Settles whether the output matrix is the embedding: the file decides, as in transformers. One that has an output
+/// matrix of its own is computed with it, whatever the config says, and one that has none cannot be.
+fn tie(decoder: &mut Decoder, tensors: &BTreeMap<String, Tensor>, notes: &mut Vec<String>) {
+    let find = |end: &str| tensors.iter().find(|(name, _)| name.ends_with(end)).map(|(_, tensor)| tensor);
+    let place = |tensor: &Tensor| (tensor.file, tensor.offset);
+    let (output, embedding) = (find("lm_head.weight"), find("embed_tokens.weight"));
+    let tied = output.is_none_or(|output| embedding.is_some_and(|embedding| place(embedding) == place(output)));
+    if tied != decoder.tied {
+        let has = if tied { "no output matrix, so the embedding is used" } else { "an output matrix, which is used" };
+        notes.push(format!("config.json has tie_word_embeddings {}, but the weights have {has}", decoder.tied));
+    }
+    decoder.tied = tied;
+}
+
+/// The last part of a folder's full name.
+pub(crate) fn folder_name(folder: &Path) -> String {
+    let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The line `license:` of the YAML between two lines `---` that model cards begin with.
+fn license(folder: &Path) -> Result<Option<String>> {
+    /// Bytes of the card that are looked at, and of a licence's name.
+    const CARD: u64 = 64 << 10;
+    const NAME: usize = 100;
+    let path = folder.join("README.md");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let (bytes, _) = disk::beginning(&path, CARD)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines();
+    if lines.next().map(str::trim_end) != Some("---") {
+        return Ok(None);
+    }
+    let mut front = lines.take_while(|line| line.trim_end() != "---");
+    let license = front.find_map(|line| line.strip_prefix("license:"));
+    let license = license.map(|license| license.trim().trim_matches(['"', '\'']));
+    Ok(license.filter(|license| !license.is_empty() && license.len() <= NAME).map(Into::into))
+}

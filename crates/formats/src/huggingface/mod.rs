@@ -1,0 +1,18 @@
+//! The small files of a Hugging Face model: `config.json` and what says how its tokens are used.
+
+mod config;
+mod decoder;
+mod encoder;
+mod family;
+mod fields;
+mod layers;
+mod rope;
+mod sidecars;
+
+pub use config::Config;
+pub use decoder::{Activation, Attention, Decoder, Family, Rope, RopeScaling};
+pub use encoder::Encoder;
+pub use sidecars::Sidecars;
+
+/// Bytes of `config.json` and of files of its kind.
+pub(crate) const CONFIG: u64 = 4 << 20;

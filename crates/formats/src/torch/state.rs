@@ -1,0 +1,108 @@
+//! From the values of a pickle to tensors in the file.
+
+use std::collections::BTreeMap;
+
+use super::pickle::{Id, Object, Objects, View};
+use super::zip::Stored;
+use super::{Torch, unsupported};
+use crate::{Element, Error, Result, Tensor};
+
+/// Bytes of a tensor's name, as in safetensors.
+const NAME: usize = 4096;
+
+/// Finds the state dict: the value itself, or what it has under one of these names, as trainers save it.
+const INSIDE: [&str; 2] = ["state_dict", "model"];
+
+/// The tensors of the pickle's value `root`; `storage` finds an entry of the archive by a storage's key.
+pub(super) fn tensors<'o>(
+    objects: &'o Objects<'o>,
+    root: Id,
+    storage: impl Fn(&str) -> Option<Stored>,
+) -> Result<Torch> {
+    let Object::Dict(outer) = objects.get(root) else {
+        return Err(unsupported(format!("a checkpoint that is {}", objects.get(root).kind())));
+    };
+    let has_tensors =
+        |pairs: &[(Id, Id)]| pairs.iter().any(|(_, value)| matches!(objects.get(*value), Object::Tensor(_)));
+    let mut notes = Vec::new();
+    let mut pairs = outer;
+    if !has_tensors(outer) {
+        let inner = INSIDE.iter().find_map(|name| {
+            let named = |(key, _): &&(Id, Id)| matches!(objects.get(*key), Object::Text(text) if text == name);
+            match objects.get(outer.iter().rfind(named)?.1) {
+                Object::Dict(inner) if has_tensors(inner) => Some((*name, inner)),
+                _ => None,
+            }
+        });
+        let Some((name, inner)) = inner else { return Err(unsupported("a checkpoint without tensors")) };
+        if outer.len() > 1 {
+            notes.push(format!("only {name:?} of the checkpoint is used, not {} other values", outer.len() - 1));
+        }
+        pairs = inner;
+    }
+
+    let mut tensors = BTreeMap::new();
+    let mut ignored = 0;
+    for (key, value) in pairs {
+        match (objects.get(*key), objects.get(*value)) {
+            (Object::Text(name), Object::Tensor(view)) => {
+                if name.is_empty() || name.len() > NAME {
+                    let found = format!("a tensor's name of {} bytes", name.len());
+                    return Err(Error::Key { key: "data.pkl".into(), found, expected: format!("1 to {NAME}") });
+                }
+                if tensors.insert((*name).to_owned(), place(objects, name, *view, &storage)?).is_some() {
+                    return Err(Error::Duplicate { what: "tensor", name: (*name).into(), offset: 0 });
+                }
+            }
+            _ => ignored += 1,
+        }
+    }
+    if ignored > 0 {
+        notes.push(format!("{ignored} values of the checkpoint that are not tensors are ignored"));
+    }
+    Ok(Torch { tensors, notes })
+}
+
+/// Where a tensor's data is in the file.
+fn place(objects: &Objects<'_>, name: &str, view: View, entry: impl Fn(&str) -> Option<Stored>) -> Result<Tensor> {
+    let wrong = |found: String, expected: String| Error::Tensor { name: name.into(), found, expected };
+    // The pickle's reader made sure of these kinds.
+    let Object::Storage(storage) = objects.get(view.storage) else {
+        return Err(wrong(objects.get(view.storage).kind().into(), "a storage".into()));
+    };
+    let (shape, strides) = (objects.counts(view.shape).unwrap_or_default(), objects.counts(view.strides));
+    let stored = entry(storage.key);
+    let stored = stored.ok_or_else(|| wrong(format!("the storage {:?}", storage.key), "one in the archive".into()))?;
+    let size = view.element.size();
+    let length = storage.length.checked_mul(storage.element.map_or(1, Element::size));
+    if length != Some(stored.size) {
+        let found = format!("a storage of {} elements in an entry of {} bytes", storage.length, stored.size);
+        return Err(wrong(found, "an entry as long as the storage".into()));
+    }
+    let elements = shape.iter().try_fold(1, |product: u64, length| product.checked_mul(*length));
+    let bytes = elements.and_then(|elements| elements.checked_mul(size));
+    let end = view.offset.checked_mul(size).and_then(|start| start.checked_add(bytes?));
+    let (Some(bytes), Some(_)) = (bytes, end.filter(|end| *end <= stored.size)) else {
+        let found = format!("the shape {shape:?} from element {}", view.offset);
+        return Err(wrong(found, format!("a range within its storage of {} bytes", stored.size)));
+    };
+    let strides = strides.unwrap_or_default();
+    if !is_contiguous(&shape, &strides) {
+        let found = format!("the strides {strides:?} for the shape {shape:?}");
+        return Err(wrong(found, "rows that follow each other".into()));
+    }
+    Ok(Tensor { element: view.element, shape, file: 0, offset: stored.offset + view.offset * size, bytes })
+}
+
+/// Whether each dimension steps over exactly those inside it. Where there is at most one element, no step is taken.
+fn is_contiguous(shape: &[u64], strides: &[u64]) -> bool {
+    if shape.contains(&0) {
+        return true;
+    }
+    let mut step = 1;
+    shape.iter().zip(strides).rev().all(|(length, stride)| {
+        let fits = *length == 1 || *stride == step;
+        step *= length;
+        fits
+    })
+}

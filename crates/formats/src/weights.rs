@@ -1,0 +1,228 @@
+//! Finds the files with a model's weights, and reads what tensors they hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::detect::{self, Format};
+use crate::safetensors::Safetensors;
+use crate::torch::Torch;
+use crate::{Error, Result, Tensor, WeightFile, disk, json};
+
+/// Files of a split model.
+const FILES: usize = 1024;
+/// Entries of a folder that are looked at.
+const ENTRIES: usize = 10_000;
+/// Bytes of an index: some hundred for each tensor.
+const INDEX: u64 = 64 << 20;
+
+const SAFETENSORS: &str = "model.safetensors";
+const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
+const PYTORCH: &str = "pytorch_model.bin";
+const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
+const EXPECTED: &str = "model.safetensors, its index, one other .safetensors file, or pytorch_model.bin";
+
+const EXPECTED_FORMAT: &str = "safetensors or a PyTorch checkpoint (zip)";
+
+/// The files of a model and the tensors in them.
+pub(crate) struct Weights {
+    pub(crate) folder: PathBuf,
+    /// `safetensors` or `pytorch`.
+    pub(crate) format: &'static str,
+    pub(crate) files: Vec<WeightFile>,
+    pub(crate) tensors: BTreeMap<String, Tensor>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The weights of a folder, of one file, or of all files that an index names.
+pub(crate) fn find(path: &Path) -> Result<Weights> {
+    let metadata = std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    if metadata.is_dir() {
+        return in_folder(path);
+    }
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if is_index(path) {
+        return indexed(folder, path);
+    }
+    // One file of several is the whole model if the index beside it says so.
+    if name.contains("-of-") {
+        for index in [SAFETENSORS_INDEX, PYTORCH_INDEX].map(|index| folder.join(index)) {
+            if index.is_file() && read_index(&index)?.values().any(|file| *file == name) {
+                return indexed(folder, &index);
+            }
+        }
+    }
+    single(folder, path)
+}
+
+/// Whether a file is an index of others: JSON, under a name that says so.
+pub(crate) fn is_index(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(".index.json")
+}
+
+fn in_folder(folder: &Path) -> Result<Weights> {
+    let names = weight_names(folder)?;
+    let other: Vec<&String> = names.iter().filter(|name| name.ends_with(".safetensors")).collect();
+    let mut weights = if names.contains(SAFETENSORS) {
+        single(folder, &folder.join(SAFETENSORS))?
+    } else if names.contains(SAFETENSORS_INDEX) {
+        indexed(folder, &folder.join(SAFETENSORS_INDEX))?
+    } else if let [name] = other[..] {
+        single(folder, &folder.join(name))?
+    } else if other.len() > 1 {
+        let found = format!("{} .safetensors files and no {SAFETENSORS_INDEX}", other.len());
+        return Err(Error::Weights { path: folder.to_owned(), found, expected: EXPECTED });
+    } else if names.contains(PYTORCH) {
+        single(folder, &folder.join(PYTORCH))?
+    } else if names.contains(PYTORCH_INDEX) {
+        indexed(folder, &folder.join(PYTORCH_INDEX))?
+    } else {
+        return Err(Error::Weights { path: folder.to_owned(), found: "no weights".into(), expected: EXPECTED });
+    };
+    let used: BTreeSet<_> = weights.files.iter().filter_map(|file| file.path.file_name()).collect();
+    let unused =
+        names.iter().filter(|name| !name.ends_with(".index.json") && !used.contains(name.as_ref() as &std::ffi::OsStr));
+    let unused: Vec<&str> = unused.map(String::as_str).collect();
+    if let [first, others @ ..] = unused.as_slice() {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        weights.notes.push(format!("weights that are not used: {first}{more}"));
+    }
+    Ok(weights)
+}
+
+/// Names in a folder that weights and their indexes have.
+fn weight_names(folder: &Path) -> Result<BTreeSet<String>> {
+    const ENDS: [&str; 5] = [".safetensors", ".bin", ".pt", ".pth", ".index.json"];
+    // Files that trainers leave beside the weights.
+    const OTHERS: [&str; 5] = ["training_args.bin", "optimizer.pt", "scheduler.pt", "optimizer.bin", "rng_state.pth"];
+    let failed = |source| Error::Read { path: folder.to_owned(), source };
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)?.take(ENTRIES) {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if ENDS.iter().any(|end| name.ends_with(end)) && !OTHERS.contains(&name.as_str()) {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
+
+/// What one file holds, by its content.
+struct Read {
+    format: &'static str,
+    size: u64,
+    tensors: BTreeMap<String, Tensor>,
+    notes: Vec<String>,
+}
+
+fn read(path: &Path) -> Result<Read> {
+    let (bytes, _) = disk::beginning(path, 8 << 10)?;
+    match detect::detect(&bytes) {
+        Some(Format::Safetensors) => {
+            let (Safetensors { tensors, .. }, size) = Safetensors::open(path)?;
+            Ok(Read { format: "safetensors", size, tensors, notes: Vec::new() })
+        }
+        Some(Format::Zip) => {
+            let (Torch { tensors, notes }, size) = Torch::open(path)?;
+            Ok(Read { format: "pytorch", size, tensors, notes })
+        }
+        Some(Format::Gguf) => {
+            let (expected, found) = (EXPECTED_FORMAT, "a GGUF file".into());
+            Err(Error::UnknownFormat { expected, found }.of(path))
+        }
+        None if crate::torch::is_legacy(&bytes) => Err(crate::torch::legacy(path)),
+        None => {
+            let (expected, found) = (EXPECTED_FORMAT, detect::describe(&bytes));
+            Err(Error::UnknownFormat { expected, found }.of(path))
+        }
+    }
+}
+
+fn single(folder: &Path, path: &Path) -> Result<Weights> {
+    let Read { format, size, tensors, notes } = read(path)?;
+    let files = vec![WeightFile { path: path.to_owned(), size }];
+    Ok(Weights { folder: folder.to_owned(), format, files, tensors, notes })
+}
+
+/// The tensors of all files that an index names. Each tensor is where the index says, and nowhere else.
+fn indexed(folder: &Path, index: &Path) -> Result<Weights> {
+    let map = read_index(index)?;
+    let names: BTreeSet<&String> = map.values().collect();
+    if names.len() > FILES {
+        let (what, found) = ("the number of files".into(), names.len() as u64);
+        return Err(Error::Limit { what, offset: 0, found, limit: FILES as u64 }.of(index));
+    }
+    let mut weights =
+        Weights { folder: folder.to_owned(), format: "", files: vec![], tensors: BTreeMap::new(), notes: vec![] };
+    let mut unnamed = 0;
+    for (number, name) in names.iter().enumerate() {
+        let path = folder.join(name);
+        if !path.exists() {
+            let (number, count) = (number as u32 + 1, names.len() as u32);
+            return Err(Error::MissingShard { number, count, path });
+        }
+        let Read { format, size, tensors, notes } = read(&path)?;
+        if !weights.format.is_empty() && weights.format != format {
+            let expected = "files of one format";
+            return Err(Error::Unsupported { what: format!("{format} beside {}", weights.format), expected }.of(&path));
+        }
+        weights.format = format;
+        for (tensor, mut entry) in tensors {
+            match map.get(&tensor) {
+                Some(file) if file == *name => {
+                    entry.file = number;
+                    weights.tensors.insert(tensor, entry);
+                }
+                Some(file) => {
+                    let (found, expected) = ("a second place, here".into(), format!("it in {file} alone"));
+                    return Err(Error::Tensor { name: tensor, found, expected }.of(&path));
+                }
+                None => unnamed += 1,
+            }
+        }
+        weights.files.push(WeightFile { path, size });
+        weights.notes.extend(notes);
+    }
+    if let Some((tensor, file)) = map.iter().find(|(tensor, _)| !weights.tensors.contains_key(*tensor)) {
+        let expected = format!("it in {file}, as the index says");
+        return Err(Error::MissingTensor { name: tensor.clone(), expected }.of(index));
+    }
+    if unnamed > 0 {
+        weights.notes.push(format!("{unnamed} tensors that the index does not name are not used"));
+    }
+    Ok(weights)
+}
+
+/// `weight_map`: which tensor lies in which file.
+fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
+    let missing = || {
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file");
+        Error::Read { path: path.to_owned(), source }
+    };
+    let bytes = disk::small(path, INDEX)?.ok_or_else(missing)?;
+    parse_index(&bytes).map_err(|error| error.of(path))
+}
+
+fn parse_index(bytes: &[u8]) -> Result<BTreeMap<String, String>> {
+    const KEY: &str = "weight_map";
+    let wrong = |found: String, expected: &str| Error::Key { key: KEY.into(), found, expected: expected.into() };
+    let mut object = json::object(bytes, INDEX, "the index")?;
+    let map = match object.remove(KEY) {
+        Some(Value::Object(map)) if !map.is_empty() => map,
+        Some(other) => return Err(wrong(json::excerpt(&other), "an object of files by tensor")),
+        None => return Err(Error::MissingKey { key: KEY.into(), expected: "an object of files by tensor".into() }),
+    };
+    let plain = |(tensor, file): (String, Value)| match file {
+        Value::String(name) if is_plain(&name) => Ok((tensor, name)),
+        other => Err(wrong(json::excerpt(&other), "the name of a file in the same folder")),
+    };
+    map.into_iter().map(plain).collect()
+}
+
+/// Whether a name leads to a file in the folder itself, on any system.
+fn is_plain(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let plain = matches!((components.next(), components.next()), (Some(Component::Normal(part)), None) if part == name);
+    plain && !name.contains(['/', '\\', ':', '\0'])
+}

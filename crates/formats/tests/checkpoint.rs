@@ -1,0 +1,256 @@
+//! Folders of models: which files are read, and what must fit together.
+
+mod common;
+#[path = "common/hugging_face.rs"]
+mod hugging_face;
+#[path = "common/torch.rs"]
+mod torch;
+
+use common::{Folder, refused};
+use hugging_face::{config, safetensors, with};
+use serde_json::json;
+use torch::Zip;
+use trillm_core::{Coded, Pooling};
+use trillm_formats::huggingface::{Config, Decoder};
+use trillm_formats::{Checkpoint, Element, Error, inspect, inspect_vocabulary};
+
+const EMBEDDING: (&str, &[u64]) = ("model.embed_tokens.weight", &[4, 2]);
+const NORM: (&str, &[u64]) = ("model.norm.weight", &[2]);
+const OUTPUT: (&str, &[u64]) = ("lm_head.weight", &[4, 2]);
+
+/// A folder with a `config.json` of a Llama.
+fn folder(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    folder.write("config.json", config("llama").to_string().as_bytes());
+    folder
+}
+
+fn open(folder: &Folder) -> Result<Checkpoint, Error> {
+    Checkpoint::open(&folder.0)
+}
+
+fn decoder(checkpoint: &Checkpoint) -> &Decoder {
+    match &checkpoint.config {
+        Config::Decoder(decoder) => decoder,
+        Config::Encoder(_) => panic!("a decoder"),
+    }
+}
+
+fn index(map: &[(&str, &str)]) -> Vec<u8> {
+    let map: serde_json::Map<_, _> = map.iter().map(|(tensor, file)| ((*tensor).into(), json!(file))).collect();
+    json!({ "metadata": { "total_size": 1 }, "weight_map": map }).to_string().into_bytes()
+}
+
+#[test]
+fn one_kind_of_weights_is_preferred_and_the_others_are_named() {
+    let folder = folder("preferred");
+    refused(|| open(&folder), "model_not_found", "has no weights");
+    folder.write("pytorch_model.bin", &Zip::small().bytes());
+    let read = open(&folder).expect("accepted");
+    assert_eq!((read.format, read.tensors.len()), ("pytorch", 2));
+    assert_eq!(read.tensors["b"].element, Element::F16);
+    folder.write("other.safetensors", &safetensors(&[EMBEDDING, NORM]));
+    let read = open(&folder).expect("accepted");
+    assert_eq!((read.format, read.tensors.len()), ("safetensors", 2));
+    folder.write("more.safetensors", &safetensors(&[NORM]));
+    refused(|| open(&folder), "model_not_found", "2 .safetensors files and no");
+    folder.write("model.safetensors.index.json", &index(&[(NORM.0, "more.safetensors")]));
+    let read = open(&folder).expect("accepted");
+    assert!(read.files[0].path.ends_with("more.safetensors"));
+    folder.write("model.safetensors", &safetensors(&[EMBEDDING, NORM, OUTPUT]));
+    let read = open(&folder).expect("accepted");
+    assert_eq!((read.tensors.len(), read.files.len()), (3, 1));
+    assert!(read.notes.contains(&"weights that are not used: more.safetensors and 2 more".into()), "{:?}", read.notes);
+    // By the file's own name, whatever else is there.
+    let named = Checkpoint::open(&folder.0.join("other.safetensors")).expect("accepted");
+    assert_eq!((named.tensors.len(), named.folder.as_path()), (2, folder.0.as_path()));
+}
+
+#[test]
+fn content_counts_and_not_the_name() {
+    let folder = folder("content");
+    let zip = folder.write("model.safetensors", &Zip::small().bytes());
+    assert_eq!(open(&folder).expect("accepted").format, "pytorch");
+    assert_eq!(inspect(&zip).expect("accepted").format, "pytorch");
+    let plain = folder.write("model.safetensors", &safetensors(&[NORM]));
+    std::fs::rename(plain, folder.0.join("pytorch_model.bin")).expect("renamed");
+    assert_eq!(open(&folder).expect("accepted").format, "safetensors");
+    folder.write("pytorch_model.bin", b"\x80\x02}q\0.");
+    refused(|| open(&folder), "unsupported", "before version 1.6");
+    folder.write("pytorch_model.bin", b"\x80\x02cposix\nsystem\n");
+    refused(|| open(&folder), "forbidden_global", "posix.system");
+    folder.write("pytorch_model.bin", b"<html>");
+    refused(|| open(&folder), "unknown_format", "found an HTML page");
+    folder.write("pytorch_model.bin", b"GGUF\x03\0\0\0");
+    refused(
+        || open(&folder),
+        "unknown_format",
+        "expected safetensors or a PyTorch checkpoint (zip), found a GGUF file",
+    );
+    folder.write("pytorch_model.bin", b"version https://git-lfs");
+    refused(|| open(&folder), "unknown_format", "a Git LFS pointer");
+}
+
+#[test]
+fn a_split_model_is_one_model() {
+    let folder = folder("split");
+    let names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let first = folder.write(names[0], &safetensors(&[EMBEDDING]));
+    folder.write(names[1], &safetensors(&[NORM, OUTPUT]));
+    let map = [(EMBEDDING.0, names[0]), (NORM.0, names[1]), (OUTPUT.0, names[1])];
+    let index_path = folder.write("model.safetensors.index.json", &index(&map));
+    let read = open(&folder).expect("accepted");
+    assert_eq!(read.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>(), names.map(|n| folder.0.join(n)));
+    assert_eq!((read.tensors[EMBEDDING.0].file, read.tensors[NORM.0].file), (0, 1));
+    assert!(read.tensors[OUTPUT.0].offset > read.tensors[NORM.0].offset);
+    // The index, or any of the files, stands for all.
+    assert_eq!(Checkpoint::open(&index_path).expect("accepted").tensors, read.tensors);
+    assert_eq!(Checkpoint::open(&first).expect("accepted").tensors, read.tensors);
+    assert_eq!(inspect(&index_path).expect("accepted").parameters, 8 + 2 + 8);
+
+    let check = |map: &[(&str, &str)], code: &str, words: &str| {
+        folder.write("model.safetensors.index.json", &index(map));
+        refused(|| open(&folder), code, words);
+    };
+    check(&[(EMBEDDING.0, names[0]), ("absent", names[1])], "missing_tensor", "the tensor absent is missing");
+    check(&[(EMBEDDING.0, names[1]), (NORM.0, names[0])], "invalid_tensor", "a second place");
+    check(&[(EMBEDDING.0, names[0]), (NORM.0, "model-00003.safetensors")], "missing_shard", "model-00003.safetensors");
+    for name in ["../x", "/etc/passwd", "a/b", "", ".", "..", "a\\b", "C:x", "./x", "x/"] {
+        check(&[(EMBEDDING.0, name)], "invalid_key", "the name of a file in the same folder");
+    }
+    check(&[], "invalid_key", "weight_map");
+    folder.write("model.safetensors.index.json", b"{}");
+    refused(|| open(&folder), "missing_key", "weight_map");
+    let twice = format!(r#"{{"weight_map":{{"a":"{0}","a":"{0}"}}}}"#, names[0]);
+    folder.write("model.safetensors.index.json", twice.as_bytes());
+    refused(|| open(&folder), "malformed", "was there before");
+    // A tensor that the index leaves out is left out.
+    folder.write("model.safetensors.index.json", &index(&map[..2]));
+    let read = open(&folder).expect("accepted");
+    assert!(read.notes.iter().any(|note| note.starts_with("1 tensors that the index")), "{:?}", read.notes);
+    assert!(!read.tensors.contains_key(OUTPUT.0));
+}
+
+#[test]
+fn files_of_a_split_model_are_regular_and_of_one_format() {
+    let folder = folder("mixed");
+    folder.write("a.bin", &safetensors(&[NORM]));
+    folder.write("b.bin", &Zip::small().bytes());
+    folder.write("pytorch_model.bin.index.json", &index(&[(NORM.0, "a.bin"), ("a", "b.bin"), ("b", "b.bin")]));
+    refused(|| open(&folder), "unsupported", "pytorch beside safetensors");
+    std::fs::create_dir(folder.0.join("c.bin")).expect("a folder");
+    folder.write("pytorch_model.bin.index.json", &index(&[(NORM.0, "c.bin")]));
+    refused(|| open(&folder), "not_a_file", "c.bin");
+}
+
+#[test]
+fn the_weights_decide_whether_the_output_is_the_embedding() {
+    for (tie, tensors, tied, note) in [
+        (false, &[EMBEDDING, NORM][..], true, Some("no output matrix")),
+        (true, &[EMBEDDING, NORM], true, None),
+        (true, &[EMBEDDING, OUTPUT], false, Some("an output matrix, which is used")),
+        (false, &[EMBEDDING, OUTPUT], false, None),
+    ] {
+        let folder = folder("tied");
+        let config = with(config("llama"), json!({ "tie_word_embeddings": tie }));
+        folder.write("config.json", config.to_string().as_bytes());
+        folder.write("model.safetensors", &safetensors(tensors));
+        let read = open(&folder).expect("accepted");
+        assert_eq!(decoder(&read).tied, tied);
+        assert_eq!(read.notes.len(), usize::from(note.is_some()), "{:?}", read.notes);
+        assert!(note.is_none_or(|note| read.notes[0].contains(note)), "{:?}", read.notes);
+    }
+}
+
+#[test]
+fn what_is_known_of_a_model() {
+    let folder = folder("info");
+    folder.write("model.safetensors", &safetensors(&[EMBEDDING, NORM]));
+    folder.write("README.md", b"---\r\nlanguage:\n- en\nlicense: \"apache-2.0\"\n---\nlicense: no\n");
+    folder.write("chat_template.jinja", b"{{ messages }}");
+    let info = inspect(&folder.0).expect("accepted");
+    assert_eq!((info.format, info.architecture.as_str(), info.quantization.as_str()), ("safetensors", "llama", "F32"));
+    assert_eq!((info.parameters, info.layers, info.width, info.vocabulary), (10, 6, 64, 1000));
+    assert_eq!((info.context_trained, info.license.as_deref()), (2048, Some("apache-2.0")));
+    assert_eq!(info.chat_template.as_deref(), Some("{{ messages }}"));
+    assert_eq!((info.path, info.pooling), (folder.0.join("model.safetensors"), None));
+    assert!(folder.0.ends_with(&info.name));
+    let named = with(config("llama"), json!({ "_name_or_path": "someone/My-Model/" }));
+    folder.write("config.json", named.to_string().as_bytes());
+    assert_eq!(inspect(&folder.0).expect("accepted").name, "My-Model");
+    folder.write("README.md", b"no front matter\nlicense: mit\n");
+    assert_eq!(inspect(&folder.0).expect("accepted").license, None);
+}
+
+#[test]
+fn sentence_transformers_say_how_to_pool() {
+    let folder = Folder::new("sentence");
+    let bert = with(config("bert"), json!({ "layer_norm_eps": 1e-6, "type_vocab_size": 2, "hidden_act": "gelu_new" }));
+    folder.write("config.json", bert.to_string().as_bytes());
+    folder.write("model.safetensors", &safetensors(&[("embeddings.word_embeddings.weight", &[4, 2])]));
+    assert_eq!(inspect(&folder.0).expect("accepted").pooling, None);
+    std::fs::create_dir_all(folder.0.join("1_Pooling")).expect("a folder");
+    folder.write("sentence_bert_config.json", br#"{"max_seq_length": 256, "do_lower_case": false}"#);
+    for (key, pooling) in [
+        ("pooling_mode_mean_tokens", Pooling::Mean),
+        ("pooling_mode_cls_token", Pooling::First),
+        ("pooling_mode_lasttoken", Pooling::Last),
+    ] {
+        let modes = json!({ "word_embedding_dimension": 64, "pooling_mode_max_tokens": false, key: true });
+        folder.write("1_Pooling/config.json", modes.to_string().as_bytes());
+        let read = open(&folder).expect("accepted");
+        assert_eq!(read.info().pooling, Some(pooling));
+        let Config::Encoder(encoder) = &read.config else { panic!("an encoder") };
+        assert_eq!((encoder.max_tokens, encoder.norm_epsilon), (Some(256), 1e-6));
+    }
+    folder.write("1_Pooling/config.json", br#"{"pooling_mode_max_tokens": true}"#);
+    refused(|| open(&folder), "invalid_key", "pooling_mode_max_tokens");
+    folder.write("1_Pooling/config.json", br#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#);
+    refused(|| open(&folder), "invalid_key", "exactly one of");
+}
+
+#[test]
+fn small_files_are_needed_and_bounded() {
+    let folder = Folder::new("small");
+    let weights = folder.write("model.safetensors", &safetensors(&[NORM]));
+    refused(|| Checkpoint::open(&weights), "model_not_found", "config.json");
+    folder.write("config.json", &vec![b' '; (4 << 20) + 1]);
+    refused(|| open(&folder), "over_limit", "at most 4194304");
+    folder.write("config.json", b"[]");
+    refused(|| open(&folder), "malformed", "expected an object");
+    folder.write("config.json", config("llama").to_string().as_bytes());
+    folder.write("tokenizer_config.json", &vec![b' '; (16 << 20) + 1]);
+    refused(|| open(&folder), "over_limit", "tokenizer_config.json");
+    std::fs::remove_file(folder.0.join("tokenizer_config.json")).expect("removed");
+    std::fs::create_dir(folder.0.join("generation_config.json")).expect("a folder");
+    refused(|| open(&folder), "not_a_file", "generation_config.json");
+}
+
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let folder = folder("pipe");
+    let made = std::process::Command::new("mkfifo").arg(folder.0.join("model.safetensors")).status();
+    if made.is_ok_and(|status| status.success()) {
+        refused(|| open(&folder), "not_a_file", "model.safetensors");
+        refused(|| inspect(&folder.0.join("model.safetensors")), "not_a_file", "model.safetensors");
+    }
+}
+
+#[test]
+fn tokenizers_are_found_in_folders() {
+    let folder = Folder::new("tokenizer");
+    refused(|| inspect_vocabulary(&folder.0), "model_not_found", "tokenizer.json");
+    let file = folder.write("tokenizer.json", br#"{"model":{}}"#);
+    let info = inspect_vocabulary(&file).expect("accepted");
+    assert_eq!((info.format, info.vocabulary, info.bytes, &info.path), ("tokenizer.json", 0, 12, &file));
+    assert_eq!(inspect_vocabulary(&folder.0).expect("accepted"), info);
+    folder.write("config.json", config("qwen3").to_string().as_bytes());
+    folder.write("tokenizer_config.json", br#"{"chat_template":"x"}"#);
+    let weights = folder.write("model.safetensors", &safetensors(&[NORM]));
+    let info = inspect_vocabulary(&weights).expect("accepted");
+    assert_eq!((info.architecture.as_str(), info.vocabulary), ("qwen3", 1000));
+    assert_eq!((info.chat_template.as_deref(), &info.path), (Some("x"), &file));
+    // It is no model.
+    let error = inspect(&file).expect_err("refused");
+    assert_eq!(error.code(), "unknown_format", "{error}");
+}

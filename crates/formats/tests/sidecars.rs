@@ -1,0 +1,96 @@
+//! The small files that say how tokens are used.
+
+mod common;
+
+use common::{Folder, refused};
+use serde_json::{Map, Value, json};
+use trillm_formats::huggingface::Sidecars;
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => panic!("an object"),
+    }
+}
+
+fn read(folder: &Folder, config: Value) -> Sidecars {
+    Sidecars::read(&folder.0, &object(config)).expect("accepted")
+}
+
+#[test]
+fn all_of_them_may_be_absent() {
+    assert_eq!(read(&Folder::new("no-sidecars"), json!({})), Sidecars::default());
+}
+
+#[test]
+fn tokens_are_strings_or_objects() {
+    let folder = Folder::new("tokens");
+    let tokens =
+        json!({ "bos_token": { "__type": "AddedToken", "content": "<s>", "lstrip": false }, "eos_token": "</s>" });
+    folder.write("tokenizer_config.json", with(&tokens, json!({ "add_bos_token": true, "add_eos_token": false })));
+    let found = read(&folder, json!({}));
+    assert_eq!((found.bos.as_deref(), found.eos.as_deref()), (Some("<s>"), Some("</s>")));
+    assert_eq!((found.add_bos, found.add_eos), (Some(true), Some(false)));
+    // The map counts where the first file says nothing; null says something.
+    folder.write(
+        "special_tokens_map.json",
+        with(&json!({ "bos_token": "<b>", "eos_token": { "content": "<e>" } }), json!({})),
+    );
+    folder.write("tokenizer_config.json", br#"{"bos_token": null}"#);
+    let found = read(&folder, json!({}));
+    assert_eq!((found.bos, found.eos.as_deref()), (None, Some("<e>")));
+    folder.write("tokenizer_config.json", br#"{"bos_token": 7}"#);
+    refused(
+        || Sidecars::read(&folder.0, &Map::new()),
+        "invalid_key",
+        "tokenizer_config.json: the key bos_token holds 7",
+    );
+}
+
+fn with(value: &Value, more: Value) -> &'static [u8] {
+    let mut all = object(value.clone());
+    all.extend(object(more));
+    Box::leak(Value::Object(all).to_string().into_bytes().into_boxed_slice())
+}
+
+#[test]
+fn chat_templates_are_found_in_order() {
+    let folder = Folder::new("templates");
+    folder.write("tokenizer_config.json", br#"{"chat_template": "one"}"#);
+    assert_eq!(read(&folder, json!({})).chat_template.as_deref(), Some("one"));
+    let named = br#"{"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}"#;
+    folder.write("tokenizer_config.json", named);
+    assert_eq!(read(&folder, json!({})).chat_template.as_deref(), Some("d"));
+    folder.write("tokenizer_config.json", br#"{"chat_template": [{"name": "tool_use", "template": "t"}]}"#);
+    assert_eq!(read(&folder, json!({})).chat_template, None);
+    folder.write("chat_template.jinja", "file ä".as_bytes());
+    assert_eq!(read(&folder, json!({})).chat_template.as_deref(), Some("file ä"));
+    folder.write("chat_template.jinja", b"x\xff");
+    refused(|| Sidecars::read(&folder.0, &Map::new()), "malformed", "the chat template at offset 1");
+    folder.write("chat_template.jinja", &vec![b'x'; (1 << 20) + 1]);
+    refused(|| Sidecars::read(&folder.0, &Map::new()), "over_limit", "chat_template.jinja");
+    std::fs::remove_file(folder.0.join("chat_template.jinja")).expect("removed");
+    let long = json!({ "chat_template": "x".repeat((1 << 20) + 1) }).to_string();
+    folder.write("tokenizer_config.json", long.as_bytes());
+    refused(|| Sidecars::read(&folder.0, &Map::new()), "invalid_key", "a string of 1048577 bytes");
+    folder.write("tokenizer_config.json", br#"{"chat_template": [{"name": "default"}]}"#);
+    refused(|| Sidecars::read(&folder.0, &Map::new()), "invalid_key", "name and template");
+}
+
+#[test]
+fn ids_come_from_the_generation_config_first() {
+    let folder = Folder::new("ids");
+    let config = json!({ "eos_token_id": 2, "bos_token_id": 1 });
+    let found = read(&folder, config.clone());
+    assert_eq!((found.end_ids, found.bos_id), (vec![2], Some(1)));
+    folder.write("generation_config.json", br#"{"eos_token_id": [128001, 128009]}"#);
+    let found = read(&folder, config);
+    assert_eq!((found.end_ids, found.bos_id), (vec![128_001, 128_009], Some(1)));
+    folder.write("generation_config.json", b"{}");
+    let found = read(&folder, json!({ "text_config": { "eos_token_id": [1, 106], "bos_token_id": 2 } }));
+    assert_eq!((found.end_ids, found.bos_id), (vec![1, 106], Some(2)));
+    for wrong in [json!("2"), json!(-1), json!([1.5]), json!(["a"]), json!(([1].repeat(2000))), json!(1u64 << 32)] {
+        let config = object(json!({ "eos_token_id": wrong }));
+        refused(|| Sidecars::read(&folder.0, &config), "invalid_key", "eos_token_id");
+    }
+}
