@@ -1,0 +1,118 @@
+//! Why a tokenizer cannot be opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use trillm_core::Coded;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A `tokenizer.json` that is not there, is not sound, or asks for what is not supported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no `tokenizer.json`.
+    #[error("{} is not there{}", .path.display(), beside(*.found))]
+    Missing {
+        /// What was looked for.
+        path: PathBuf,
+        /// A tokenizer in another format that lies in the folder.
+        found: Option<&'static str>,
+    },
+    /// A folder, a device or a pipe where a file is needed.
+    #[error("{} is not a regular file", .path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// An error in one file.
+    #[error("{}: {error}", .path.display())]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        #[source]
+        error: Box<Error>,
+    },
+    /// More of something than any real tokenizer has.
+    #[error("{what}: {found}, expected at most {limit}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: u64,
+        /// How much there may be.
+        limit: u64,
+    },
+    /// What contradicts the format, or itself.
+    #[error("{what}: {reason}")]
+    Malformed {
+        /// The part of the file.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A part that the format has and this crate has not.
+    #[error("{what} {found:?} is not supported, expected {expected}")]
+    Unsupported {
+        /// The part of the file.
+        what: &'static str,
+        /// What it asks for.
+        found: String,
+        /// What would do.
+        expected: &'static str,
+    },
+}
+
+fn beside(found: Option<&str>) -> String {
+    found.map_or_else(String::new, |found| format!("; the folder has {found}"))
+}
+
+impl Error {
+    pub(crate) fn of(self, path: &Path) -> Self {
+        Self::In { path: path.to_owned(), error: Box::new(self) }
+    }
+
+    pub(crate) fn malformed(what: &'static str, reason: impl Into<String>) -> Self {
+        Self::Malformed { what, reason: reason.into() }
+    }
+}
+
+impl Coded for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "read_failed",
+            Self::Missing { .. } => "missing_tokenizer",
+            Self::NotAFile { .. } => "not_a_file",
+            Self::In { error, .. } => error.code(),
+            Self::Limit { .. } => "over_limit",
+            Self::Malformed { .. } => "malformed",
+            Self::Unsupported { .. } => "unsupported",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::In { error, .. } => return error.hint(),
+            Self::Missing { found: Some(_), .. } => {
+                "convert it: load it with transformers' AutoTokenizer and save_pretrained() it, which writes tokenizer.json"
+                    .into()
+            }
+            Self::Missing { .. } => "fetch tokenizer.json along with the weights".into(),
+            Self::Limit { .. } | Self::Malformed { .. } => {
+                "the file is damaged or was not written by a proper tool: fetch it again".into()
+            }
+            _ => return None,
+        })
+    }
+}

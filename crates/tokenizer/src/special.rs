@@ -1,0 +1,135 @@
+//! The tokens that are no text: what begins and ends a text or a turn, and what a template puts around them.
+
+use std::collections::HashSet;
+
+use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper};
+use trillm_core::Token;
+use trillm_formats::huggingface::Sidecars;
+
+use crate::document::AddedToken;
+use crate::guard::guard;
+use crate::section::Vocab;
+use crate::{Error, Result};
+
+/// Added tokens at which generation ends wherever they exist: models are published whose small files name only one of
+/// theirs. The list is the one of llama.cpp (`llama-vocab.cpp`, "EOG"), so that both engines end at the same tokens.
+const ENDS: [&str; 22] = [
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|flush|>",
+    "<|calls|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "<｜end▁of▁sentence｜>",
+    "[e~[",
+];
+
+/// The tokens that begin and end texts.
+pub(crate) struct Special {
+    pub(crate) bos: Option<Token>,
+    pub(crate) eos: Option<Token>,
+    /// Tokens that end a text or a turn, in order, each once.
+    pub(crate) ends: Vec<Token>,
+}
+
+impl Special {
+    /// Takes them from the small files and the added tokens. Those that the model has and that are not among the added
+    /// tokens are put there, and all of them are marked special: a user who writes one means the characters.
+    pub(crate) fn new(sidecars: &Sidecars, vocab: &Vocab, added: &mut Vec<AddedToken>) -> Result<Self> {
+        let named = |text: &str| {
+            let id = added.iter().find(|token| token.token.content == text).map(|token| token.id);
+            id.or_else(|| vocab.entries.iter().find(|(entry, _)| *entry == text).map(|(_, id)| id))
+        };
+        let find = |what: &'static str, text: &Option<String>| match text {
+            Some(text) => match named(text) {
+                Some(id) => Ok(Some(id)),
+                None => Err(Error::malformed(what, format!("the vocabulary has no {text:?}"))),
+            },
+            None => Ok(None),
+        };
+        let bos = find("bos_token", &sidecars.bos)?.or(sidecars.bos_id);
+        let eos = find("eos_token", &sidecars.eos)?.or(sidecars.end_ids.first().copied());
+        let known = added.iter().filter(|token| ENDS.contains(&token.token.content.as_str())).map(|token| token.id);
+        let mut ends: Vec<u32> = sidecars.end_ids.iter().copied().chain(eos).chain(known).collect();
+        ends.sort_unstable();
+        ends.dedup();
+
+        let special: HashSet<u32> = ends.iter().copied().chain(bos).collect();
+        let mut missing = special.clone();
+        for token in &mut *added {
+            token.token.special |= special.contains(&token.id);
+            missing.remove(&token.id);
+        }
+        for (text, id) in vocab.entries.iter().filter(|(_, id)| missing.contains(id)) {
+            added.push(AddedToken { id, token: tokenizers::AddedToken::from(text, true) });
+        }
+        let ends = ends.into_iter().map(Token).collect();
+        Ok(Self { bos: bos.map(Token), eos: eos.map(Token), ends })
+    }
+}
+
+/// What is put around a text: the tokens before it, and those after it.
+#[derive(Default)]
+pub(crate) struct Around {
+    pub(crate) before: Vec<Token>,
+    pub(crate) after: Vec<Token>,
+}
+
+impl Around {
+    /// What a post-processor, given as JSON, puts around any text, changed as the small files want it: `add_bos_token`
+    /// and `add_eos_token` stand above it, as in transformers.
+    pub(crate) fn new(section: Option<&str>, sidecars: &Sidecars, special: &Special) -> Result<Self> {
+        let mut around = section.map_or_else(|| Ok(Self::default()), Self::of)?;
+        adjust(&mut around.before, sidecars.add_bos, special.bos, "add_bos_token")?;
+        around.after.reverse();
+        adjust(&mut around.after, sidecars.add_eos, special.eos, "add_eos_token")?;
+        around.after.reverse();
+        Ok(around)
+    }
+
+    /// Runs the post-processor once, on a token that none has: it looks at no token, so any text comes out the same.
+    fn of(section: &str) -> Result<Self> {
+        const TEXT: u32 = u32::MAX;
+        let malformed = |reason: String| Error::malformed("post_processor", reason);
+        let processed = guard(|| {
+            let processor: PostProcessorWrapper = serde_json::from_str(section)?;
+            let text = vec![tokenizers::Token::new(TEXT, String::new(), (0, 0))];
+            processor.process(Encoding::from_tokens(text, 0), None, true)
+        });
+        let ids = processed.map_err(malformed)?.get_ids().to_vec();
+        let mut parts = ids.split(|id| *id == TEXT).map(|part| part.iter().copied().map(Token).collect());
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(before), Some(after), None) => Ok(Self { before, after }),
+            _ => Err(malformed("it does not give the text once".into())),
+        }
+    }
+
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> {
+        self.before.iter().chain(&self.after).copied()
+    }
+}
+
+/// Makes `tokens` begin with `token`, or not.
+fn adjust(tokens: &mut Vec<Token>, wanted: Option<bool>, token: Option<Token>, what: &'static str) -> Result<()> {
+    match (wanted, token) {
+        (Some(true), None) => return Err(Error::malformed(what, "it is true, and no file says which token that is")),
+        (Some(true), Some(token)) if tokens.first() != Some(&token) => tokens.insert(0, token),
+        (Some(false), Some(token)) if tokens.first() == Some(&token) => drop(tokens.remove(0)),
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! The tokenizer of one model.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use tokenizers::models::wordlevel::WordLevel;
+use tokenizers::{
+    AddedVocabulary, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizer as _, PreTokenizerWrapper,
+};
+use trillm_core::{Error as EngineError, Token, Tokenizer};
+use trillm_formats::huggingface::Sidecars;
+
+use crate::decoder::Decoder;
+use crate::document::{AddedToken, Document};
+use crate::guard::guard;
+use crate::model::Model;
+use crate::special::{Around, Special};
+use crate::vocabulary::{Table, Vocabulary};
+use crate::{Error, Result, file, growth};
+
+/// What `tokenizer.json` and the small files beside it describe. Any number of threads may use it at once; it keeps no
+/// cache and starts no thread.
+///
+/// Its vocabulary ends after the largest id, or with the model's rows ([`with_rows`](Self::with_rows)).
+pub struct HuggingFaceTokenizer {
+    normalizer: Option<NormalizerWrapper>,
+    pre_tokenizer: Option<PreTokenizerWrapper>,
+    model: Model,
+    vocabulary: Vocabulary,
+    /// Finds all added tokens in a text.
+    added: AddedVocabulary,
+    /// Finds those that are not control tokens: for text from a user.
+    plain: AddedVocabulary,
+    bytes: Table,
+    control: Vec<Token>,
+    special: Special,
+    around: Around,
+    /// Tokens that the model has scores for.
+    rows: u32,
+}
+
+impl HuggingFaceTokenizer {
+    /// Reads a tokenizer: `path` is a folder with a `tokenizer.json`, or that file. `sidecars` say which tokens begin
+    /// and end a text.
+    ///
+    /// # Errors
+    /// If the file is not there, has more than 64 MB, contradicts itself or the sidecars, or asks for what is not
+    /// supported. Nothing in a file makes this panic.
+    pub fn open(path: &Path, sidecars: &Sidecars) -> Result<Self> {
+        let (path, bytes) = file::read(path)?;
+        Self::parse(bytes, sidecars).map_err(|error| error.of(&path))
+    }
+
+    /// The same for a model that has scores for `rows` tokens: more than the vocabulary where it was rounded up.
+    ///
+    /// # Errors
+    /// If there are fewer: a text could have tokens that the model does not know.
+    pub fn with_rows(self, rows: u32) -> Result<Self> {
+        if rows < self.vocabulary.len() {
+            let found = self.vocabulary.len();
+            return Err(Error::malformed("vocabulary", format!("it has {found} tokens and the model has {rows}")));
+        }
+        Ok(Self { rows, ..self })
+    }
+
+    fn parse(bytes: Vec<u8>, sidecars: &Sidecars) -> Result<Self> {
+        let mut document = Document::parse(&bytes)?;
+        growth::check(&[document.normalizer()?, document.pre_tokenizer()?])?;
+        let normalizer = part("normalizer", document.normalizer()?)?;
+        let pre_tokenizer = part("pre_tokenizer", document.pre_tokenizer()?)?;
+        let decoder = Decoder::new(document.decoder()?)?;
+
+        document.added_tokens.retain(|token| !token.token.content.is_empty());
+        let special = Special::new(sidecars, &document.model.vocab, &mut document.added_tokens)?;
+        let around = Around::new(document.post_processor()?, sidecars, &special)?;
+        let Document { added_tokens, model, .. } = document;
+        let spellings: Vec<(&str, u32)> =
+            added_tokens.iter().map(|token| (token.token.content.as_str(), token.id)).collect();
+        let vocabulary = Vocabulary::new(&model.vocab.entries, &spellings)?;
+        if let Some(Token(id)) = around.tokens().chain(special.bos).find(|token| token.0 >= vocabulary.len()) {
+            return Err(Error::malformed("special tokens", format!("the vocabulary has no id {id}")));
+        }
+        let model = Model::new(model, &vocabulary)?;
+        drop(bytes);
+
+        let added = find(added_tokens.iter(), normalizer.as_ref())?;
+        let plain = find(added_tokens.iter().filter(|token| !token.token.special), normalizer.as_ref())?;
+        let bytes = write_out(&vocabulary, &decoder, &added_tokens);
+        let mut control: Vec<Token> =
+            added_tokens.iter().filter(|token| token.token.special).map(|token| Token(token.id)).collect();
+        control.sort_unstable();
+        control.dedup();
+        let rows = vocabulary.len();
+        Ok(Self { normalizer, pre_tokenizer, model, vocabulary, added, plain, bytes, control, special, around, rows })
+    }
+
+    /// Appends the tokens of a text, and nothing around it.
+    fn encode_text(&self, added: &AddedVocabulary, text: &str, out: &mut Vec<Token>) -> tokenizers::Result<()> {
+        let mut words = added.extract_and_normalize(self.normalizer.as_ref(), text);
+        if let Some(pre_tokenizer) = &self.pre_tokenizer {
+            pre_tokenizer.pre_tokenize(&mut words)?;
+        }
+        for (word, _, tokens) in words.get_splits(OffsetReferential::Normalized, OffsetType::None) {
+            match tokens {
+                Some(tokens) => out.extend(tokens.iter().map(|token| Token(token.id))),
+                None if word.is_empty() => {}
+                None => self.model.encode(&self.vocabulary, word, out)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A part that the library reads.
+fn part<T: DeserializeOwned>(what: &'static str, section: Option<&str>) -> Result<Option<T>> {
+    let read = |section| guard(|| Ok(serde_json::from_str(section)?)).map_err(|reason| Error::malformed(what, reason));
+    section.map(read).transpose()
+}
+
+/// What finds these tokens in a text.
+fn find<'a>(
+    tokens: impl Iterator<Item = &'a AddedToken> + Clone,
+    normalizer: Option<&NormalizerWrapper>,
+) -> Result<AddedVocabulary> {
+    let found = guard(|| {
+        // The library asks a model for their ids, and would number them itself if it had none.
+        let ids = tokens.clone().map(|token| (token.token.content.clone(), token.id)).collect();
+        let ids = WordLevel::builder().vocab(ids).build()?;
+        let mut vocabulary = AddedVocabulary::new();
+        vocabulary.add_tokens(tokens.map(|token| token.token.clone()), &ids, normalizer)?;
+        Ok(vocabulary)
+    });
+    found.map_err(|reason| Error::malformed("added_tokens", reason))
+}
+
+/// The bytes of every token.
+fn write_out(vocabulary: &Vocabulary, decoder: &Decoder, added: &[AddedToken]) -> Table {
+    let special: HashMap<u32, bool> = added.iter().map(|token| (token.id, token.token.special)).collect();
+    let mut bytes = Table::with_capacity(vocabulary.len() as usize, 0);
+    for id in 0..vocabulary.len() {
+        let text = vocabulary.text(id).unwrap_or_default();
+        bytes.push(|out| match special.get(&id) {
+            Some(true) => {}
+            added => decoder.write(text, added.is_some(), out),
+        });
+    }
+    bytes.shrink();
+    bytes
+}
+
+impl Tokenizer for HuggingFaceTokenizer {
+    fn vocabulary(&self) -> u32 {
+        self.rows
+    }
+
+    fn encode(
+        &self,
+        text: &str,
+        add_special: bool,
+        parse_special: bool,
+        out: &mut Vec<Token>,
+    ) -> trillm_core::Result<()> {
+        let start = out.len();
+        if add_special {
+            out.extend(&self.around.before);
+        }
+        let added = if parse_special { &self.added } else { &self.plain };
+        if let Err(reason) = guard(|| self.encode_text(added, text, out)) {
+            out.truncate(start);
+            return Err(EngineError::Engine { engine: "tokenizer", reason, log: Vec::new() });
+        }
+        if add_special {
+            out.extend(&self.around.after);
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, token: Token) -> &[u8] {
+        self.bytes.get(token.0)
+    }
+
+    fn spelling(&self, token: Token) -> Option<&str> {
+        self.vocabulary.text(token.0)
+    }
+
+    fn bos(&self) -> Option<Token> {
+        self.special.bos
+    }
+
+    fn eos(&self) -> Option<Token> {
+        self.special.eos
+    }
+
+    fn adds_bos(&self) -> bool {
+        self.special.bos.is_some() && self.around.before.first() == self.special.bos.as_ref()
+    }
+
+    fn is_end(&self, token: Token) -> bool {
+        self.special.ends.contains(&token)
+    }
+
+    fn control(&self) -> &[Token] {
+        &self.control
+    }
+}
