@@ -1,7 +1,11 @@
 //! Writes a model made from a seed, for tests and benchmarks outside Rust.
 //!
-//! `cargo run -p trillm-testkit --example write_model -- --kind tiny|random --out PATH [--type f32|f16|q8_0]
-//! [--seed N] [--layers N] [--width N] [--heads N] [--kv-heads N] [--feed-forward N] [--vocabulary N] [--context N]`
+//! `cargo run -p trillm-testkit --example write_model -- --kind tiny|random --out PATH
+//! [--format gguf|huggingface|pytorch] [--type f32|f16|bf16|q8_0] [--seed N] [--layers N] [--width N] [--heads N]
+//! [--kv-heads N] [--feed-forward N] [--vocabulary N] [--context N]`
+//!
+//! PATH is a file for GGUF, the default, and a folder for the others. The tiny model is `f32` unless `--type` is given,
+//! which GGUF has no other for; the random one is `q8_0`, which the others do not have.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -10,26 +14,29 @@ use trillm_testkit::models::{RandomModel, TinyLlama, gguf::TensorType};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (mut kind, mut out) = (String::new(), PathBuf::new());
+    let (mut kind, mut format, mut out) = (String::new(), String::from("gguf"), PathBuf::new());
     let mut options = Vec::new();
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} wants a value"))?;
         match name.as_str() {
             "--kind" => kind = value,
+            "--format" => format = value,
             "--out" => out = value.into(),
             _ => options.push((name, value)),
         }
     }
 
     let mut model = match kind.as_str() {
-        "tiny" => RandomModel { shape: TinyLlama::default().shape, ..RandomModel::default() },
+        "tiny" => {
+            let TinyLlama { seed, shape } = TinyLlama::default();
+            RandomModel { seed, shape, kind: TensorType::F32 }
+        }
         "random" => RandomModel::default(),
         _ => return Err("--kind is tiny or random".into()),
     };
     for (name, value) in options {
         let shape = &mut model.shape;
         let size = match name.as_str() {
-            "--type" if kind == "tiny" => return Err("the tiny model is f32".into()),
             "--type" => {
                 model.kind = tensor_type(&value)?;
                 continue;
@@ -50,9 +57,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         *size = value.parse()?;
     }
 
-    match kind.as_str() {
-        "tiny" => TinyLlama { seed: model.seed, shape: model.shape }.write_gguf(&out)?,
-        _ => model.write_gguf(&out)?,
+    let tiny = (kind == "tiny").then_some(TinyLlama { seed: model.seed, shape: model.shape });
+    match (format.as_str(), tiny) {
+        ("gguf", Some(_)) if model.kind != TensorType::F32 => return Err("the tiny model is f32 as GGUF".into()),
+        ("gguf", Some(tiny)) => tiny.write_gguf(&out)?,
+        ("gguf", None) => model.write_gguf(&out)?,
+        ("huggingface", Some(tiny)) => tiny.write_huggingface(&out, model.kind)?,
+        ("huggingface", None) => model.write_huggingface(&out)?,
+        ("pytorch", Some(tiny)) => tiny.write_pytorch(&out, model.kind)?,
+        ("pytorch", None) => model.write_pytorch(&out)?,
+        _ => return Err("--format is gguf, huggingface or pytorch".into()),
     }
     Ok(())
 }
@@ -61,7 +75,8 @@ fn tensor_type(name: &str) -> Result<TensorType, String> {
     match name {
         "f32" => Ok(TensorType::F32),
         "f16" => Ok(TensorType::F16),
+        "bf16" => Ok(TensorType::Bf16),
         "q8_0" => Ok(TensorType::Q8_0),
-        _ => Err(format!("--type is f32, f16 or q8_0, not {name}")),
+        _ => Err(format!("--type is f32, f16, bf16 or q8_0, not {name}")),
     }
 }

@@ -47,7 +47,7 @@ fn random_models_of_every_type() {
     let shape = TinyLlama::default().shape;
     let weights = shape.parameters() - u64::from(shape.width * (2 * shape.layers + 1));
     let norms = 4 * u64::from(shape.width * (2 * shape.layers + 1));
-    for kind in [TensorType::F32, TensorType::F16, TensorType::Q8_0] {
+    for kind in [TensorType::F32, TensorType::F16, TensorType::Bf16, TensorType::Q8_0] {
         RandomModel { kind, shape, seed: 1 }.write_gguf(&path).unwrap();
         let bytes = fs::metadata(&path).unwrap().len();
         let header = TinyLlama::default().gguf().header().len() as u64;

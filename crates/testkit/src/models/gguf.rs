@@ -35,6 +35,8 @@ pub enum TensorType {
     F16 = 1,
     /// Blocks of 32 8-bit integers and their 16-bit scale.
     Q8_0 = 8,
+    /// The upper halves of 32-bit floats.
+    Bf16 = 30,
 }
 
 impl TensorType {
@@ -42,7 +44,7 @@ impl TensorType {
     pub fn bytes(self, weights: u64) -> u64 {
         match self {
             Self::F32 => weights * 4,
-            Self::F16 => weights * 2,
+            Self::F16 | Self::Bf16 => weights * 2,
             Self::Q8_0 => weights / 32 * 34,
         }
     }

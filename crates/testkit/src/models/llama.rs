@@ -1,11 +1,12 @@
-//! A Llama-like model as GGUF: what the header says, and the tiny model that every engine can run in a test.
+//! The tiny model that every engine can run in a test, and what the GGUF header of a Llama-like model says.
 
 use std::io;
 use std::path::Path;
 
 use super::gguf::{Gguf, TensorType, Value};
+use super::huggingface::{Container, HuggingFace};
 use super::vocabulary::{BOS, EOS, UNKNOWN, vocabulary};
-use super::weights::{Part, Shape, Tensor};
+use super::weights::{NORM_DEVIATION, Part, Shape, Tensor};
 
 /// A model small enough to be written and run anywhere in a moment, yet with all that a real one has. Its output means
 /// nothing, but depends on every token before.
@@ -38,6 +39,21 @@ impl TinyLlama {
             let bytes: Vec<u8> = tensors[index].weights(self.seed).into_iter().flat_map(f32::to_le_bytes).collect();
             out.write_all(&bytes)
         })
+    }
+
+    /// Writes it as Hugging Face has it: a folder with `model.safetensors` and the small files beside it. The kind is
+    /// [`TensorType::F32`], [`TensorType::F16`] or [`TensorType::Bf16`]; with 32 bits it is the model of the GGUF file.
+    pub fn write_huggingface(&self, folder: &Path, kind: TensorType) -> io::Result<()> {
+        self.huggingface(kind).write(folder, Container::Safetensors)
+    }
+
+    /// The same with `pytorch_model.bin` in place of `model.safetensors`.
+    pub fn write_pytorch(&self, folder: &Path, kind: TensorType) -> io::Result<()> {
+        self.huggingface(kind).write(folder, Container::Pytorch)
+    }
+
+    fn huggingface(&self, kind: TensorType) -> HuggingFace {
+        HuggingFace { seed: self.seed, shape: self.shape, kind, norm_deviation: NORM_DEVIATION }
     }
 }
 
@@ -92,6 +108,7 @@ fn file_type(kind: TensorType) -> u32 {
         TensorType::F32 => 0,
         TensorType::F16 => 1,
         TensorType::Q8_0 => 7,
+        TensorType::Bf16 => 32,
     }
 }
 

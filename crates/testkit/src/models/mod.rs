@@ -1,11 +1,16 @@
 //! Model files made from a seed.
 //!
 //! The weights ([`Shape`]) know no file format, and the writer ([`gguf`]) knows no model, so that the same weights can
-//! be written in another format and must then give the same tokens.
+//! be written in another format ([`TinyLlama::write_huggingface`]) and must then give the same tokens.
 
+mod float;
 pub mod gguf;
+mod huggingface;
 mod llama;
+mod pytorch;
 mod random_model;
+mod safetensors;
+mod tokenizer_json;
 mod vocabulary;
 mod weights;
 

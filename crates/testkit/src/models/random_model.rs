@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::float::{bfloat, half};
 use super::gguf::TensorType;
+use super::huggingface::{Container, HuggingFace};
 use super::llama::describe;
 use super::weights::{Shape, Tensor};
 
@@ -40,6 +42,21 @@ impl RandomModel {
         describe("random", &self.shape, self.kind).write(path, |index, out| self.fill(&tensors[index], out))
     }
 
+    /// Writes it as Hugging Face has it, a part at a time: a folder with `model.safetensors` and the small files beside
+    /// it. An error of the kind `InvalidInput` for [`TensorType::Q8_0`], which that layout does not have.
+    pub fn write_huggingface(&self, folder: &Path) -> io::Result<()> {
+        self.huggingface().write(folder, Container::Safetensors)
+    }
+
+    /// The same with `pytorch_model.bin` in place of `model.safetensors`, which must stay below 4 GiB.
+    pub fn write_pytorch(&self, folder: &Path) -> io::Result<()> {
+        self.huggingface().write(folder, Container::Pytorch)
+    }
+
+    fn huggingface(&self) -> HuggingFace {
+        HuggingFace { seed: self.seed, shape: self.shape, kind: self.kind, norm_deviation: 0.0 }
+    }
+
     fn fill(&self, tensor: &Tensor, out: &mut dyn Write) -> io::Result<()> {
         if tensor.is_norm() {
             return out.write_all(&1f32.to_le_bytes().repeat(tensor.columns as usize));
@@ -56,6 +73,9 @@ impl RandomModel {
                 TensorType::F16 => {
                     part.extend((0..tensor.columns).flat_map(|_| half(deviation * random.normal()).to_le_bytes()));
                 }
+                TensorType::Bf16 => {
+                    part.extend((0..tensor.columns).flat_map(|_| bfloat(deviation * random.normal()).to_le_bytes()));
+                }
                 TensorType::Q8_0 => {
                     // Uniform bytes have a standard deviation of 255 / sqrt(12).
                     let scale = half(deviation / 73.6).to_le_bytes();
@@ -70,27 +90,5 @@ impl RandomModel {
             out.write_all(&part)?;
         }
         Ok(())
-    }
-}
-
-/// A float of 16 bits, rounded to nearest; what is too small for a normal one becomes zero.
-fn half(value: f32) -> u16 {
-    const SMALLEST: u32 = 0x3880_0000;
-    let bits = value.to_bits();
-    let sign = (bits >> 16) & 0x8000;
-    let magnitude = bits & 0x7fff_ffff;
-    let rounded = magnitude + 0x0fff + ((magnitude >> 13) & 1);
-    let half = if magnitude < SMALLEST { sign } else { sign | (rounded - 0x3800_0000) >> 13 };
-    half as u16
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn half_floats() {
-        assert_eq!([1.0, -2.0, 0.5, 65504.0, 0.0, 1e-9].map(half), [0x3c00, 0xc000, 0x3800, 0x7bff, 0, 0]);
-        assert_eq!(half(1.0 / 3.0), 0x3555);
     }
 }

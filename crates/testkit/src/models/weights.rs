@@ -21,6 +21,9 @@ pub struct Shape {
     pub context: u32,
 }
 
+/// Standard deviation of the weights of norms, around 1.
+pub(super) const NORM_DEVIATION: f32 = 0.1;
+
 /// What a tensor is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the names are the usual ones")]
@@ -122,7 +125,7 @@ impl Tensor {
     /// Its weights.
     pub fn weights(&self, seed: u64) -> Vec<f32> {
         let mut random = self.random(seed);
-        let (mean, deviation) = if self.is_norm() { (1.0, 0.1) } else { (0.0, self.deviation()) };
+        let (mean, deviation) = if self.is_norm() { (1.0, NORM_DEVIATION) } else { (0.0, self.deviation()) };
         (0..self.len()).map(|_| mean + deviation * random.normal()).collect()
     }
 }
