@@ -23,6 +23,6 @@ pub use engine::{Engine, Model, Rows, Session};
 pub use error::{Coded, Error, Result};
 pub use event::{FinishReason, Logprob, Outcome, Piece, Text, Timings, Usage};
 pub use info::{ModelInfo, Pooling};
-pub use options::{CacheType, LoadOptions, Output, Progress, SessionOptions};
+pub use options::{CacheType, LoadOptions, Output, Progress, Quantize, SessionOptions};
 pub use request::{Ready, Request, SamplingParams};
 pub use tokenizer::{Token, Tokenizer};

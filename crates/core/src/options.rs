@@ -1,17 +1,40 @@
 //! What a caller may ask of loading. Every field has a default that works.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::Pooling;
+use crate::{Error, Pooling, Result};
 
 /// Called with the share loaded so far, 0 to 1; returning `false` cancels the load.
 pub type Progress = Arc<dyn Fn(f32) -> bool + Send + Sync>;
 
+/// The cache taken when none is asked for, in tokens, unless the model was trained for less.
+const CONTEXT_DEFAULT: u32 = 4096;
+
+/// A type that weights can be quantized to while they are loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quantize {
+    /// Blocks of 32 numbers in 8 bits each: 8.5 bits a weight.
+    Q8_0,
+    /// Blocks of 256 numbers in 4 bits each: 4.5 bits a weight.
+    Q4K,
+}
+
+impl Quantize {
+    /// The name used in options and in `info`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q8_0 => "q8_0",
+            Self::Q4K => "q4_k",
+        }
+    }
+}
+
 /// How to load a model's weights.
 #[derive(Clone)]
 pub struct LoadOptions {
-    /// Map the file rather than read it. Default true.
+    /// Map the file rather than read it. Default true. Read where others may write to the file meanwhile.
     pub mmap: bool,
     /// Lock the weights in memory, so that they are never paged out. Default false.
     pub mlock: bool,
@@ -19,6 +42,8 @@ pub struct LoadOptions {
     pub gpu_layers: Option<u32>,
     /// Only the vocabulary: enough for a tokenizer.
     pub vocabulary_only: bool,
+    /// Quantize the weights while loading; they are in memory of their own then. `None` leaves them as they are.
+    pub quantize: Option<Quantize>,
     /// LoRA adapters, each with a scale.
     pub lora: Vec<(PathBuf, f32)>,
     /// Told of progress; may cancel.
@@ -27,7 +52,15 @@ pub struct LoadOptions {
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { mmap: true, mlock: false, gpu_layers: None, vocabulary_only: false, lora: Vec::new(), progress: None }
+        Self {
+            mmap: true,
+            mlock: false,
+            gpu_layers: None,
+            vocabulary_only: false,
+            quantize: None,
+            lora: Vec::new(),
+            progress: None,
+        }
     }
 }
 
@@ -89,4 +122,30 @@ impl Default for SessionOptions {
             output: Output::default(),
         }
     }
+}
+
+impl SessionOptions {
+    /// Checks that every number is in its range.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`].
+    pub fn check(&self) -> Result<()> {
+        within("context", self.context.unwrap_or(1), 1..=1 << 30, "1 to 1073741824")?;
+        within("parallel", self.parallel, 1..=256, "1 to 256")?;
+        within("batch", self.batch, 1..=1 << 20, "1 to 1048576")?;
+        within("ubatch", self.ubatch, 1..=1 << 20, "1 to 1048576")?;
+        within("threads", self.threads.unwrap_or(1), 1..=512, "1 to 512")
+    }
+
+    /// The tokens of the cache, for a model trained on sequences of `trained`.
+    pub fn context_for(&self, trained: u32) -> u32 {
+        self.context.unwrap_or(trained.clamp(1, CONTEXT_DEFAULT))
+    }
+}
+
+fn within(name: &'static str, value: u32, range: RangeInclusive<u32>, expected: &'static str) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(Error::InvalidParameter { name, found: value.to_string(), expected })
 }

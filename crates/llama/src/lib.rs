@@ -17,7 +17,6 @@ mod log;
 mod model;
 mod params;
 mod session;
-mod threads;
 mod tokenizer;
 
 use std::path::Path;
@@ -26,7 +25,6 @@ use std::sync::Arc;
 use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
 
 pub use backend::{Device, DeviceKind, SystemInfo, devices, system_info};
-pub use threads::default as default_threads;
 
 /// The engine's name in options, errors and `info`.
 const NAME: &str = "llama";

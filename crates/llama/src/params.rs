@@ -1,18 +1,14 @@
 //! From our options to llama.cpp's parameters: checked, and every choice made here rather than left open.
 
-use std::ops::RangeInclusive;
-
 use llama_cpp_sys_2 as sys;
 use trillm_core::{CacheType, Error, LoadOptions, Output, Pooling, Result, SessionOptions};
+use trillm_pool::default_threads;
 
+use crate::NAME;
 use crate::ffi::{self, Model};
-use crate::{NAME, threads};
 
 /// llama.cpp rounds a context up to a multiple of this.
 const CONTEXT_STEP: u32 = 256;
-
-/// The context taken when none is asked for, unless the model was trained for less.
-const CONTEXT_DEFAULT: u32 = 4096;
 
 /// Architectures with a table of positions: a position beyond it would abort the process.
 const LEARNED_POSITIONS: [&str; 4] = ["bert", "gpt2", "mpt", "starcoder"];
@@ -22,6 +18,10 @@ pub(crate) fn model(options: &LoadOptions, gpu: bool) -> Result<sys::llama_model
     let layers = options.gpu_layers;
     if layers.is_some_and(|n| n > 0) && !gpu {
         return Err(Error::Unsupported { what: "putting layers on a GPU".into(), by: format!("{NAME} without a GPU") });
+    }
+    if let Some(kind) = options.quantize {
+        let what = format!("quantizing to {} while loading", kind.name());
+        return Err(Error::Unsupported { what, by: NAME.into() });
     }
     let mut params = ffi::model_params();
     // Negative means all there are.
@@ -43,16 +43,14 @@ pub(crate) fn positions(model: &Model) -> Option<u32> {
 
 /// Parameters for a context.
 pub(crate) fn context(model: &Model, options: &SessionOptions) -> Result<sys::llama_context_params> {
-    within("context", options.context.unwrap_or(1), 1..=1 << 30, "1 to 1073741824")?;
-    within("parallel", options.parallel, 1..=256, "1 to 256")?;
-    within("batch", options.batch, 1..=1 << 20, "1 to 1048576")?;
-    within("ubatch", options.ubatch, 1..=1 << 20, "1 to 1048576")?;
-    within("threads", options.threads.unwrap_or(1), 1..=512, "1 to 512")?;
-    if let (Some(context), Some(most)) = (options.context, positions(model)) {
-        within("context", context, 1..=most, "at most the length this model was trained for")?;
+    options.check()?;
+    if let (Some(context), Some(most)) = (options.context, positions(model))
+        && context > most
+    {
+        let expected = "at most the length this model was trained for";
+        return Err(Error::InvalidParameter { name: "context", found: context.to_string(), expected });
     }
-    let trained = model.context_trained().max(1);
-    let cells = options.context.unwrap_or(trained.min(CONTEXT_DEFAULT)).next_multiple_of(CONTEXT_STEP);
+    let cells = options.context_for(model.context_trained()).next_multiple_of(CONTEXT_STEP);
 
     let mut params = ffi::context_params();
     params.n_ctx = cells;
@@ -64,7 +62,7 @@ pub(crate) fn context(model: &Model, options: &SessionOptions) -> Result<sys::ll
     params.n_outputs_max = options.parallel;
     // One pool of cells for all sequences: that is what makes sharing a prefix free.
     params.kv_unified = true;
-    params.n_threads = options.threads.unwrap_or_else(threads::default) as i32;
+    params.n_threads = options.threads.unwrap_or_else(default_threads) as i32;
     params.n_threads_batch = params.n_threads;
     params.type_k = cache_type(options.cache_type);
     params.type_v = params.type_k;
@@ -104,11 +102,4 @@ fn cache_type(wish: CacheType) -> sys::ggml_type {
         CacheType::Q8_0 => sys::GGML_TYPE_Q8_0,
         CacheType::Q4_0 => sys::GGML_TYPE_Q4_0,
     }
-}
-
-fn within(name: &'static str, value: u32, range: RangeInclusive<u32>, expected: &'static str) -> Result<()> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    Err(Error::InvalidParameter { name, found: value.to_string(), expected })
 }

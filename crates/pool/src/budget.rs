@@ -8,7 +8,7 @@ use std::fs;
 use std::thread::available_parallelism;
 
 /// One for each physical core the process may use, by affinity and by quota; at least one.
-pub fn default() -> u32 {
+pub fn default_threads() -> u32 {
     // Knows the affinity mask and, on Linux, the quota of the control group.
     let usable = available_parallelism().map_or(1, usize::from);
     let cores = allowed().map_or(usable, |cpus| physical(&cpus, siblings));
@@ -58,6 +58,6 @@ mod tests {
     #[test]
     fn at_least_one() {
         let usable = available_parallelism().map_or(1, usize::from) as u32;
-        assert!((1..=usable).contains(&default()));
+        assert!((1..=usable).contains(&default_threads()));
     }
 }
