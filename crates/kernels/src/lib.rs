@@ -1,0 +1,22 @@
+//! Dot products, matrix products and attention over weights that stay as the file has them.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+mod attention;
+mod cells;
+mod compute;
+pub mod elementwise;
+mod matrix;
+mod multiply;
+mod norm;
+mod panel;
+mod plan;
+mod product;
+pub mod simd;
+mod stream;
+
+pub use attention::{Attention, Rule, Sequence};
+pub use cells::{Cells, Heads, PAGE};
+pub use compute::Compute;
+pub use matrix::{Matrix, Weights};
+pub use multiply::multiply;
