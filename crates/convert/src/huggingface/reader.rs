@@ -1,0 +1,219 @@
+//! Reads a vocabulary from `tokenizer.json` and the small files beside it.
+//!
+//! Two kinds of `tokenizer.json` are understood: byte-level BPE (GPT-2, Llama 3, Qwen, …) and SentencePiece's BPE as
+//! transformers converts it (Llama 1 and 2, Mistral, Gemma, Phi-3). llama.cpp has no words for others.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use trillm_formats::huggingface::Sidecars;
+
+use crate::pre::Pre;
+use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, scores_of_merges};
+use crate::{Error, Result};
+
+const FILE: &str = "tokenizer.json";
+const SPACE: &str = "▁";
+
+/// Reads the vocabulary of a model whose embedding has `rows` rows; rows without a token get a filler.
+pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Vec<String>) -> Result<Vocabulary> {
+    let file = json(&folder.join(FILE))?
+        .ok_or_else(|| Error::missing(FILE, "the tokenizer, as the tokenizers library writes it"))?;
+    let settings = json(&folder.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
+    let model = &file["model"];
+    // Files from before the key have no other kind that begins like this.
+    if model["type"].as_str().unwrap_or("BPE") != "BPE" {
+        return Err(Error::unsupported(format!("the model of {FILE}"), &model["type"], "BPE"));
+    }
+    let merges = merges(&model["merges"])?;
+    let byte_level = !is_empty(&file["pre_tokenizer"]) && contains(&file["pre_tokenizer"], "ByteLevel");
+    let mut tokens = tokens(model, rows)?;
+    if !byte_level {
+        mark_bytes(&mut tokens, model);
+    }
+    add(&mut tokens, &file["added_tokens"], byte_level)?;
+
+    let id_of: HashMap<&str, u32> =
+        tokens.iter().enumerate().map(|(id, token)| (token.text.as_str(), id as u32)).collect();
+    let id = |text: Option<&str>| text.and_then(|text| id_of.get(text).copied());
+    let text = |key: &str| settings[key].as_str().or_else(|| settings[key]["content"].as_str());
+    let ends = &sidecars.end_ids;
+    let bos = id(sidecars.bos.as_deref()).or(sidecars.bos_id);
+    let eos = id(sidecars.eos.as_deref()).or(ends.first().copied());
+    let (starts, stops) = surroundings(&file["post_processor"]);
+    let special = Special {
+        bos,
+        eos,
+        end_of_turn: ends.iter().copied().find(|end| Some(*end) != eos),
+        unknown: id(text("unk_token")).or(id(model["unk_token"].as_str())),
+        padding: id(text("pad_token")),
+        add_bos: bos.is_some() && starts.or(sidecars.add_bos).unwrap_or(false),
+        add_eos: eos.is_some() && stops.or(sidecars.add_eos).unwrap_or(false),
+    };
+    if let Some(id) = [bos, eos, special.end_of_turn].into_iter().flatten().find(|&id| id >= rows) {
+        return Err(Error::unsupported("the id of a special token", id, format!("one below {rows}")));
+    }
+    let method = if byte_level {
+        byte_level_method(&file, merges, notes)?
+    } else {
+        let space_prefix = space_prefix(&file)?;
+        let scores = scores_of_merges(&tokens, &merges);
+        notes.push("the scores of the tokens were made from the order of the merges in tokenizer.json".into());
+        Method::Scores { scores, space_prefix }
+    };
+    Ok(Vocabulary { method, tokens, special, chat_template: sidecars.chat_template.clone() })
+}
+
+/// A JSON file, if it is there.
+fn json(path: &Path) -> Result<Option<Value>> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into())),
+    }
+}
+
+fn is_empty(step: &Value) -> bool {
+    step.is_null()
+}
+
+/// The steps of a part of the file, which is one step or a sequence of them.
+fn steps(part: &Value) -> Vec<&Value> {
+    if part["type"] != "Sequence" {
+        return if part.is_null() { Vec::new() } else { vec![part] };
+    }
+    let inner = ["normalizers", "pretokenizers", "processors"].iter().find_map(|key| part[key].as_array());
+    inner.map(|steps| steps.iter().collect()).unwrap_or_default()
+}
+
+fn contains(part: &Value, kind: &str) -> bool {
+    steps(part).iter().any(|step| step["type"] == kind)
+}
+
+/// The merges, each a text with a space in it or, in newer files, a pair.
+fn merges(value: &Value) -> Result<Vec<(String, String)>> {
+    let merges = value.as_array().ok_or_else(|| Error::missing(format!("the merges of {FILE}"), "an array"))?;
+    let pair = |merge: &Value| match merge {
+        Value::String(text) => text.split_once(' ').map(|(left, right)| (left.into(), right.into())),
+        Value::Array(pair) => match pair.as_slice() {
+            [Value::String(left), Value::String(right)] => Some((left.clone(), right.clone())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let wrong = |merge| Error::unsupported(format!("a merge of {FILE}"), merge, "two pieces");
+    merges.iter().map(|merge| pair(merge).ok_or_else(|| wrong(merge))).collect()
+}
+
+/// The model's tokens by id, fillers where there is none.
+fn tokens(model: &Value, rows: u32) -> Result<Vec<Token>> {
+    let vocabulary =
+        model["vocab"].as_object().ok_or_else(|| Error::missing(format!("the vocab of {FILE}"), "an object"))?;
+    let mut tokens: Vec<Token> = (0..rows as usize).map(|id| Token { text: filler(id), kind: Kind::Unused }).collect();
+    for (text, id) in vocabulary {
+        place(&mut tokens, id, text, Kind::Normal)?;
+    }
+    Ok(tokens)
+}
+
+fn place(tokens: &mut [Token], id: &Value, text: &str, kind: Kind) -> Result<()> {
+    let rows = tokens.len();
+    let slot = id.as_u64().and_then(|id| tokens.get_mut(usize::try_from(id).ok()?));
+    let slot = slot.ok_or_else(|| {
+        Error::unsupported(
+            format!("the id of the token {text:?}"),
+            id,
+            format!("one of the {rows} rows of the embedding"),
+        )
+    })?;
+    *slot = Token { text: text.into(), kind };
+    Ok(())
+}
+
+/// Marks SentencePiece's bytes (`<0x0A>`) and its token for the unknown.
+fn mark_bytes(tokens: &mut [Token], model: &Value) {
+    for token in tokens {
+        let digits = token.text.strip_prefix("<0x").and_then(|text| text.strip_suffix('>'));
+        if digits.is_some_and(|digits| digits.len() == 2 && u8::from_str_radix(digits, 16).is_ok()) {
+            token.kind = Kind::Byte;
+        } else if model["unk_token"] == *token.text {
+            token.kind = Kind::Unknown;
+        }
+    }
+}
+
+/// Marks and adds the added tokens, in the spelling that llama.cpp's converter gives them.
+fn add(tokens: &mut [Token], added: &Value, byte_level: bool) -> Result<()> {
+    for token in added.as_array().map_or(&[][..], Vec::as_slice) {
+        let text = token["content"].as_str().ok_or_else(|| Error::missing("an added token's content", "a text"))?;
+        let old = token["id"].as_u64().and_then(|id| tokens.get(usize::try_from(id).ok()?));
+        let kind = match old {
+            Some(old) if old.kind == Kind::Unknown && old.text == text => Kind::Unknown,
+            _ if token["special"] == true || looks_special(text) => Kind::Control,
+            _ => Kind::UserDefined,
+        };
+        // llama.cpp looks for these in the text as it came, before spaces are replaced.
+        let spaced = kind == Kind::UserDefined && !byte_level;
+        let text = if spaced { text.replace(SPACE, " ") } else { text.into() };
+        place(tokens, &token["id"], &text, kind)?;
+    }
+    Ok(())
+}
+
+/// Tokens that some models forgot to call special (`does_token_look_special` of llama.cpp's converter).
+fn looks_special(text: &str) -> bool {
+    ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(&text)
+        || (text.starts_with("<|") && text.ends_with("|>"))
+        || (text.starts_with("<unused") && text.ends_with('>'))
+}
+
+/// Whether the post-processor puts a token before and behind a text; `None` if it does not say.
+fn surroundings(processor: &Value) -> (Option<bool>, Option<bool>) {
+    let template = steps(processor).into_iter().find(|step| step["type"] == "TemplateProcessing");
+    let Some(items) = template.and_then(|template| template["single"].as_array()) else { return (None, None) };
+    let special = |item: Option<&Value>| Some(item.is_some_and(|item| item.get("SpecialToken").is_some()));
+    (special(items.first()), special(items.last()))
+}
+
+fn byte_level_method(file: &Value, merges: Vec<(String, String)>, notes: &mut Vec<String>) -> Result<Method> {
+    for step in steps(&file["normalizer"]) {
+        if step["type"] != "NFC" {
+            return Err(Error::unsupported(format!("the normalizer of {FILE}"), step, "none, or NFC"));
+        }
+        notes.push("llama.cpp does not bring text to NFC, as tokenizer.json asks".into());
+    }
+    let ignore_merges = file["model"]["ignore_merges"].as_bool().unwrap_or(false);
+    Ok(Method::Merges { pre: Pre::recognize(&file["pre_tokenizer"], ignore_merges)?, merges })
+}
+
+/// Whether a text gets a space before it, in a file that was made from SentencePiece's.
+fn space_prefix(file: &Value) -> Result<bool> {
+    let mut prefix = false;
+    for step in steps(&file["normalizer"]) {
+        let replaces = step["type"] == "Replace" && step["pattern"]["String"] == " " && step["content"] == SPACE;
+        if step["type"] == "Prepend" && step["prepend"] == SPACE {
+            prefix = true;
+        } else if !replaces {
+            return Err(Error::unsupported(format!("the normalizer of {FILE}"), step, "one that marks spaces with ▁"));
+        }
+    }
+    for step in steps(&file["pre_tokenizer"]) {
+        let metaspace = step["type"] == "Metaspace" && step["replacement"] == SPACE;
+        // Gemma's: after the normalizer there are no spaces left to split at.
+        let idle =
+            step["type"] == "Split" && step["pattern"]["String"] == " " && step["behavior"] == "MergedWithPrevious";
+        if metaspace {
+            let scheme = step["prepend_scheme"].as_str().unwrap_or("always");
+            prefix = scheme != "never" && step["add_prefix_space"] != false;
+        } else if !idle {
+            return Err(Error::unsupported(format!("the pre_tokenizer of {FILE}"), step, "none, or Metaspace"));
+        }
+    }
+    if file["model"]["byte_fallback"] != true {
+        return Err(Error::unsupported(format!("byte_fallback of {FILE}"), &file["model"]["byte_fallback"], "true"));
+    }
+    Ok(prefix)
+}

@@ -1,0 +1,164 @@
+//! Vocabularies, judged by what they do: the library `tokenizers` must cut texts as llama.cpp does.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tokenizers::Tokenizer;
+use trillm_formats::Gguf;
+use trillm_formats::huggingface::Sidecars;
+use trillm_testkit::shared_data;
+
+use super::{read_vocabulary, tokenizer, tokenizer_config};
+use crate::gguf::{self, Keys};
+use crate::pre::Pre;
+use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary};
+
+/// The vocabulary of a GGUF file, and the architecture it was made for.
+fn read_gguf(name: &str) -> Option<(Vocabulary, String)> {
+    let path = shared_data()?.join("tokenizers").join(name);
+    let bytes = fs::read(&path).unwrap();
+    let parsed = Gguf::parse(&bytes, bytes.len() as u64).unwrap();
+    let keys = Keys::new(&parsed).unwrap();
+    Some((gguf::read_vocabulary(&keys, &mut Vec::new()).unwrap(), keys.architecture().into()))
+}
+
+/// Writes the two files of a vocabulary into a new folder and reads them again.
+fn there_and_back(vocabulary: &Vocabulary) -> Vocabulary {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: Value| fs::write(folder.path().join(name), value.to_string()).unwrap();
+    write("tokenizer.json", tokenizer(vocabulary, "llama").unwrap());
+    write("tokenizer_config.json", tokenizer_config(vocabulary, 128));
+    let text = |id: Option<u32>| id.and_then(|id| vocabulary.text(id)).map(Into::into);
+    let sidecars = Sidecars {
+        chat_template: vocabulary.chat_template.clone(),
+        bos: text(vocabulary.special.bos),
+        eos: text(vocabulary.special.eos),
+        add_bos: Some(vocabulary.special.add_bos),
+        add_eos: Some(vocabulary.special.add_eos),
+        end_ids: vocabulary.ends(),
+        ..Sidecars::default()
+    };
+    read_vocabulary(folder.path(), &sidecars, vocabulary.tokens.len() as u32, &mut Vec::new()).unwrap()
+}
+
+/// Compares with the ids that llama.cpp gives each text.
+fn check_texts(name: &str, vocabulary: &Vocabulary) {
+    // Phi-3's way with spaces is one of its special tokens alone, and the texts hold none.
+    let tokenizer: Tokenizer = tokenizer(vocabulary, "llama").unwrap().to_string().parse().unwrap();
+    let folder = shared_data().unwrap().join("tokenizers");
+    let texts = fs::read_to_string(folder.join(format!("{name}.inp"))).unwrap();
+    let expected = fs::read_to_string(folder.join(format!("{name}.out"))).unwrap();
+    let mut compared = 0;
+    for (text, ids) in texts.split("\n__ggml_vocab_test__\n").zip(expected.lines()) {
+        let ids: Vec<u32> = ids.split_whitespace().map(|id| id.parse().unwrap()).collect();
+        let found = tokenizer.encode(text, false).unwrap();
+        assert_eq!(found.get_ids(), ids, "{name}: {text:?}");
+        compared += 1;
+    }
+    assert!(compared > 40, "{compared}");
+}
+
+const NAMES: [&str; 3] = ["ggml-vocab-llama-spm.gguf", "ggml-vocab-phi-3.gguf", "ggml-vocab-gpt-2.gguf"];
+
+#[test]
+fn texts_are_cut_as_llama_cpp_cuts_them() {
+    for name in NAMES {
+        let Some((vocabulary, _)) = read_gguf(name) else { return };
+        check_texts(name, &vocabulary);
+    }
+}
+
+#[test]
+fn a_vocabulary_survives_both_formats() {
+    for name in NAMES {
+        let Some((vocabulary, _)) = read_gguf(name) else { return };
+        let back = there_and_back(&vocabulary);
+        assert_eq!(back.special.bos, vocabulary.special.bos, "{name}");
+        assert_eq!(back.special.eos, vocabulary.special.eos, "{name}");
+        assert_eq!(back.special.add_bos, vocabulary.special.add_bos, "{name}");
+        // An old file, which calls the token for the unknown a control token, and fillers unknown.
+        let odd = if name.contains("phi-3") { std::iter::once(0).chain(32_011..32_064).collect() } else { Vec::new() };
+        assert_eq!(changed(&back, &vocabulary), odd, "{name}");
+        // Scores are made anew, but say the same.
+        check_texts(name, &back);
+        check_texts(name, &there_and_back(&back));
+    }
+}
+
+/// Ids of tokens that differ.
+fn changed(a: &Vocabulary, b: &Vocabulary) -> Vec<usize> {
+    (0..a.tokens.len().min(b.tokens.len())).filter(|&id| a.tokens[id] != b.tokens[id]).collect()
+}
+
+#[test]
+fn files_of_others_are_read() {
+    let Some(data) = shared_data() else { return };
+    let read = |name: &str, rows| {
+        read_vocabulary(&data.join("tokenizers").join(name), &Sidecars::default(), rows, &mut Vec::new()).unwrap()
+    };
+    let gpt2 = read("gpt2", 50_257);
+    let Method::Merges { pre, merges } = &gpt2.method else { panic!("{:?}", gpt2.special) };
+    assert_eq!((pre.name(), merges.len()), ("gpt-2", 50_000));
+    let (expected, _) = read_gguf("ggml-vocab-gpt-2.gguf").unwrap();
+    assert_eq!(changed(&gpt2, &expected), Vec::<usize>::new());
+    assert!(gpt2.method == expected.method);
+
+    let phi3 = read("phi3", 32_064);
+    let Method::Scores { space_prefix, .. } = phi3.method else { panic!("{:?}", phi3.special) };
+    assert!(space_prefix);
+    let (expected, _) = read_gguf("ggml-vocab-phi-3.gguf").unwrap();
+    // The token for the unknown, which the GGUF file calls a control token.
+    assert_eq!(changed(&phi3, &expected).into_iter().filter(|&id| id < 32_000).collect::<Vec<_>>(), [0]);
+    check_texts("ggml-vocab-phi-3.gguf", &phi3);
+}
+
+/// A byte-level vocabulary of a few tokens.
+fn small() -> Vocabulary {
+    let token = |text: &str, kind| Token { text: text.into(), kind };
+    let mut tokens: Vec<Token> = ["a", "b", "ab", "Ġ"].map(|text| token(text, Kind::Normal)).into();
+    tokens.push(token("<|end|>", Kind::Control));
+    tokens.push(token("[PAD5]", Kind::Unused));
+    tokens.push(token("<tool>", Kind::UserDefined));
+    Vocabulary {
+        method: Method::Merges { pre: Pre::named("llama-bpe").unwrap(), merges: vec![("a".into(), "b".into())] },
+        tokens,
+        special: Special { bos: Some(4), eos: Some(4), add_bos: true, ..Special::default() },
+        chat_template: Some("{{ messages }}".into()),
+    }
+}
+
+#[test]
+fn gaps_and_added_tokens_keep_their_numbers() {
+    let vocabulary = small();
+    assert_eq!(there_and_back(&vocabulary), vocabulary);
+    let tokenizer: Tokenizer = tokenizer(&vocabulary, "llama").unwrap().to_string().parse().unwrap();
+    let ids = |text: &str, special| tokenizer.encode(text, special).unwrap().get_ids().to_vec();
+    assert_eq!(ids("ab<tool>b<|end|>", false), [2, 6, 1, 4]);
+    assert_eq!(ids("ab", true), [4, 2]);
+    assert_eq!(tokenizer.id_to_token(5), None);
+}
+
+#[test]
+fn what_llama_cpp_cannot_do_is_an_error() {
+    type Change<'c> = &'c dyn Fn(&mut Value);
+    let folder = tempfile::tempdir().unwrap();
+    let read = |change: Change<'_>| {
+        let mut value = tokenizer(&small(), "llama").unwrap();
+        change(&mut value);
+        fs::write(folder.path().join("tokenizer.json"), value.to_string()).unwrap();
+        read_vocabulary(folder.path(), &Sidecars::default(), 7, &mut Vec::new())
+    };
+    assert!(read(&|_| {}).is_ok());
+    let cases: [(&str, Change<'_>); 6] = [
+        ("Unigram", &|value| value["model"]["type"] = json!("Unigram")),
+        ("Lowercase", &|value| value["normalizer"] = json!({ "type": "Lowercase" })),
+        ("\\d", &|value| value["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("\\d")),
+        ("10", &|value| value["model"]["vocab"]["far"] = json!(10)),
+        ("BertPreTokenizer", &|value| value["pre_tokenizer"] = json!({ "type": "BertPreTokenizer" })),
+        ("[\"a\"]", &|value| value["model"]["merges"] = json!([["a"]])),
+    ];
+    for (word, change) in cases {
+        let error = read(change).unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+    }
+}
