@@ -9,6 +9,8 @@ pub fn engines() -> &'static [&'static dyn Engine] {
     &[
         #[cfg(feature = "llama")]
         &trillm_llama::Llama,
+        #[cfg(feature = "candle")]
+        &trillm_candle::Candle,
     ]
 }
 

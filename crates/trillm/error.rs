@@ -17,6 +17,9 @@ pub enum Error {
     /// A chat template.
     #[error(transparent)]
     Text(#[from] trillm_text::Error),
+    /// A `tokenizer.json`.
+    #[error(transparent)]
+    Tokenizer(#[from] trillm_tokenizer::Error),
     /// No engine of this build takes the format.
     #[error("no engine for {format} files: this build has {present}")]
     NoEngine {
@@ -49,6 +52,7 @@ impl Coded for Error {
             Self::Core(error) => error.code(),
             Self::Format(error) => error.code(),
             Self::Text(error) => error.code(),
+            Self::Tokenizer(error) => error.code(),
             Self::NoEngine { .. } => "no_engine",
             Self::WrongEngine { .. } => "wrong_engine",
             Self::UnknownEngine { .. } => "unknown_engine",
@@ -60,6 +64,7 @@ impl Coded for Error {
             Self::Core(error) => error.hint(),
             Self::Format(error) => error.hint(),
             Self::Text(error) => error.hint(),
+            Self::Tokenizer(error) => error.hint(),
             Self::WrongEngine { .. } | Self::UnknownEngine { .. } => {
                 Some("leave the engine out to have it chosen".into())
             }

@@ -32,10 +32,11 @@ pub use tokenizer::{VocabularyFile, decode};
 
 pub use trillm_core::{
     CacheType, Coded, Engine, Error as CoreError, FinishReason, Limits, LoadOptions, Logprob, Model, ModelInfo,
-    Outcome, Output, Piece, Pooling, Progress, Request, SamplingParams, SessionOptions, Text, Timings, Token,
+    Outcome, Output, Piece, Pooling, Progress, Quantize, Request, SamplingParams, SessionOptions, Text, Timings, Token,
     Tokenizer, Usage,
 };
 pub use trillm_formats::inspect;
+pub use trillm_pool::default_threads;
 pub use trillm_sched::{Event, SchedulerOptions, Stats, Stream};
 pub use trillm_text::{ChatFormat, Message, RenderOptions};
 

@@ -1,0 +1,106 @@
+//! A decoder's cache and working memory behind the session contract.
+
+use std::sync::Arc;
+
+use trillm_core::{Batch, CacheType, Error, Limits, Output, Pooling, Result, Rows, Session, SessionOptions, Slot};
+use trillm_formats::huggingface::Decoder;
+use trillm_kernels::{Cells, Compute, Sequence};
+
+use super::DecoderWeights;
+use super::forward::{Forward, heads};
+use crate::cache::Pages;
+use crate::compute;
+use crate::mapping::Mapping;
+use crate::model::check_slot;
+
+/// One session: pages of keys and values, and what a step works in.
+pub(crate) struct DecoderSession<'m> {
+    shape: &'m Decoder,
+    files: &'m [Arc<Mapping>],
+    limits: Limits,
+    pooling: Option<Pooling>,
+    compute: Compute,
+    pages: Pages,
+    /// One for each layer.
+    cells: Vec<Cells>,
+    forward: Forward<'m>,
+}
+
+impl<'m> DecoderSession<'m> {
+    pub(crate) fn new(
+        shape: &'m Decoder,
+        weights: &'m DecoderWeights,
+        files: &'m [Arc<Mapping>],
+        options: &SessionOptions,
+    ) -> Result<Self> {
+        options.check()?;
+        let half = match options.cache_type {
+            CacheType::F32 => false,
+            CacheType::F16 => true,
+            CacheType::Q8_0 | CacheType::Q4_0 => {
+                let what = "a cache of 8-bit or 4-bit numbers".into();
+                return Err(Error::Unsupported { what, by: crate::NAME.into() });
+            }
+        };
+        let compute = compute::start(options)?;
+        let context = options.context_for(shape.context);
+        let pooling = match options.output {
+            Output::Scores => None,
+            Output::Embedding(pooling) => Some(pooling),
+        };
+        let limits = Limits {
+            slots: options.parallel,
+            context,
+            cells: context,
+            // An embedding takes its whole text in one step.
+            tokens_per_step: if pooling.is_some() { context } else { options.batch },
+            row: if pooling.is_some() { shape.width } else { shape.vocabulary },
+            reuses_prefix: pooling.is_none(),
+        };
+        let pages = Pages::new(limits.slots as usize, limits.cells as usize);
+        let forward = Forward::new(shape, weights, context, compute.threads());
+        let cells = shape.layers.iter().map(|_| Cells::new(heads(shape), pages.count(), half)).collect();
+        Ok(Self { shape, files, limits, pooling, compute, pages, cells, forward })
+    }
+
+    fn check(&self, batch: &Batch) -> Result<()> {
+        self.limits.check(batch, |slot| self.pages.length(slot) as u32, self.shape.vocabulary)?;
+        if self.pooling.is_some() && batch.spans.iter().any(|span| span.start > 0) {
+            return Err(Error::Batch("an embedding takes its whole text in one step".into()));
+        }
+        self.files.iter().try_for_each(|file| file.check())
+    }
+}
+
+impl Session for DecoderSession<'_> {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
+        self.check(batch)?;
+        for copy in self.pages.extend(batch)? {
+            self.cells.iter_mut().for_each(|cells| cells.copy(copy.from as usize, copy.to as usize));
+        }
+        let pages = &self.pages;
+        let sequences: Vec<_> = batch
+            .spans
+            .iter()
+            .map(|span| Sequence { pages: pages.pages(span.slot), start: span.start as usize, rows: span.tokens.len() })
+            .collect();
+        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, self.pooling);
+        Ok(&self.forward)
+    }
+
+    fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
+        check_slot(slot, &self.limits)?;
+        self.pages.truncate(slot, keep as usize);
+        Ok(())
+    }
+
+    fn share(&mut self, from: Slot, to: Slot, len: u32) -> Result<()> {
+        check_slot(from, &self.limits)?;
+        check_slot(to, &self.limits)?;
+        self.pages.share(from, to, len as usize)
+    }
+}

@@ -1,0 +1,130 @@
+//! One step of an encoder: packed texts in, one vector for each out. No text is padded to the length of another.
+
+use trillm_core::{Batch, Pooling, Rows};
+use trillm_formats::huggingface::{Activation, Encoder};
+use trillm_kernels::{Attention, Cells, Compute, Heads, Rule, Sequence, elementwise as each};
+
+use super::{EncoderWeights, Norm};
+use crate::compute::for_rows;
+use crate::linear::Linear;
+use crate::pooling::pool;
+
+/// The weights, and what a step works in. Its memory grows to the largest step and is kept.
+pub(crate) struct Forward<'m> {
+    shape: &'m Encoder,
+    weights: &'m EncoderWeights,
+    attention: Attention,
+    hidden: Vec<f32>,
+    qkv: Vec<f32>,
+    attended: Vec<f32>,
+    inner: Vec<f32>,
+    projected: Vec<f32>,
+    /// What was asked for.
+    rows: Vec<f32>,
+}
+
+impl<'m> Forward<'m> {
+    /// On `threads`.
+    pub(crate) fn new(shape: &'m Encoder, weights: &'m EncoderWeights, threads: usize) -> Self {
+        Self {
+            shape,
+            weights,
+            attention: Attention::new(heads(shape), threads),
+            hidden: Vec::new(),
+            qkv: Vec::new(),
+            attended: Vec::new(),
+            inner: Vec::new(),
+            projected: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Computes `batch`, whose spans are `sequences`; `cells` hold one layer's keys and values at a time.
+    pub(crate) fn run(
+        &mut self,
+        compute: &mut Compute,
+        cells: &mut Cells,
+        batch: &Batch,
+        sequences: &[Sequence<'_>],
+        pooling: Pooling,
+    ) {
+        let width = self.shape.width as usize;
+        self.rows.clear();
+        if batch.tokens.is_empty() {
+            return;
+        }
+        self.begin(compute, batch);
+        self.attention.plan(sequences);
+        let rule =
+            Rule { scale: (heads(self.shape).size as f32).sqrt().recip(), cap: None, window: None, causal: false };
+        let weights = self.weights;
+        let rows = batch.tokens.len();
+        for layer in &weights.layers {
+            layer.qkv.run(compute, &self.hidden, rows, &mut self.qkv);
+            let mut first = 0;
+            for sequence in sequences {
+                cells.write(sequence, &self.qkv[first * 3 * width..], 3 * width, width);
+                first += sequence.rows;
+            }
+            let on = (&mut compute.pool, compute.isa);
+            self.attention.run(on, (cells, &rule), sequences, (&self.qkv, 3 * width), &mut self.attended);
+            layer.attention_output.run(compute, &self.attended, rows, &mut self.projected);
+            self.add(compute, &layer.attention_norm);
+            self.feed_forward(compute, &layer.up, &layer.down, rows);
+            self.add(compute, &layer.feed_forward_norm);
+        }
+        pool(batch, pooling, &self.hidden, width, &mut self.rows);
+    }
+
+    /// Adds up what each token is, where it stands, and that it belongs to the first text.
+    fn begin(&mut self, compute: &mut Compute, batch: &Batch) {
+        let (shape, weights, width) = (self.shape, self.weights, self.shape.width as usize);
+        let count = batch.tokens.len();
+        self.hidden.resize(count * width, 0.0);
+        self.qkv.resize(count * 3 * width, 0.0);
+        self.attended.resize(count * width, 0.0);
+        self.inner.resize(count * shape.feed_forward as usize, 0.0);
+        self.projected.resize(count * width, 0.0);
+        let positions: Vec<_> = batch.spans.iter().flat_map(|span| 0..span.tokens.len()).collect();
+        for_rows(compute, &mut self.projected, width, |row, out| weights.positions.row(positions[row], out));
+        for_rows(compute, &mut self.hidden, width, |row, out| {
+            weights.words.row(batch.tokens[row].0 as usize, out);
+            out.iter_mut().zip(&weights.first_text).for_each(|(number, first)| *number += first);
+        });
+        self.add(compute, &weights.norm);
+    }
+
+    fn feed_forward(&mut self, compute: &mut Compute, up: &Linear, down: &Linear, rows: usize) {
+        let (isa, activation) = (compute.isa, self.shape.activation);
+        up.run(compute, &self.hidden, rows, &mut self.inner);
+        for_rows(compute, &mut self.inner, self.shape.feed_forward as usize, |_, row| match activation {
+            Activation::Silu => each::silu(isa, row),
+            Activation::GeluTanh => each::gelu_tanh(isa, row),
+            Activation::Gelu => each::gelu(isa, row),
+        });
+        down.run(compute, &self.inner, rows, &mut self.projected);
+    }
+
+    /// Adds what was computed to the hidden state, and normalises it.
+    fn add(&mut self, compute: &mut Compute, norm: &Norm) {
+        let (width, epsilon, isa) = (self.shape.width as usize, self.shape.norm_epsilon, compute.isa);
+        let projected = &self.projected;
+        for_rows(compute, &mut self.hidden, width, |row, hidden| {
+            each::add_scaled(isa, &projected[row * width..][..width], 1.0, hidden);
+            each::layer_norm_in_place(isa, hidden, &norm.weight, &norm.bias, epsilon);
+        });
+    }
+}
+
+impl Rows for Forward<'_> {
+    fn row(&self, index: usize) -> &[f32] {
+        let width = self.shape.width as usize;
+        &self.rows[index * width..][..width]
+    }
+}
+
+/// How the model's queries, keys and values are cut.
+pub(super) fn heads(shape: &Encoder) -> Heads {
+    let heads = shape.heads as usize;
+    Heads { query: heads, kv: heads, size: shape.width as usize / heads }
+}

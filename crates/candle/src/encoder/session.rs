@@ -1,0 +1,110 @@
+//! An encoder's working memory behind the session contract. Nothing is kept from step to step but who was there.
+
+use std::sync::Arc;
+
+use trillm_core::{Batch, Error, Limits, Output, Pooling, Result, Rows, Session, SessionOptions, Slot};
+use trillm_formats::huggingface::Encoder;
+use trillm_kernels::{Cells, Compute, PAGE, Sequence};
+
+use super::EncoderWeights;
+use super::forward::{Forward, heads};
+use crate::compute;
+use crate::mapping::Mapping;
+use crate::model::check_slot;
+
+/// One session.
+pub(crate) struct EncoderSession<'m> {
+    files: &'m [Arc<Mapping>],
+    limits: Limits,
+    vocabulary: u32,
+    pooling: Pooling,
+    compute: Compute,
+    cells: Cells,
+    /// Pages in order: a step's texts take them one after the other.
+    pages: Vec<u32>,
+    /// Positions that each slot was given, and nobody will come back to.
+    lengths: Vec<u32>,
+    forward: Forward<'m>,
+}
+
+impl<'m> EncoderSession<'m> {
+    pub(crate) fn new(
+        shape: &'m Encoder,
+        weights: &'m EncoderWeights,
+        files: &'m [Arc<Mapping>],
+        options: &SessionOptions,
+    ) -> Result<Self> {
+        options.check()?;
+        let Output::Embedding(pooling) = options.output else {
+            return Err(Error::Unsupported { what: "text generation".into(), by: shape.model_type.clone() });
+        };
+        if let Some(context) = options.context.filter(|&context| context > shape.context) {
+            let expected = "at most the length this model was trained for";
+            return Err(Error::InvalidParameter { name: "context", found: context.to_string(), expected });
+        }
+        let compute = compute::start(options)?;
+        let context = options.context.unwrap_or(shape.context);
+        let tokens_per_step = options.batch.max(context);
+        let limits = Limits {
+            slots: options.parallel,
+            context,
+            cells: tokens_per_step,
+            tokens_per_step,
+            row: shape.width,
+            reuses_prefix: false,
+        };
+        // Every text may have one page that is not full.
+        let count = tokens_per_step as usize / PAGE + limits.slots as usize;
+        Ok(Self {
+            files,
+            limits,
+            vocabulary: shape.vocabulary,
+            pooling,
+            cells: Cells::new(heads(shape), count, false),
+            pages: (0..count as u32).collect(),
+            lengths: vec![0; limits.slots as usize],
+            forward: Forward::new(shape, weights, compute.threads()),
+            compute,
+        })
+    }
+}
+
+impl Session for EncoderSession<'_> {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
+        self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
+        if batch.spans.iter().any(|span| span.start > 0) {
+            return Err(Error::Batch("an embedding takes its whole text in one step".into()));
+        }
+        self.files.iter().try_for_each(|file| file.check())?;
+        let mut pages = &self.pages[..];
+        let mut sequences = Vec::with_capacity(batch.spans.len());
+        for span in &batch.spans {
+            let rows = span.tokens.len();
+            let (own, rest) = pages.split_at(rows.div_ceil(PAGE));
+            sequences.push(Sequence { pages: own, start: 0, rows });
+            pages = rest;
+            self.lengths[span.slot.0 as usize] = rows as u32;
+        }
+        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, self.pooling);
+        Ok(&self.forward)
+    }
+
+    fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
+        check_slot(slot, &self.limits)?;
+        let length = &mut self.lengths[slot.0 as usize];
+        if keep > 0 && keep < *length {
+            let what = format!("keeping {keep} of {length} positions");
+            return Err(Error::Unsupported { what, by: "an encoder".into() });
+        }
+        *length = (*length).min(keep);
+        Ok(())
+    }
+
+    fn share(&mut self, _: Slot, _: Slot, _: u32) -> Result<()> {
+        Err(Error::Unsupported { what: "sharing a prefix".into(), by: "an encoder".into() })
+    }
+}

@@ -1,0 +1,76 @@
+//! From files to a model: weights, tokenizer, and what `info` says of them.
+
+use std::path::Path;
+
+use trillm_core::{Coded, Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_formats::Checkpoint;
+use trillm_formats::huggingface::Config;
+use trillm_tokenizer::HuggingFaceTokenizer;
+
+use crate::NAME;
+use crate::mapping::failed;
+use crate::model::{CandleModel, Network};
+use crate::weights::Weights;
+use crate::{decoder, encoder};
+
+/// Loads the model at `path`: a folder, or a file with weights.
+pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<CandleModel> {
+    refuse(options)?;
+    let refused = |error: &dyn Coded| {
+        let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
+        failed(path, &format!("{error}{hint}"))
+    };
+    let checkpoint = Checkpoint::open(path).map_err(|error| refused(&error))?;
+    let rows = match &checkpoint.config {
+        Config::Decoder(shape) => shape.vocabulary,
+        Config::Encoder(shape) => shape.vocabulary,
+    };
+    let tokenizer = HuggingFaceTokenizer::open(&checkpoint.folder, &checkpoint.sidecars)
+        .and_then(|tokenizer| tokenizer.with_rows(rows))
+        .map_err(|error| refused(&error))?;
+    info.engine = NAME;
+    info.device = "cpu".into();
+    info.vocabulary = tokenizer.vocabulary();
+    if options.vocabulary_only {
+        info.weights = "not loaded";
+        return Ok(CandleModel { info, tokenizer, network: Network::None, files: Vec::new() });
+    }
+
+    let mut weights = Weights::open(&checkpoint, options)?;
+    let told = |share: f32| match &options.progress {
+        Some(progress) if !progress(share) => Err(Error::Cancelled),
+        _ => Ok(()),
+    };
+    let network = match &checkpoint.config {
+        Config::Decoder(shape) => Network::Decoder(shape.clone(), decoder::load(shape, &mut weights, told)?),
+        Config::Encoder(shape) => Network::Encoder(shape.clone(), encoder::load(shape, &mut weights, told)?),
+    };
+    info.weights = match (options.quantize, options.mmap, weights.copied()) {
+        (Some(_), ..) => "quantized into memory",
+        (None, false, _) => "read",
+        (None, true, true) => "mapped, partly copied",
+        (None, true, false) => "mapped",
+    };
+    if let Some(kind) = options.quantize {
+        info.quantization = format!("{} quantized to {}", info.quantization, kind.name());
+    }
+    info.notes.extend(weights.notes());
+    let files = weights.files().to_vec();
+    files.iter().for_each(|file| file.prefetch());
+    if options.mlock && !files.iter().all(|file| file.lock()) {
+        info.notes.push("the weights could not be locked in memory".into());
+    }
+    Ok(CandleModel { info, tokenizer, network, files })
+}
+
+/// What this engine cannot do is an error.
+fn refuse(options: &LoadOptions) -> Result<()> {
+    let unsupported = |what: &str| Err(Error::Unsupported { what: what.into(), by: NAME.into() });
+    if options.gpu_layers.is_some_and(|layers| layers > 0) {
+        return unsupported("putting layers on a GPU");
+    }
+    if !options.lora.is_empty() {
+        return unsupported("a LoRA adapter");
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! A loaded model: weights that sessions share, and its tokenizer.
+
+use std::sync::Arc;
+
+use trillm_core::{Error, Limits, Model, ModelInfo, Result, Session, SessionOptions, Slot, Tokenizer};
+use trillm_formats::huggingface;
+use trillm_tokenizer::HuggingFaceTokenizer;
+
+use crate::decoder::{DecoderSession, DecoderWeights};
+use crate::encoder::{EncoderSession, EncoderWeights};
+use crate::mapping::Mapping;
+
+/// A model of this engine.
+pub(crate) struct CandleModel {
+    pub(crate) info: ModelInfo,
+    pub(crate) tokenizer: HuggingFaceTokenizer,
+    pub(crate) network: Network,
+    /// The files that weights are read from, to keep an eye on.
+    pub(crate) files: Vec<Arc<Mapping>>,
+}
+
+/// What is run: sizes and weights.
+pub(crate) enum Network {
+    Decoder(Box<huggingface::Decoder>, DecoderWeights),
+    Encoder(huggingface::Encoder, EncoderWeights),
+    /// Only the vocabulary was loaded.
+    None,
+}
+
+impl Model for CandleModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn tokenizer(&self) -> &dyn Tokenizer {
+        &self.tokenizer
+    }
+
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
+        match &self.network {
+            Network::Decoder(shape, weights) => {
+                Ok(Box::new(DecoderSession::new(shape, weights, &self.files, options)?))
+            }
+            Network::Encoder(shape, weights) => {
+                Ok(Box::new(EncoderSession::new(shape, weights, &self.files, options)?))
+            }
+            Network::None => {
+                let (what, by) = ("running".into(), "a model of which only the vocabulary was loaded".into());
+                Err(Error::Unsupported { what, by })
+            }
+        }
+    }
+}
+
+/// Checks that there is such a slot.
+pub(crate) fn check_slot(slot: Slot, limits: &Limits) -> Result<()> {
+    if slot.0 < limits.slots {
+        return Ok(());
+    }
+    Err(Error::Batch(format!("slot {} of {}", slot.0, limits.slots)))
+}

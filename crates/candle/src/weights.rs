@@ -1,0 +1,251 @@
+//! Weights as the file has them: views of its bytes, with names, shapes and types checked once.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytemuck::Pod;
+use trillm_core::{Error, LoadOptions, Quantize, Result};
+use trillm_formats::{Checkpoint, Element, Tensor};
+use trillm_kernels::elementwise::widen;
+use trillm_kernels::simd::Isa;
+use trillm_kernels::{Matrix, Weights as Numbers};
+
+use crate::mapping::{Mapping, failed};
+use crate::quantized::Blocks;
+
+/// A matrix of a model: `rows` outputs of `columns` inputs each.
+pub(crate) struct Weight {
+    rows: usize,
+    columns: usize,
+    data: Data,
+}
+
+enum Data {
+    View(View),
+    Quantized(Blocks),
+}
+
+/// Numbers somewhere in a file, or in a copy of the part of it that was not aligned.
+#[derive(Clone)]
+struct View {
+    source: Source,
+    element: Element,
+    /// In bytes.
+    range: Range<usize>,
+}
+
+#[derive(Clone)]
+enum Source {
+    File(Arc<Mapping>),
+    Copied(Arc<Vec<u64>>),
+}
+
+impl View {
+    fn bytes(&self) -> &[u8] {
+        match &self.source {
+            Source::File(file) => &file.bytes()[self.range.clone()],
+            Source::Copied(words) => &bytemuck::cast_slice(words)[self.range.clone()],
+        }
+    }
+
+    fn numbers(&self) -> Numbers<'_> {
+        match self.element {
+            Element::F32 => Numbers::F32(bytemuck::cast_slice(self.bytes())),
+            Element::F16 => Numbers::F16(bytemuck::cast_slice(self.bytes())),
+            _ => Numbers::Bf16(bytemuck::cast_slice(self.bytes())),
+        }
+    }
+
+    fn aligned(&self) -> bool {
+        match self.element {
+            Element::F32 => is_aligned::<f32>(self.bytes()),
+            _ => is_aligned::<u16>(self.bytes()),
+        }
+    }
+}
+
+fn is_aligned<T: Pod>(bytes: &[u8]) -> bool {
+    bytemuck::try_cast_slice::<u8, T>(bytes).is_ok()
+}
+
+impl Weight {
+    /// Outputs.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// What a matrix product reads.
+    pub(crate) fn operand(&self) -> Operand<'_> {
+        match &self.data {
+            Data::View(view) => {
+                Operand::Plain(Matrix { weights: view.numbers(), rows: self.rows, columns: self.columns })
+            }
+            Data::Quantized(blocks) => Operand::Quantized(blocks),
+        }
+    }
+
+    /// Row `index` as 32-bit numbers.
+    pub(crate) fn row(&self, index: usize, out: &mut [f32]) {
+        match &self.data {
+            Data::View(view) => {
+                let start = index * self.columns;
+                widen(Isa::detect(), view.numbers().slice(start..start + self.columns), out);
+            }
+            Data::Quantized(blocks) => blocks.row(index, out),
+        }
+    }
+}
+
+/// A matrix as its kernel wants it.
+pub(crate) enum Operand<'a> {
+    Plain(Matrix<'a>),
+    Quantized(&'a Blocks),
+}
+
+/// All weights of a checkpoint, as they are handed out.
+pub(crate) struct Weights<'a> {
+    checkpoint: &'a Checkpoint,
+    files: Vec<Arc<Mapping>>,
+    quantize: Option<Quantize>,
+    used: BTreeSet<String>,
+    /// Tensors that had to be copied, as nothing can be read where they lie.
+    copied: Vec<String>,
+    /// Tensors that could not be quantized as asked, and what was done.
+    kept: Vec<String>,
+}
+
+impl<'a> Weights<'a> {
+    /// Maps the files of `checkpoint`, or reads them.
+    pub(crate) fn open(checkpoint: &'a Checkpoint, options: &LoadOptions) -> Result<Self> {
+        let open =
+            |file: &trillm_formats::WeightFile| Mapping::open(&file.path, file.size, !options.mmap).map(Arc::new);
+        let files = checkpoint.files.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let quantize = options.quantize;
+        Ok(Self { checkpoint, files, quantize, used: BTreeSet::new(), copied: Vec::new(), kept: Vec::new() })
+    }
+
+    /// The files, to keep an eye on.
+    pub(crate) fn files(&self) -> &[Arc<Mapping>] {
+        &self.files
+    }
+
+    /// The checkpoint they are from.
+    pub(crate) fn checkpoint(&self) -> &'a Checkpoint {
+        self.checkpoint
+    }
+
+    /// Whether there is a tensor of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.checkpoint.tensors.contains_key(name)
+    }
+
+    /// The matrix `name` of `rows` outputs and `columns` inputs, quantized if that was asked for.
+    pub(crate) fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Weight> {
+        let view = self.view(name, &[rows, columns])?;
+        let Some(wish) = self.quantize else {
+            return Ok(Weight { rows, columns, data: Data::View(view) });
+        };
+        let plain = Weight { rows, columns, data: Data::View(view) };
+        Ok(match Blocks::quantize(&plain, wish) {
+            Some((blocks, kind)) => {
+                if kind != wish {
+                    self.kept.push(format!("{name} as {}", kind.name()));
+                }
+                Weight { rows, columns, data: Data::Quantized(blocks) }
+            }
+            None => {
+                self.kept.push(format!("{name} as it is"));
+                plain
+            }
+        })
+    }
+
+    /// The table `name`, whose rows are looked up and never multiplied: it stays as the file has it.
+    pub(crate) fn table(&mut self, name: &str, rows: usize, columns: usize) -> Result<Weight> {
+        Ok(Weight { rows, columns, data: Data::View(self.view(name, &[rows, columns])?) })
+    }
+
+    /// The vector `name` of `length` numbers, widened: it is a few kilobytes.
+    pub(crate) fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>> {
+        let view = self.view(name, &[length])?;
+        let mut numbers = vec![0.0; length];
+        widen(Isa::detect(), view.numbers(), &mut numbers);
+        Ok(numbers)
+    }
+
+    /// The first row of the matrix `name`, widened, into `out`.
+    pub(crate) fn first_row(&mut self, name: &str, out: &mut [f32]) -> Result<()> {
+        let rows = self.checkpoint.tensors.get(name).and_then(|tensor| tensor.shape.first()).map_or(1, |&rows| rows);
+        self.table(name, rows as usize, out.len())?.row(0, out);
+        Ok(())
+    }
+
+    fn view(&mut self, name: &str, shape: &[usize]) -> Result<View> {
+        let tensor = self.tensor(name, shape)?;
+        let range = tensor.offset as usize..(tensor.offset + tensor.bytes) as usize;
+        let view = View { source: Source::File(self.files[tensor.file].clone()), element: tensor.element, range };
+        self.used.insert(name.into());
+        if view.aligned() {
+            return Ok(view);
+        }
+        self.copied.push(name.into());
+        let mut words = vec![0u64; view.range.len().div_ceil(8)];
+        let length = view.range.len();
+        bytemuck::cast_slice_mut(&mut words)[..length].copy_from_slice(view.bytes());
+        Ok(View { source: Source::Copied(Arc::new(words)), element: view.element, range: 0..length })
+    }
+
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<&'a Tensor> {
+        let Some(tensor) = self.checkpoint.tensors.get(name) else {
+            return Err(self.wrong(format!("the tensor {name} is missing, expected one of shape {shape:?}")));
+        };
+        if !tensor.shape.iter().map(|&length| length as usize).eq(shape.iter().copied()) {
+            let found = &tensor.shape;
+            return Err(self.wrong(format!("the tensor {name} has shape {found:?}, expected {shape:?}")));
+        }
+        if !matches!(tensor.element, Element::F32 | Element::F16 | Element::Bf16) {
+            let found = tensor.element;
+            return Err(self.wrong(format!("the tensor {name} holds {found:?}, expected F32, F16 or Bf16")));
+        }
+        Ok(tensor)
+    }
+
+    fn wrong(&self, reason: String) -> Error {
+        failed(&self.checkpoint.folder, &reason)
+    }
+
+    /// Whether any weight lies in memory of our own: by a copy, not by quantizing.
+    pub(crate) fn copied(&self) -> bool {
+        !self.copied.is_empty()
+    }
+
+    /// What the reader of `info` should know.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let unused: Vec<_> =
+            self.checkpoint.tensors.keys().filter(|name| !self.used.contains(*name)).cloned().collect();
+        [
+            ("copied, for they are not aligned in the file", &self.copied),
+            ("not quantized as asked, for their rows do not divide into blocks", &self.kept),
+            ("not used", &unused),
+        ]
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| list(what, names))
+        .collect()
+    }
+}
+
+/// `3 tensors not used: a, b and 1 more`.
+fn list(what: &str, names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("tensors {what}: {shown}{rest}")
+}

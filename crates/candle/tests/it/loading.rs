@@ -1,0 +1,101 @@
+//! What cannot be loaded or asked for, and files that change under a model.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+
+use trillm_core::{CacheType, Error, LoadOptions, Model, Output, Pooling, Quantize, SessionOptions, Token};
+use trillm_testkit::TinyLlama;
+use trillm_testkit::models::gguf::TensorType;
+
+use crate::common::{load, run, small};
+
+fn tiny() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    TinyLlama::default().write_huggingface(folder.path(), TensorType::Bf16).expect("the model is written");
+    let weights = folder.path().join("model.safetensors");
+    (folder, weights)
+}
+
+#[test]
+fn info_says_how_the_weights_are_held() {
+    let (folder, _) = tiny();
+    let held = |options: &LoadOptions| {
+        let model = load(folder.path(), options).expect("the model loads");
+        let info = model.info();
+        assert_eq!((info.engine, info.device.as_str()), ("candle", "cpu"));
+        (info.weights, info.quantization.clone())
+    };
+    assert_eq!(held(&LoadOptions::default()), ("mapped", "BF16".into()));
+    assert_eq!(held(&LoadOptions { mmap: false, ..LoadOptions::default() }), ("read", "BF16".into()));
+    let quantized = LoadOptions { quantize: Some(Quantize::Q8_0), ..LoadOptions::default() };
+    assert_eq!(held(&quantized), ("quantized into memory", "BF16 quantized to q8_0".into()));
+}
+
+#[test]
+fn what_it_cannot_do_is_an_error() {
+    let (folder, _) = tiny();
+    let refused = |options: &LoadOptions| load(folder.path(), options).map(|_| ()).expect_err("not supported");
+    let gpu = LoadOptions { gpu_layers: Some(1), ..LoadOptions::default() };
+    let adapter = LoadOptions { lora: vec![("adapter".into(), 1.0)], ..LoadOptions::default() };
+    for options in [gpu, adapter] {
+        assert!(matches!(refused(&options), Error::Unsupported { .. }));
+    }
+    let model = load(folder.path(), &LoadOptions::default()).expect("the model loads");
+    let wrong = |options: SessionOptions| model.session(&options).map(|_| ()).expect_err("not supported");
+    assert!(matches!(wrong(SessionOptions { cache_type: CacheType::Q8_0, ..small() }), Error::Unsupported { .. }));
+    assert!(matches!(wrong(SessionOptions { parallel: 0, ..small() }), Error::InvalidParameter { .. }));
+}
+
+#[test]
+fn a_vocabulary_alone_runs_nothing() {
+    let (folder, _) = tiny();
+    let options = LoadOptions { vocabulary_only: true, ..LoadOptions::default() };
+    let model = load(folder.path(), &options).expect("the vocabulary loads");
+    assert_eq!(model.info().weights, "not loaded");
+    assert!(matches!(model.session(&small()).map(|_| ()), Err(Error::Unsupported { .. })));
+}
+
+#[test]
+fn a_missing_tensor_is_named() {
+    let (folder, weights) = tiny();
+    let bytes = std::fs::read(&weights).expect("weights");
+    // A name of the same length: the file stays sound, and a layer is incomplete.
+    let at = bytes.windows(20).position(|window| window == b"layers.0.mlp.up_proj").expect("the name");
+    let changed = [&bytes[..at], b"layers.0.mlp.up_prox", &bytes[at + 20..]].concat();
+    std::fs::write(&weights, changed).expect("written");
+    let error = load(folder.path(), &LoadOptions::default()).map(|_| ()).expect_err("a layer is incomplete");
+    assert!(error.to_string().contains("model.layers.0.mlp.up_proj.weight is missing"), "{error}");
+}
+
+#[test]
+fn a_file_that_changes_ends_with_an_error() {
+    let (folder, weights) = tiny();
+    let mapped = load(folder.path(), &LoadOptions::default()).expect("the model loads");
+    let read = load(folder.path(), &LoadOptions { mmap: false, ..LoadOptions::default() }).expect("the model loads");
+    let step = |model: &dyn Model| {
+        let mut session = model.session(&small()).expect("a session");
+        run(&mut *session, 0, 0, &[Token(1), Token(40)])
+    };
+    let before = step(&*mapped).expect("nobody wrote");
+    let size = std::fs::metadata(&weights).expect("weights").len();
+    let file = OpenOptions::new().write(true).open(&weights).expect("weights");
+    file.set_len(size / 2).expect("shortened");
+    let error = step(&*mapped).expect_err("half of the weights are gone");
+    assert!(matches!(&error, Error::Engine { engine: "candle", reason, .. } if reason.contains("changed")), "{error}");
+    assert_eq!(step(&*read).expect("a copy does not change"), before);
+}
+
+#[test]
+fn a_model_that_generates_also_embeds() {
+    let (folder, _) = tiny();
+    let model = load(folder.path(), &LoadOptions::default()).expect("the model loads");
+    let tokens: Vec<_> = (40..60).map(Token).collect();
+    let vector = |pooling, tokens: &[Token]| {
+        let options = SessionOptions { output: Output::Embedding(pooling), ..small() };
+        run(&mut *model.session(&options).expect("a session"), 0, 0, tokens).expect("a step")
+    };
+    let last = vector(Pooling::Last, &tokens);
+    assert_eq!(last.len(), model.info().width as usize);
+    assert_ne!(last, vector(Pooling::First, &tokens));
+    assert_eq!(vector(Pooling::First, &tokens[..1]), vector(Pooling::Mean, &tokens[..1]));
+}
