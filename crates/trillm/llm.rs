@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use trillm_core::{
-    Error as CoreError, Limits, LoadOptions, Model, ModelInfo, Output, Pooling, Request, SessionOptions,
-};
+use trillm_core::{Error as CoreError, LoadOptions, Model, ModelInfo, Output, Pooling, Request, SessionOptions};
 use trillm_formats::inspect;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, Message, RenderOptions};
@@ -32,7 +30,8 @@ pub struct OpenOptions {
 /// A model file, loaded. Any number of threads may use it at once; their requests run as one batch.
 pub struct Llm {
     model: Arc<dyn Model>,
-    scheduler: Scheduler,
+    /// Or why there is none: a model that only embeds.
+    scheduler: Result<Scheduler, CoreError>,
     session: SessionOptions,
     /// Parsed at the first chat: a template that does not parse must not keep a model from being loaded.
     chat: OnceLock<ChatFormat>,
@@ -51,7 +50,10 @@ impl Llm {
 
     /// Serves a model that is already loaded.
     pub fn serve(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
-        let scheduler = Scheduler::start(model.clone(), session.clone(), options)?;
+        let scheduler = match Scheduler::start(model.clone(), session.clone(), options) {
+            Err(error) if !matches!(error, CoreError::EmbedsOnly { .. }) => return Err(error.into()),
+            scheduler => scheduler,
+        };
         Ok(Self { model, scheduler, session, chat: OnceLock::new(), embedder: Mutex::new(None) })
     }
 
@@ -65,26 +67,31 @@ impl Llm {
         &*self.model
     }
 
-    /// What the session can hold.
-    pub fn limits(&self) -> Limits {
-        self.scheduler.limits()
+    /// The longest sequence, in tokens.
+    pub fn context(&self) -> u32 {
+        match &self.scheduler {
+            Ok(scheduler) => scheduler.limits().context,
+            Err(_) => self.session.context_for(self.info().context_trained),
+        }
     }
 
-    /// The scheduler's counters.
+    /// The scheduler's counters; all zero for a model that only embeds.
     pub fn stats(&self) -> Stats {
-        self.scheduler.stats()
+        self.scheduler.as_ref().map(Scheduler::stats).unwrap_or_default()
     }
 
     /// Checks and tokenises a request on this thread, and queues it.
     ///
     /// # Errors
     /// [`ContextOverflow`](CoreError::ContextOverflow), [`InvalidParameter`](CoreError::InvalidParameter),
-    /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed), or the chat template's.
+    /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed), [`EmbedsOnly`](CoreError::EmbedsOnly), or
+    /// the chat template's.
     pub fn generate(&self, prompt: Prompt<'_>, request: Request) -> Result<Generation> {
+        let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
         let tokenizer = self.model.tokenizer();
         let tokens = prompt.encode(tokenizer, self.system(), || self.chat_format())?;
-        let ready = request.prepare(tokens, self.limits().context, tokenizer.vocabulary())?;
-        Ok(Generation::new(self.scheduler.submit(ready)?))
+        let ready = request.prepare(tokens, scheduler.limits().context, tokenizer.vocabulary())?;
+        Ok(Generation::new(scheduler.submit(ready)?))
     }
 
     /// The model's chat format.
@@ -163,7 +170,9 @@ impl Llm {
 
     /// Ends what runs with [`Closed`](CoreError::Closed) and waits for the threads. Harmless when called again.
     pub fn close(&self) {
-        self.scheduler.close();
+        if let Ok(scheduler) = &self.scheduler {
+            scheduler.close();
+        }
         if let Some((_, embedder)) = self.embedder.lock().unwrap_or_else(PoisonError::into_inner).take() {
             embedder.close();
         }

@@ -1,6 +1,6 @@
 """The native half of trillm. `tests/python/test_stubs.py` compares this file with the module."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, final
@@ -21,6 +21,20 @@ def doctor() -> dict[str, Any]:
 
 def inspect(path: str | PathLike[str]) -> ModelInfo:
     """Reads and checks a model file's header. Raises `ModelFormatError`, `ModelNotFound`."""
+
+def convert(
+    source: str | PathLike[str],
+    destination: str | PathLike[str],
+    *,
+    to: Literal["safetensors", "gguf"],
+    dtype: Literal["bf16", "f16", "f32"],
+    overwrite: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, Any]:
+    """Converts a model; returns the bytes and tensors written, the seconds it took, and notes.
+
+    `progress` is called with the bytes of weights written and those there will be; returning `False` cancels.
+    """
 
 def error_codes() -> dict[str, str]:
     """Every error code of the native half, and the name of the class in `trillm.errors` that it is raised as."""

@@ -35,6 +35,10 @@ class LoadParams(TypedDict, total=False):
     """Layers to put on the GPU; `None` (default) puts all there."""
     mmap: bool
     """Map the file rather than read it. Default true."""
+    copy: bool
+    """Read the file rather than map it: the opposite of `mmap`, for files that others may write to meanwhile."""
+    quantize: Literal["q8_0", "q4_k"] | None
+    """Quantize the weights while loading, into memory of this process (candle). Default: as the file has them."""
     mlock: bool
     """Keep the weights from being paged out. Default false."""
     batch: int
@@ -42,7 +46,7 @@ class LoadParams(TypedDict, total=False):
     ubatch: int
     """The most tokens computed together within a step. Default 512."""
     cache_type: Literal["f32", "f16", "q8_0", "q4_0"]
-    """Element type of the key-value cache. Default `"f16"`."""
+    """Element type of the key-value cache. Default `"f16"`. candle has `"f32"` and `"f16"`."""
     flash_attention: bool | None
     """`None` (default) lets the engine choose."""
     lora: Sequence[str | PathLike[str] | tuple[str | PathLike[str], float]]

@@ -73,6 +73,12 @@ pub enum Error {
         /// The engine or model.
         by: String,
     },
+    /// A model that was asked for text and has only vectors to give.
+    #[error("{architecture} models turn texts into vectors: they do not generate text")]
+    EmbedsOnly {
+        /// The model's architecture.
+        architecture: String,
+    },
     /// An engine could not load a file.
     #[error("{engine} cannot load {}: {reason}{}", .path.display(), tail(.log))]
     Load {
@@ -116,7 +122,7 @@ impl Coded for Error {
             Self::Closed => "closed",
             Self::CacheFull => "cache_full",
             Self::Batch(_) => "invalid_batch",
-            Self::Unsupported { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::EmbedsOnly { .. } => "unsupported",
             Self::Load { .. } => "load_failed",
             Self::Engine { .. } => "engine_failed",
         }
@@ -129,6 +135,7 @@ impl Coded for Error {
             }
             Self::Overloaded { .. } => "try again later, or load with a larger queue".into(),
             Self::Closed => "load it again".into(),
+            Self::EmbedsOnly { .. } => "ask it to embed, or load a model that generates".into(),
             Self::Batch(_) => "this is a bug in trillm: please report it".into(),
             _ => return None,
         })

@@ -39,7 +39,7 @@ impl LlamaSession {
         let log = Lines::listen();
         let context = Context::new(model, &params, row, options.parallel).map_err(|reason| failed(reason, &log))?;
         if !pooled && !context.has_memory() {
-            return Err(unsupported("text generation"));
+            return Err(Error::EmbedsOnly { architecture });
         }
         // llama.cpp rounds up; a sequence is still held to what was asked for.
         let cells = context.cells();

@@ -27,7 +27,7 @@ pub(crate) fn doctor(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item("version", env!("CARGO_PKG_VERSION"))?;
     dict.set_item("engines", engines())?;
-    dict.set_item("threads", llama::default_threads())?;
+    dict.set_item("threads", trillm::default_threads())?;
     dict.set_item("build", trillm::BUILD.iter().copied().collect::<std::collections::BTreeMap<_, _>>())?;
     dict.set_item("llama", llama_facts(py)?)?;
     Ok(dict)

@@ -49,6 +49,17 @@ const CLASSES: &[(&str, &str)] = &[
     ("not_first_shard", "ModelFormatError"),
     ("missing_shard", "ModelFormatError"),
     ("invalid_shard_name", "ModelFormatError"),
+    ("forbidden_global", "ModelFormatError"),
+    ("missing_tokenizer", "ModelNotFound"),
+    // A conversion.
+    ("same_format", "InvalidRequest"),
+    ("destination_exists", "InvalidRequest"),
+    ("destination_not_replaceable", "InvalidRequest"),
+    ("cannot_convert", "Unsupported"),
+    ("unsupported_tensor_type", "Unsupported"),
+    ("unknown_tensor", "Unsupported"),
+    ("weight_out_of_range", "Unsupported"),
+    ("write_failed", "StoreError"),
     // Names and the store.
     ("model_not_found", "ModelNotFound"),
     ("invalid_reference", "InvalidRequest"),

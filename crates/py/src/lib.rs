@@ -6,6 +6,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands over owned values, and errors are consumed by raising")]
 
 mod completion;
+mod convert;
 mod doctor;
 mod doorbell;
 mod enter;
@@ -20,6 +21,7 @@ mod params;
 mod store;
 mod stream;
 mod tokenizer;
+mod watch;
 
 /// The native half of trillm.
 #[pyo3::pymodule]
@@ -28,6 +30,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::completion::{Completion, Piece, Timings, Usage};
+    #[pymodule_export]
+    use crate::convert::convert;
     #[pymodule_export]
     use crate::doctor::{doctor, engines, inspect};
     #[pymodule_export]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
@@ -17,6 +17,7 @@ use crate::lifetime::Owned;
 use crate::params::{Chat, Generate, messages, open_options};
 use crate::stream::Stream;
 use crate::tokenizer::{decode, encode};
+use crate::watch::Watch;
 
 /// A loaded model.
 #[pyclass(frozen, module = "trillm._core")]
@@ -24,28 +25,6 @@ pub(crate) struct Model {
     owned: Owned,
     info: trillm::ModelInfo,
     context: u32,
-}
-
-/// Follows a load: lets Ctrl-C through, and tells the caller's callback.
-struct Watch {
-    callback: Option<Py<PyAny>>,
-    /// What ended the load.
-    raised: Mutex<Option<PyErr>>,
-}
-
-impl Watch {
-    /// Goes on unless a signal handler or the callback raises, or the callback returns `False`.
-    fn goes_on(&self, share: f32) -> bool {
-        let answer = Python::attach(|py| {
-            py.check_signals()?;
-            let Some(callback) = &self.callback else { return Ok(true) };
-            Ok(callback.call1(py, (share,))?.extract(py).unwrap_or(true))
-        });
-        answer.unwrap_or_else(|error| {
-            *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            false
-        })
-    }
 }
 
 /// A prompt, owned: it leaves the interpreter with the call.
@@ -93,7 +72,7 @@ fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
 
 impl Model {
     pub(crate) fn of(llm: Llm) -> Self {
-        let (info, context) = (llm.info().clone(), llm.limits().context);
+        let (info, context) = (llm.info().clone(), llm.context());
         Self { owned: Owned::new(llm), info, context }
     }
 
@@ -140,20 +119,17 @@ impl Model {
     #[pyo3(signature = (path, **params))]
     fn new(py: Python<'_>, path: PathBuf, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let (mut options, callback) = open_options(params)?;
-        let watch = Arc::new(Watch { callback, raised: Mutex::new(None) });
+        let watch = Arc::new(Watch::new(callback));
         options.load.progress = Some({
             let watch = watch.clone();
-            Arc::new(move |share| watch.goes_on(share))
+            Arc::new(move |share| watch.goes_on((share,)))
         });
-        outside(py, move || Llm::open(&path, options)).map(Self::of).map_err(|error| {
-            let raised = watch.raised.lock().unwrap_or_else(PoisonError::into_inner).take();
-            match (raised, error) {
-                (Some(raised), _) => raised,
-                (None, trillm::Error::Core(trillm::CoreError::Cancelled)) => {
-                    exception("load_cancelled", "loading was cancelled by the progress callback", None)
-                }
-                (None, error) => raise(error),
+        outside(py, move || Llm::open(&path, options)).map(Self::of).map_err(|error| match (watch.raised(), error) {
+            (Some(raised), _) => raised,
+            (None, trillm::Error::Core(trillm::CoreError::Cancelled)) => {
+                exception("load_cancelled", "loading was cancelled by the progress callback", None)
             }
+            (None, error) => raise(error),
         })
     }
 

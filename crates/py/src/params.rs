@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use trillm::{CacheType, Message, OpenOptions, RenderOptions, Request, Token};
+use trillm::{CacheType, Message, OpenOptions, Quantize, RenderOptions, Request, Token};
 
 use crate::errors::invalid;
 
@@ -178,6 +178,14 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
         "prompt_chunk" => scheduler.prompt_chunk = positive()?,
         "gpu_layers" => load.gpu_layers = Some(get(name, value, COUNT)?),
         "mmap" => load.mmap = get(name, value, FLAG)?,
+        "copy" => load.mmap = !get::<bool>(name, value, FLAG)?,
+        "quantize" => {
+            load.quantize = match get::<String>(name, value, "the name of a type")?.as_str() {
+                "q8_0" => Some(Quantize::Q8_0),
+                "q4_k" => Some(Quantize::Q4K),
+                other => return Err(invalid(name, other, "q8_0 or q4_k")),
+            }
+        }
         "mlock" => load.mlock = get(name, value, FLAG)?,
         "flash_attention" => session.flash_attention = Some(get(name, value, "True, False or None")?),
         "device" => match get::<String>(name, value, "\"auto\" or \"cpu\"")?.as_str() {

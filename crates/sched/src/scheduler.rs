@@ -134,7 +134,9 @@ fn decode(model: &dyn Model, options: &SessionOptions, shared: &Arc<Shared>, sta
         let mut session = match model.session(options) {
             Ok(session) => session,
             Err(error) => {
-                tracing::error!(%error, "no session");
+                if !matches!(error, Error::EmbedsOnly { .. }) {
+                    tracing::error!(%error, "no session");
+                }
                 worker.fail_all(&error);
                 let _ = started.send(Err(error));
                 break;

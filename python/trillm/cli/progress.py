@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from trillm.hub import Progress
 
-__all__ = ["downloading", "loading"]
+__all__ = ["converting", "downloading", "loading"]
 
 _LOG_EVERY = 10.0
-"""Seconds between two lines of one download in a log."""
+"""Seconds between two lines of one step in a log."""
 
 _SHOW_LOADING_AFTER = 0.5
 """Seconds: most models are mapped before anyone could read a line."""
@@ -29,12 +29,28 @@ def downloading() -> Iterator[Callable[[Progress], None]]:
     """Shows a download, and why it is tried again; yields what to call with its progress."""
     logger, warnings = logging.getLogger("trillm.hub"), _Warnings()
     logger.addHandler(warnings)
+    try:
+        with _shown() as show:
+            yield lambda progress: show(_title(progress), progress.transferred, progress.total)
+    finally:
+        logger.removeHandler(warnings)
+
+
+@contextmanager
+def converting(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a conversion; yields what to call with the bytes written and those there will be."""
+    with _shown() as show:
+        yield lambda written, total: show(f"converting {readable(name)}", written, total)
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yields what to call with the title of a step, its bytes so far, and its bytes in all where known."""
     bar = _Bar()
     try:
         yield bar if sys.stderr.isatty() else _Log()
     finally:
         bar.stop()
-        logger.removeHandler(warnings)
 
 
 class _Warnings(logging.Handler):
@@ -48,21 +64,20 @@ class _Log:
     """Lines: one when a step begins, then one every few seconds."""
 
     def __init__(self) -> None:
-        self._step: tuple[str, str] | None = None
+        self._title = ""
         self._next = 0.0
 
-    def __call__(self, progress: Progress) -> None:
-        step = (progress.phase, progress.file)
+    def __call__(self, title: str, done: int, total: int | None) -> None:
         now = time.monotonic()
-        if step == self._step and now < self._next:
+        if title == self._title and now < self._next:
             return
-        self._step, self._next = step, now + _LOG_EVERY
+        self._title, self._next = title, now + _LOG_EVERY
         amount = ""
-        if progress.total:
-            amount = f" {size(progress.transferred)} of {size(progress.total)}"
-        elif progress.transferred:
-            amount = f" {size(progress.transferred)}"
-        say(f"{_title(progress)}{amount}")
+        if total:
+            amount = f" {size(done)} of {size(total)}"
+        elif done:
+            amount = f" {size(done)}"
+        say(f"{title}{amount}")
 
 
 class _Bar:
@@ -70,13 +85,13 @@ class _Bar:
 
     def __init__(self) -> None:
         self._stop: Callable[[], None] | None = None
-        self._show: Callable[[Progress], None] | None = None
+        self._show: Callable[[str, int, int | None], None] | None = None
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, title: str, done: int, total: int | None) -> None:
         if self._show is None:
             self._start()
         assert self._show is not None
-        self._show(progress)
+        self._show(title, done, total)
 
     def _start(self) -> None:
         from rich.console import Console
@@ -94,10 +109,8 @@ class _Bar:
         )
         task = display.add_task("", total=None)
 
-        def show(progress: Progress) -> None:
-            display.update(
-                task, description=_title(progress), completed=progress.transferred, total=progress.total or None
-            )
+        def show(title: str, done: int, total: int | None) -> None:
+            display.update(task, description=title, completed=done, total=total or None)
 
         display.start()
         self._stop, self._show = display.stop, show

@@ -16,8 +16,8 @@ pub(crate) fn load(
     weights: &mut Weights<'_>,
     mut told: impl FnMut(f32) -> Result<()>,
 ) -> Result<EncoderWeights> {
-    let names = weights.checkpoint().tensors.keys();
-    let prefix = names.filter_map(|name| name.strip_suffix(EMBEDDING)).next().unwrap_or_default().to_owned();
+    let mut names = weights.checkpoint().tensors.keys();
+    let prefix = names.find_map(|name| name.strip_suffix(EMBEDDING)).unwrap_or_default().to_owned();
     let (width, count) = (shape.width as usize, shape.layers as usize);
     let words = weights.table(&format!("{prefix}{EMBEDDING}"), shape.vocabulary as usize, width)?;
     let positions = format!("{prefix}embeddings.position_embeddings.weight");

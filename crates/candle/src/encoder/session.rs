@@ -36,7 +36,7 @@ impl<'m> EncoderSession<'m> {
     ) -> Result<Self> {
         options.check()?;
         let Output::Embedding(pooling) = options.output else {
-            return Err(Error::Unsupported { what: "text generation".into(), by: shape.model_type.clone() });
+            return Err(Error::EmbedsOnly { architecture: shape.model_type.clone() });
         };
         if let Some(context) = options.context.filter(|&context| context > shape.context) {
             let expected = "at most the length this model was trained for";

