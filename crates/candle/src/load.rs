@@ -56,7 +56,6 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     }
     info.notes.extend(weights.notes());
     let files = weights.files().to_vec();
-    files.iter().for_each(|file| file.prefetch());
     if options.mlock && !files.iter().all(|file| file.lock()) {
         info.notes.push("the weights could not be locked in memory".into());
     }

@@ -152,18 +152,14 @@ impl<'a> Weights<'a> {
             return Ok(Weight { rows, columns, data: Data::View(view) });
         };
         let plain = Weight { rows, columns, data: Data::View(view) };
-        Ok(match Blocks::quantize(&plain, wish) {
-            Some((blocks, kind)) => {
-                if kind != wish {
-                    self.kept.push(format!("{name} as {}", kind.name()));
-                }
-                Weight { rows, columns, data: Data::Quantized(blocks) }
-            }
-            None => {
-                self.kept.push(format!("{name} as it is"));
-                plain
-            }
-        })
+        let Some((blocks, kind)) = Blocks::quantize(&plain, wish) else {
+            self.kept.push(format!("{name} as it is"));
+            return Ok(plain);
+        };
+        if kind != wish {
+            self.kept.push(format!("{name} as {}", kind.name()));
+        }
+        Ok(Weight { rows, columns, data: Data::Quantized(blocks) })
     }
 
     /// The table `name`, whose rows are looked up and never multiplied: it stays as the file has it.
@@ -203,21 +199,21 @@ impl<'a> Weights<'a> {
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<&'a Tensor> {
         let Some(tensor) = self.checkpoint.tensors.get(name) else {
-            return Err(self.wrong(format!("the tensor {name} is missing, expected one of shape {shape:?}")));
+            return Err(self.wrong(&format!("the tensor {name} is missing, expected one of shape {shape:?}")));
         };
         if !tensor.shape.iter().map(|&length| length as usize).eq(shape.iter().copied()) {
             let found = &tensor.shape;
-            return Err(self.wrong(format!("the tensor {name} has shape {found:?}, expected {shape:?}")));
+            return Err(self.wrong(&format!("the tensor {name} has shape {found:?}, expected {shape:?}")));
         }
         if !matches!(tensor.element, Element::F32 | Element::F16 | Element::Bf16) {
             let found = tensor.element;
-            return Err(self.wrong(format!("the tensor {name} holds {found:?}, expected F32, F16 or Bf16")));
+            return Err(self.wrong(&format!("the tensor {name} holds {found:?}, expected F32, F16 or Bf16")));
         }
         Ok(tensor)
     }
 
-    fn wrong(&self, reason: String) -> Error {
-        failed(&self.checkpoint.folder, &reason)
+    fn wrong(&self, reason: &str) -> Error {
+        failed(&self.checkpoint.folder, reason)
     }
 
     /// Whether any weight lies in memory of our own: by a copy, not by quantizing.

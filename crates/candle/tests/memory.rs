@@ -42,7 +42,6 @@ fn weights_stay_in_the_file() {
     }
     let (own_after, files_after) = resident();
     let (own, files) = (own_after.saturating_sub(own), files_after.saturating_sub(files));
-    println!("{bytes} bytes of weights: {own} more of our own, {files} more of files");
     // The page of the cache that was written, a row of scores, the tokenizer.
     assert!(own < 20 << 20, "{own} bytes of our own for {bytes} bytes of weights");
     assert!(files > bytes * 9 / 10, "{files} bytes of files were touched for {bytes} bytes of weights");

@@ -94,9 +94,7 @@ impl<'m> Forward<'m> {
         let embedding = &self.weights.embedding;
         for_rows(compute, &mut self.hidden, width, |row, out| {
             embedding.row(batch.tokens[row].0 as usize, out);
-            if shape.embedding_scale != 1.0 {
-                out.iter_mut().for_each(|number| *number *= shape.embedding_scale);
-            }
+            scale(out, shape.embedding_scale);
         });
         let positions = batch.spans.iter().flat_map(|span| span.start..span.start + span.tokens.len() as u32);
         self.rotations.iter_mut().for_each(|rotation| rotation.set(positions.clone()));
@@ -209,9 +207,7 @@ impl<'m> Forward<'m> {
         self.rows.resize(count * self.row, 0.0);
         let head = self.weights.head.as_ref().unwrap_or(&self.weights.embedding);
         forward(compute, std::slice::from_ref(head), &self.normed[..count * width], count, &mut self.rows);
-        if self.shape.logit_scale != 1.0 {
-            self.rows.iter_mut().for_each(|score| *score *= self.shape.logit_scale);
-        }
+        scale(&mut self.rows, self.shape.logit_scale);
         if let Some(cap) = self.shape.logit_cap {
             each::soft_cap(isa, &mut self.rows, cap);
         }
@@ -228,6 +224,16 @@ impl<'m> Forward<'m> {
 impl Rows for Forward<'_> {
     fn row(&self, index: usize) -> &[f32] {
         &self.rows[index * self.row..][..self.row]
+    }
+}
+
+/// Multiplies by a factor that is exactly 1 for most families.
+#[expect(clippy::float_cmp, reason = "the factor is what a config file says, not what a sum came to")]
+fn scale(numbers: &mut [f32], by: f32) {
+    if by != 1.0 {
+        for number in numbers {
+            *number *= by;
+        }
     }
 }
 

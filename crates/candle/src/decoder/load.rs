@@ -16,17 +16,18 @@ pub(crate) fn load(
     weights: &mut Weights<'_>,
     mut told: impl FnMut(f32) -> Result<()>,
 ) -> Result<DecoderWeights> {
-    let names = weights.checkpoint().tensors.keys();
-    let prefix = names.filter_map(|name| name.strip_suffix(EMBEDDING)).next().unwrap_or("model.").to_owned();
+    let mut names = weights.checkpoint().tensors.keys();
+    let prefix = names.find_map(|name| name.strip_suffix(EMBEDDING)).unwrap_or("model.").to_owned();
     let (width, vocabulary) = (shape.width as usize, shape.vocabulary as usize);
     let count = shape.layers.len();
     let embedding_name = format!("{prefix}{EMBEDDING}");
     let head_name = "lm_head.weight";
     let separate = !shape.tied && weights.has(head_name);
     // Where the embedding is the output matrix, too, it is multiplied with and may be quantized; else only looked up.
-    let embedding = match separate {
-        true => weights.table(&embedding_name, vocabulary, width)?,
-        false => weights.matrix(&embedding_name, vocabulary, width)?,
+    let embedding = if separate {
+        weights.table(&embedding_name, vocabulary, width)?
+    } else {
+        weights.matrix(&embedding_name, vocabulary, width)?
     };
     let head = separate.then(|| weights.matrix(head_name, vocabulary, width)).transpose()?;
     let mut layers = Vec::with_capacity(count);
@@ -67,9 +68,10 @@ impl Part<'_, '_, '_> {
             self.linear(&[("mlp.gate_proj", feed_forward), ("mlp.up_proj", feed_forward)], width, shape.mlp_bias)?
         };
         // With norms on both sides, the one before the feed-forward part has a name of its own.
-        let (before, after) = match shape.post_norms {
-            true => ("pre_feedforward_layernorm", Some("post_attention_layernorm")),
-            false => ("post_attention_layernorm", None),
+        let (before, after) = if shape.post_norms {
+            ("pre_feedforward_layernorm", Some("post_attention_layernorm"))
+        } else {
+            ("post_attention_layernorm", None)
         };
         let last = shape.post_norms.then_some("post_feedforward_layernorm");
         let qk = bias(shape.qk_norm, head);
@@ -102,7 +104,9 @@ impl Part<'_, '_, '_> {
     fn norm(&mut self, name: &str, length: usize) -> Result<Vec<f32>> {
         let mut weight = self.weights.vector(&format!("{}{name}.weight", self.prefix), length)?;
         if self.shape.norm_adds_one {
-            weight.iter_mut().for_each(|number| *number += 1.0);
+            for number in &mut weight {
+                *number += 1.0;
+            }
         }
         Ok(weight)
     }
