@@ -80,6 +80,7 @@ pub fn convert(
         (false, Target::Gguf) => to_file(source, destination, *options, progress)?,
         (true, Target::Gguf) => return Err(Error::SameFormat { path: source.into(), found: "a GGUF file" }),
         (false, Target::Safetensors) => {
+            Checkpoint::open(source)?;
             return Err(Error::SameFormat { path: source.into(), found: "a Hugging Face model" });
         }
     };

@@ -278,7 +278,8 @@ impl Coded for Error {
             | Self::Malformed { .. }
             | Self::Duplicate { .. }
             | Self::Json { .. }
-            | Self::MissingTensor { .. } => {
+            | Self::MissingTensor { .. }
+            | Self::Tensor { .. } => {
                 "the file is damaged or was not written by a proper tool: fetch or convert it again".into()
             }
             Self::VocabularyOnly => "open it as a tokenizer, or name a file with weights".into(),

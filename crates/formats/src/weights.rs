@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::detect::{self, Format};
 use crate::safetensors::Safetensors;
-use crate::torch::Torch;
+use crate::torch::{Torch, scan};
 use crate::{Error, Result, Tensor, WeightFile, disk, json};
 
 /// Files of a split model.
@@ -133,6 +133,10 @@ fn read(path: &Path) -> Result<Read> {
         }
         None if crate::torch::is_legacy(&bytes) => Err(crate::torch::legacy(path)),
         None => {
+            // The oldest pickles begin like text. What could run in one is worth more than what it looks like.
+            if let Err(error @ Error::Global { .. }) = scan(&bytes) {
+                return Err(error.of(path));
+            }
             let (expected, found) = (EXPECTED_FORMAT, detect::describe(&bytes));
             Err(Error::UnknownFormat { expected, found }.of(path))
         }

@@ -72,9 +72,13 @@ fn tensor(name: &str, value: &Value, data: u64, file_size: u64) -> Result<(Strin
     };
 
     let size = file_size - data;
-    if begin > end || end > size {
+    if begin <= end && end > size {
+        let needed = data.saturating_add(end);
+        return Err(Error::Truncated { what: format!("the data of the tensor {name}"), needed, size: file_size });
+    }
+    if begin > end {
         let found = format!("the data_offsets {begin} to {end}");
-        return Err(wrong(found, format!("a range within the {size} bytes of the data")));
+        return Err(wrong(found, "a beginning before the end".into()));
     }
     let elements = shape.iter().try_fold(1, |product: u64, length| product.checked_mul(*length));
     let bytes = elements.and_then(|elements| elements.checked_mul(element.size()));
