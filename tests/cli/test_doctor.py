@@ -51,7 +51,7 @@ def test_version(cli: Cli) -> None:
 def test_help(cli: Cli) -> None:
     result = cli("--help")
     assert result.code == 0
-    for command in ("run", "pull", "list", "show", "rm", "doctor"):
+    for command in ("run", "pull", "list", "show", "rm", "convert", "doctor"):
         assert command in result.out
         assert cli(command, "--help").code == 0
     alone = cli()

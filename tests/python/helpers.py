@@ -23,6 +23,9 @@ SAMPLED: dict[str, Any] = {"temperature": 1, "ignore_eos": True, "logit_bias": L
 ENDLESS: dict[str, Any] = GREEDY
 """For a model from `endless`: generates for longer than any test takes."""
 
+SMALL_FILES = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
+"""What lies beside the weights in a folder of Hugging Face."""
+
 
 @contextmanager
 def endless(path: Path, parallel: int = 8) -> Iterator[trillm.Model]:

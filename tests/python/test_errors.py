@@ -20,7 +20,7 @@ CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) an
 def native_codes() -> set[str]:
     """The codes in the Rust sources: what `fn code` of each error returns."""
     codes: set[str] = set()
-    for crate in ("core", "formats", "text", "store", "trillm"):
+    for crate in ("core", "formats", "text", "tokenizer", "store", "convert", "trillm"):
         for source in (CRATES / crate).rglob("*.rs"):
             for body in re.findall(r"\n    fn code\(&self\).*?\n    }\n", source.read_text(), re.DOTALL):
                 codes |= set(re.findall(r'=> "(\w+)"', body))

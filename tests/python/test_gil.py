@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trillm
+from trillm import _core
 
 from .helpers import ENDLESS, GREEDY, endless
 
@@ -51,15 +52,19 @@ def test_a_thread_counts_on_while_another_generates(tiny_model: Path) -> None:
     assert max(shares) > 0.3, shares
 
 
-@pytest.mark.parametrize("call", ["load", "embed", "tokenize"])
-def test_no_call_keeps_the_lock(tiny_model: Path, call: str) -> None:
+@pytest.mark.parametrize("call", ["load", "load a folder", "embed", "tokenize", "convert"])
+def test_no_call_keeps_the_lock(tiny_model: Path, tiny_folder: Path, tmp_path: Path, call: str) -> None:
     """With threads switched only when the lock is let go, an event set by another proves that it was."""
     text = "there was nothing " * 20
     with trillm.load(tiny_model, threads=1) as model:
         calls: dict[str, Callable[[], object]] = {
             "load": lambda: trillm.load(tiny_model, threads=1).close(),
+            "load a folder": lambda: trillm.load(tiny_folder, threads=1).close(),
             "embed": lambda: model.embed([text] * 8),
             "tokenize": lambda: model.tokenize(text),
+            "convert": lambda: _core.convert(
+                tiny_model, tmp_path / "made", to="safetensors", dtype="f32", overwrite=True
+            ),
         }
         model.generate("the", max_tokens=1, **GREEDY)
         counted = 0

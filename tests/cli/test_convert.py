@@ -1,0 +1,225 @@
+"""`trillm convert`: there and back again, and nothing half done."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trillm as library
+
+from .conftest import Cli, Terminal, trillm
+
+GREEDY = ("--raw", "--temperature", "0", "--ignore-eos", "--max-tokens", "20", "--json")
+EXACT = ("--dtype", "f32")
+FILES = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"store"}
+
+
+def test_a_folder_from_a_file_says_the_same(cli: Cli, tiny_model: Path, tmp_path: Path) -> None:
+    result = cli("convert", tiny_model, "made", "--to", "safetensors", *EXACT)
+    assert result.code == 0, result.err
+    facts = dict(re.split("  +", line, maxsplit=1) for line in result.out.splitlines())
+    assert (facts["path"], facts["format"], facts["dtype"]) == ("made", "safetensors", "f32")
+    assert int(facts["tensors"]) > 10
+    assert names(tmp_path) == {"made"}
+    assert names(tmp_path / "made") == FILES
+    # In a log, lines rather than a bar.
+    assert result.err.startswith("converting tiny.gguf ")
+    assert "\x1b" not in result.err
+    before, after = (json.loads(cli("run", path, "the man", *GREEDY).out) for path in (tiny_model, tmp_path / "made"))
+    assert after["token_ids"] == before["token_ids"]
+    assert (before["model"]["engine"], after["model"]["engine"]) == ("llama", "candle")
+
+
+def test_there_and_back_again_is_exact(cli: Cli, tiny_folder: Path, tmp_path: Path) -> None:
+    file = cli("convert", tiny_folder, "made.gguf", "--to", "gguf", *EXACT)
+    assert file.code == 0, file.err
+    folder = cli("convert", "made.gguf", "made", "--to", "safetensors", *EXACT)
+    assert folder.code == 0, folder.err
+    told = [json.loads(cli("run", path, "the man", *GREEDY).out) for path in (tiny_folder, tmp_path / "made")]
+    assert told[0]["token_ids"] == told[1]["token_ids"]
+    with (
+        library.load(tiny_folder, threads=1) as before,
+        library.load(tmp_path / "made", threads=1) as after,
+        library.load(tmp_path / "made.gguf", threads=1) as between,
+    ):
+        assert before.info.chat_template == between.info.chat_template == after.info.chat_template
+        for text in ("the man", "Größe 😀", " a<|im_end|> "):
+            ids = before.tokenize(text)
+            assert between.tokenize(text) == after.tokenize(text) == ids
+    data = [(path / "model.safetensors").read_bytes() for path in (tiny_folder, tmp_path / "made")]
+    headers = [json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]) for content in data]
+    tensors = [
+        {
+            name: (tensor["dtype"], tensor["shape"], content[-size:][slice(*tensor["data_offsets"])])
+            for name, tensor in header.items()
+            if name != "__metadata__"
+        }
+        for content, header in zip(data, headers, strict=True)
+        for size in [len(content) - 8 - int.from_bytes(content[:8], "little")]
+    ]
+    assert tensors[0] == tensors[1]
+
+
+def test_stories_are_told_after_it(cli: Cli, stories: Path, tmp_path: Path) -> None:
+    options = ("", "--raw", "--temperature", "0", "--ignore-eos", "--max-tokens", "199")
+    for source, to, name in (
+        (stories, "safetensors", "made"),
+        (stories.parent / "hf", "gguf", "made.gguf"),
+        (tmp_path / "made", "gguf", "again.gguf"),
+    ):
+        result = cli("convert", source, name, "--to", to, *EXACT)
+        assert result.code == 0, result.err
+        told = cli("run", tmp_path / name, *options)
+        assert told.out == stories.with_name("golden.txt").read_text(), (name, told.err)
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("bf16", 16), ("f16", 16), ("f32", 32)])
+def test_json_is_one_document(cli: Cli, tiny_model: Path, tmp_path: Path, dtype: str, bits: int) -> None:
+    result = cli("convert", tiny_model, "made", "--to", "safetensors", "--dtype", dtype, "--json")
+    assert result.code == 0, result.err
+    report = json.loads(result.out)
+    assert set(report) == {"source", "path", "format", "dtype", "bytes", "tensors", "seconds", "notes"}
+    assert (report["source"], report["path"]) == (str(tiny_model), "made")
+    assert (report["format"], report["dtype"]) == ("safetensors", dtype)
+    assert report["bytes"] == sum(path.stat().st_size for path in (tmp_path / "made").iterdir())
+    assert report["bytes"] > library._core.inspect(tiny_model).parameters * bits / 8
+    assert report["seconds"] >= 0
+    assert library._core.inspect(tmp_path / "made").quantization == dtype.upper()
+
+
+def test_a_bar_on_a_terminal(terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:
+    child = terminal("convert", tiny_model, "made", "--to", "safetensors", *EXACT)
+    output = child.read()
+    child.wait()
+    assert child.exitstatus == 0
+    assert "converting tiny.gguf" in output
+    assert "━" in output
+    assert names(tmp_path / "made") == FILES
+
+
+@pytest.mark.real
+def test_a_real_model_by_its_alias(smollm2: Path, cli: Cli, environment: dict[str, str], tmp_path: Path) -> None:
+    """From four bits, which no safetensors have: the weights are as the four bits say."""
+    environment["LOCAL_CACHE_DIR"] = str(smollm2.parents[2])
+    result = cli("convert", "smollm2", "made", "--to", "safetensors", "--dtype", "bf16", "--json")
+    assert result.code == 0, result.err
+    with library.load(tmp_path / "made", threads=1, context=512, system="") as model:
+        answer = model.chat([{"role": "user", "content": "What is the capital of France?"}], temperature=0)
+    assert answer.text == "The capital of France is Paris."
+    assert answer.finish_reason == "stop"
+
+
+# What goes wrong.
+
+
+def test_what_is_there_is_kept_unless_it_may_be_replaced(cli: Cli, tiny_model: Path, tmp_path: Path) -> None:
+    command = ("convert", tiny_model, "made", "--to", "safetensors", *EXACT)
+    assert cli(*command).code == 0
+    before = {path.name: path.stat().st_ino for path in (tmp_path / "made").iterdir()}
+    result = cli(*command)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: made is there already\nhint: ")
+    assert {path.name: path.stat().st_ino for path in (tmp_path / "made").iterdir()} == before
+    assert cli(*command, "--overwrite").code == 0
+    assert {path.name: path.stat().st_ino for path in (tmp_path / "made").iterdir()} != before
+    assert names(tmp_path) == {"made"}
+
+
+def test_only_a_model_is_replaced(cli: Cli, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear reader")
+    result = cli("convert", tiny_model, "mine", "--to", "safetensors", *EXACT, "--overwrite", "--json")
+    assert (result.code, result.err) == (1, "")
+    assert json.loads(result.out)["error"]["code"] == "destination_not_replaceable"
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear reader"
+    assert names(tmp_path) == {"mine"}
+
+
+def test_a_format_that_it_has_already(cli: Cli, tiny_model: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    for source, to in ((tiny_model, "gguf"), (tiny_folder, "safetensors")):
+        result = cli("convert", source, "made", "--to", to, *EXACT, "--json")
+        assert result.code == 1
+        assert json.loads(result.out)["error"]["code"] == "same_format"
+        assert names(tmp_path) == set()
+
+
+def test_a_place_that_cannot_be_written(cli: Cli, tiny_model: Path, tmp_path: Path) -> None:
+    result = cli("convert", tiny_model, "none/made", "--to", "safetensors", *EXACT)
+    assert (result.code, result.out) == (1, "")
+    assert "cannot write" in result.err
+    assert "none" in result.err
+    assert names(tmp_path) == set()
+
+
+def test_sources_that_are_no_models(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear reader")
+    for source, code in (
+        ("letter.txt", "unknown_format"),
+        ("nowhere.gguf", "model_not_found"),
+        (".", "model_not_found"),
+    ):
+        result = cli("convert", tmp_path / source, "made", "--to", "safetensors", *EXACT, "--json")
+        assert result.code == 1, source
+        assert json.loads(result.out)["error"]["code"] == code, source
+        assert names(tmp_path) == {"letter.txt"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("a", "b"),
+        ("a", "b", "--to", "gguf"),
+        ("a", "b", "--dtype", "f32"),
+        ("a", "b", "--to", "onnx", "--dtype", "f32"),
+        ("a", "b", "--to", "gguf", "--dtype", "q8_0"),
+        ("a", "b", "c", "--to", "gguf", "--dtype", "f32"),
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(cli: Cli, arguments: tuple[str, ...]) -> None:
+    result = cli("convert", *arguments)
+    assert (result.code, result.out) == (2, "")
+    error, hint = result.err.splitlines()
+    assert error.startswith("error: ")
+    assert hint == "hint: see trillm convert --help"
+
+
+def test_ctrl_c_leaves_nothing(
+    write_model: Callable[..., None],
+    environment: dict[str, str],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    large = tmp_path_factory.mktemp("large") / "large.gguf"
+    # Four bytes for each weight: a few hundred megabytes are not written between two looks.
+    write_model("random", large, "--layers", "6", "--vocabulary", "2000")
+    with subprocess.Popen(
+        trillm("convert", large, "made", "--to", "safetensors", *EXACT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=tmp_path,
+    ) as process:
+        end = time.monotonic() + 60
+        while not names(tmp_path) and time.monotonic() < end:
+            time.sleep(0.001)
+        (partial,) = names(tmp_path)
+        assert partial.endswith(".partial")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == b""
+    assert b"Traceback" not in err
+    assert names(tmp_path) == set()
+    large.unlink()
