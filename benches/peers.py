@@ -16,7 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "THREADS", "Server", "llama_bench", "llama_server", "llama_tools"]
+__all__ = [
+    "PEERS",
+    "ROOT",
+    "THREADS",
+    "Server",
+    "llama_batched_bench",
+    "llama_bench",
+    "llama_server",
+    "llama_tools",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "target" / "peers"
@@ -53,6 +62,17 @@ def llama_bench(model: Path, *arguments: str, openmp: bool = True) -> float:
     answer = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
     (row,) = json.loads(answer.stdout)
     return float(row["avg_ts"])
+
+
+def llama_batched_bench(model: Path, prompt: int, tokens: int, streams: int, *arguments: str) -> float:
+    """Tokens a second of `streams` sequences together, over the time for their prompts and `tokens` of each."""
+    shape = ("-c", str(streams * (prompt + tokens)), "-npp", str(prompt), "-ntg", str(tokens), "-npl", str(streams))
+    command = [str(llama_tools() / "llama-batched-bench"), "-m", str(model), "-t", str(THREADS), *shape]
+    answer = subprocess.run(
+        [*command, "--output-format", "jsonl", *arguments], check=True, capture_output=True, text=True
+    )
+    (row,) = (json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{"))
+    return streams * tokens / (float(row["t_pp"]) + float(row["t_tg"]))
 
 
 class Server:

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from protocol import HEADER
 
-NAMES = ["decode", "prefill", "streams", "gap", "prefix", "overhead", "startup", "memory", "openmp"]
+NAMES = [
+    *("decode", "prefill", "streams", "gap", "prefix", "overhead", "startup", "memory", "openmp"),
+    *("bf16_decode", "bf16_prefill", "bf16_streams", "load", "mapped", "embed"),
+]
 
 
 def machine() -> str:

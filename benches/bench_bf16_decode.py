@@ -1,0 +1,56 @@
+"""A stream of smollm2 in bf16, against llama.cpp, torch, mistral.rs and what memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+from bandwidth import read_bandwidth
+from bench_decode import TOKENS, best_attention, decode_speed
+from models import smollm2_bf16, smollm2_bf16_gguf, weights_file, weights_read
+from peers import THREADS, llama_bench
+from peers_python import worker
+from protocol import Comparison, compare
+
+
+def transformers(model: Path, dtype: str) -> AbstractContextManager[Callable[[], float]]:
+    """transformers, with the weights as numbers of this type."""
+    return worker("worker_transformers.py", model, dtype, THREADS, TOKENS)
+
+
+def best_type(model: Path) -> str:
+    """The type of numbers with which transformers is faster."""
+    speeds = {}
+    for dtype in ("bfloat16", "float32"):
+        with transformers(model, dtype) as peer:
+            speeds[dtype] = peer()
+    return max(speeds, key=lambda dtype: speeds[dtype])
+
+
+def run(blocks: int) -> Iterator[Comparison]:
+    """One row for each peer, and two for the share of the memory's bandwidth."""
+    model, gguf = smollm2_bf16(), smollm2_bf16_gguf()
+    ours = partial(decode_speed, model)
+    test = ("-p", "0", "-n", str(TOKENS), "-r", "2")
+    llama = partial(llama_bench, gguf, "-fa", best_attention(gguf, *test), *test)
+    yield compare("decode bf16, against llama.cpp", "tokens/s", ours, llama, goal="≥ 1.2", blocks=blocks)
+
+    dtype = best_type(model)
+    with transformers(model, dtype) as peer:
+        yield compare(f"decode bf16, against torch ({dtype})", "tokens/s", ours, peer, goal="≥ 3", blocks=blocks)
+
+    with worker("worker_mistralrs.py", model, TOKENS) as mistral:
+        yield compare("decode bf16, against mistral.rs", "tokens/s", ours, mistral, goal="≥ 4", blocks=blocks)
+
+    size = weights_read(model)
+    for huge, what in ((False, "the mapped file"), (True, "memory in huge pages")):
+        yield compare(
+            f"decode bf16, weights read, against plainly reading {what}",
+            "GB/s",
+            lambda: ours() * size / 1e9,
+            partial(read_bandwidth, weights_file(model), huge=huge),
+            goal="≥ 0.75",
+            blocks=blocks,
+        )
