@@ -50,7 +50,7 @@ impl Mapping {
         let bytes = if copy {
             Bytes::Read(read(&mut file, size).map_err(failed)?)
         } else {
-            // SAFETY: the mapping is read-only and private. What it cannot promise is that nobody else writes to or
+            // SAFETY: the mapping is read-only. What it cannot promise is that nobody else writes to or
             // shortens the file: `check` looks before every step, files in the store are read-only, and `copy` is
             // there for file systems where others write. All values of the types that are read from it (integers and
             // floats) are valid, so changed bytes give wrong numbers and nothing worse; a page that is gone ends the

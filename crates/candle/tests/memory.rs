@@ -44,5 +44,7 @@ fn weights_stay_in_the_file() {
     let (own, files) = (own_after.saturating_sub(own), files_after.saturating_sub(files));
     // The page of the cache that was written, a row of scores, the tokenizer.
     assert!(own < 20 << 20, "{own} bytes of our own for {bytes} bytes of weights");
-    assert!(files > bytes * 9 / 10, "{files} bytes of files were touched for {bytes} bytes of weights");
+    // Of the embedding only the rows of the tokens were read; the output matrix is another.
+    let read = bytes - 2 * u64::from(shape.vocabulary * shape.width);
+    assert!(files > read * 9 / 10, "{files} bytes of files were touched for {read} bytes of weights that were read");
 }

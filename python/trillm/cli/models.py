@@ -74,8 +74,9 @@ def show(reference: Model, as_json: AsJson = False) -> None:
     """Shows what is known about a model on this machine."""
     with failing_clearly(as_json=as_json):
         manifest, path = _find(Store(), reference)
-        # Of a folder, only the store knows anything yet.
-        info = None if path.is_dir() else inspect(path)
+        # Of a folder in another layout than Hugging Face's, only the store knows anything.
+        known = path.is_file() or (path / "config.json").is_file()
+        info = inspect(path) if known else None
         if as_json:
             print_json(_facts(path, manifest, info))
         else:

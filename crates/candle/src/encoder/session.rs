@@ -12,6 +12,9 @@ use crate::compute;
 use crate::mapping::Mapping;
 use crate::model::check_slot;
 
+/// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.
+const SHORT_TEXT: u32 = 8;
+
 /// One session.
 pub(crate) struct EncoderSession<'m> {
     files: &'m [Arc<Mapping>],
@@ -46,7 +49,7 @@ impl<'m> EncoderSession<'m> {
         let context = options.context.unwrap_or(shape.context);
         let tokens_per_step = options.batch.max(context);
         let limits = Limits {
-            slots: options.parallel,
+            slots: options.parallel.max(tokens_per_step / SHORT_TEXT),
             context,
             cells: tokens_per_step,
             tokens_per_step,

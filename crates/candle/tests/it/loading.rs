@@ -99,3 +99,26 @@ fn a_model_that_generates_also_embeds() {
     assert_ne!(last, vector(Pooling::First, &tokens));
     assert_eq!(vector(Pooling::First, &tokens[..1]), vector(Pooling::Mean, &tokens[..1]));
 }
+
+#[test]
+fn a_tensor_that_is_not_aligned_is_copied_and_named() {
+    let (folder, weights) = tiny();
+    let aligned = load(folder.path(), &LoadOptions::default()).expect("the model loads");
+    let tokens: Vec<_> = (40..60).map(Token).collect();
+    let step = |model: &dyn Model| {
+        let mut session = model.session(&small()).expect("a session");
+        run(&mut *session, 0, 0, &tokens).expect("a step")
+    };
+    let expected = step(&*aligned);
+
+    // A header that is one space longer moves all that follows to odd places.
+    let bytes = std::fs::read(&weights).expect("weights");
+    let (length, rest) = bytes.split_first_chunk().expect("a length");
+    let length = u64::from_le_bytes(*length) as usize;
+    let moved = [&(length as u64 + 1).to_le_bytes()[..], &rest[..length], b" ", &rest[length..]].concat();
+    std::fs::write(&weights, moved).expect("written");
+    let copied = load(folder.path(), &LoadOptions::default()).expect("the model loads");
+    assert_eq!(copied.info().weights, "mapped, partly copied");
+    assert!(copied.info().notes.iter().any(|note| note.contains("not aligned")), "{:?}", copied.info().notes);
+    assert_eq!(step(&*copied), expected);
+}
