@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -29,13 +31,25 @@ def best_type(model: Path) -> str:
     return max(speeds, key=lambda dtype: speeds[dtype])
 
 
+def as_written(model: Path, gguf: Path, blocks: int) -> Comparison:
+    """Against llama.cpp again, with both files in memory in the pages that writing them made: as after a download."""
+    with tempfile.TemporaryDirectory(dir=gguf.parent) as folder:
+        ours = Path(shutil.copytree(model, Path(folder) / model.name))
+        theirs = Path(shutil.copy(gguf, folder))
+        test = ("-p", "0", "-n", str(TOKENS), "-r", "2")
+        llama = partial(llama_bench, theirs, "-fa", best_attention(theirs, *test), *test)
+        what = "decode bf16, against llama.cpp, both files in memory as they were written"
+        return compare(what, "tokens/s", partial(decode_speed, ours), llama, goal="≥ 1.2", blocks=blocks)
+
+
 def run(blocks: int) -> Iterator[Comparison]:
-    """One row for each peer, and two for the share of the memory's bandwidth."""
+    """Two rows for llama.cpp, one for each other peer, and two for the share of the memory's bandwidth."""
     model, gguf = smollm2_bf16(), smollm2_bf16_gguf()
     ours = partial(decode_speed, model)
     test = ("-p", "0", "-n", str(TOKENS), "-r", "2")
     llama = partial(llama_bench, gguf, "-fa", best_attention(gguf, *test), *test)
     yield compare("decode bf16, against llama.cpp", "tokens/s", ours, llama, goal="≥ 1.2", blocks=blocks)
+    yield as_written(model, gguf, blocks)
 
     dtype = best_type(model)
     with transformers(model, dtype) as peer:

@@ -139,6 +139,11 @@ impl Vocabulary {
         Some(as_text(self.spellings.get(id))).filter(|text| !text.is_empty())
     }
 
+    /// The model's own tokens with their ids, by their spelling.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.order.iter().map(|&id| (as_text(self.spellings.get(id)), id))
+    }
+
     /// The id of a token of the model, by its spelling.
     pub(crate) fn id(&self, text: &str) -> Option<u32> {
         let found = self.order.binary_search_by(|&id| self.spellings.get(id).cmp(text.as_bytes())).ok()?;
