@@ -60,7 +60,9 @@ impl Merges {
         // Three look-ups a merge: a search for each would be half of the time that opening a tokenizer takes.
         let ids: HashMap<&str, u32> = vocabulary.tokens().collect();
         let id = |text: &str| {
-            ids.get(text).copied().ok_or_else(|| malformed(format!("the vocabulary has no {text:?}, which a merge names")))
+            ids.get(text)
+                .copied()
+                .ok_or_else(|| malformed(format!("the vocabulary has no {text:?}, which a merge names")))
         };
         let mut found = Vec::with_capacity(pairs.len());
         let mut joined = String::new();
