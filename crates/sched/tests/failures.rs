@@ -42,8 +42,11 @@ fn scores_that_are_no_numbers_are_an_error() {
 
 #[test]
 fn an_engine_whose_cache_is_full_too_early_is_given_room() {
-    let scheduler = failing(3, Fault::CacheFull);
+    // Both run by the third step: alone, a request for which there is no room is an error.
+    let (fake, gate) = Fake::default().with_fault(3, Fault::CacheFull).gated();
+    let scheduler = start(&fake, 2, 512, SchedulerOptions::default());
     let streams = ["one", "two"].map(|prompt| (prompt, scheduler.submit(request(prompt, 20)).unwrap()));
+    gate.open();
     for (prompt, stream) in streams {
         assert_eq!(tokens(stream), alone(prompt, 20));
     }
