@@ -76,7 +76,7 @@ impl Generation {
     pub fn collect(mut self) -> Result<Completion> {
         self.stream.read_lazily();
         while !self.is_done() {
-            self.wait(Duration::from_secs(3600));
+            self.wait(Duration::from_hours(1));
             while self.try_next().is_some() {}
         }
         self.completion()
@@ -111,7 +111,7 @@ impl Iterator for Generation {
             match &self.outcome {
                 Some(Outcome { result: Err(error), .. }) => return Some(Err(error.clone().into())),
                 Some(_) => return None,
-                None => self.wait(Duration::from_secs(3600)),
+                None => self.wait(Duration::from_hours(1)),
             };
         }
     }

@@ -6,8 +6,8 @@
 //! A reader would ask what candle is for, then: its tensors own their memory and widen bf16 for every product, and its
 //! models cannot run a batch of sequences at different positions. So tensors, models and kernels are our own
 //! (`trillm-kernels`), and candle's k-quants quantize weights while they are loaded, for whoever asks for that.
-//! See `docs/decisions/007-candle-engine.md`. All `unsafe` is in `mapping.rs`.
-#![deny(unsafe_code)]
+//! See `docs/decisions/007-candle-engine.md`.
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod cache;
@@ -18,20 +18,22 @@ mod encoder;
 mod golden;
 mod linear;
 mod load;
-#[expect(unsafe_code, reason = "mapping a file is a promise that the compiler cannot check")]
-mod mapping;
 mod model;
-mod pooling;
 mod quantized;
 mod weights;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
+use trillm_core::{Engine, Error, LoadOptions, Model, ModelInfo, Result};
 
 /// The engine's name in options, errors and `info`.
 const NAME: &str = "candle";
+
+/// A file that cannot be loaded.
+fn failed(path: &Path, reason: &str) -> Error {
+    Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: Vec::new() }
+}
 
 /// The engine for safetensors and PyTorch checkpoints.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,7 +8,7 @@ use trillm_formats::huggingface::Config;
 use trillm_tokenizer::HuggingFaceTokenizer;
 
 use crate::NAME;
-use crate::mapping::failed;
+use crate::failed;
 use crate::model::{CandleModel, Network};
 use crate::weights::Weights;
 use crate::{decoder, encoder};
@@ -64,6 +64,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
 
 /// What this engine cannot do is an error.
 fn refuse(options: &LoadOptions) -> Result<()> {
+    options.without_graph(NAME)?;
     let unsupported = |what: &str| Err(Error::Unsupported { what: what.into(), by: NAME.into() });
     if options.gpu_layers.is_some_and(|layers| layers > 0) {
         return unsupported("putting layers on a GPU");

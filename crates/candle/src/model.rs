@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use trillm_core::{Error, Limits, Model, ModelInfo, Result, Session, SessionOptions, Slot, Tokenizer};
+use trillm_core::{Error, Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
 use trillm_formats::huggingface;
+use trillm_mapping::Mapping;
 use trillm_tokenizer::HuggingFaceTokenizer;
 
 use crate::decoder::{DecoderSession, DecoderWeights};
 use crate::encoder::{EncoderSession, EncoderWeights};
-use crate::mapping::Mapping;
 
 /// A model of this engine.
 pub(crate) struct CandleModel {
@@ -50,12 +50,4 @@ impl Model for CandleModel {
             }
         }
     }
-}
-
-/// Checks that there is such a slot.
-pub(crate) fn check_slot(slot: Slot, limits: &Limits) -> Result<()> {
-    if slot.0 < limits.slots {
-        return Ok(());
-    }
-    Err(Error::Batch(format!("slot {} of {}", slot.0, limits.slots)))
 }

@@ -10,9 +10,10 @@ use trillm_formats::{Checkpoint, Element, Tensor};
 use trillm_kernels::elementwise::widen;
 use trillm_kernels::simd::Isa;
 use trillm_kernels::{Matrix, Weights as Numbers};
+use trillm_mapping::Mapping;
 
-use crate::mapping::{Mapping, failed};
 use crate::quantized::Blocks;
+use crate::{NAME, failed};
 
 /// A matrix of a model: `rows` outputs of `columns` inputs each.
 pub(crate) struct Weight {
@@ -124,7 +125,7 @@ impl<'a> Weights<'a> {
     /// Maps the files of `checkpoint`, or reads them.
     pub(crate) fn open(checkpoint: &'a Checkpoint, options: &LoadOptions) -> Result<Self> {
         let open =
-            |file: &trillm_formats::WeightFile| Mapping::open(&file.path, file.size, !options.mmap).map(Arc::new);
+            |file: &trillm_formats::WeightFile| Mapping::open(NAME, &file.path, file.size, !options.mmap).map(Arc::new);
         let files = checkpoint.files.iter().map(open).collect::<Result<Vec<_>>>()?;
         let quantize = options.quantize;
         Ok(Self { checkpoint, files, quantize, used: BTreeSet::new(), copied: Vec::new(), kept: Vec::new() })

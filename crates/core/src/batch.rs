@@ -61,6 +61,23 @@ impl Batch {
         self.spans.push(Span { slot, start, tokens: begin..self.tokens.len(), wants_output });
     }
 
+    /// Checks that every span begins its slot, as an embedding asks for: its text comes in one step.
+    ///
+    /// # Errors
+    /// [`Error::Batch`].
+    pub fn check_whole(&self) -> Result<()> {
+        if self.spans.iter().any(|span| span.start > 0) {
+            return Err(Error::Batch("an embedding takes its whole text in one step".into()));
+        }
+        Ok(())
+    }
+
+    /// The index of each span's output row; `None` for those that want none.
+    pub fn places(&self) -> Vec<Option<usize>> {
+        let mut rows = 0..;
+        self.spans.iter().map(|span| if span.wants_output { rows.next() } else { None }).collect()
+    }
+
     /// How many output rows this batch asks for.
     pub fn outputs(&self) -> usize {
         self.spans.iter().filter(|span| span.wants_output).count()
@@ -68,6 +85,35 @@ impl Batch {
 }
 
 impl Limits {
+    /// Checks that there is such a slot.
+    ///
+    /// # Errors
+    /// [`Error::Batch`].
+    pub fn check_slot(&self, slot: Slot) -> Result<()> {
+        if slot.0 < self.slots {
+            return Ok(());
+        }
+        Err(Error::Batch(format!("slot {} of {}", slot.0, self.slots)))
+    }
+
+    /// Checks that the first `len` positions of `from` may become those of `to`; `lengths` says what each slot holds.
+    ///
+    /// # Errors
+    /// [`Error::Batch`], or [`Error::Unsupported`] if no prefix can be reused.
+    pub fn check_share(&self, from: Slot, to: Slot, len: u32, lengths: impl Fn(Slot) -> u32) -> Result<()> {
+        self.check_slot(from)?;
+        self.check_slot(to)?;
+        if !self.reuses_prefix {
+            return Err(Error::Unsupported { what: "sharing a prefix".into(), by: "this model's cache".into() });
+        }
+        let (held, taken) = (lengths(from), lengths(to));
+        if taken > 0 || len > held {
+            let what = format!("sharing {len} of {held} positions with a slot that holds {taken}");
+            return Err(Error::Batch(what));
+        }
+        Ok(())
+    }
+
     /// Checks a batch against these limits and `lengths`, the positions each slot holds.
     ///
     /// It is done once, here, so that no engine meets a batch that would make its library abort.
@@ -81,9 +127,7 @@ impl Limits {
         }
         let mut end = 0;
         for (index, span) in batch.spans.iter().enumerate() {
-            if span.slot.0 >= self.slots {
-                return wrong(format!("slot {} of {}", span.slot.0, self.slots));
-            }
+            self.check_slot(span.slot)?;
             if batch.spans[..index].iter().any(|other| other.slot == span.slot) {
                 return wrong(format!("slot {} twice in a step", span.slot.0));
             }

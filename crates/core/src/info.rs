@@ -2,27 +2,7 @@
 
 use std::path::PathBuf;
 
-/// How token vectors become one vector for a text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Pooling {
-    /// The mean over all tokens.
-    Mean,
-    /// The first token's vector, as BERT's `[CLS]`.
-    First,
-    /// The last token's vector.
-    Last,
-}
-
-impl Pooling {
-    /// The name used in options and in `info`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mean => "mean",
-            Self::First => "cls",
-            Self::Last => "last",
-        }
-    }
-}
+use crate::Pooling;
 
 /// Facts about a model and about how it was loaded.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -15,6 +15,7 @@ mod error;
 mod event;
 mod info;
 mod options;
+mod pooling;
 mod request;
 mod tokenizer;
 
@@ -22,7 +23,8 @@ pub use batch::{Batch, Limits, Slot, Span};
 pub use engine::{Engine, Model, Rows, Session};
 pub use error::{Coded, Error, Result};
 pub use event::{FinishReason, Logprob, Outcome, Piece, Text, Timings, Usage};
-pub use info::{ModelInfo, Pooling};
-pub use options::{CacheType, LoadOptions, Output, Progress, Quantize, SessionOptions};
+pub use info::ModelInfo;
+pub use options::{CacheType, GraphOptions, LoadOptions, Optimization, Output, Progress, Quantize, SessionOptions};
+pub use pooling::Pooling;
 pub use request::{Ready, Request, SamplingParams};
 pub use tokenizer::{Token, Tokenizer};

@@ -31,6 +31,50 @@ impl Quantize {
     }
 }
 
+/// How much a runtime may rewrite a graph before running it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Optimization {
+    /// Not at all.
+    Disabled,
+    /// What keeps every result the same: constants folded, dead nodes removed.
+    Basic,
+    /// Nodes fused, too.
+    Extended,
+    /// All of it, layouts included: the default.
+    #[default]
+    All,
+}
+
+/// How a graph is run, for engines that are given one by the model file (ONNX).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GraphOptions {
+    /// The runtime's shared library. `None`: what the environment variable `ORT_DYLIB_PATH` names.
+    pub library: Option<PathBuf>,
+    /// Execution providers by name, the preferred one first; one that is absent is an error. Empty: the processor.
+    pub providers: Vec<String>,
+    /// How much the graph may be rewritten.
+    pub optimization: Optimization,
+    /// Run nodes that do not need each other at the same time. Default false.
+    pub parallel: bool,
+    /// Threads that run nodes, if `parallel`; those within a node are [`SessionOptions::threads`]. `None`: two.
+    pub inter_threads: Option<u32>,
+    /// Rearrange weights for speed, which makes a second copy of them in memory. Default true.
+    pub prepack: bool,
+}
+
+impl Default for GraphOptions {
+    fn default() -> Self {
+        Self {
+            library: None,
+            providers: Vec::new(),
+            optimization: Optimization::default(),
+            parallel: false,
+            inter_threads: None,
+            prepack: true,
+        }
+    }
+}
+
 /// How to load a model's weights.
 #[derive(Clone)]
 pub struct LoadOptions {
@@ -46,6 +90,10 @@ pub struct LoadOptions {
     pub quantize: Option<Quantize>,
     /// LoRA adapters, each with a scale.
     pub lora: Vec<(PathBuf, f32)>,
+    /// A folder with `tokenizer.json`, or that file, for a model that has none beside it.
+    pub tokenizer: Option<PathBuf>,
+    /// How a graph is run.
+    pub graph: GraphOptions,
     /// Told of progress; may cancel.
     pub progress: Option<Progress>,
 }
@@ -59,8 +107,29 @@ impl Default for LoadOptions {
             vocabulary_only: false,
             quantize: None,
             lora: Vec::new(),
+            tokenizer: None,
+            graph: GraphOptions::default(),
             progress: None,
         }
+    }
+}
+
+impl LoadOptions {
+    /// Checks that nothing is asked for that only an engine with graphs can do. The library is no wish: callers who do
+    /// not know the format yet may always name it.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], by `engine`.
+    pub fn without_graph(&self, engine: &str) -> Result<()> {
+        let unsupported = |what: &str| Err(Error::Unsupported { what: what.into(), by: engine.into() });
+        if self.tokenizer.is_some() {
+            return unsupported("a tokenizer from elsewhere");
+        }
+        let asked = GraphOptions { library: None, ..self.graph.clone() };
+        if asked != GraphOptions::default() {
+            return unsupported("an option for graphs (providers, execution mode, optimization, prepacking)");
+        }
+        Ok(())
     }
 }
 
@@ -137,9 +206,9 @@ impl SessionOptions {
         within("threads", self.threads.unwrap_or(1), 1..=512, "1 to 512")
     }
 
-    /// The tokens of the cache, for a model trained on sequences of `trained`.
+    /// The tokens of the cache, for a model trained on sequences of `trained`; zero if that is not known.
     pub fn context_for(&self, trained: u32) -> u32 {
-        self.context.unwrap_or(trained.clamp(1, CONTEXT_DEFAULT))
+        self.context.unwrap_or(if trained == 0 { CONTEXT_DEFAULT } else { trained.min(CONTEXT_DEFAULT) })
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{NAME, backend, ffi, params};
 
 /// Loads `path`, the first of several files if the model is split.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<LlamaModel> {
+    options.without_graph(NAME)?;
     backend::start();
     let gpus = backend::gpus();
     let params = params::model(options, !gpus.is_empty())?;

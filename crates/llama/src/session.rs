@@ -71,17 +71,7 @@ impl LlamaSession {
         if total > self.limits.tokens_per_step as usize {
             return Err(Error::Batch(format!("{total} tokens in spans, of at most {}", self.limits.tokens_per_step)));
         }
-        if self.arrays.pooled() && batch.spans.iter().any(|span| span.start > 0) {
-            return Err(Error::Batch("an embedding takes its whole text in one step".into()));
-        }
-        Ok(())
-    }
-
-    fn slot(&self, slot: Slot) -> Result<u32> {
-        if slot.0 < self.limits.slots {
-            return Ok(slot.0);
-        }
-        Err(Error::Batch(format!("slot {} of {}", slot.0, self.limits.slots)))
+        if self.arrays.pooled() { batch.check_whole() } else { Ok(()) }
     }
 
     /// After a failure inside a step: some of its tokens may have gone in.
@@ -121,15 +111,15 @@ impl Session for LlamaSession {
     }
 
     fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
-        let index = self.slot(slot)?;
-        let length = self.lengths[index as usize];
+        self.limits.check_slot(slot)?;
+        let length = self.lengths[slot.0 as usize];
         if keep > 0 && keep >= length {
             return Ok(());
         }
         let log = Lines::listen();
         // Without a cache there is nothing to forget but the count, and nothing to keep.
         let done = if self.context.has_memory() {
-            self.context.truncate(index, keep).map_err(|reason| failed(reason, &log))?
+            self.context.truncate(slot.0, keep).map_err(|reason| failed(reason, &log))?
         } else {
             keep == 0
         };
@@ -137,28 +127,18 @@ impl Session for LlamaSession {
             let (what, by) = (format!("keeping {keep} of {length} positions"), "this model's memory".into());
             return Err(Error::Unsupported { what, by });
         }
-        self.lengths[index as usize] = keep;
+        self.lengths[slot.0 as usize] = keep;
         Ok(())
     }
 
     fn share(&mut self, from: Slot, to: Slot, len: u32) -> Result<()> {
-        let (source, target) = (self.slot(from)?, self.slot(to)?);
-        if !self.limits.reuses_prefix {
-            let (what, by) = ("sharing a prefix".into(), "this model's memory".into());
-            return Err(Error::Unsupported { what, by });
-        }
-        if self.lengths[target as usize] > 0 || len > self.lengths[source as usize] {
-            return Err(Error::Batch(format!(
-                "sharing {len} of {} positions with a slot that holds {}",
-                self.lengths[source as usize], self.lengths[target as usize]
-            )));
-        }
+        self.limits.check_share(from, to, len, |slot| self.lengths[slot.0 as usize])?;
         if len == 0 {
             return Ok(());
         }
         let log = Lines::listen();
-        self.context.share(source, target, len).map_err(|reason| failed(reason, &log))?;
-        self.lengths[target as usize] = len;
+        self.context.share(from.0, to.0, len).map_err(|reason| failed(reason, &log))?;
+        self.lengths[to.0 as usize] = len;
         Ok(())
     }
 }

@@ -201,7 +201,7 @@ mod blocking {
                 if let Some(event) = self.try_next() {
                     return Some(event);
                 }
-                self.wait(Duration::from_secs(3600));
+                self.wait(Duration::from_hours(1));
             }
             None
         }

@@ -11,7 +11,7 @@ use std::{
 use crate::{Digest, Error, FileName, Lock, Manifest, Reference, Result, Staging, files, files::At, snapshot};
 
 /// Longer than any download that is still alive.
-const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+const STALE: Duration = Duration::from_hours(24);
 
 /// A folder of models. Cheap to clone; threads and processes may share the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

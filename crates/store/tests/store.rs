@@ -123,7 +123,7 @@ fn a_download_that_stops_halfway_leaves_nothing() {
 #[test]
 fn what_a_killed_process_left_is_swept_after_a_day() {
     let (_folder, store) = store();
-    let old = fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_secs(25 * 60 * 60));
+    let old = fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_hours(25));
     let age = |path: &Path| fs::File::open(path).unwrap().set_times(old).unwrap();
     for name in ["old", "old-folder/part", "busy-folder/part", "new"] {
         let path = store.staging().join(name);

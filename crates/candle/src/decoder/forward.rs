@@ -8,7 +8,6 @@ use super::rope::Rotation;
 use super::{DecoderWeights, Layer};
 use crate::compute::for_rows;
 use crate::linear::forward;
-use crate::pooling::pool;
 
 /// The weights, and what a step works in. Its memory grows to the largest step and is kept.
 pub(crate) struct Forward<'m> {
@@ -217,7 +216,7 @@ impl<'m> Forward<'m> {
     fn vectors(&mut self, compute: &mut Compute, batch: &Batch, pooling: Pooling) {
         self.norm(compute, &self.weights.norm);
         self.row = self.shape.width as usize;
-        pool(batch, pooling, &self.normed, self.row, &mut self.rows);
+        pooling.pool_spans(batch, &self.normed, self.row, &mut self.rows);
     }
 }
 

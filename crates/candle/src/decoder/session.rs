@@ -5,13 +5,12 @@ use std::sync::Arc;
 use trillm_core::{Batch, CacheType, Error, Limits, Output, Pooling, Result, Rows, Session, SessionOptions, Slot};
 use trillm_formats::huggingface::Decoder;
 use trillm_kernels::{Cells, Compute, Sequence};
+use trillm_mapping::Mapping;
 
 use super::DecoderWeights;
 use super::forward::{Forward, heads};
 use crate::cache::Pages;
 use crate::compute;
-use crate::mapping::Mapping;
-use crate::model::check_slot;
 
 /// One session: pages of keys and values, and what a step works in.
 pub(crate) struct DecoderSession<'m> {
@@ -65,8 +64,8 @@ impl<'m> DecoderSession<'m> {
 
     fn check(&self, batch: &Batch) -> Result<()> {
         self.limits.check(batch, |slot| self.pages.length(slot) as u32, self.shape.vocabulary)?;
-        if self.pooling.is_some() && batch.spans.iter().any(|span| span.start > 0) {
-            return Err(Error::Batch("an embedding takes its whole text in one step".into()));
+        if self.pooling.is_some() {
+            batch.check_whole()?;
         }
         self.files.iter().try_for_each(|file| file.check())
     }
@@ -93,14 +92,14 @@ impl Session for DecoderSession<'_> {
     }
 
     fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
-        check_slot(slot, &self.limits)?;
+        self.limits.check_slot(slot)?;
         self.pages.truncate(slot, keep as usize);
         Ok(())
     }
 
     fn share(&mut self, from: Slot, to: Slot, len: u32) -> Result<()> {
-        check_slot(from, &self.limits)?;
-        check_slot(to, &self.limits)?;
-        self.pages.share(from, to, len as usize)
+        self.limits.check_share(from, to, len, |slot| self.pages.length(slot) as u32)?;
+        self.pages.share(from, to, len as usize);
+        Ok(())
     }
 }

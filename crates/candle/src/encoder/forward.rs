@@ -7,7 +7,6 @@ use trillm_kernels::{Attention, Cells, Compute, Heads, Rule, Sequence, elementwi
 use super::{EncoderWeights, Norm};
 use crate::compute::for_rows;
 use crate::linear::Linear;
-use crate::pooling::pool;
 
 /// The weights, and what a step works in. Its memory grows to the largest step and is kept.
 pub(crate) struct Forward<'m> {
@@ -73,7 +72,7 @@ impl<'m> Forward<'m> {
             self.feed_forward(compute, &layer.up, &layer.down, rows);
             self.add(compute, &layer.feed_forward_norm);
         }
-        pool(batch, pooling, &self.hidden, width, &mut self.rows);
+        pooling.pool_spans(batch, &self.hidden, width, &mut self.rows);
     }
 
     /// Adds up what each token is, where it stands, and that it belongs to the first text.

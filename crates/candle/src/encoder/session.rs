@@ -5,12 +5,11 @@ use std::sync::Arc;
 use trillm_core::{Batch, Error, Limits, Output, Pooling, Result, Rows, Session, SessionOptions, Slot};
 use trillm_formats::huggingface::Encoder;
 use trillm_kernels::{Cells, Compute, PAGE, Sequence};
+use trillm_mapping::Mapping;
 
 use super::EncoderWeights;
 use super::forward::{Forward, heads};
 use crate::compute;
-use crate::mapping::Mapping;
-use crate::model::check_slot;
 
 /// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.
 const SHORT_TEXT: u32 = 8;
@@ -79,9 +78,7 @@ impl Session for EncoderSession<'_> {
 
     fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
         self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
-        if batch.spans.iter().any(|span| span.start > 0) {
-            return Err(Error::Batch("an embedding takes its whole text in one step".into()));
-        }
+        batch.check_whole()?;
         self.files.iter().try_for_each(|file| file.check())?;
         let mut pages = &self.pages[..];
         let mut sequences = Vec::with_capacity(batch.spans.len());
@@ -97,7 +94,7 @@ impl Session for EncoderSession<'_> {
     }
 
     fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
-        check_slot(slot, &self.limits)?;
+        self.limits.check_slot(slot)?;
         let length = &mut self.lengths[slot.0 as usize];
         if keep > 0 && keep < *length {
             let what = format!("keeping {keep} of {length} positions");

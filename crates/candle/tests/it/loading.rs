@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use trillm_core::{CacheType, Error, LoadOptions, Model, Output, Pooling, Quantize, SessionOptions, Token};
 use trillm_testkit::TinyLlama;
 use trillm_testkit::models::gguf::TensorType;
+use trillm_testkit::stories::{run, small};
 
-use crate::common::{load, run, small};
+use crate::common::load;
 
 fn tiny() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,17 +1,17 @@
-//! Files as memory. The only `unsafe` of this crate: what a mapping promises, and what may break it.
+//! A file as memory. The only `unsafe` of this crate: what a mapping promises, and what may break it.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use memmap2::{Advice, Mmap};
 use trillm_core::{Error, Result};
 
-use crate::NAME;
-
 /// A file with weights: mapped, or read into memory of our own.
-pub(crate) struct Mapping {
+pub struct Mapping {
+    /// The engine that wants it, for errors.
+    engine: &'static str,
     path: PathBuf,
     /// Kept open for what a path could no longer tell once the file is replaced.
     file: File,
@@ -40,12 +40,24 @@ impl Identity {
 
 impl Mapping {
     /// Opens a file that was `size` bytes long when its header was read. `copy` reads it instead of mapping it.
-    pub(crate) fn open(path: &Path, size: u64, copy: bool) -> Result<Self> {
-        let failed = |error: io::Error| failed(path, &error.to_string());
-        let mut file = File::open(path).map_err(failed)?;
+    ///
+    /// # Errors
+    /// [`Error::Load`], in the name of `engine`.
+    pub fn open(engine: &'static str, path: &Path, size: u64, copy: bool) -> Result<Self> {
+        let file = File::open(path).map_err(|error| failed(engine, path, &error.to_string()))?;
+        Self::of(engine, file, path, size, copy)
+    }
+
+    /// The same of a file that is open; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Load`], in the name of `engine`.
+    pub fn of(engine: &'static str, mut file: File, path: &Path, size: u64, copy: bool) -> Result<Self> {
+        let failed = |error: io::Error| failed(engine, path, &error.to_string());
         let identity = Identity::of(&file.metadata().map_err(failed)?);
         if identity.size != size {
-            return Err(self::failed(path, &format!("it had {size} bytes a moment ago and has {} now", identity.size)));
+            let reason = format!("it had {size} bytes a moment ago and has {} now", identity.size);
+            return Err(self::failed(engine, path, &reason));
         }
         let bytes = if copy {
             Bytes::Read(read(&mut file, size).map_err(failed)?)
@@ -59,11 +71,11 @@ impl Mapping {
             read_ahead(&map);
             Bytes::Mapped(map)
         };
-        Ok(Self { path: path.into(), file, identity, bytes })
+        Ok(Self { engine, path: path.into(), file, identity, bytes })
     }
 
     /// The bytes of the file.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Mapped(map) => map,
             Bytes::Read(words) => &bytemuck::cast_slice(words)[..self.identity.size as usize],
@@ -71,7 +83,7 @@ impl Mapping {
     }
 
     /// Keeps the weights from being paged out; whether the system allows it.
-    pub(crate) fn lock(&self) -> bool {
+    pub fn lock(&self) -> bool {
         match &self.bytes {
             Bytes::Mapped(map) => map.lock().is_ok(),
             Bytes::Read(_) => false,
@@ -82,15 +94,21 @@ impl Mapping {
     ///
     /// # Errors
     /// If somebody did: what was computed since, and what would be, is not the model's.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         if let Bytes::Read(_) = self.bytes {
             return Ok(());
         }
         match self.file.metadata() {
             Ok(metadata) if Identity::of(&metadata) == self.identity => Ok(()),
-            Ok(_) => Err(changed(&self.path, "was changed while it was in use")),
-            Err(error) => Err(changed(&self.path, &error.to_string())),
+            Ok(_) => Err(self.changed("was changed while it was in use")),
+            Err(error) => Err(self.changed(&error.to_string())),
         }
+    }
+
+    fn changed(&self, what: &str) -> Error {
+        let advice = "replace model files by renaming, or load with copy";
+        let reason = format!("{} {what}: {advice}", self.path.display());
+        Error::Engine { engine: self.engine, reason, log: Vec::new() }
     }
 }
 
@@ -112,18 +130,13 @@ fn read_ahead(map: &Mmap) {
 /// Reads a whole file.
 fn read(file: &mut File, size: u64) -> io::Result<Vec<u64>> {
     let mut words = vec![0u64; size.div_ceil(8) as usize];
+    file.seek(SeekFrom::Start(0))?;
     file.read_exact(&mut bytemuck::cast_slice_mut(&mut words)[..size as usize])?;
     Ok(words)
 }
 
-/// A file that cannot be loaded.
-pub(crate) fn failed(path: &Path, reason: &str) -> Error {
-    Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: Vec::new() }
-}
-
-fn changed(path: &Path, what: &str) -> Error {
-    let advice = "replace model files by renaming, or load with copy";
-    Error::Engine { engine: NAME, reason: format!("{} {what}: {advice}", path.display()), log: Vec::new() }
+fn failed(engine: &'static str, path: &Path, reason: &str) -> Error {
+    Error::Load { engine, path: path.into(), reason: reason.into(), log: Vec::new() }
 }
 
 #[cfg(test)]
@@ -142,7 +155,7 @@ mod tests {
     fn a_copy_is_the_file() {
         let file = file(b"eleven byte");
         for copy in [false, true] {
-            let mapping = Mapping::open(file.path(), 11, copy).expect("a file of eleven bytes");
+            let mapping = Mapping::open("test", file.path(), 11, copy).expect("a file of eleven bytes");
             assert_eq!(mapping.bytes(), b"eleven byte");
             assert_eq!(matches!(mapping.bytes, Bytes::Mapped(_)), !copy);
         }
@@ -151,9 +164,9 @@ mod tests {
     #[test]
     fn a_file_that_changes_is_noticed() {
         let file = file(&[7; 10_000]);
-        assert!(matches!(Mapping::open(file.path(), 9_999, false), Err(Error::Load { .. })));
+        assert!(matches!(Mapping::open("test", file.path(), 9_999, false), Err(Error::Load { .. })));
         let (mapped, read) =
-            [false, true].map(|copy| Mapping::open(file.path(), 10_000, copy).expect("as long")).into();
+            [false, true].map(|copy| Mapping::open("test", file.path(), 10_000, copy).expect("as long")).into();
         mapped.check().expect("nobody wrote");
         file.as_file().set_len(5_000).expect("shortened");
         assert!(matches!(mapped.check(), Err(Error::Engine { .. })));
