@@ -12,9 +12,10 @@ pub mod fake;
 pub mod models;
 mod random;
 mod shared;
+pub mod stories;
 
 pub use fake::Fake;
-pub use models::{RandomModel, TinyLlama};
+pub use models::{OnnxForm, RandomModel, TinyLlama};
 pub use shared::shared_data;
 
 /// The chat template of every model made here: `ChatML`, without a default system message.

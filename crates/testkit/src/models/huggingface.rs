@@ -10,13 +10,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::float::{bfloat, half};
+use super::element::Element;
 use super::gguf::TensorType;
-use super::pytorch::Pytorch;
-use super::safetensors::Safetensors;
 use super::tokenizer_json::tokenizer_json;
 use super::vocabulary::{BOS, EOS, vocabulary};
 use super::weights::{Part, Shape, Tensor};
+use super::{pytorch, safetensors};
 use crate::CHAT_TEMPLATE;
 
 /// A model as this layout describes it.
@@ -28,15 +27,6 @@ pub(super) struct HuggingFace {
     pub(super) norm_deviation: f32,
 }
 
-/// The names of one element type.
-struct Element {
-    bytes: u64,
-    config: &'static str,
-    safetensors: &'static str,
-    pytorch: &'static str,
-    put: fn(f32, &mut Vec<u8>),
-}
-
 /// The form of the file with the weights.
 #[derive(Clone, Copy)]
 pub(super) enum Container {
@@ -46,64 +36,34 @@ pub(super) enum Container {
     Pytorch,
 }
 
-impl Element {
-    fn of(kind: TensorType) -> io::Result<Self> {
-        Ok(match kind {
-            TensorType::F32 => Self {
-                bytes: 4,
-                config: "float32",
-                safetensors: "F32",
-                pytorch: "torch\nFloatStorage\n",
-                put: |weight, out| out.extend(weight.to_le_bytes()),
-            },
-            TensorType::F16 => Self {
-                bytes: 2,
-                config: "float16",
-                safetensors: "F16",
-                pytorch: "torch\nHalfStorage\n",
-                put: |weight, out| out.extend(half(weight).to_le_bytes()),
-            },
-            TensorType::Bf16 => Self {
-                bytes: 2,
-                config: "bfloat16",
-                safetensors: "BF16",
-                pytorch: "torch\nBFloat16Storage\n",
-                put: |weight, out| out.extend(bfloat(weight).to_le_bytes()),
-            },
-            TensorType::Q8_0 => {
-                let reason = "weights are q8_0, expected f32, f16 or bf16 for the layout of Hugging Face";
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-            }
-        })
-    }
-}
-
 impl HuggingFace {
     /// Writes the folder, which is made if it is not there.
     pub(super) fn write(&self, folder: &Path, container: Container) -> io::Result<()> {
         let element = Element::of(self.kind)?;
         fs::create_dir_all(folder)?;
-        let put = |name: &str, value: &Value| fs::write(folder.join(name), format!("{value:#}\n"));
-        put("config.json", &self.config(element.config))?;
-        put("generation_config.json", &json!({ "bos_token_id": BOS, "eos_token_id": EOS }))?;
-        put("tokenizer.json", &tokenizer_json(&vocabulary(self.shape.vocabulary)))?;
-        put("tokenizer_config.json", &tokenizer_config(self.shape.context))?;
+        self.write_config(folder, &element)?;
+        self.write_tokenizer(folder)?;
 
         let tensors = self.shape.tensors();
-        let named: Vec<_> = tensors.iter().map(|tensor| (tensor_name(tensor), dimensions(tensor))).collect();
-        let fill = |index: usize, out: &mut dyn Write| self.fill(&tensors[index], element.put, out);
+        let name = |tensor: &Tensor| tensor_name(tensor.part, tensor.layer);
+        let named: Vec<_> = tensors.iter().map(|tensor| (name(tensor), dimensions(tensor))).collect();
+        let fill = |index: usize, out: &mut dyn Write| self.fill(&tensors[index], &element, out);
         match container {
-            Container::Safetensors => Safetensors { element: element.safetensors, bytes: element.bytes }.write(
-                &folder.join("model.safetensors"),
-                &named,
-                fill,
-            ),
-            Container::Pytorch => Pytorch { storage: element.pytorch, bytes: element.bytes }.write(
-                &folder.join("pytorch_model.bin"),
-                &named,
-                fill,
-            ),
+            Container::Safetensors => safetensors::write(&folder.join("model.safetensors"), &element, &named, fill),
+            Container::Pytorch => pytorch::write(&folder.join("pytorch_model.bin"), &element, &named, fill),
         }
+    }
+
+    /// Writes what describes the model.
+    pub(super) fn write_config(&self, folder: &Path, element: &Element) -> io::Result<()> {
+        put_json(folder, "config.json", &self.config(element.config))?;
+        put_json(folder, "generation_config.json", &json!({ "bos_token_id": BOS, "eos_token_id": EOS }))
+    }
+
+    /// Writes what describes tokens and chats.
+    pub(super) fn write_tokenizer(&self, folder: &Path) -> io::Result<()> {
+        put_json(folder, "tokenizer.json", &tokenizer_json(&vocabulary(self.shape.vocabulary)))?;
+        put_json(folder, "tokenizer_config.json", &tokenizer_config(self.shape.context))
     }
 
     fn config(&self, element: &str) -> Value {
@@ -132,7 +92,8 @@ impl HuggingFace {
         })
     }
 
-    fn fill(&self, tensor: &Tensor, put: fn(f32, &mut Vec<u8>), out: &mut dyn Write) -> io::Result<()> {
+    /// Writes the weights of a tensor, in the order of this layout.
+    pub(super) fn fill(&self, tensor: &Tensor, element: &Element, out: &mut dyn Write) -> io::Result<()> {
         let mut random = tensor.random(self.seed);
         let (mean, deviation) = if tensor.is_norm() { (1.0, self.norm_deviation) } else { (0.0, tensor.deviation()) };
         let row = tensor.columns as usize;
@@ -145,12 +106,17 @@ impl HuggingFace {
             for index in 0..rows {
                 // GGUF has the two of a pair side by side, Hugging Face half a head apart.
                 let from = if paired { index % (rows / 2) * 2 + index / (rows / 2) } else { index };
-                weights[from * row..][..row].iter().for_each(|&weight| put(weight, &mut bytes));
+                weights[from * row..][..row].iter().for_each(|&weight| (element.put)(weight, &mut bytes));
             }
             out.write_all(&bytes)?;
         }
         Ok(())
     }
+}
+
+/// Writes a small file of the folder.
+pub(super) fn put_json(folder: &Path, name: &str, value: &Value) -> io::Result<()> {
+    fs::write(folder.join(name), format!("{value:#}\n"))
 }
 
 fn tokenizer_config(context: u32) -> Value {
@@ -171,8 +137,9 @@ fn dimensions(tensor: &Tensor) -> Vec<u64> {
     if tensor.is_norm() { vec![tensor.columns.into()] } else { vec![tensor.rows.into(), tensor.columns.into()] }
 }
 
-fn tensor_name(tensor: &Tensor) -> String {
-    let part = match tensor.part {
+/// The name of a tensor in `LlamaForCausalLM`.
+pub(super) fn tensor_name(part: Part, layer: Option<u32>) -> String {
+    let part = match part {
         Part::Embedding => "model.embed_tokens",
         Part::AttentionNorm => "input_layernorm",
         Part::Query => "self_attn.q_proj",
@@ -186,7 +153,7 @@ fn tensor_name(tensor: &Tensor) -> String {
         Part::OutputNorm => "model.norm",
         Part::Output => "lm_head",
     };
-    match tensor.layer {
+    match layer {
         Some(layer) => format!("model.layers.{layer}.{part}.weight"),
         None => format!("{part}.weight"),
     }

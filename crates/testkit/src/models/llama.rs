@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::gguf::{Gguf, TensorType, Value};
 use super::huggingface::{Container, HuggingFace};
+use super::onnx::{self, OnnxForm};
 use super::vocabulary::{BOS, EOS, UNKNOWN, vocabulary};
 use super::weights::{NORM_DEVIATION, Part, Shape, Tensor};
 
@@ -50,6 +51,12 @@ impl TinyLlama {
     /// The same with `pytorch_model.bin` in place of `model.safetensors`.
     pub fn write_pytorch(&self, folder: &Path, kind: TensorType) -> io::Result<()> {
         self.huggingface(kind).write(folder, Container::Pytorch)
+    }
+
+    /// Writes it as ONNX with 32-bit weights: a folder with `model.onnx` and the small files beside it, about 480 kB.
+    /// It is the model of the GGUF file.
+    pub fn write_onnx(&self, folder: &Path, form: OnnxForm) -> io::Result<()> {
+        onnx::write(&self.huggingface(TensorType::F32), folder, form)
     }
 
     fn huggingface(&self, kind: TensorType) -> HuggingFace {

@@ -9,34 +9,26 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// A checkpoint whose tensors are all of one type.
-pub(super) struct Pytorch {
-    /// The class of its storages, as the opcode for globals spells it: module and name, each ended by a newline.
-    pub(super) storage: &'static str,
-    /// Bytes of one element.
-    pub(super) bytes: u64,
-}
+use super::element::Element;
 
-impl Pytorch {
-    /// Writes the file; `fill` writes the data of each tensor, given by index. Dimensions have the outermost first.
-    /// The whole file must stay below 4 GiB: there are no zip64 records.
-    pub(super) fn write(
-        &self,
-        path: &Path,
-        tensors: &[(String, Vec<u64>)],
-        mut fill: impl FnMut(usize, &mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut zip = Zip::create(path)?;
-        let pickle = pickle(self.storage, tensors);
-        zip.entry("archive/data.pkl", pickle.len() as u64, |out| out.write_all(&pickle))?;
-        zip.entry("archive/byteorder", 6, |out| out.write_all(b"little"))?;
-        for (index, (_, dimensions)) in tensors.iter().enumerate() {
-            let bytes = dimensions.iter().product::<u64>() * self.bytes;
-            zip.entry(&format!("archive/data/{index}"), bytes, |out| fill(index, out))?;
-        }
-        zip.entry("archive/version", 2, |out| out.write_all(b"3\n"))?;
-        zip.finish()
+/// Writes a checkpoint whose tensors are all of one type; `fill` writes the data of each, given by index. Dimensions
+/// have the outermost first. The whole file must stay below 4 GiB: there are no zip64 records.
+pub(super) fn write(
+    path: &Path,
+    element: &Element,
+    tensors: &[(String, Vec<u64>)],
+    mut fill: impl FnMut(usize, &mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut zip = Zip::create(path)?;
+    let pickle = pickle(element.pytorch, tensors);
+    zip.entry("archive/data.pkl", pickle.len() as u64, |out| out.write_all(&pickle))?;
+    zip.entry("archive/byteorder", 6, |out| out.write_all(b"little"))?;
+    for (index, (_, dimensions)) in tensors.iter().enumerate() {
+        let bytes = dimensions.iter().product::<u64>() * element.bytes;
+        zip.entry(&format!("archive/data/{index}"), bytes, |out| fill(index, out))?;
     }
+    zip.entry("archive/version", 2, |out| out.write_all(b"3\n"))?;
+    zip.finish()
 }
 
 const MARK: u8 = b'(';

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::float::{bfloat, half};
+use super::element::Element;
+use super::float::half;
 use super::gguf::TensorType;
 use super::huggingface::{Container, HuggingFace};
 use super::llama::describe;
@@ -62,32 +63,24 @@ impl RandomModel {
             return out.write_all(&1f32.to_le_bytes().repeat(tensor.columns as usize));
         }
         let mut random = tensor.random(self.seed);
-        let mut part = Vec::with_capacity(34 * tensor.columns as usize);
+        let deviation = tensor.deviation();
+        let mut row = Vec::with_capacity(4 * tensor.columns as usize);
         for _ in 0..tensor.rows {
-            part.clear();
-            let deviation = tensor.deviation();
-            match self.kind {
-                TensorType::F32 => {
-                    part.extend((0..tensor.columns).flat_map(|_| (deviation * random.normal()).to_le_bytes()));
+            row.clear();
+            if self.kind == TensorType::Q8_0 {
+                // Uniform bytes have a standard deviation of 255 / sqrt(12).
+                let scale = half(deviation / 73.6).to_le_bytes();
+                for _ in 0..tensor.columns / 32 {
+                    row.extend(scale);
+                    let words = [random.next(), random.next(), random.next(), random.next()];
+                    // A quantizer never makes -128, and some kernels rely on that.
+                    row.extend(words.iter().flat_map(|word| word.to_le_bytes()).map(|byte| byte.max(0x01) ^ 0x80));
                 }
-                TensorType::F16 => {
-                    part.extend((0..tensor.columns).flat_map(|_| half(deviation * random.normal()).to_le_bytes()));
-                }
-                TensorType::Bf16 => {
-                    part.extend((0..tensor.columns).flat_map(|_| bfloat(deviation * random.normal()).to_le_bytes()));
-                }
-                TensorType::Q8_0 => {
-                    // Uniform bytes have a standard deviation of 255 / sqrt(12).
-                    let scale = half(deviation / 73.6).to_le_bytes();
-                    for _ in 0..tensor.columns / 32 {
-                        part.extend(scale);
-                        let words = [random.next(), random.next(), random.next(), random.next()];
-                        // A quantizer never makes -128, and some kernels rely on that.
-                        part.extend(words.iter().flat_map(|word| word.to_le_bytes()).map(|byte| byte.max(0x01) ^ 0x80));
-                    }
-                }
+            } else {
+                let element = Element::of(self.kind)?;
+                (0..tensor.columns).for_each(|_| (element.put)(deviation * random.normal(), &mut row));
             }
-            out.write_all(&part)?;
+            out.write_all(&row)?;
         }
         Ok(())
     }

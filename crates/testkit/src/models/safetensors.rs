@@ -6,40 +6,33 @@ use std::path::Path;
 
 use serde_json::{Map, json};
 
-/// A file whose tensors are all of one type.
-pub(super) struct Safetensors {
-    /// The type's name in the header.
-    pub(super) element: &'static str,
-    /// Bytes of one element.
-    pub(super) bytes: u64,
-}
+use super::element::Element;
 
-impl Safetensors {
-    /// Writes the file; `fill` writes the data of each tensor, given by index. Dimensions have the outermost first.
-    pub(super) fn write(
-        &self,
-        path: &Path,
-        tensors: &[(String, Vec<u64>)],
-        mut fill: impl FnMut(usize, &mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let (mut header, mut end) = (Map::new(), 0);
-        header.insert("__metadata__".into(), json!({ "format": "pt" }));
-        for (name, dimensions) in tensors {
-            let start = end;
-            end += dimensions.iter().product::<u64>() * self.bytes;
-            let entry = json!({ "dtype": self.element, "shape": dimensions, "data_offsets": [start, end] });
-            header.insert(name.clone(), entry);
-        }
-        let mut header = serde_json::to_vec(&header)?;
-        // The first tensor begins at a multiple of eight, as the format asks for.
-        header.resize(header.len().next_multiple_of(8), b' ');
-
-        let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(&header)?;
-        for index in 0..tensors.len() {
-            fill(index, &mut out)?;
-        }
-        out.into_inner()?.sync_all()
+/// Writes a file whose tensors are all of one type; `fill` writes the data of each, given by index. Dimensions have the
+/// outermost first.
+pub(super) fn write(
+    path: &Path,
+    element: &Element,
+    tensors: &[(String, Vec<u64>)],
+    mut fill: impl FnMut(usize, &mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let (mut header, mut end) = (Map::new(), 0);
+    header.insert("__metadata__".into(), json!({ "format": "pt" }));
+    for (name, dimensions) in tensors {
+        let start = end;
+        end += dimensions.iter().product::<u64>() * element.bytes;
+        let entry = json!({ "dtype": element.safetensors, "shape": dimensions, "data_offsets": [start, end] });
+        header.insert(name.clone(), entry);
     }
+    let mut header = serde_json::to_vec(&header)?;
+    // The first tensor begins at a multiple of eight, as the format asks for.
+    header.resize(header.len().next_multiple_of(8), b' ');
+
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(&header)?;
+    for index in 0..tensors.len() {
+        fill(index, &mut out)?;
+    }
+    out.into_inner()?.sync_all()
 }

@@ -1,0 +1,145 @@
+//! The tiny model as ONNX: a graph that computes it, in the forms that exporters give graphs.
+//!
+//! All forms compute the same, with the weights of the file in Hugging Face's layout, so that a reader that takes one
+//! for another is found out by its tokens. Nothing is optimized: a runtime does that.
+
+mod array;
+mod fused;
+mod genai_config;
+mod graph;
+mod initializers;
+mod interface;
+mod llama;
+mod plain;
+mod wire;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use array::Array;
+use fused::{Fused, rotation_tables};
+use genai_config::genai_config;
+use graph::{Attribute, Graph};
+use initializers::initializers;
+use interface::{Cache, declare_inputs, declare_outputs, output_names};
+use llama::hidden_state;
+use plain::Plain;
+
+use super::element::Element;
+use super::huggingface::{HuggingFace, put_json, tensor_name};
+use super::weights::{Part, Shape};
+
+/// What a graph takes and gives. Ids, positions and mask are 64-bit integers, all else 32-bit floats.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnnxForm {
+    /// As optimum and `torch.onnx.export` write it: `input_ids`, `attention_mask`, `position_ids` and
+    /// `past_key_values.N.key` and `.value`, `[batch, heads, past, head]`; to `logits`, and `present.N.key` and
+    /// `.value`, which are the past with the new positions after it. Padding may be on either side.
+    Grown,
+    /// As the model builder of onnxruntime-genai writes it: `GroupQueryAttention`, whose past and present may be one
+    /// buffer; no `position_ids`, since it counts the mask. Padding must be on the right. The weights are in
+    /// `model.onnx.data`, and `genai_config.json` stands for the two other files with a configuration.
+    Shared,
+    /// Without a cache: `input_ids`, `attention_mask` and `position_ids` to `logits`.
+    NoCache,
+    /// As [`Grown`](Self::Grown), but with keys and values in one: `past_N` to `present_N`, `[2, batch, heads, past,
+    /// head]`, as exports of GPT-2 have it.
+    Joined,
+    /// As [`Grown`](Self::Grown), but with two branches, as optimum's merged decoders: the past counts only if
+    /// `use_cache_branch`, `[1]`, is true.
+    Merged,
+    /// `input_ids` and `attention_mask` to `last_hidden_state`, `[batch, sequence, width]`. Causal like the others.
+    Encoder,
+}
+
+impl OnnxForm {
+    /// Every form.
+    pub const ALL: [Self; 6] = [Self::Grown, Self::Shared, Self::NoCache, Self::Joined, Self::Merged, Self::Encoder];
+}
+
+/// The file with the graph.
+const GRAPH: &str = "model.onnx";
+/// The file with the weights, where they are not in the graph.
+const DATA: &str = "model.onnx.data";
+/// What the offset of each weight in that file is a multiple of.
+const ALIGNMENT: usize = 64;
+
+/// Writes the folder, which is made if it is not there.
+pub(super) fn write(model: &HuggingFace, folder: &Path, form: OnnxForm) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    model.write_tokenizer(folder)?;
+    let shape = &model.shape;
+    let mut graph = Graph::default();
+    declare_inputs(&mut graph, shape, form);
+    declare_outputs(&mut graph, shape, form);
+    match form {
+        OnnxForm::Grown => add_plain(&mut graph, shape, form, Cache::Grown),
+        OnnxForm::Joined => add_plain(&mut graph, shape, form, Cache::Joined),
+        OnnxForm::NoCache | OnnxForm::Encoder => add_plain(&mut graph, shape, form, Cache::None),
+        OnnxForm::Merged => add_branches(&mut graph, shape),
+        OnnxForm::Shared => {
+            let operators = Fused::new(&mut graph, shape);
+            let hidden = hidden_state(&mut graph, shape, &operators);
+            add_result(&mut graph, form, &hidden);
+        }
+    }
+
+    let bytes = if form == OnnxForm::Shared {
+        put_json(folder, "genai_config.json", &genai_config(shape, GRAPH))?;
+        let mut weights = initializers(model, form)?;
+        weights.extend(rotation_tables(shape));
+        fs::write(folder.join(DATA), add_external(&mut graph, &weights))?;
+        graph.model(10, &[("", 21), ("com.microsoft", 1)])
+    } else {
+        model.write_config(folder, &Element::F32)?;
+        for (name, array) in initializers(model, form)? {
+            graph.initializer(array.inline(&name));
+        }
+        graph.model(8, &[("", 17)])
+    };
+    fs::write(folder.join(GRAPH), bytes)
+}
+
+/// Adds all nodes of a graph, or of a branch of one, in plain operators.
+fn add_plain(graph: &mut Graph, shape: &Shape, form: OnnxForm, cache: Cache) {
+    // What gives vectors is exported without positions: the graph counts them.
+    let positions = (form != OnnxForm::Encoder).then_some("position_ids");
+    let operators = Plain::new(graph, shape, cache, positions);
+    let hidden = hidden_state(graph, shape, &operators);
+    add_result(graph, form, &hidden);
+}
+
+/// Adds the choice between two whole graphs. The weights are the outer graph's, where both find them.
+fn add_branches(graph: &mut Graph, shape: &Shape) {
+    let form = OnnxForm::Merged;
+    let branch = |cache| {
+        let mut branch = Graph::default();
+        declare_outputs(&mut branch, shape, form);
+        add_plain(&mut branch, shape, form, cache);
+        Attribute::Graph(branch)
+    };
+    let branches = [("then_branch", branch(Cache::Grown)), ("else_branch", branch(Cache::Begun))];
+    let names = output_names(shape, form);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    graph.node("If", &["use_cache_branch"], &names, &branches);
+}
+
+/// Adds what makes the first output of the last hidden state.
+fn add_result(graph: &mut Graph, form: OnnxForm, hidden: &str) {
+    match form {
+        OnnxForm::Encoder => graph.node("Identity", &[hidden], &["last_hidden_state"], &[]),
+        _ => graph.node("MatMul", &[hidden, &tensor_name(Part::Output, None)], &["logits"], &[]),
+    }
+}
+
+/// Adds weights whose data lies in another file, and gives what that file holds.
+fn add_external(graph: &mut Graph, weights: &[(String, Array)]) -> Vec<u8> {
+    let mut file = Vec::new();
+    for (name, array) in weights {
+        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+        graph.initializer(array.external(name, DATA, file.len()));
+        file.extend(&array.data);
+    }
+    file
+}
