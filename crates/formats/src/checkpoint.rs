@@ -137,7 +137,7 @@ pub(crate) fn folder_name(folder: &Path) -> String {
 }
 
 /// The line `license:` of the YAML between two lines `---` that model cards begin with.
-fn license(folder: &Path) -> Result<Option<String>> {
+pub(crate) fn license(folder: &Path) -> Result<Option<String>> {
     /// Bytes of the card that are looked at, and of a licence's name.
     const CARD: u64 = 64 << 10;
     const NAME: usize = 100;

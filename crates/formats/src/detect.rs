@@ -26,8 +26,25 @@ pub fn detect(bytes: &[u8]) -> Option<Format> {
     }
 }
 
+/// Whether a file begins like an ONNX model. The format has no magic number: it is a protobuf whose first field is, with
+/// every tool we know, the small integer `ir_version`, followed by another field of a model.
+pub(crate) fn is_onnx(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x08, 1..=0x20, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42 | 0x72, ..])
+}
+
 /// What a file that is not ours looks like, in words for an error message. Eight kilobytes of it suffice.
 pub(crate) fn describe(bytes: &[u8]) -> String {
+    recognize(bytes).unwrap_or_else(|| {
+        if is_onnx(bytes) {
+            return "an ONNX model".into();
+        }
+        let head: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("bytes {}", head.join(" "))
+    })
+}
+
+/// What a file is that is surely no ONNX model; `None` for anything else.
+pub(crate) fn recognize(bytes: &[u8]) -> Option<String> {
     /// Signatures at the start of a file. The old llama.cpp formats are spelled as they lie on the disk.
     const SIGNATURES: &[(&[u8], &str)] = &[
         (b"PK\x03\x04", "a zip archive (a PyTorch checkpoint, perhaps)"),
@@ -51,35 +68,28 @@ pub(crate) fn describe(bytes: &[u8]) -> String {
         (b"\x93NUMPY", "a NumPy array"),
     ];
     if bytes.is_empty() {
-        return "an empty file".into();
+        return Some("an empty file".into());
     }
     if let Some((_, name)) = SIGNATURES.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        return (*name).into();
+        return Some((*name).into());
     }
     if bytes.iter().all(|&byte| byte == 0) {
-        return "zeros: a download that never filled its file, perhaps".into();
+        return Some("zeros: a download that never filled its file, perhaps".into());
     }
     if safetensors::looks_like(bytes) {
-        return "a safetensors file".into();
+        return Some("a safetensors file".into());
     }
     let text = bytes.trim_ascii_start();
     let starts = |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
     if starts(b"<!doctype html") || starts(b"<html") {
-        return "an HTML page: an error or login page saved under the model's name, perhaps".into();
+        return Some("an HTML page: an error or login page saved under the model's name, perhaps".into());
     }
     if starts(b"<?xml") {
-        return "an XML document: a storage service's error message, perhaps".into();
+        return Some("an XML document: a storage service's error message, perhaps".into());
     }
     if starts(b"{") || starts(b"[") {
-        return "JSON text".into();
+        return Some("JSON text".into());
     }
-    // ONNX has no magic number: a protobuf whose first field is the small integer `ir_version`, then a string.
-    if matches!(bytes, [0x08, 1..=0x20, 0x12 | 0x3a | 0x42, ..]) {
-        return "an ONNX model".into();
-    }
-    if bytes.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
-        return "plain text".into();
-    }
-    let head: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("bytes {}", head.join(" "))
+    let is_text = bytes.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    is_text.then(|| "plain text".into())
 }

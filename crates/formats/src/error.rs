@@ -168,6 +168,16 @@ pub enum Error {
         /// What the file is.
         found: String,
     },
+    /// A part of a graph that cannot be run, or must not be.
+    #[error("{what}: found {found}, expected {expected}")]
+    Graph {
+        /// The graph, a node, an input, an output.
+        what: String,
+        /// What it has or is.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
     /// A folder without a file of weights, or with several that do not belong together.
     #[error("the folder {} has {found}, expected {expected}", .path.display())]
     Weights {
@@ -253,7 +263,7 @@ impl Coded for Error {
             Self::Limit { .. } => "over_limit",
             Self::Malformed { .. } | Self::Duplicate { .. } | Self::Json { .. } => "malformed",
             Self::Global { .. } => "forbidden_global",
-            Self::Unsupported { .. } | Self::Pytorch { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::Pytorch { .. } | Self::Graph { .. } => "unsupported",
             Self::Weights { .. } => "model_not_found",
             Self::MissingKey { .. } => "missing_key",
             Self::Key { .. } => "invalid_key",

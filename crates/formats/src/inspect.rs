@@ -1,22 +1,27 @@
 //! The one door for every format: what a path leads to, by what lies there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use trillm_core::ModelInfo;
 
 use crate::checkpoint::folder_name;
 use crate::detect::{self, Format};
 use crate::huggingface::{Config, Sidecars};
+use crate::onnx::{self, Onnx};
 use crate::{Checkpoint, Error, Result, disk, gguf, torch, weights};
 
 /// The file that a Hugging Face model's tokenizer is in, and the format that [`inspect_vocabulary`] calls it by.
 pub const TOKENIZER: &str = "tokenizer.json";
+
+const EXPECTED: &str = "a model (GGUF, safetensors, a PyTorch checkpoint or ONNX)";
 
 /// What lies at a path.
 enum Found {
     Gguf,
     /// A folder, or a file that belongs to one.
     Checkpoint,
+    /// A file with a graph.
+    Onnx(PathBuf),
     /// A file that begins like JSON.
     Json,
 }
@@ -24,18 +29,19 @@ enum Found {
 fn find(path: &Path) -> Result<Found> {
     let metadata = std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     if metadata.is_dir() {
-        return Ok(Found::Checkpoint);
+        // A folder with both is a checkpoint: it can be computed by more than one engine.
+        let graph = if weights::is_checkpoint(path)? { None } else { onnx::find(path)? };
+        return Ok(graph.map_or(Found::Checkpoint, Found::Onnx));
     }
     let (bytes, _) = disk::beginning(path, 8 << 10)?;
     match detect::detect(&bytes) {
         Some(Format::Gguf) => Ok(Found::Gguf),
         Some(Format::Safetensors | Format::Zip) => Ok(Found::Checkpoint),
         None if torch::is_legacy(&bytes) => Err(torch::legacy(path)),
+        // ONNX has no magic number, so a name counts too.
+        None if detect::is_onnx(&bytes) || onnx::is_named(path) => Ok(Found::Onnx(path.to_owned())),
         None if bytes.trim_ascii_start().first() == Some(&b'{') => Ok(Found::Json),
-        None => {
-            let expected = "a model (GGUF, safetensors or a PyTorch checkpoint)";
-            Err(Error::UnknownFormat { expected, found: detect::describe(&bytes) }.of(path))
-        }
+        None => Err(Error::UnknownFormat { expected: EXPECTED, found: detect::describe(&bytes) }.of(path)),
     }
 }
 
@@ -50,11 +56,9 @@ pub fn inspect(path: &Path) -> Result<ModelInfo> {
     match find(path)? {
         Found::Gguf => gguf::inspect(path),
         Found::Checkpoint => Ok(Checkpoint::open(path)?.info()),
+        Found::Onnx(file) => Ok(Onnx::open(&file)?.info()),
         Found::Json if weights::is_index(path) => Ok(Checkpoint::open(path)?.info()),
-        Found::Json => {
-            let expected = "a model (GGUF, safetensors or a PyTorch checkpoint)";
-            Err(Error::UnknownFormat { expected, found: "JSON text".into() }.of(path))
-        }
+        Found::Json => Err(Error::UnknownFormat { expected: EXPECTED, found: "JSON text".into() }.of(path)),
     }
 }
 
@@ -69,6 +73,7 @@ pub fn inspect_vocabulary(path: &Path) -> Result<ModelInfo> {
     match find(path)? {
         Found::Gguf => gguf::inspect_vocabulary(path),
         Found::Checkpoint if path.is_dir() => tokenizer(path, &path.join(TOKENIZER)),
+        Found::Onnx(file) => onnx::vocabulary(&file),
         found => {
             let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let is_tokenizer = matches!(found, Found::Json) && !weights::is_index(path);

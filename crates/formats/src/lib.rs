@@ -7,7 +7,7 @@
 //!
 //! [`inspect`] is the door for all formats. [`gguf`] is one file, or one split over several; [`Checkpoint`] is a folder
 //! in Hugging Face's layout, with weights in [`safetensors`] or in PyTorch's zip form ([`torch`]), whose pickles are
-//! read as data and never run.
+//! read as data and never run; [`onnx`] is a graph, which brings the arithmetic along.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -21,6 +21,7 @@ pub mod gguf;
 pub mod huggingface;
 mod inspect;
 mod json;
+pub mod onnx;
 pub mod safetensors;
 pub mod torch;
 mod weights;

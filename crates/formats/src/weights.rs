@@ -92,6 +92,14 @@ fn in_folder(folder: &Path) -> Result<Weights> {
     Ok(weights)
 }
 
+/// Whether a folder has weights that [`find`] would read.
+pub(crate) fn is_checkpoint(folder: &Path) -> Result<bool> {
+    let is_weights = |name: &String| {
+        name.ends_with(".safetensors") || [SAFETENSORS_INDEX, PYTORCH, PYTORCH_INDEX].contains(&name.as_str())
+    };
+    Ok(weight_names(folder)?.iter().any(is_weights))
+}
+
 /// Names in a folder that weights and their indexes have.
 fn weight_names(folder: &Path) -> Result<BTreeSet<String>> {
     const ENDS: [&str; 5] = [".safetensors", ".bin", ".pt", ".pth", ".index.json"];

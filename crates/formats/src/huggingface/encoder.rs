@@ -74,11 +74,16 @@ impl Encoder {
 
     /// Adds what a folder of sentence-transformers says: `1_Pooling/config.json` and `sentence_bert_config.json`.
     pub(crate) fn add_sentence_files(&mut self, folder: &Path) -> Result<()> {
-        self.pooling = read_small(&folder.join("1_Pooling/config.json"), pooling)?.flatten();
+        self.pooling = pooling_of(folder)?;
         let longest = |config: &Fields<'_>| config.count("max_seq_length", 1, rope::CONTEXT);
         self.max_tokens = read_small(&folder.join("sentence_bert_config.json"), longest)?.flatten();
         Ok(())
     }
+}
+
+/// What `1_Pooling/config.json` in a folder of sentence-transformers says; `None` if there is no such file.
+pub(crate) fn pooling_of(folder: &Path) -> Result<Option<Pooling>> {
+    Ok(read_small(&folder.join("1_Pooling/config.json"), pooling)?.flatten())
 }
 
 /// Reads a small file of one JSON object, if it is there; errors name it.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::{Error, Result, json};
 
 /// An object whose keys are read by name. `null` reads as absent, as in transformers, unless a method says otherwise.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     object: &'a Map<String, Value>,
     /// Where the object stands in its file: empty, or `text_config.`
     prefix: String,
@@ -17,12 +17,12 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(object: &'a Map<String, Value>) -> Self {
+    pub(crate) fn new(object: &'a Map<String, Value>) -> Self {
         Self { object, prefix: String::new(), asked: RefCell::default() }
     }
 
     /// The value of a key, `null` included.
-    pub(super) fn raw(&self, key: &'static str) -> Option<&'a Value> {
+    pub(crate) fn raw(&self, key: &'static str) -> Option<&'a Value> {
         self.asked.borrow_mut().insert(key);
         self.object.get(key)
     }
@@ -42,34 +42,34 @@ impl<'a> Fields<'a> {
     }
 
     /// The key's value as an error.
-    pub(super) fn wrong(&self, key: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
+    pub(crate) fn wrong(&self, key: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
         Error::Key { key: format!("{}{key}", self.prefix), found: found.into(), expected: expected.into() }
     }
 
-    pub(super) fn missing(&self, key: &str, expected: impl Into<String>) -> Error {
+    pub(crate) fn missing(&self, key: &str, expected: impl Into<String>) -> Error {
         Error::MissingKey { key: format!("{}{key}", self.prefix), expected: expected.into() }
     }
 
-    pub(super) fn text(&self, key: &'static str) -> Result<Option<&'a str>> {
+    pub(crate) fn text(&self, key: &'static str) -> Result<Option<&'a str>> {
         self.read(key, "a string", Value::as_str)
     }
 
-    pub(super) fn flag(&self, key: &'static str) -> Result<Option<bool>> {
+    pub(crate) fn flag(&self, key: &'static str) -> Result<Option<bool>> {
         self.read(key, "true or false", Value::as_bool)
     }
 
-    pub(super) fn list(&self, key: &'static str) -> Result<Option<&'a Vec<Value>>> {
+    pub(crate) fn list(&self, key: &'static str) -> Result<Option<&'a Vec<Value>>> {
         self.read(key, "a list", Value::as_array)
     }
 
     /// The object under a key, whose errors name it by its path.
-    pub(super) fn object(&self, key: &'static str) -> Result<Option<Fields<'a>>> {
+    pub(crate) fn object(&self, key: &'static str) -> Result<Option<Fields<'a>>> {
         let object = self.read(key, "an object", Value::as_object)?;
         Ok(object.map(|object| Fields { prefix: format!("{}{key}.", self.prefix), ..Fields::new(object) }))
     }
 
     /// A whole number from `least` to `most`.
-    pub(super) fn count(&self, key: &'static str, least: u32, most: u32) -> Result<Option<u32>> {
+    pub(crate) fn count(&self, key: &'static str, least: u32, most: u32) -> Result<Option<u32>> {
         let within = |value: &Value| {
             let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
             number.filter(|number| (least..=most).contains(number))
@@ -78,12 +78,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A number that is finite as `f32`.
-    pub(super) fn number(&self, key: &'static str) -> Result<Option<f64>> {
+    pub(crate) fn number(&self, key: &'static str) -> Result<Option<f64>> {
         self.read(key, "a finite number", |value| value.as_f64().filter(|number| (*number as f32).is_finite()))
     }
 
     /// A number over zero, as `f32` too.
-    pub(super) fn positive(&self, key: &'static str) -> Result<Option<f64>> {
+    pub(crate) fn positive(&self, key: &'static str) -> Result<Option<f64>> {
         let number = self.number(key)?;
         match number {
             Some(number) if number as f32 <= 0.0 => Err(self.wrong(key, number.to_string(), "a number over 0")),
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of numbers over zero.
-    pub(super) fn positives(&self, key: &'static str) -> Result<Option<Vec<f32>>> {
+    pub(crate) fn positives(&self, key: &'static str) -> Result<Option<Vec<f32>>> {
         let over_zero =
             |value: &Value| value.as_f64().map(|number| number as f32).filter(|n| n.is_finite() && *n > 0.0);
         let read = |value: &'a Value| value.as_array()?.iter().map(over_zero).collect();
@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
 
     /// The keys that nobody asked for and that `known` does not name. `null` and `false` switch nothing on, so they are
     /// not worth a word.
-    pub(super) fn unasked(&self, known: &[&str]) -> Vec<&'a str> {
+    pub(crate) fn unasked(&self, known: &[&str]) -> Vec<&'a str> {
         let asked = self.asked.borrow();
         let says = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
         let keys = self.object.iter().filter(|(_, value)| says(value)).map(|(key, _)| key.as_str());
@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether there is nothing in it.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.object.is_empty()
     }
 }

@@ -4,7 +4,7 @@ mod config;
 mod decoder;
 mod encoder;
 mod family;
-mod fields;
+pub(crate) mod fields;
 mod layers;
 mod rope;
 mod sidecars;
@@ -13,6 +13,9 @@ pub use config::Config;
 pub use decoder::{Activation, Attention, Decoder, Family, Rope, RopeScaling};
 pub use encoder::Encoder;
 pub use sidecars::Sidecars;
+
+pub(crate) use encoder::pooling_of;
+pub(crate) use sidecars::ids as token_ids;
 
 /// Bytes of `config.json` and of files of its kind.
 pub(crate) const CONFIG: u64 = 4 << 20;

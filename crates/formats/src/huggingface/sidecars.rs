@@ -148,7 +148,7 @@ fn template_file(folder: &Path) -> Result<Option<String>> {
 }
 
 /// `eos_token_id`, one or several, and `bos_token_id`.
-fn ids(fields: &Fields<'_>) -> Result<(Option<Vec<u32>>, Option<u32>)> {
+pub(crate) fn ids(fields: &Fields<'_>) -> Result<(Option<Vec<u32>>, Option<u32>)> {
     const KEY: &str = "eos_token_id";
     let end = match fields.raw(KEY) {
         Some(Value::Array(list)) if list.len() <= END_IDS => {

@@ -1,0 +1,162 @@
+//! How a graph is run: tokens to scores, or texts to vectors.
+
+use super::cache;
+use super::facts::Facts;
+use super::graph::{Model, Node, Port};
+use super::ports;
+use super::rules::MICROSOFT;
+use super::wiring::{Projection, Wiring};
+use super::{Decoder, Encoder, Feed, Interface, Output, Role};
+use crate::{Error, Result};
+
+/// What was found out about a graph.
+pub(super) struct Found<'a> {
+    pub(super) interface: Interface,
+    /// The projection to the scores, if it can be told to compute the last position alone.
+    pub(super) last_row: Option<Projection<'a>>,
+    /// The width of the hidden state, as far as the graph tells.
+    pub(super) width: Option<u64>,
+}
+
+/// Reads inputs and outputs.
+pub(super) fn discover<'m, 'a>(model: &'m Model<'a>, wiring: &Wiring<'m, 'a>, facts: &Facts) -> Result<Found<'a>> {
+    let graph = &model.graph;
+    let (mut feeds, mut pasts) = (Vec::new(), Vec::new());
+    // An input with a tensor of its name has a value already: files before ir_version 4 list all weights so.
+    for port in graph.inputs.iter().filter(|port| wiring.tensor(port.name).is_none()) {
+        match ports::past(port.name, &facts.names) {
+            Some((layer, part)) => pasts.push((port, layer, part)),
+            None => feeds.push(ports::feed(port, &facts.names)?),
+        }
+    }
+    if !feeds.iter().any(|feed| feed.role == Role::Tokens) {
+        let (what, found) = ("the graph".into(), "no input for tokens".into());
+        return Err(Error::Graph { what, found, expected: "input_ids".into() });
+    }
+    let mixes_rows = mixes_rows(model);
+    let scores = facts.names.scores.as_deref().unwrap_or("logits");
+    let Some(port) = graph.outputs.iter().find(|port| port.name == scores) else {
+        if let Some((port, ..)) = pasts.first() {
+            return Err(ports::refused(
+                port,
+                format!("a cache in a graph without {scores:?}"),
+                "an output with scores",
+            ));
+        }
+        let (interface, width) = encoder(graph.outputs.as_slice(), feeds, facts, mixes_rows)?;
+        return Ok(Found { interface, last_row: None, width });
+    };
+    let cache = cache::read(model, wiring, facts, &pasts)?;
+    let shape = scores_shape(port, facts)?;
+    let projection = wiring.projection(port.name);
+    let given = shape[2].fixed().or(projection.as_ref().map(|it| it.columns)).or(facts.vocabulary.map(u64::from));
+    let vocabulary = given.and_then(|size| u32::try_from(size).ok()).filter(|size| (1..=1 << 24).contains(size));
+    let Some(vocabulary) = vocabulary else {
+        return Err(ports::refused(port, "an unknown number of scores in a row".into(), "1 to 2^24"));
+    };
+    let keeps = feeds.iter().any(|feed| matches!(feed.role, Role::ScoresKept { .. }));
+    let width = projection.as_ref().map(|it| it.rows);
+    let last_row = projection.filter(|it| !keeps && can_cut(model, wiring, it));
+    let is_cut = shape[1].fixed() == Some(1);
+    let decoder = Decoder {
+        feeds,
+        scores: Output { name: port.name.into(), element: ports::floats(port)? },
+        vocabulary,
+        cache,
+        last_row: is_cut || last_row.is_some(),
+        mixes_rows,
+    };
+    Ok(Found { interface: Interface::Decoder(decoder), last_row: last_row.filter(|_| !is_cut), width })
+}
+
+/// The shape of the scores, or why they are not those of a language model.
+fn scores_shape<'p, 'a>(port: &'p Port<'a>, facts: &Facts) -> Result<&'p [super::graph::Dimension<'a>]> {
+    /// Ends of names of classes whose scores are not for the next token.
+    const OTHERS: [&str; 7] = [
+        "ForMaskedLM",
+        "ForTokenClassification",
+        "ForSequenceClassification",
+        "ForQuestionAnswering",
+        "ForMultipleChoice",
+        "ForNextSentencePrediction",
+        "ForPreTraining",
+    ];
+    let expected = "scores for the next token, [batch, sequence, vocabulary]";
+    if port.shape.as_ref().is_some_and(|shape| shape.len() == 2) {
+        return Err(ports::refused(port, "scores for whole texts: a classifier".into(), expected));
+    }
+    if let Some(class) = facts.class.as_deref().filter(|class| OTHERS.iter().any(|other| class.ends_with(other))) {
+        return Err(ports::refused(port, format!("the scores of a {class}"), expected));
+    }
+    let shape = ports::shape(port, 3)?;
+    match (shape[0].fixed(), shape[1].fixed()) {
+        (None, None | Some(1)) => Ok(shape),
+        _ => Err(ports::refused(port, "a fixed batch or sequence".into(), expected)),
+    }
+}
+
+/// Whether nothing but the scores comes from the projection, and the operator that cuts is there.
+fn can_cut(model: &Model<'_>, wiring: &Wiring<'_, '_>, projection: &Projection<'_>) -> bool {
+    /// The version since which `Slice` takes its bounds as inputs.
+    const SLICE: i64 = 10;
+    let version = model.opsets.iter().find(|opset| opset.domain.is_empty()).map(|opset| opset.version);
+    let is_alone = projection.values.iter().all(|value| wiring.uses(value) == 1);
+    let is_computed = wiring.maker(projection.hidden).is_some();
+    version.is_some_and(|version| version >= SLICE) && is_alone && is_computed
+}
+
+/// Whether there is an operator that finds one scale for all numbers of a tensor, whichever rows they are of.
+fn mixes_rows(model: &Model<'_>) -> bool {
+    fn any(nodes: &[Node<'_>]) -> bool {
+        nodes.iter().any(|node| {
+            let scales = node.is("", "DynamicQuantizeLinear")
+                || node.is(MICROSOFT, "DynamicQuantizeMatMul")
+                || node.is(MICROSOFT, "DynamicQuantizeLSTM");
+            scales || node.graphs().any(|graph| any(&graph.nodes))
+        })
+    }
+    any(&model.graph.nodes) || model.functions.iter().any(|function| any(&function.nodes))
+}
+
+/// A graph without scores; gives its width too.
+fn encoder(
+    outputs: &[Port<'_>],
+    feeds: Vec<Feed>,
+    facts: &Facts,
+    mixes_rows: bool,
+) -> Result<(Interface, Option<u64>)> {
+    /// Outputs with a vector for each token, the best first.
+    const TOKENS: [&str; 4] = ["last_hidden_state", "token_embeddings", "hidden_states", "hidden_state"];
+    /// Outputs with a vector for each text.
+    const TEXTS: [&str; 5] =
+        ["sentence_embedding", "sentence_embeddings", "text_embeds", "embeddings", "pooler_output"];
+    let rank = |port: &Port<'_>| port.shape.as_ref().map(Vec::len);
+    let by_name = |names: &[&str], wanted: usize| {
+        let of = |name: &&str| outputs.iter().find(|port| port.name == *name && rank(port) == Some(wanted));
+        names.iter().find_map(of)
+    };
+    let only = || outputs.first().filter(|port| outputs.len() == 1 && rank(port) == Some(3));
+    let Some(port) = by_name(&TOKENS, 3).or_else(|| by_name(&TEXTS, 2)).or_else(only) else {
+        let found: Vec<&str> = outputs.iter().take(8).map(|port| port.name).collect();
+        let (what, expected) = ("the graph".into(), "logits, last_hidden_state or sentence_embedding".into());
+        return Err(Error::Graph { what, found: format!("the outputs {}", found.join(", ")), expected });
+    };
+    let pooled = rank(port) == Some(2);
+    let shape = ports::shape(port, if pooled { 2 } else { 3 })?;
+    let (width, others) = (shape[shape.len() - 1], &shape[..shape.len() - 1]);
+    if others.iter().any(|length| length.fixed().is_some()) {
+        return Err(ports::refused(port, "a fixed batch or sequence".into(), "any number of texts and tokens"));
+    }
+    let width = width.fixed().or(facts.width.map(u64::from)).and_then(|width| u32::try_from(width).ok());
+    let Some(width) = width.filter(|width| (1..=1 << 20).contains(width)) else {
+        return Err(ports::refused(port, "vectors of unknown width".into(), "a number from 1 to 2^20"));
+    };
+    let other =
+        feeds.iter().find(|feed| !matches!(feed.role, Role::Tokens | Role::Mask | Role::TokenTypes | Role::Positions));
+    if let Some(feed) = other {
+        let (what, found) = (format!("{:?}", feed.name), "an input of a decoder".into());
+        return Err(Error::Graph { what, found, expected: "inputs of an encoder, or an output with scores".into() });
+    }
+    let vectors = Output { name: port.name.into(), element: ports::floats(port)? };
+    Ok((Interface::Encoder(Encoder { feeds, vectors, pooled, width, mixes_rows }), Some(width.into())))
+}

@@ -1,0 +1,111 @@
+//! Where each weight lies: in the file with the graph, or in another that the graph names.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::tensor::{Data, Tensor};
+use super::{Weight, WeightFile, open};
+use crate::{Error, Result};
+
+/// Files with weights. Some exporters write one for each matrix; each stays open, and a process may have about a
+/// thousand.
+const FILES: usize = 512;
+
+/// Finds weights, and opens each file that they lie in once.
+pub(super) struct Places<'p> {
+    folder: &'p Path,
+    /// The first is the one with the graph.
+    pub(super) files: Vec<WeightFile>,
+    /// Indexes of the others by the path in the graph.
+    known: HashMap<String, usize>,
+    /// Whether there were checksums, which are not looked at.
+    pub(super) checksums: bool,
+}
+
+impl<'p> Places<'p> {
+    /// `graph` is the file with the graph; the others lie in `folder`.
+    pub(super) fn new(folder: &'p Path, graph: WeightFile) -> Self {
+        Self { folder, files: vec![graph], known: HashMap::new(), checksums: false }
+    }
+
+    /// The weight that a tensor stands for; `None` if its numbers are in the graph.
+    pub(super) fn find(&mut self, tensor: &Tensor<'_>) -> Result<Option<Weight>> {
+        let (file, offset) = match &tensor.data {
+            Data::Inline | Data::Empty => return Ok(None),
+            Data::Left(offset) => (0, *offset),
+            Data::External(entries) => self.external(tensor, entries)?,
+        };
+        let (name, shape) = (tensor.name.to_owned(), tensor.shape.clone());
+        Ok(Some(Weight { name, element: tensor.element, shape, file, offset, bytes: tensor.bytes }))
+    }
+
+    /// Reads `external_data`; gives the file and the offset.
+    fn external(&mut self, tensor: &Tensor<'_>, entries: &[(&str, &str)]) -> Result<(usize, u64)> {
+        let wrong = |found: String, expected: String| Error::Tensor { name: tensor.name.into(), found, expected };
+        let (mut location, mut offset, mut length) = (None, None, None);
+        for &(key, value) in entries {
+            let slot = match key {
+                "location" => &mut location,
+                "offset" => &mut offset,
+                "length" => &mut length,
+                "checksum" => {
+                    self.checksums = true;
+                    continue;
+                }
+                _ => {
+                    let expected = "location, offset, length or checksum".into();
+                    return Err(wrong(format!("the key {key:?} in external_data"), expected));
+                }
+            };
+            if slot.replace(value).is_some() {
+                return Err(wrong(format!("the key {key:?} twice in external_data"), "distinct keys".into()));
+            }
+        }
+        let number = |key: &str, text: Option<&str>| match text {
+            None => Ok(None),
+            Some(text) => {
+                let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+                let number = text.parse::<u64>().ok().filter(|_| digits);
+                let wrong = || wrong(format!("the {key} {text:?} in external_data"), "a whole number".into());
+                number.map(Some).ok_or_else(wrong)
+            }
+        };
+        let offset = number("offset", offset)?.unwrap_or(0);
+        let length = number("length", length)?.unwrap_or(tensor.bytes);
+        if length != tensor.bytes {
+            let expected = format!("{}, what its type and shape {:?} ask for", tensor.bytes, tensor.shape);
+            return Err(wrong(format!("{length} bytes in external_data"), expected));
+        }
+        let location = location.ok_or_else(|| wrong("no location in external_data".into(), "a path".into()))?;
+        open::check(location).map_err(|found| {
+            let expected = format!("a path below the model's folder, not {:?}", shortened(location));
+            wrong(format!("{found} in external_data"), expected)
+        })?;
+        let index = self.open(location)?;
+        let size = self.files[index].size;
+        if offset.checked_add(length).is_none_or(|end| end > size) {
+            let found = format!("bytes {offset} to {offset} + {length} of {location}");
+            return Err(wrong(found, format!("bytes within it: it has {size}")));
+        }
+        Ok((index, offset))
+    }
+
+    fn open(&mut self, location: &str) -> Result<usize> {
+        if let Some(&index) = self.known.get(location) {
+            return Ok(index);
+        }
+        let index = self.files.len();
+        if index > FILES {
+            let (found, limit) = (index as u64, FILES as u64);
+            return Err(Error::Limit { what: "the files with weights".into(), offset: 0, found, limit });
+        }
+        let (file, size) = open::beside(self.folder, location)?;
+        self.files.push(WeightFile { path: self.folder.join(location), file, size });
+        self.known.insert(location.into(), index);
+        Ok(index)
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}

@@ -1,0 +1,120 @@
+//! What `info` says of an ONNX model.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use trillm_core::ModelInfo;
+
+use super::cache::cosine_rows;
+use super::facts::Facts;
+use super::graph::Model;
+use super::rules::MICROSOFT;
+use super::wiring::Wiring;
+use super::{Cache, DataType, Interface};
+use crate::Result;
+use crate::checkpoint::{folder_name, license};
+use crate::huggingface::{Sidecars, pooling_of};
+
+/// What is known of a model but for its file, name and notes.
+pub(super) fn read(
+    folder: &Path,
+    model: &Model<'_>,
+    wiring: &Wiring<'_, '_>,
+    facts: &Facts,
+    sidecars: &Sidecars,
+    interface: &Interface,
+) -> Result<ModelInfo> {
+    let (parameters, quantization) = weights(model);
+    let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+    let (vocabulary, layers, pooling) = match interface {
+        Interface::Decoder(decoder) => {
+            let layers = match &decoder.cache {
+                Cache::None => None,
+                Cache::Grown(tensors) | Cache::Shared(tensors) => {
+                    Some(tensors.iter().map(|tensor| if tensor.joined { 2 } else { 1 }).sum::<u32>() / 2)
+                }
+            };
+            (Some(decoder.vocabulary), layers, None)
+        }
+        Interface::Encoder(encoder) if encoder.pooled => (facts.vocabulary, None, None),
+        Interface::Encoder(_) => (facts.vocabulary, None, pooling_of(folder)?),
+    };
+    let producer = Some(model.producer).filter(|producer| !producer.is_empty());
+    let architecture = facts.model_type.as_deref().or(producer).unwrap_or("unknown");
+    Ok(ModelInfo {
+        name: folder_name(folder),
+        format: "onnx",
+        architecture: architecture.into(),
+        parameters,
+        quantization,
+        context_trained: facts.context.or(small(cosine_rows(model, wiring))).unwrap_or(0),
+        layers: facts.layers.or(layers).unwrap_or(0),
+        vocabulary: vocabulary.unwrap_or(0),
+        chat_template: sidecars.chat_template.clone(),
+        pooling,
+        license: license(folder)?,
+        ..ModelInfo::default()
+    })
+}
+
+/// How many numbers the weights have, and how most of them are stored.
+fn weights(model: &Model<'_>) -> (u64, String) {
+    // Operators of ONNX Runtime unpack matrices themselves: their inputs say less than their attributes.
+    let mut packed: HashMap<&str, (u64, String)> = HashMap::new();
+    // Scales and zero points belong to packed matrices; tables of cosines are computed, not trained.
+    let mut others: HashSet<&str> = HashSet::new();
+    for node in &model.graph.nodes {
+        let number = |name| node.int(name).and_then(|number| u64::try_from(number).ok());
+        let bits = number("bits").unwrap_or(4);
+        if node.is(MICROSOFT, "MatMulNBits") {
+            let size = number("K").unwrap_or(0).saturating_mul(number("N").unwrap_or(0));
+            packed.extend(node.input(1).map(|name| (name, (size, format!("INT{bits}")))));
+            others.extend([2, 3].into_iter().filter_map(|index| node.input(index)));
+        } else if node.is(MICROSOFT, "GatherBlockQuantized") {
+            let data = node.input(0).and_then(|name| model.graph.tensors.iter().find(|tensor| tensor.name == name));
+            let size = data
+                .map(|data| if data.element == DataType::U8 { data.bytes.saturating_mul(8) / bits.max(1) } else { 0 });
+            if let (Some(name), Some(size @ 1..)) = (node.input(0), size) {
+                packed.entry(name).or_insert_with(|| (size, format!("INT{bits}")));
+            }
+            others.extend([2, 3].into_iter().filter_map(|index| node.input(index)));
+        } else if node.is(MICROSOFT, "GroupQueryAttention") {
+            others.extend([7, 8].into_iter().filter_map(|index| node.input(index)));
+        }
+    }
+    let (mut parameters, mut bytes_in) = (0u64, BTreeMap::<String, u64>::new());
+    for tensor in &model.graph.tensors {
+        let (size, kind) = match packed.get(tensor.name) {
+            Some((size, kind)) => (*size, kind.clone()),
+            None if others.contains(tensor.name) => continue,
+            None => match kind(tensor.element) {
+                Some(kind) => (tensor.shape.iter().product(), kind.into()),
+                None => continue,
+            },
+        };
+        parameters = parameters.saturating_add(size);
+        let bytes = bytes_in.entry(kind).or_default();
+        *bytes = bytes.saturating_add(tensor.bytes);
+    }
+    let dominant = bytes_in.into_iter().max_by_key(|(_, bytes)| *bytes);
+    (parameters, dominant.map(|(kind, _)| kind).unwrap_or_default())
+}
+
+/// How weights of a type are called; `None` for types that indexes and masks have.
+fn kind(element: DataType) -> Option<&'static str> {
+    match element {
+        DataType::F32 => Some("F32"),
+        DataType::F16 => Some("F16"),
+        DataType::F64 => Some("F64"),
+        DataType::Bf16 => Some("BF16"),
+        DataType::I8 | DataType::U8 => Some("INT8"),
+        DataType::I4 | DataType::U4 => Some("INT4"),
+        DataType::U16
+        | DataType::I16
+        | DataType::I32
+        | DataType::I64
+        | DataType::U32
+        | DataType::U64
+        | DataType::Bool => None,
+    }
+}

@@ -1,0 +1,127 @@
+//! What a graph takes and gives: how a language model is exported, by whichever tool.
+
+use super::DataType;
+
+/// How a graph is run.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Interface {
+    /// Tokens to scores.
+    Decoder(Decoder),
+    /// Texts to vectors.
+    Encoder(Encoder),
+}
+
+impl Interface {
+    /// The name of the output that is asked for: scores or vectors.
+    pub(super) fn output(&self) -> &str {
+        match self {
+            Self::Decoder(decoder) => &decoder.scores.name,
+            Self::Encoder(encoder) => &encoder.vectors.name,
+        }
+    }
+}
+
+/// A graph that gives scores for the next token.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Decoder {
+    /// Inputs besides the cache, in the order of the graph.
+    pub feeds: Vec<Feed>,
+    /// The output with scores, `[batch, sequence, vocabulary]`.
+    pub scores: Output,
+    /// Numbers in a row of scores.
+    pub vocabulary: u32,
+    /// How earlier positions are kept.
+    pub cache: Cache,
+    /// Whether [`Skeleton::model`](super::Skeleton::model) was changed to compute the scores of the last position alone:
+    /// the output's sequence axis has length 1 then, whatever the input's.
+    pub last_row: bool,
+    /// Whether a row's result depends on the other rows of its batch: activations are quantized with one scale for all
+    /// of them (`DynamicQuantizeLinear`). Such rows must be run alone.
+    pub mixes_rows: bool,
+}
+
+/// A graph that gives vectors.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Encoder {
+    /// Inputs, in the order of the graph.
+    pub feeds: Vec<Feed>,
+    /// The output with vectors.
+    pub vectors: Output,
+    /// Whether the graph pools: `vectors` is `[batch, width]` then, else `[batch, sequence, width]`.
+    pub pooled: bool,
+    /// Numbers in a vector.
+    pub width: u32,
+    /// As [`Decoder::mixes_rows`].
+    pub mixes_rows: bool,
+}
+
+/// An input that is neither weights nor cache.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Feed {
+    /// Its name in the graph.
+    pub name: String,
+    /// What it means.
+    pub role: Role,
+    /// Element type: `I64` or `I32` for all but [`Role::UseCache`], which is `Bool`.
+    pub element: DataType,
+}
+
+/// What an input means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Token ids, `[batch, sequence]`.
+    Tokens,
+    /// 1 where a position counts and 0 where not, `[batch, past + sequence]`.
+    Mask,
+    /// The position of each token, `[batch, sequence]`.
+    Positions,
+    /// The position of each token in the cache, `[sequence]`.
+    CachePositions,
+    /// Which of two texts a token belongs to, `[batch, sequence]`; always 0 here.
+    TokenTypes,
+    /// Whether the cache holds anything, `[1]`: graphs with two branches.
+    UseCache,
+    /// How many last positions to give scores for: a scalar, or `[1]`.
+    ScoresKept {
+        /// Whether it has a dimension.
+        vector: bool,
+    },
+}
+
+/// An output.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Output {
+    /// Its name in the graph.
+    pub name: String,
+    /// Element type: `F32` or `F16`.
+    pub element: DataType,
+}
+
+/// How a decoder keeps earlier positions.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Cache {
+    /// It does not: each step computes the whole sequence.
+    None,
+    /// Each step takes the cache and gives a longer one (`Concat`).
+    Grown(Vec<CacheTensor>),
+    /// Each step writes new positions into a buffer that is input and output at once (`GroupQueryAttention`).
+    Shared(Vec<CacheTensor>),
+}
+
+/// One tensor of the cache, `[batch, heads, positions, width]`; two of them, `[2, batch, heads, positions, width]`, if
+/// keys and values are one tensor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CacheTensor {
+    /// The input.
+    pub past: String,
+    /// The output.
+    pub present: String,
+    /// Element type: `F32` or `F16`.
+    pub element: DataType,
+    /// Key-value heads.
+    pub heads: u32,
+    /// Numbers in a head.
+    pub width: u32,
+    /// Whether keys and values are one tensor.
+    pub joined: bool,
+}
