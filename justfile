@@ -40,7 +40,7 @@ lint: tools
 # Unit, property, conformance and integration tests of every crate.
 test-rust: tools
     @echo "== test: Rust"
-    cargo test --locked --workspace
+    ORT_DYLIB_PATH="$({{ python }} -c 'from trillm._runtime import library; print(library() or "")')" cargo test --locked --workspace
 
 # Loom models of the lock-free parts, then seeded bugs that the models must catch.
 loom:

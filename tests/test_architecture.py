@@ -24,7 +24,16 @@ EDGES = {
     "trillm-sched": {"trillm-core", "trillm-text", "trillm-sampling"},
     "trillm-kernels": {"trillm-pool"},
     "trillm-llama": {"trillm-core", "trillm-pool"},
-    "trillm-candle": {"trillm-core", "trillm-formats", "trillm-tokenizer", "trillm-pool", "trillm-kernels"},
+    "trillm-mapping": {"trillm-core"},
+    "trillm-candle": {
+        "trillm-core",
+        "trillm-formats",
+        "trillm-tokenizer",
+        "trillm-pool",
+        "trillm-kernels",
+        "trillm-mapping",
+    },
+    "trillm-onnx": {"trillm-core", "trillm-formats", "trillm-tokenizer", "trillm-pool", "trillm-mapping"},
     "trillm-convert": {"trillm-core", "trillm-formats"},
     "trillm-store": {"trillm-core"},
     "trillm-testkit": {"trillm-core"},
@@ -38,6 +47,7 @@ EDGES = {
         "trillm-pool",
         "trillm-llama?",
         "trillm-candle?",
+        "trillm-onnx?",
     },
     "trillm-py": {"trillm", "trillm-store", "trillm-convert", "trillm-testkit?"},
 }
@@ -55,7 +65,9 @@ KEPT = {
     "minijinja": {"trillm-text"},
     "tokenizers": {"trillm-tokenizer"},
     "candle-core": {"trillm-candle", "trillm-convert"},
-    "memmap2": {"trillm-candle"},
+    "memmap2": {"trillm-mapping", "trillm-onnx"},
+    "ort": {"trillm-onnx"},
+    "rustix": {"trillm-formats"},
 }
 """Libraries that no other crate is built from."""
 
@@ -64,7 +76,8 @@ UNSAFE = {
     "trillm-sched": {"lockfree.rs"},
     "trillm-pool": {"region.rs"},
     "trillm-kernels": {"simd.rs"},
-    "trillm-candle": {"mapping.rs"},
+    "trillm-mapping": {"mapping.rs"},
+    "trillm-onnx": {"ffi.rs"},
 }
 """The one file of a crate that may say `unsafe`; the other crates forbid it."""
 

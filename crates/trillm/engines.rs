@@ -11,6 +11,8 @@ pub fn engines() -> &'static [&'static dyn Engine] {
         &trillm_llama::Llama,
         #[cfg(feature = "candle")]
         &trillm_candle::Candle,
+        #[cfg(feature = "onnx")]
+        &trillm_onnx::Onnx,
     ]
 }
 

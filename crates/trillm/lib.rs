@@ -31,9 +31,9 @@ pub use prompt::Prompt;
 pub use tokenizer::{VocabularyFile, decode};
 
 pub use trillm_core::{
-    CacheType, Coded, Engine, Error as CoreError, FinishReason, Limits, LoadOptions, Logprob, Model, ModelInfo,
-    Outcome, Output, Piece, Pooling, Progress, Quantize, Request, SamplingParams, SessionOptions, Text, Timings, Token,
-    Tokenizer, Usage,
+    CacheType, Coded, Engine, Error as CoreError, FinishReason, GraphOptions, Limits, LoadOptions, Logprob, Model,
+    ModelInfo, Optimization, Outcome, Output, Piece, Pooling, Progress, Quantize, Request, SamplingParams,
+    SessionOptions, Text, Timings, Token, Tokenizer, Usage,
 };
 pub use trillm_formats::inspect;
 pub use trillm_pool::default_threads;

@@ -1,0 +1,47 @@
+//! Graphs without a cache: every run computes a sequence from its beginning.
+
+use trillm_core::{Limits, Slot, Token};
+use trillm_formats::onnx::Feed;
+
+use super::Cache;
+use crate::feeds::{self, Layout, Row, Side};
+use crate::ffi::{Graph, Tensor};
+
+/// The tokens of each slot.
+pub(crate) struct Whole(Vec<Vec<Token>>);
+
+impl Whole {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self(vec![Vec::new(); limits.slots as usize])
+    }
+}
+
+impl Cache for Whole {
+    fn length(&self, slot: Slot) -> u32 {
+        self.0[slot.0 as usize].len() as u32
+    }
+
+    fn group(&self, rows: &mut [Row<'_>]) -> Vec<usize> {
+        // Rows of different lengths would have to be filled up, which costs as much as computing them.
+        vec![1; rows.len()]
+    }
+
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Tensor> {
+        let [row] = rows else { unreachable!("`group` puts no rows together") };
+        let tokens = &mut self.0[row.slot.0 as usize];
+        tokens.extend_from_slice(row.tokens);
+        let whole = [Row { start: 0, tokens, ..*row }];
+        let layout = Layout { sequence: whole[0].end(), total: whole[0].end(), side: Side::Behind };
+        let inputs = feeds::fill(feeds, &whole, layout)?;
+        let outputs = graph.run(&inputs.iter().collect::<Vec<_>>(), &[None])?;
+        outputs.into_iter().next().ok_or_else(|| ort::Error::new("a run without scores"))
+    }
+
+    fn truncate(&mut self, slot: Slot, keep: u32) {
+        self.0[slot.0 as usize].truncate(keep as usize);
+    }
+
+    fn share(&mut self, from: Slot, to: Slot, len: u32) {
+        self.0[to.0 as usize] = self.0[from.0 as usize][..len as usize].to_vec();
+    }
+}

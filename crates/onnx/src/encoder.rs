@@ -1,0 +1,139 @@
+//! An encoder's graph behind the session contract. Nothing is kept from step to step but who was there.
+
+use trillm_core::{Batch, Error, Limits, Pooling, Result, Rows, Session, SessionOptions, Slot};
+use trillm_formats::onnx::{Encoder, Role};
+
+use crate::feeds::{self, Layout, Row, Side};
+use crate::ffi::Graph;
+use crate::model::Program;
+use crate::rows::{Numbers, Outputs};
+use crate::stopped;
+use crate::weights::WeightMemory;
+
+/// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.
+const SHORT_TEXT: u32 = 8;
+
+/// Tokens in a run, those that fill up included: more would only take memory.
+const RUN: usize = 4096;
+
+/// One session.
+pub(crate) struct EncoderSession<'m> {
+    graph: Graph,
+    memory: &'m WeightMemory,
+    shape: &'m Encoder,
+    pooling: Pooling,
+    limits: Limits,
+    vocabulary: u32,
+    /// Positions that each slot was given, and nobody will come back to.
+    lengths: Vec<u32>,
+    outputs: Outputs,
+    /// The vectors of one text's tokens.
+    states: Vec<f32>,
+    pooled: Vec<f32>,
+}
+
+impl<'m> EncoderSession<'m> {
+    pub(crate) fn new(
+        program: &'m Program,
+        shape: &'m Encoder,
+        pooling: Pooling,
+        limits: Limits,
+        vocabulary: u32,
+        options: &SessionOptions,
+    ) -> Result<Self> {
+        let tokens_per_step = options.batch.max(limits.context);
+        let slots = options.parallel.max(tokens_per_step / SHORT_TEXT);
+        let limits = Limits { slots, cells: tokens_per_step, tokens_per_step, reuses_prefix: false, ..limits };
+        let inputs = shape.feeds.iter().map(|feed| feed.name.as_str());
+        let graph = program.graph(options, inputs, std::iter::once(shape.vectors.name.as_str()))?;
+        Ok(Self {
+            graph,
+            memory: &program.memory,
+            shape,
+            pooling,
+            limits,
+            vocabulary,
+            lengths: vec![0; slots as usize],
+            outputs: Outputs::new(shape.width, shape.vectors.element),
+            states: Vec::new(),
+            pooled: Vec::new(),
+        })
+    }
+
+    /// How many of `rows`, the longest first, run together: those that are filled up by less than a quarter.
+    fn together(&self, rows: &[Row<'_>]) -> usize {
+        let longest = rows[0].tokens.len();
+        let masked = self.shape.feeds.iter().any(|feed| feed.role == Role::Mask);
+        let fits = |row: &&Row<'_>| match row.tokens.len() {
+            length if masked => 4 * length >= 3 * longest,
+            length => length == longest,
+        };
+        let count = rows.iter().take_while(fits).count();
+        if self.shape.mixes_rows { 1 } else { count.min((RUN / longest).max(1)) }
+    }
+
+    /// Runs `rows`, the longest first, and keeps a vector of each.
+    fn run(&mut self, rows: &[Row<'_>], places: &[Option<usize>]) -> ort::Result<()> {
+        let sequence = rows[0].tokens.len();
+        let layout = Layout { sequence, total: sequence, side: Side::Behind };
+        let inputs = feeds::fill(&self.shape.feeds, rows, layout)?;
+        let made = self.graph.run(&inputs.iter().collect::<Vec<_>>(), &[None])?;
+        let vectors = made.first().ok_or_else(|| ort::Error::new("a run without vectors"))?;
+        let width = self.shape.width as usize;
+        let numbers = Numbers::of(vectors, self.shape.vectors.element)?;
+        for (index, row) in rows.iter().enumerate() {
+            let Some(place) = places[row.span] else { continue };
+            if self.shape.pooled {
+                numbers.copy(index * width, self.outputs.row_mut(place))?;
+                continue;
+            }
+            self.states.resize(row.tokens.len() * width, 0.0);
+            numbers.copy(index * sequence * width, &mut self.states)?;
+            self.pooled.clear();
+            self.pooling.pool(&self.states, width, &mut self.pooled);
+            self.outputs.row_mut(place).copy_from_slice(&self.pooled);
+        }
+        Ok(())
+    }
+}
+
+impl Session for EncoderSession<'_> {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
+        self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
+        batch.check_whole()?;
+        self.memory.check()?;
+        self.outputs.clear(batch.outputs());
+        let places = batch.places();
+        let mut rows: Vec<_> = Row::all(batch).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.tokens.len()));
+        let mut rest = &rows[..];
+        while !rest.is_empty() {
+            let (run, others) = rest.split_at(self.together(rest));
+            self.run(run, &places).map_err(|error| stopped(&error))?;
+            rest = others;
+        }
+        for row in &rows {
+            self.lengths[row.slot.0 as usize] = row.end() as u32;
+        }
+        Ok(&self.outputs)
+    }
+
+    fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
+        self.limits.check_slot(slot)?;
+        let length = &mut self.lengths[slot.0 as usize];
+        if keep > 0 && keep < *length {
+            let what = format!("keeping {keep} of {length} positions");
+            return Err(Error::Unsupported { what, by: "an encoder".into() });
+        }
+        *length = (*length).min(keep);
+        Ok(())
+    }
+
+    fn share(&mut self, _: Slot, _: Slot, _: u32) -> Result<()> {
+        Err(Error::Unsupported { what: "sharing a prefix".into(), by: "an encoder".into() })
+    }
+}

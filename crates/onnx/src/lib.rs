@@ -1,0 +1,59 @@
+//! ONNX models as exporters write them, run by ONNX Runtime.
+//!
+//! The runtime knows graphs and no language models: which input is a cache, what a mask must hold, which positions of
+//! several sequences may be computed together is found out by `trillm_formats::onnx` and done here. The runtime opens no
+//! file: it is given a graph without weights, and the weights as memory, mapped from files that were checked.
+//!
+//! Its library is loaded when the first model is, from where the options or `ORT_DYLIB_PATH` say. See
+//! `docs/decisions/008-onnx-engine.md`. All `unsafe` is in `ffi.rs`.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+mod cache;
+mod decoder;
+mod encoder;
+mod feeds;
+#[expect(unsafe_code, reason = "memory is handed to the runtime by pointer")]
+mod ffi;
+mod load;
+mod model;
+mod rows;
+mod runtime;
+mod settings;
+mod weights;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use trillm_core::{Engine, Error, LoadOptions, Model, ModelInfo, Result};
+
+/// The engine's name in options, errors and `info`.
+const NAME: &str = "onnx";
+
+/// The engine for ONNX.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Onnx;
+
+impl Engine for Onnx {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn accepts(&self, format: &str) -> bool {
+        format == "onnx"
+    }
+
+    fn load(&self, path: &Path, info: ModelInfo, options: &LoadOptions) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(load::load(path, info, options)?))
+    }
+}
+
+/// A file that cannot be loaded.
+fn failed(path: &Path, reason: &str) -> Error {
+    Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: Vec::new() }
+}
+
+/// A call of the runtime's that failed.
+fn stopped(error: &ort::Error) -> Error {
+    Error::Engine { engine: NAME, reason: error.message().into(), log: Vec::new() }
+}

@@ -1,0 +1,97 @@
+//! From files to a model: graph, weights, tokenizer, and what `info` says of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use trillm_core::{Coded, Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_formats::huggingface::Sidecars;
+use trillm_formats::onnx::{Interface, Onnx};
+use trillm_tokenizer::HuggingFaceTokenizer;
+
+use crate::model::{OnnxModel, Program};
+use crate::runtime::Runtime;
+use crate::weights::WeightMemory;
+use crate::{NAME, failed, settings};
+
+/// Loads the model at `path`: a `.onnx` file, or a folder with one.
+pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<OnnxModel> {
+    refuse(options)?;
+    let refused = |error: &dyn Coded| {
+        let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
+        failed(path, &format!("{error}{hint}"))
+    };
+    let told = |share| match &options.progress {
+        Some(progress) if !progress(share) => Err(Error::Cancelled),
+        _ => Ok(()),
+    };
+    told(0.0)?;
+    let onnx = Onnx::open(path).map_err(|error| refused(&error))?;
+    let tokenizer = match &options.tokenizer {
+        None => HuggingFaceTokenizer::open(&onnx.folder, &onnx.sidecars),
+        Some(path) => {
+            let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+            let sidecars = Sidecars::open(folder).map_err(|error| refused(&error))?;
+            info.chat_template = info.chat_template.or(sidecars.chat_template.clone());
+            HuggingFaceTokenizer::open(path, &sidecars)
+        }
+    };
+    let tokenizer = match &onnx.interface {
+        Interface::Decoder(decoder) => tokenizer.and_then(|tokenizer| tokenizer.with_rows(decoder.vocabulary)),
+        Interface::Encoder(_) => tokenizer,
+    };
+    let tokenizer = tokenizer.map_err(|error| refused(&error))?;
+    info.engine = NAME;
+    info.vocabulary = tokenizer.vocabulary();
+    if options.vocabulary_only {
+        info.weights = "not loaded";
+        return Ok(OnnxModel { info, tokenizer, program: None });
+    }
+
+    let runtime = Runtime::start(&options.graph)?;
+    settings::check_providers(&options.graph)?;
+    let Onnx { mut skeleton, interface, .. } = onnx;
+    let memory = WeightMemory::open(&mut skeleton, !options.mmap)?;
+    told(1.0)?;
+    info.device = match &options.graph.providers[..] {
+        [] => "cpu".into(),
+        providers => providers.join("+"),
+    };
+    info.weights = match (options.mmap, memory.copied()) {
+        (false, _) => "read",
+        (true, 0) => "mapped",
+        (true, _) => "mapped, partly copied",
+    };
+    if options.mmap && memory.copied() > 0 {
+        let (copied, total) = (memory.copied(), memory.total());
+        info.notes.push(format!("{copied} of {total} bytes of weights are copied: the file does not align them"));
+    }
+    if options.graph.prepack {
+        info.notes.push(
+            "ONNX Runtime rearranges matrices for speed, in private memory about as large as the weights; load with \
+             prepack=False to do without"
+                .into(),
+        );
+    }
+    if options.mlock && !memory.lock() {
+        info.notes.push("the weights could not be locked in memory".into());
+    }
+    let path = path.to_owned();
+    let program =
+        Program { path, runtime, graph: options.graph.clone(), skeleton, interface, memory: Arc::new(memory) };
+    Ok(OnnxModel { info, tokenizer, program: Some(program) })
+}
+
+/// What this engine cannot do is an error.
+fn refuse(options: &LoadOptions) -> Result<()> {
+    let unsupported = |what: &str| Err(Error::Unsupported { what: what.into(), by: NAME.into() });
+    if options.gpu_layers.is_some_and(|layers| layers > 0) {
+        return unsupported("putting layers on a GPU (name an execution provider instead)");
+    }
+    if options.quantize.is_some() {
+        return unsupported("quantizing while loading");
+    }
+    if !options.lora.is_empty() {
+        return unsupported("a LoRA adapter");
+    }
+    Ok(())
+}

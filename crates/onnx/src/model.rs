@@ -1,0 +1,128 @@
+//! A loaded model: graph and weights that sessions share, and its tokenizer.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use trillm_core::{
+    CacheType, Error, GraphOptions, Limits, Model, ModelInfo, Output, Result, Session, SessionOptions, Tokenizer,
+};
+use trillm_formats::onnx::{Cache, Interface, Skeleton};
+use trillm_tokenizer::HuggingFaceTokenizer;
+
+use crate::cache::{Grown, Shared, Whole};
+use crate::decoder::DecoderSession;
+use crate::encoder::EncoderSession;
+use crate::ffi::Graph;
+use crate::runtime::Runtime;
+use crate::weights::WeightMemory;
+use crate::{failed, settings};
+
+/// A model of this engine.
+pub(crate) struct OnnxModel {
+    pub(crate) info: ModelInfo,
+    pub(crate) tokenizer: HuggingFaceTokenizer,
+    /// `None` if only the vocabulary was loaded.
+    pub(crate) program: Option<Program>,
+}
+
+/// What a session is made from.
+pub(crate) struct Program {
+    /// For errors.
+    pub(crate) path: PathBuf,
+    pub(crate) runtime: Runtime,
+    pub(crate) graph: GraphOptions,
+    pub(crate) skeleton: Skeleton,
+    pub(crate) interface: Interface,
+    pub(crate) memory: Arc<WeightMemory>,
+}
+
+impl Program {
+    /// Hands the graph to the runtime, for a session with these options. Inputs and outputs are run in this order.
+    pub(crate) fn graph<'a>(
+        &self,
+        options: &SessionOptions,
+        inputs: impl Iterator<Item = &'a str>,
+        outputs: impl Iterator<Item = &'a str>,
+    ) -> Result<Graph> {
+        let names = |names: &mut dyn Iterator<Item = &'a str>| names.map(CString::new).collect::<Result<Vec<_>, _>>();
+        let (inputs, outputs) = (&mut { inputs }, &mut { outputs });
+        let (Ok(inputs), Ok(outputs)) = (names(inputs), names(outputs)) else {
+            return Err(failed(&self.path, "the name of an input or output contains a zero byte"));
+        };
+        let builder = settings::builder(&self.runtime, &self.graph, options)?;
+        Graph::new(builder, &self.skeleton, &self.memory, inputs, outputs)
+            .map_err(|error| failed(&self.path, error.message()))
+    }
+}
+
+impl OnnxModel {
+    /// What every decoder's session may hold; a row is the vocabulary's scores.
+    fn limits(&self, options: &SessionOptions, row: u32) -> Result<Limits> {
+        options.check()?;
+        if let CacheType::Q8_0 | CacheType::Q4_0 = options.cache_type {
+            let (what, by) =
+                ("a cache of 8-bit or 4-bit numbers".into(), "graphs that were exported without one".into());
+            return Err(Error::Unsupported { what, by });
+        }
+        let trained = self.info.context_trained;
+        if let Some(context) = options.context.filter(|&context| trained > 0 && context > trained) {
+            let expected = "at most the length this model was made for";
+            return Err(Error::InvalidParameter { name: "context", found: context.to_string(), expected });
+        }
+        let context = options.context_for(trained);
+        Ok(Limits {
+            slots: options.parallel,
+            context,
+            // Every slot has room for a whole sequence; what is not written to takes no memory.
+            cells: context.saturating_mul(options.parallel),
+            tokens_per_step: options.batch,
+            row,
+            reuses_prefix: true,
+        })
+    }
+}
+
+impl Model for OnnxModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn tokenizer(&self) -> &dyn Tokenizer {
+        &self.tokenizer
+    }
+
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
+        let Some(program) = &self.program else {
+            let (what, by) = ("running".into(), "a model of which only the vocabulary was loaded".into());
+            return Err(Error::Unsupported { what, by });
+        };
+        let architecture = &self.info.architecture;
+        match (&program.interface, options.output) {
+            (Interface::Encoder(shape), Output::Embedding(pooling)) => {
+                let vocabulary = self.info.vocabulary;
+                let limits = self.limits(options, shape.width)?;
+                Ok(Box::new(EncoderSession::new(program, shape, pooling, limits, vocabulary, options)?))
+            }
+            (Interface::Encoder(_), Output::Scores) => Err(Error::EmbedsOnly { architecture: architecture.clone() }),
+            (Interface::Decoder(_), Output::Embedding(_)) => {
+                let (what, by) = ("embedding".into(), format!("this {architecture} graph, which gives only scores"));
+                Err(Error::Unsupported { what, by })
+            }
+            (Interface::Decoder(shape), Output::Scores) => {
+                let limits = self.limits(options, shape.vocabulary)?;
+                Ok(match &shape.cache {
+                    Cache::None => Box::new(DecoderSession::new(program, shape, limits, options, Whole::new(&limits))?),
+                    Cache::Grown(tensors) => {
+                        let cache = Grown::new(tensors, shape, &limits, program.memory.total());
+                        Box::new(DecoderSession::new(program, shape, limits, options, cache)?)
+                    }
+                    Cache::Shared(tensors) => {
+                        let cache = Shared::new(tensors, &limits)?;
+                        Box::new(DecoderSession::new(program, shape, limits, options, cache)?)
+                    }
+                })
+            }
+        }
+    }
+}

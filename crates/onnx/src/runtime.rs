@@ -1,0 +1,86 @@
+//! The runtime's library, loaded once, and the one environment that a process may have.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use trillm_core::{Error, GraphOptions, Result};
+
+use crate::{NAME, ffi};
+
+/// The oldest library that works, as the features of `ort` say.
+const OLDEST: u32 = ort::MINOR_VERSION;
+
+/// Loaded for ever: `ort` allows one environment in the life of a process.
+static STARTED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// ONNX Runtime.
+#[derive(Clone)]
+pub(crate) struct Runtime {
+    pub(crate) environment: Environment,
+    library: PathBuf,
+}
+
+impl Runtime {
+    /// Loads the library, the first time; later it must be the same one.
+    pub(crate) fn start(options: &GraphOptions) -> Result<Self> {
+        let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = &*started {
+            return runtime.expect(options.library.as_deref());
+        }
+        let library = library(options)?;
+        let environment = load(&library)?;
+        tracing::debug!(library = %library.display(), build = ort::info(), "ONNX Runtime is loaded");
+        Ok(started.insert(Self { environment, library }).clone())
+    }
+
+    fn expect(&self, asked: Option<&Path>) -> Result<Self> {
+        match asked {
+            Some(asked) if absolute(asked)? != self.library => {
+                let loaded = self.library.display();
+                Err(failed(asked, &format!("this process runs with {loaded} already, and there can be only one")))
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+}
+
+/// The library to load, by its absolute path: `ort` looks beside the program for others.
+fn library(options: &GraphOptions) -> Result<PathBuf> {
+    let named = || std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let Some(path) = options.library.clone().or_else(named) else {
+        return Err(Error::Engine {
+            engine: NAME,
+            reason: format!(
+                "the library of ONNX Runtime 1.{OLDEST} or newer was not found: install the Python package \
+                 onnxruntime, set ORT_DYLIB_PATH to the library, or name it when loading"
+            ),
+            log: Vec::new(),
+        });
+    };
+    absolute(&path)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|error| failed(path, &error.to_string()))
+}
+
+fn load(library: &Path) -> Result<Environment> {
+    ffi::silence();
+    let builder = ort::init_from(library).map_err(|error| failed(library, &error.to_string()))?;
+    let logger = |level: LogLevel, _: &str, _: &str, place: &str, message: &str| match level {
+        LogLevel::Fatal | LogLevel::Error => tracing::error!(target: "onnxruntime", place, "{message}"),
+        LogLevel::Warning => tracing::warn!(target: "onnxruntime", place, "{message}"),
+        LogLevel::Info | LogLevel::Verbose => tracing::debug!(target: "onnxruntime", place, "{message}"),
+    };
+    let built = builder.with_name("trillm").with_telemetry(false).with_logger(Arc::new(logger)).build();
+    let environment = built.map_err(|error| failed(library, error.message()))?;
+    environment.set_log_level(LogLevel::Warning);
+    Ok(environment)
+}
+
+fn failed(library: &Path, reason: &str) -> Error {
+    let reason = format!("ONNX Runtime cannot be used from {}: {reason}", library.display());
+    Error::Engine { engine: NAME, reason, log: Vec::new() }
+}
