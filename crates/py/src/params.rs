@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use trillm::{CacheType, Message, OpenOptions, Quantize, RenderOptions, Request, Token};
+use trillm::{CacheType, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request, Token};
 
 use crate::errors::invalid;
 
@@ -17,6 +17,7 @@ const COUNT: &str = "a whole number, 0 or more";
 const NUMBER: &str = "a number";
 const FLAG: &str = "True or False";
 const SECONDS: &str = "seconds, more than 0";
+const PATH: &str = "a path";
 const ADAPTERS: &str = "a list of paths, or of pairs of path and scale";
 
 /// How text is generated.
@@ -58,6 +59,11 @@ fn get<'a, 'py, T: FromPyObject<'a, 'py>>(name: &str, value: &'a Bound<'py, PyAn
         let found = value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string());
         invalid(name, &found, expected)
     })
+}
+
+fn positive(name: &str, value: Value<'_, '_>) -> PyResult<u32> {
+    let n: u32 = get(name, value, POSITIVE)?;
+    if n == 0 { Err(invalid(name, "0", POSITIVE)) } else { Ok(n) }
 }
 
 impl Generate {
@@ -162,20 +168,16 @@ pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(Open
 
 fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
     let OpenOptions { engine, load, session, scheduler, system } = options;
-    let positive = || {
-        let n: u32 = get(name, value, POSITIVE)?;
-        if n == 0 { Err(invalid(name, "0", POSITIVE)) } else { Ok(n) }
-    };
     match name {
         "engine" => *engine = Some(get(name, value, "an engine's name")?),
         "system" => *system = Some(get(name, value, "a text")?),
-        "context" => session.context = Some(positive()?),
-        "parallel" => session.parallel = positive()?,
-        "threads" => session.threads = Some(positive()?),
-        "batch" => session.batch = positive()?,
-        "ubatch" => session.ubatch = positive()?,
-        "queue" => scheduler.queue = positive()? as usize,
-        "prompt_chunk" => scheduler.prompt_chunk = positive()?,
+        "context" => session.context = Some(positive(name, value)?),
+        "parallel" => session.parallel = positive(name, value)?,
+        "threads" => session.threads = Some(positive(name, value)?),
+        "batch" => session.batch = positive(name, value)?,
+        "ubatch" => session.ubatch = positive(name, value)?,
+        "queue" => scheduler.queue = positive(name, value)? as usize,
+        "prompt_chunk" => scheduler.prompt_chunk = positive(name, value)?,
         "gpu_layers" => load.gpu_layers = Some(get(name, value, COUNT)?),
         "mmap" => load.mmap = get(name, value, FLAG)?,
         "copy" => load.mmap = !get::<bool>(name, value, FLAG)?,
@@ -209,6 +211,35 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
                 load.lora.push(pair.or_else(|_| get(name, adapter, ADAPTERS).map(|path| (path, 1.0)))?);
             }
         }
+        "tokenizer" => load.tokenizer = Some(get(name, value, PATH)?),
+        _ => return set_graph_option(&mut load.graph, name, value),
+    }
+    Ok(true)
+}
+
+/// How a graph is run, for models that are one.
+fn set_graph_option(graph: &mut GraphOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
+    match name {
+        "runtime_library" => graph.library = Some(get(name, value, PATH)?),
+        "providers" => graph.providers = get(name, value, "a list of names")?,
+        "execution_mode" => {
+            graph.parallel = match get::<String>(name, value, "a text")?.as_str() {
+                "sequential" => false,
+                "parallel" => true,
+                other => return Err(invalid(name, other, "sequential or parallel")),
+            }
+        }
+        "graph_optimization_level" => {
+            graph.optimization = match get::<String>(name, value, "a text")?.as_str() {
+                "disabled" => Optimization::Disabled,
+                "basic" => Optimization::Basic,
+                "extended" => Optimization::Extended,
+                "all" => Optimization::All,
+                other => return Err(invalid(name, other, "disabled, basic, extended or all")),
+            }
+        }
+        "inter_threads" => graph.inter_threads = Some(positive(name, value)?),
+        "prepack" => graph.prepack = get(name, value, FLAG)?,
         _ => return Ok(false),
     }
     Ok(true)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 import shutil
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from trillm import _core
+from trillm import _core, _runtime
 from trillm.cli import machine
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size
 from trillm.errors import TrillmError
@@ -54,6 +55,8 @@ def _report() -> dict[str, Any]:
         },
         "warnings": _warnings_about_machine(native, flags),
     }
+    if "onnx" in native["engines"]:
+        report["onnx"] = _onnx(report["warnings"])
     report["store"] = _store(report["warnings"])
     return report
 
@@ -75,6 +78,21 @@ def _warnings_about_machine(native: dict[str, Any], flags: set[str] | None) -> l
     return warnings
 
 
+def _onnx(warnings: list[str]) -> dict[str, str | None]:
+    """ONNX Runtime's library, and the version of the package that it is in; what is wrong is added to `warnings`."""
+    from importlib import metadata
+
+    library = _runtime.library()
+    if library is not None and not Path(library).is_file():
+        warnings.append(f"ORT_DYLIB_PATH names {library}, which is no file: no ONNX model can run")
+    version = None
+    # Of a library from elsewhere only loading it would tell.
+    if library is not None and _runtime.named() is None:
+        names = metadata.packages_distributions().get(_runtime.PACKAGE, [])
+        version = ", ".join(sorted({metadata.version(name) for name in names})) or None
+    return {"library": library, "version": version}
+
+
 def _store(warnings: list[str]) -> dict[str, Any] | None:
     """The store, if it can be used; what is wrong with it is added to `warnings`."""
     try:
@@ -92,6 +110,14 @@ def _store(warnings: list[str]) -> dict[str, Any] | None:
     return {"path": str(store.root), "models": len(models), "size": sum(files.values()), "free": free}
 
 
+def _runtime_row(onnx: dict[str, str | None] | None) -> str:
+    if onnx is None:
+        return ""
+    if onnx["library"] is None:
+        return f"missing, so that no ONNX model can run: pip install {_runtime.PACKAGE}"
+    return f"{onnx['version'] or 'of unknown version'} ({onnx['library']})"
+
+
 def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     cpu, memory, store = report["cpu"], report["memory"], report["store"]
     llama = report.get("llama", {})
@@ -107,6 +133,7 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
             "llama devices",
             ", ".join(f"{device['name']} ({device['description']})" for device in llama.get("devices", ())),
         ),
+        ("onnxruntime", _runtime_row(report.get("onnx"))),
         ("threads", str(report["threads"])),
         (
             "memory",

@@ -1,0 +1,480 @@
+"""ONNX models, by ONNX Runtime: the answers are those of the reference, of llama.cpp and of the runtime itself."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trillm
+from numpy.typing import NDArray
+from trillm import _core
+from trillm.errors import Closed, InvalidRequest, LoadError, ModelFormatError, ModelNotFound, Unsupported
+
+from .helpers import ENDLESS, GREEDY, SAMPLED, idle, until
+
+TinyOnnx = Callable[..., Path]
+
+CACHED = ["grown", "shared", "joined", "merged"]
+"""The forms of the tiny model that keep earlier positions."""
+
+FORMS = [*CACHED, "no-cache"]
+
+PREPACKED = "prepack=False"
+"""What a note advises where weights are in memory twice."""
+
+TEXTS = ["the man", "and so", "he said\n\n  on a", "Größe 😀", "there was nothing in the end", "a<|im_end|>", ""]
+
+MESSAGES = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "the man"}]
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def form(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def onnx(tiny_onnx: TinyOnnx, form: str) -> Iterator[trillm.Model]:
+    """The tiny model in each form."""
+    with trillm.load(tiny_onnx(form), threads=1) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def grown(tiny_onnx: TinyOnnx) -> Iterator[trillm.Model]:
+    """The tiny model in the form that most exporters write."""
+    with trillm.load(tiny_onnx("grown"), threads=1) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def golden(stories: Path) -> list[int]:
+    """BOS and the 199 tokens that the reference says after it."""
+    return [int(number) for number in stories.with_name("golden.ids").read_text().split()]
+
+
+@contextmanager
+def endless(tiny_onnx: TinyOnnx, form: str = "grown", parallel: int = 8) -> Iterator[trillm.Model]:
+    """The tiny model with a context so long that a request without `max_tokens` does not end by itself."""
+    path = tiny_onnx(form, "--context", "65536")
+    with trillm.load(path, context=65536, parallel=parallel, threads=1) as model:
+        yield model
+
+
+# The same answers as others.
+
+
+@pytest.mark.parametrize("engine", ["onnx", "auto"])
+@pytest.mark.parametrize("name", ["onnx-plain-fp32", "onnx-plain-fp32/model.onnx"])
+def test_stories_are_told_as_by_the_reference(stories: Path, golden: list[int], name: str, engine: str) -> None:
+    with trillm.load(stories.parent / name, engine=engine, threads=1) as model:
+        assert (model.info.engine, model.info.format) == ("onnx", "onnx")
+        told = model.generate("", max_tokens=199, temperature=0, ignore_eos=True)
+    assert told.token_ids == golden[1:]
+    assert told.text == stories.with_name("golden.txt").read_text()
+    assert told.finish_reason == "length"
+    assert (told.usage.prompt_tokens, told.usage.completion_tokens) == (1, 199)
+
+
+@pytest.mark.parametrize("options", [{}, {"prepack": False}, {"copy": True}], ids=str)
+def test_eight_at_once_tell_the_same(stories: Path, golden: list[int], options: dict[str, Any]) -> None:
+    """From different beginnings, so that no two are at the same place, and from threads of their own."""
+    beginnings = [golden[: 1 + 9 * number] for number in range(8)]
+    with (
+        trillm.load(stories.parent / "onnx-plain-fp32", threads=2, parallel=8, **options) as model,
+        ThreadPoolExecutor(len(beginnings)) as threads,
+    ):
+        steps = model.stats()["steps"]
+        told = threads.map(
+            lambda beginning: model.generate(
+                beginning, max_tokens=len(golden) - len(beginning), temperature=0, ignore_eos=True
+            ),
+            beginnings,
+        )
+        assert [beginning + each.token_ids for beginning, each in zip(beginnings, told, strict=True)] == [golden] * 8
+        generated = sum(len(golden) - len(beginning) for beginning in beginnings)
+        # As one batch, and not one after the other.
+        assert model.stats()["steps"] - steps < generated / 2
+
+
+def test_heads_that_the_runtime_cannot_compute_are_refused(stories: Path) -> None:
+    """By name, before anything is loaded: `GroupQueryAttention` wants heads of a multiple of 16 numbers."""
+    for open_ in (trillm.load, _core.inspect):
+        with pytest.raises((LoadError, ModelFormatError, Unsupported), match="head size 8"):
+            open_(stories.parent / "onnx-gqa-fp32")
+
+
+def test_texts_become_the_same_tokens_as_in_llama_cpp(llm: trillm.Model, grown: trillm.Model) -> None:
+    for text in TEXTS:
+        for options in ({}, {"add_special": False}, {"parse_special": True}):
+            ids = grown.tokenize(text, **options)
+            assert ids == llm.tokenize(text, **options), (text, options)
+            assert grown.detokenize(ids) == llm.detokenize(ids)
+
+
+def test_greedy_answers_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
+    ours, theirs = (model.generate(TEXTS, max_tokens=40, **GREEDY) for model in (onnx, llm))
+    assert [each.token_ids for each in ours] == [each.token_ids for each in theirs]
+    assert [each.text for each in ours] == [each.text for each in theirs]
+
+
+def test_sampled_answers_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
+    ours, theirs = (model.generate("the man", max_tokens=40, seed=7, **SAMPLED) for model in (onnx, llm))
+    assert ours.token_ids == theirs.token_ids
+
+
+def test_logprobs_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
+    for text in TEXTS:
+        ours, theirs = (
+            model.generate(text, max_tokens=10, logprobs=20, temperature=0, ignore_eos=True) for model in (onnx, llm)
+        )
+        assert ours.logprobs is not None
+        assert theirs.logprobs is not None
+        for (chosen, top), (expected, expected_top) in zip(ours.logprobs, theirs.logprobs, strict=True):
+            assert chosen == pytest.approx(expected, abs=1e-3)
+            values = [[logprob for _, logprob in each] for each in (top, expected_top)]
+            assert values[0] == pytest.approx(values[1], abs=1e-3)
+
+
+def test_a_chat_is_as_with_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
+    assert onnx.render_chat(MESSAGES) == llm.render_chat(MESSAGES)
+    ours, theirs = (model.chat(MESSAGES, max_tokens=20, **GREEDY) for model in (onnx, llm))
+    assert ours.token_ids == theirs.token_ids
+
+
+# Beside others.
+
+
+def test_neighbours_do_not_change_a_request(onnx: trillm.Model) -> None:
+    alone = onnx.generate("the man", max_tokens=50, seed=7, **SAMPLED)
+    streams = [onnx.stream(text, max_tokens=40, seed=seed, **SAMPLED) for seed, text in enumerate(TEXTS[1:])]
+    among = onnx.generate("the man", max_tokens=50, seed=7, **SAMPLED)
+    assert among.token_ids == alone.token_ids
+    for stream in streams:
+        stream.close()
+
+
+@pytest.mark.parametrize("form", CACHED, indirect=True)
+def test_a_beginning_is_computed_once(onnx: trillm.Model) -> None:
+    prompt = onnx.tokenize("there was nothing in the end " * 8)
+    whole = onnx.generate(prompt, max_tokens=5, cache_salt=71, **GREEDY)
+    again = onnx.generate(prompt, max_tokens=5, cache_salt=71, **GREEDY)
+    assert whole.usage.cached_tokens == 0
+    assert again.usage.cached_tokens > len(prompt) / 2
+    assert again.token_ids == whole.token_ids
+
+
+def test_more_requests_than_slots(tiny_onnx: TinyOnnx, form: str) -> None:
+    """From threads of their own: a slot that is given to the next one holds nothing of the last."""
+    with trillm.load(tiny_onnx(form), threads=1, parallel=3) as model, ThreadPoolExecutor(9) as threads:
+
+        def ask(number: int) -> list[int]:
+            text = "the man " * (number % 5 + 1)
+            ids: list[int] = model.generate(text, max_tokens=20 + number, seed=number, **SAMPLED).token_ids
+            return ids
+
+        expected = [ask(number) for number in range(9)]
+        assert [len(ids) for ids in expected] == list(range(20, 29))
+        assert list(threads.map(ask, range(9))) == expected
+        assert idle(model)
+
+
+@pytest.mark.parametrize("form", ["grown", "shared"], indirect=True)
+def test_closing_ends_what_other_threads_wait_for(tiny_onnx: TinyOnnx, form: str) -> None:
+    """Among them requests that run, and some that still queue."""
+    with endless(tiny_onnx, form, parallel=2) as model, ThreadPoolExecutor(4) as threads:
+        running = [threads.submit(lambda: model.generate("the", **ENDLESS)) for _ in range(4)]
+        assert until(lambda: model.stats()["running"] == 2 and model.stats()["waiting"] == 2)
+        model.close()
+        assert [type(each.exception()) for each in running] == [Closed] * 4
+        with pytest.raises(Closed):
+            model.generate("the")
+
+
+def test_a_stream_that_is_closed_frees_its_slot(tiny_onnx: TinyOnnx) -> None:
+    with endless(tiny_onnx, parallel=1) as model:
+        expected = model.generate("the man", max_tokens=9, **GREEDY).token_ids
+        with model.stream("the", **ENDLESS) as stream:
+            next(stream)
+        assert model.generate("the man", max_tokens=9, **GREEDY).token_ids == expected
+
+
+@pytest.mark.parametrize("call", ["load", "generate", "stream", "embed", "tokenize"])
+def test_no_call_keeps_the_lock(tiny_onnx: TinyOnnx, call: str) -> None:
+    """With threads switched only when the lock is let go, what another counts proves that it was."""
+    path, text = tiny_onnx("grown"), "there was nothing " * 20
+    with trillm.load(path, threads=1) as model, trillm.load(tiny_onnx("encoder"), threads=1) as encoder:
+        calls: dict[str, Callable[[], object]] = {
+            "load": lambda: trillm.load(path, threads=1).close(),
+            "generate": lambda: model.generate("the", max_tokens=20, **GREEDY),
+            "stream": lambda: list(model.stream("the", max_tokens=20, **GREEDY)),
+            "embed": lambda: encoder.embed([text] * 8),
+            "tokenize": lambda: model.tokenize(text),
+        }
+        counted = 0
+        ended = False
+
+        def count() -> None:
+            nonlocal counted
+            while not ended:
+                counted += 1
+                time.sleep(0)
+
+        interval = sys.getswitchinterval()
+        thread = threading.Thread(target=count)
+        thread.start()
+        try:
+            sys.setswitchinterval(60)
+            before = counted
+            while counted == before:
+                calls[call]()
+        finally:
+            sys.setswitchinterval(interval)
+            ended = True
+            thread.join()
+    assert counted > before
+
+
+# What is said of a model, and how it is loaded.
+
+
+def test_info(onnx: trillm.Model, tiny_onnx: TinyOnnx, form: str) -> None:
+    info, file = onnx.info, tiny_onnx(form) / "model.onnx"
+    assert (info.format, info.engine, info.device, info.path) == ("onnx", "onnx", "cpu", str(file))
+    assert info.weights in ("mapped", "mapped, partly copied")
+    # What is not where the runtime can use it is said, and how much of it.
+    copied = [note for note in info.notes if "bytes of weights are copied" in note]
+    assert bool(copied) == (info.weights == "mapped, partly copied")
+    assert [note for note in info.notes if PREPACKED in note]
+    assert (info.vocabulary, info.context_trained) == (300, 512)
+    assert info.bytes >= file.stat().st_size
+    assert info.parameters > 0
+    assert info.chat_template is not None
+    unloaded = _core.inspect(file.parent)
+    assert (unloaded.engine, unloaded.weights, unloaded.parameters) == ("", "", info.parameters)
+
+
+def test_weights_that_lie_well_are_not_copied(tiny_onnx: TinyOnnx) -> None:
+    """Those beside the graph, as exporters align them."""
+    with trillm.load(tiny_onnx("shared"), threads=1, prepack=False) as model:
+        assert model.info.weights == "mapped"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"copy": True},
+        {"prepack": False},
+        {"providers": ["CPUExecutionProvider"]},
+        {"execution_mode": "sequential"},
+        {"execution_mode": "parallel"},
+        {"execution_mode": "parallel", "inter_threads": 3},
+        {"graph_optimization_level": "disabled"},
+        {"graph_optimization_level": "basic"},
+        {"graph_optimization_level": "extended"},
+        {"graph_optimization_level": "all"},
+        {"providers": None, "inter_threads": None, "tokenizer": None, "runtime_library": None},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", ["grown", "shared"], indirect=True)
+def test_options_do_not_change_the_answers(onnx: trillm.Model, options: dict[str, Any]) -> None:
+    expected = onnx.generate(TEXTS, max_tokens=20, **GREEDY)
+    with trillm.load(onnx.info.path, threads=2, **options) as model:
+        assert (model.info.weights == "read") == ("copy" in options)
+        assert bool([note for note in model.info.notes if PREPACKED in note]) == options.get("prepack", True)
+        told = model.generate(TEXTS, max_tokens=20, **GREEDY)
+    assert [each.token_ids for each in told] == [each.token_ids for each in expected]
+
+
+def test_a_provider_that_is_absent_is_an_error(tiny_onnx: TinyOnnx) -> None:
+    with pytest.raises(Unsupported, match="NoSuchExecutionProvider") as caught:
+        trillm.load(tiny_onnx("grown"), providers=["CPUExecutionProvider", "NoSuchExecutionProvider"])
+    # What there is instead.
+    assert "which has" in str(caught.value)
+    assert "CPUExecutionProvider" in str(caught.value).split("which has")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"providers": "CPUExecutionProvider"}, "a list of names"),
+        ({"providers": [1]}, "a list of names"),
+        ({"providers": True}, "a list of names"),
+        ({"execution_mode": "fast"}, "sequential or parallel"),
+        ({"execution_mode": 1}, "a text"),
+        ({"graph_optimization_level": "most"}, "disabled, basic, extended or all"),
+        ({"graph_optimization_level": 99}, "a text"),
+        ({"inter_threads": 0}, "1 or more"),
+        ({"inter_threads": -1}, "1 or more"),
+        ({"inter_threads": "two"}, "1 or more"),
+        ({"prepack": "yes"}, "True or False"),
+        ({"prepack": 1}, "True or False"),
+        ({"tokenizer": 7}, "a path"),
+        ({"runtime_library": 7}, "a path"),
+    ],
+    ids=str,
+)
+def test_options_outside_their_range(tiny_onnx: TinyOnnx, options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InvalidRequest, match=expected) as caught:
+        trillm.load(tiny_onnx("grown"), **options)
+    assert caught.value.code == "invalid_parameter"
+    assert str(caught.value).startswith(next(iter(options)))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"prepack": False}, "prepack"),
+        ({"providers": ["CPUExecutionProvider"]}, "providers"),
+        ({"execution_mode": "parallel"}, "execution mode"),
+        ({"graph_optimization_level": "basic"}, "optimization"),
+        ({"tokenizer": "elsewhere"}, "tokenizer"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("engine", ["llama", "candle"])
+def test_other_engines_refuse_what_is_for_graphs(
+    tiny_model: Path, tiny_folder: Path, engine: str, options: dict[str, Any], named: str
+) -> None:
+    path = tiny_model if engine == "llama" else tiny_folder
+    with pytest.raises(Unsupported, match=named) as caught:
+        trillm.Model(path, **options)
+    assert caught.value.code == "unsupported"
+    assert engine in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"quantize": "q8_0"}, "quantiz"), ({"gpu_layers": 1}, "GPU"), ({"lora": ["adapter.gguf"]}, "LoRA")],
+    ids=str,
+)
+def test_what_it_has_not_is_an_error(tiny_onnx: TinyOnnx, options: dict[str, Any], named: str) -> None:
+    with pytest.raises(Unsupported, match=named) as caught:
+        trillm.load(tiny_onnx("grown"), **options)
+    assert "onnx" in str(caught.value)
+
+
+def test_loading_says_how_far_it_is_and_can_be_cancelled(tiny_onnx: TinyOnnx) -> None:
+    shares: list[float] = []
+    trillm.load(tiny_onnx("grown"), threads=1, progress=shares.append).close()
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    with pytest.raises(LoadError) as caught:
+        trillm.load(tiny_onnx("grown"), progress=lambda _: False)
+    assert caught.value.code == "load_cancelled"
+
+
+def test_a_tokenizer_from_elsewhere(tiny_onnx: TinyOnnx, grown: trillm.Model, tmp_path: Path) -> None:
+    folder, elsewhere = Path(shutil.copytree(tiny_onnx("grown"), tmp_path / "model")), tmp_path / "tokenizer"
+    elsewhere.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).rename(elsewhere / name)
+    with pytest.raises((ModelNotFound, LoadError), match=r"tokenizer\.json"):
+        trillm.load(folder)
+    with pytest.raises((ModelNotFound, LoadError), match=r"tokenizer\.json"):
+        trillm.load(folder, tokenizer=tmp_path)
+    for open_, tokenizer in ((trillm.load, elsewhere), (trillm.load, str(elsewhere)), (trillm.Model, elsewhere)):
+        with open_(folder, threads=1, tokenizer=tokenizer) as model:
+            told = model.generate(TEXTS, max_tokens=9, **GREEDY)
+        expected = grown.generate(TEXTS, max_tokens=9, **GREEDY)
+        assert [each.token_ids for each in told] == [each.token_ids for each in expected]
+
+
+def test_a_tokenizer_that_is_nowhere(tiny_onnx: TinyOnnx) -> None:
+    for tokenizer in ("./nonexistent", "no-such-name"):
+        with pytest.raises(ModelNotFound, match=tokenizer.removeprefix("./")):
+            trillm.load(tiny_onnx("grown"), tokenizer=tokenizer)
+
+
+def test_the_tokenizer_alone(tiny_onnx: TinyOnnx, grown: trillm.Model) -> None:
+    tokenizer = trillm.Tokenizer(tiny_onnx("grown"))
+    for text in TEXTS:
+        assert tokenizer.encode(text) == grown.tokenize(text)
+
+
+# Vectors.
+
+SENTENCES = [
+    "A man is eating a piece of bread.",
+    "Someone eats food.",
+    "The stock market fell sharply today.",
+    "Shares lost value.",
+    "Größe 😀",
+    "word " * 200,
+]
+
+
+def test_vectors_are_those_of_llama_cpp(llm: trillm.Model, tiny_onnx: TinyOnnx) -> None:
+    with trillm.load(tiny_onnx("encoder"), threads=1) as encoder:
+        assert encoder.info.width == 64
+        for pooling in ("mean", "cls", "last"):
+            ours, theirs = (model.embed(TEXTS[:5], pooling=pooling) for model in (encoder, llm))
+            assert ours.shape == theirs.shape == (5, 64)
+            assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+            assert np.allclose(ours, theirs, atol=1e-3), pooling
+        assert np.allclose(encoder.embed(TEXTS[:5]), encoder.embed(TEXTS[:5], pooling="mean"))
+
+
+def test_what_makes_vectors_generates_nothing(tiny_onnx: TinyOnnx) -> None:
+    with trillm.load(tiny_onnx("encoder"), threads=1) as encoder:
+        for call in (encoder.generate, encoder.stream):
+            with pytest.raises(Unsupported, match="generat"):
+                call("the man", max_tokens=3)
+        assert encoder.embed("It still makes vectors.").shape == (1, 64)
+
+
+def test_what_generates_makes_no_vectors(onnx: trillm.Model) -> None:
+    with pytest.raises(Unsupported, match="embedding"):
+        onnx.embed("the man")
+    assert len(onnx.generate("the man", max_tokens=3, **GREEDY).token_ids) == 3
+
+
+def reference(path: Path, texts: list[list[int]]) -> NDArray[np.float32]:
+    """What the runtime's own Python package computes of these tokens, one text at a time: the mean, of length 1."""
+    import onnxruntime  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    vectors = []
+    for ids in texts:
+        tokens = np.array([ids], np.int64)
+        feeds = {
+            "input_ids": tokens,
+            "attention_mask": np.ones_like(tokens),
+            "token_type_ids": np.zeros_like(tokens),
+        }
+        states = session.run(["last_hidden_state"], feeds)[0][0]
+        mean = states.mean(axis=0)
+        vectors.append(mean / np.linalg.norm(mean))
+    return np.stack(vectors)
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("all_minilm")
+def test_a_model_in_8_bits_makes_the_vectors_that_the_runtime_makes(all_minilm_int8: Path) -> None:
+    with trillm.load(all_minilm_int8, threads=1, tokenizer="all-minilm") as model:
+        assert (model.info.engine, model.info.format, model.info.width) == ("onnx", "onnx", 384)
+        ids = [model.tokenize(text) for text in SENTENCES]
+        together = model.embed(SENTENCES)
+        alone = np.concatenate([model.embed(text) for text in SENTENCES])
+        raw = model.embed(SENTENCES, normalize=False)
+    expected = reference(all_minilm_int8, ids)
+    assert together.dtype == np.float32
+    assert together.shape == (len(SENTENCES), 384)
+    # Its activations are quantized with one scale for all rows of a run: neighbours must not be in it.
+    for vectors in (together, alone, raw / np.linalg.norm(raw, axis=1, keepdims=True)):
+        assert np.allclose(vectors, expected, atol=1e-5)
+    with trillm.load("all-minilm", threads=1) as model:
+        assert [model.tokenize(text) for text in SENTENCES] == ids
+        in_32_bits = model.embed(SENTENCES)
+    # Eight bits cost less than this.
+    assert (together * in_32_bits).sum(axis=1).min() > 0.99
