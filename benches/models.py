@@ -1,15 +1,35 @@
-"""Models to measure with: real small ones, and a larger one of random weights."""
+"""Models to measure with: real small ones, and a larger and a tiny one of random weights."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Literal
 
 from peers import ROOT
+from peers_python import peers_python
 
-__all__ = ["minilm", "random_model", "smollm2", "smollm2_bf16", "smollm2_bf16_gguf", "weights_file", "weights_read"]
+__all__ = [
+    "OnnxForm",
+    "minilm",
+    "random_model",
+    "smollm2",
+    "smollm2_bf16",
+    "smollm2_bf16_gguf",
+    "smollm2_onnx",
+    "tiny_onnx",
+    "weights_file",
+    "weights_read",
+]
+
+MADE = ROOT / "target" / "bench"
+
+OnnxForm = Literal["int4", "fp32", "plain"]
+"""`int4` and `fp32`: by onnxruntime-genai's builder, one buffer for the cache. `plain`: by torch, 32 bits, a cache that
+each step gives anew."""
 
 
 def smollm2() -> Path:
@@ -30,11 +50,38 @@ def smollm2_bf16_gguf() -> Path:
 
 
 def _converted(source: Path, name: str, to: str) -> Path:
-    path = ROOT / "target" / "bench" / name
+    path = MADE / name
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        MADE.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "trillm", "convert", str(source), str(path), "--to", to, "--dtype", "bf16"]
         subprocess.run(command, check=True, stdout=sys.stderr)
+    return path
+
+
+def smollm2_onnx(form: OnnxForm) -> Path:
+    """The weights of `smollm2_bf16` as an ONNX folder: 87 MB as int4, 540 MB as fp32, 652 MB as plain."""
+    return _exported(smollm2_bf16(), f"smollm2-onnx-{form}", form)
+
+
+def tiny_onnx() -> Path:
+    """Two layers of random 32-bit weights as the builder exports them: what a token costs that hardly computes."""
+    return _exported(_written("tiny-huggingface", "--kind", "tiny", "--format", "huggingface"), "tiny-onnx", "fp32")
+
+
+def _exported(source: Path, name: str, form: OnnxForm) -> Path:
+    """By tools that are not ours. What is not complete never has the name."""
+    path = MADE / name
+    if not path.exists():
+        print(f"exporting {name}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(dir=MADE) as folder:
+            out = Path(folder) / name
+            if form == "plain":
+                export = [str(Path(__file__).with_name("export_plain.py")), str(source), str(out)]
+            else:
+                builder = ["-m", "onnxruntime_genai.models.builder", "-e", "cpu", "-c", str(Path(folder) / "cache")]
+                export = [*builder, "-p", form, "-i", str(source), "-o", str(out)]
+            subprocess.run([str(peers_python()), *export], check=True, stdout=sys.stderr)
+            out.rename(path)
     return path
 
 
@@ -70,9 +117,14 @@ def weights_read(folder: Path) -> int:
 
 def random_model() -> Path:
     """A model of random weights that reads over 0.4 GB for a token."""
-    path = ROOT / "target" / "bench" / "random-q8_0.gguf"
+    return _written("random-q8_0.gguf", "--kind", "random")
+
+
+def _written(name: str, *arguments: str) -> Path:
+    """By the testkit, from a seed."""
+    path = MADE / name
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        MADE.mkdir(parents=True, exist_ok=True)
         command = ["cargo", "run", "-q", "-p", "trillm-testkit", "--example", "write_model", "--"]
-        subprocess.run([*command, "--kind", "random", "--out", str(path)], check=True, cwd=ROOT)
+        subprocess.run([*command, *arguments, "--out", str(path)], check=True, cwd=ROOT)
     return path

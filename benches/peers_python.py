@@ -14,7 +14,10 @@ from peers import PEERS
 
 __all__ = ["peers_python", "worker"]
 
-REQUIREMENTS = ["torch==2.15.0", "transformers==5.23.0", "sentence-transformers==6.2.0", "mistralrs==0.9.5"]
+REQUIREMENTS = [
+    *("torch==2.15.0", "transformers==5.23.0", "sentence-transformers==6.2.0", "mistralrs==0.9.5"),
+    *("onnxruntime==1.32.0", "onnxruntime-genai==0.18.0", "onnx==1.23.2", "onnx-ir==1.1.0"),
+]
 
 
 @cache
@@ -29,7 +32,8 @@ def peers_python() -> Path:
     wanted = "\n".join(REQUIREMENTS)
     if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
         print(f"installing {', '.join(REQUIREMENTS)}, about 6 GB", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
         installed.write_text(wanted, encoding="utf-8")
     return python
