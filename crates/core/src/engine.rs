@@ -47,7 +47,8 @@ pub trait Session {
     /// Forgets positions `keep..` of `slot`; zero frees it, and always works.
     fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()>;
 
-    /// Makes the first `len` positions of `from` those of the empty slot `to`, without computing or copying.
+    /// Makes the first `len` positions of `from` those of the empty slot `to`, without computing them, and where the
+    /// cache allows it without copying.
     fn share(&mut self, from: Slot, to: Slot, len: u32) -> Result<()>;
 }
 

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod conformance;
+pub mod damage;
 pub mod fake;
 pub mod models;
 mod random;

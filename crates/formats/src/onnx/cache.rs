@@ -41,9 +41,12 @@ pub(super) fn read<'m, 'a>(
         };
         let attention = attention(wiring, present, port);
         shared += u32::from(attention.is_some());
-        // One that is used elsewhere too must be as long as it says.
-        let is_alone = wiring.uses(port.name) == 1;
-        tensors.push((tensor(wiring, facts, attention, [port, present], part == Part::Both)?, is_alone));
+        if attention.is_some() && wiring.uses(port.name) != 1 {
+            // The buffer of this operator is longer than what it holds: whoever else looks at it is misled.
+            let expected = format!("one that {GQA} alone reads");
+            return Err(ports::refused(port, "a cache that other operators read, too".into(), &expected));
+        }
+        tensors.push(tensor(wiring, facts, attention, [port, present], part == Part::Both)?);
     }
     if let Some(left) = presents.values().flat_map(HashMap::values).next() {
         return Err(ports::refused(left, "an output for a cache that is no input".into(), "past and present"));
@@ -52,16 +55,15 @@ pub(super) fn read<'m, 'a>(
     if tensors.is_empty() {
         return Ok(Cache::None);
     }
-    let is_alone = tensors.iter().all(|(_, is_alone)| *is_alone);
     let count = tensors.len() as u32;
-    let tensors = tensors.into_iter().map(|(tensor, _)| tensor).collect();
+    // It counts positions from the first, so rows of a cache that grows could not be filled up before theirs.
+    let has_attention = model.graph.nodes.iter().any(|node| node.is(MICROSOFT, GQA));
     match shared {
-        0 => Ok(Cache::Grown(tensors)),
-        _ if shared == count && is_alone => Ok(Cache::Shared(tensors)),
-        _ if shared == count => Ok(Cache::Grown(tensors)),
+        0 if !has_attention => Ok(Cache::Grown(tensors)),
+        _ if shared == count => Ok(Cache::Shared(tensors)),
         _ => {
-            let found = format!("{shared} tensors of {GQA} and {} of other operators", count - shared);
-            Err(Error::Graph { what: "the cache".into(), found, expected: "tensors of one kind".into() })
+            let found = format!("{shared} of {count} tensors that are inputs and outputs of {GQA}");
+            Err(Error::Graph { what: "the cache".into(), found, expected: format!("all or none, and then no {GQA}") })
         }
     }
 }
@@ -179,7 +181,8 @@ fn head_width(wiring: &Wiring<'_, '_>, facts: &Facts, attention: Option<&Node<'_
         let &[_, columns] = &table.shape[..] else { return None };
         positive("rotary_embedding_dim").is_none().then_some(columns.saturating_mul(2))
     };
-    given.or_else(projected).or_else(cosines).or(from_config)
+    // The graph first: it is what is computed.
+    projected().or(given).or_else(cosines).or(from_config)
 }
 
 /// Rows of the tables with cosines: the longest sequence that they allow.

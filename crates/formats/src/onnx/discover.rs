@@ -2,9 +2,10 @@
 
 use super::cache;
 use super::facts::Facts;
-use super::graph::{Model, Node, Port};
+use super::graph::{Dimension, Model, Node, Port};
 use super::ports;
 use super::rules::MICROSOFT;
+use super::wire::shortened;
 use super::wiring::{Projection, Wiring};
 use super::{Decoder, Encoder, Feed, Interface, Output, Role};
 use crate::{Error, Result};
@@ -70,7 +71,7 @@ pub(super) fn discover<'m, 'a>(model: &'m Model<'a>, wiring: &Wiring<'m, 'a>, fa
 }
 
 /// The shape of the scores, or why they are not those of a language model.
-fn scores_shape<'p, 'a>(port: &'p Port<'a>, facts: &Facts) -> Result<&'p [super::graph::Dimension<'a>]> {
+fn scores_shape<'p, 'a>(port: &'p Port<'a>, facts: &Facts) -> Result<&'p [Dimension<'a>]> {
     /// Ends of names of classes whose scores are not for the next token.
     const OTHERS: [&str; 7] = [
         "ForMaskedLM",
@@ -137,7 +138,7 @@ fn encoder(
     };
     let only = || outputs.first().filter(|port| outputs.len() == 1 && rank(port) == Some(3));
     let Some(port) = by_name(&TOKENS, 3).or_else(|| by_name(&TEXTS, 2)).or_else(only) else {
-        let found: Vec<&str> = outputs.iter().take(8).map(|port| port.name).collect();
+        let found: Vec<String> = outputs.iter().take(8).map(|port| shortened(port.name)).collect();
         let (what, expected) = ("the graph".into(), "logits, last_hidden_state or sentence_embedding".into());
         return Err(Error::Graph { what, found: format!("the outputs {}", found.join(", ")), expected });
     };

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::tensor::{Data, Tensor};
+use super::wire::shortened;
 use super::{Weight, WeightFile, open};
 use crate::{Error, Result};
 
@@ -41,7 +42,7 @@ impl<'p> Places<'p> {
 
     /// Reads `external_data`; gives the file and the offset.
     fn external(&mut self, tensor: &Tensor<'_>, entries: &[(&str, &str)]) -> Result<(usize, u64)> {
-        let wrong = |found: String, expected: String| Error::Tensor { name: tensor.name.into(), found, expected };
+        let wrong = |found: String, expected: String| Error::Tensor { name: shortened(tensor.name), found, expected };
         let (mut location, mut offset, mut length) = (None, None, None);
         for &(key, value) in entries {
             let slot = match key {
@@ -54,7 +55,7 @@ impl<'p> Places<'p> {
                 }
                 _ => {
                     let expected = "location, offset, length or checksum".into();
-                    return Err(wrong(format!("the key {key:?} in external_data"), expected));
+                    return Err(wrong(format!("the key {:?} in external_data", shortened(key)), expected));
                 }
             };
             if slot.replace(value).is_some() {
@@ -66,7 +67,8 @@ impl<'p> Places<'p> {
             Some(text) => {
                 let digits = text.bytes().all(|byte| byte.is_ascii_digit());
                 let number = text.parse::<u64>().ok().filter(|_| digits);
-                let wrong = || wrong(format!("the {key} {text:?} in external_data"), "a whole number".into());
+                let wrong =
+                    || wrong(format!("the {key} {:?} in external_data", shortened(text)), "a whole number".into());
                 number.map(Some).ok_or_else(wrong)
             }
         };
@@ -84,7 +86,7 @@ impl<'p> Places<'p> {
         let index = self.open(location)?;
         let size = self.files[index].size;
         if offset.checked_add(length).is_none_or(|end| end > size) {
-            let found = format!("bytes {offset} to {offset} + {length} of {location}");
+            let found = format!("bytes {offset} to {offset} + {length} of {}", shortened(location));
             return Err(wrong(found, format!("bytes within it: it has {size}")));
         }
         Ok((index, offset))
@@ -104,8 +106,4 @@ impl<'p> Places<'p> {
         self.known.insert(location.into(), index);
         Ok(index)
     }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(80).collect()
 }

@@ -1,6 +1,7 @@
 //! The graph as a tree: nodes, tensors, inputs and outputs.
 
 use super::tensor::Tensor;
+use super::wire::shortened;
 
 /// What a model is made of.
 #[derive(Debug)]
@@ -104,11 +105,12 @@ impl<'a> Node<'a> {
 
     /// Its name for messages: few exporters leave it out.
     pub(super) fn label(&self) -> String {
-        format!("the node {:?} ({})", self.name, qualified(self.domain, self.op))
+        format!("the node {:?} ({})", shortened(self.name), qualified(self.domain, self.op))
     }
 }
 
 /// An operator with its domain.
 pub(super) fn qualified(domain: &str, op: &str) -> String {
-    if domain.is_empty() { op.into() } else { format!("{domain}::{op}") }
+    let (domain, op) = (shortened(domain), shortened(op));
+    if domain.is_empty() { op } else { format!("{domain}::{op}") }
 }

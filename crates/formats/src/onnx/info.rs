@@ -39,6 +39,8 @@ pub(super) fn read(
         Interface::Encoder(encoder) if encoder.pooled => (facts.vocabulary, None, None),
         Interface::Encoder(_) => (facts.vocabulary, None, pooling_of(folder)?),
     };
+    // Positions behind the end of a table cannot be computed, whatever the configuration says.
+    let context = [facts.context, small(cosine_rows(model, wiring))].into_iter().flatten().min();
     let producer = Some(model.producer).filter(|producer| !producer.is_empty());
     let architecture = facts.model_type.as_deref().or(producer).unwrap_or("unknown");
     Ok(ModelInfo {
@@ -47,7 +49,7 @@ pub(super) fn read(
         architecture: architecture.into(),
         parameters,
         quantization,
-        context_trained: facts.context.or(small(cosine_rows(model, wiring))).unwrap_or(0),
+        context_trained: context.unwrap_or(0),
         layers: facts.layers.or(layers).unwrap_or(0),
         vocabulary: vocabulary.unwrap_or(0),
         chat_template: sidecars.chat_template.clone(),

@@ -34,7 +34,7 @@ pub(crate) use find::{graph as find, is_named};
 
 use crate::checkpoint::folder_name;
 use crate::huggingface::Sidecars;
-use crate::{Error, Result, TOKENIZER, detect, disk};
+use crate::{Result, TOKENIZER, disk};
 
 /// An ONNX model that was read and found sound, its files open; weights were not read.
 #[derive(Debug)]
@@ -164,10 +164,6 @@ fn read(
     facts: &facts::Facts,
     sidecars: &Sidecars,
 ) -> Result<(Skeleton, Interface, ModelInfo)> {
-    let (head, _) = disk::beginning(&file.path, 8 << 10)?;
-    if let Some(found) = detect::recognize(&head) {
-        return Err(Error::UnknownFormat { expected: "an ONNX model", found });
-    }
     let skim = skim::Skim::read(&file.file, file.size)?;
     let model = parse::model(&skim)?;
     rules::check(&model)?;

@@ -111,12 +111,16 @@ impl Blobs {
     }
 }
 
-/// How many names a file has; one where the system does not say.
+/// How many names a file has.
+#[cfg(unix)]
 fn names(metadata: &Metadata) -> u64 {
-    #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::nlink(metadata);
-    #[cfg(not(unix))]
-    return { metadata.is_file() }.into();
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+/// Other systems do not say it.
+#[cfg(not(unix))]
+fn names(_: &Metadata) -> u64 {
+    1
 }
 
 /// The error for a link where none may be.

@@ -6,7 +6,7 @@
 use super::graph::{Attribute, Dimension, Function, Graph, Model, Node, Opset, Port, qualified};
 use super::skim::{Skim, field};
 use super::tensor::{Data, Tensor};
-use super::wire::{Field, Fields};
+use super::wire::{Field, Fields, shortened};
 use crate::{Error, Result};
 
 /// Nodes of all graphs together.
@@ -202,7 +202,7 @@ fn inline<'a>(it: &Field<'a>) -> Result<Tensor<'a>> {
     if matches!(tensor.data, Data::Inline) {
         return Ok(tensor);
     }
-    let found = format!("the tensor {:?}, whose numbers are in another file", tensor.name);
+    let found = format!("the tensor {:?}, whose numbers are in another file", shortened(tensor.name));
     Err(it.error(found, "tensors of the main graph alone in other files"))
 }
 

@@ -4,6 +4,7 @@
 
 use super::facts::Names;
 use super::graph::{Dimension, Port};
+use super::wire::shortened;
 use super::{DataType, Feed, Role};
 use crate::{Error, Result};
 
@@ -153,5 +154,5 @@ pub(super) fn shape<'p, 'a>(port: &'p Port<'a>, rank: usize) -> Result<&'p [Dime
 
 /// The error for an input or output that cannot be used.
 pub(super) fn refused(port: &Port<'_>, found: String, expected: &str) -> Error {
-    Error::Graph { what: format!("{:?}", port.name), found, expected: expected.into() }
+    Error::Graph { what: format!("{:?}", shortened(port.name)), found, expected: expected.into() }
 }

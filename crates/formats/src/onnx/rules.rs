@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::graph::{Function, Graph, Model, Node, Opset, qualified};
+use super::wire::shortened;
 use crate::{Error, Result};
 
 /// Domains of operators, besides those that the file defines itself: ONNX's own and ONNX Runtime's.
@@ -61,7 +62,7 @@ fn operators(node: &Node<'_>, opsets: &[Opset<'_>], known: &Known<'_, '_>) -> Re
     let refused = |found: String, expected: &str| Error::Graph { what: node.label(), found, expected: expected.into() };
     let is_local = known.contains_key(&(node.domain, node.op));
     if !is_local && !DOMAINS.contains(&node.domain) {
-        let found = format!("an operator of the domain {:?}", node.domain);
+        let found = format!("an operator of the domain {:?}", shortened(node.domain));
         return Err(refused(found, "operators of ONNX, of com.microsoft, or defined in the file"));
     }
     if !opsets.iter().any(|opset| opset.domain == node.domain) {

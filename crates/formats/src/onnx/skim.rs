@@ -4,10 +4,10 @@
 //! and the time of its graph.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use super::wire::{self, Field, malformed};
-use crate::{Error, Result};
+use crate::{Error, Result, detect};
 
 /// Bytes that are copied.
 const COPIED: u64 = 256 << 20;
@@ -62,6 +62,7 @@ impl Skim {
     /// Reads `file`, which is `size` bytes long.
     pub(super) fn read(file: &File, size: u64) -> Result<Self> {
         let mut reader = Reader { file: BufReader::with_capacity(64 << 10, file), at: 0, size, skim: Self::default() };
+        reader.refuse_others()?;
         let has_graph = reader.model()?;
         if !has_graph {
             return Err(malformed("the model", 0, "no graph".into(), "an ONNX model with a graph"));
@@ -94,6 +95,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// A file that is plainly of another format is called by its name.
+    fn refuse_others(&mut self) -> Result<()> {
+        let head = self.file.fill_buf().map_err(|error| failed(0, &error))?;
+        match detect::recognize(&head[..head.len().min(8 << 10)]) {
+            Some(found) => Err(Error::UnknownFormat { expected: "an ONNX model", found }),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the model; gives whether it has a graph.
     fn model(&mut self) -> Result<bool> {
         /// `model_version`, a number that says nothing here.
@@ -235,7 +245,7 @@ impl Reader<'_> {
             return Err(Error::Limit { what, offset: self.at, found, limit: COPIED });
         }
         let read = self.file.by_ref().take(length).read_to_end(&mut self.skim.bytes);
-        let read = read.map_err(|error| self.failed(&error))?;
+        let read = read.map_err(|error| failed(self.at, &error))?;
         if (read as u64) < length {
             let (what, size) = ("the model: it got shorter meanwhile".into(), self.at + read as u64);
             return Err(Error::Truncated { what, needed: to, size });
@@ -246,14 +256,14 @@ impl Reader<'_> {
 
     fn pass(&mut self, length: u64) -> Result<()> {
         // Lengths are within the file, whose size a file system keeps below 2^63.
-        self.file.seek_relative(length as i64).map_err(|error| self.failed(&error))?;
+        self.file.seek_relative(length as i64).map_err(|error| failed(self.at, &error))?;
         self.at += length;
         Ok(())
     }
+}
 
-    fn failed(&self, error: &std::io::Error) -> Error {
-        malformed("the model", self.at, error.to_string(), "a file that can be read")
-    }
+fn failed(at: u64, error: &std::io::Error) -> Error {
+    malformed("the model", at, error.to_string(), "a file that can be read")
 }
 
 fn wrong(what: &str, offset: u64, number: u32, wire: u8) -> Error {

@@ -1,7 +1,7 @@
 //! `TensorProto`: element type, shape, and where the numbers are.
 
 use super::DataType;
-use super::wire::Fields;
+use super::wire::{Fields, shortened};
 use crate::{Error, Result};
 
 /// Dimensions of a tensor.
@@ -79,7 +79,7 @@ impl<'a> Tensor<'a> {
             }
         }
         let name = name.unwrap_or_default();
-        let wrong = |found: String, expected: String| Error::Tensor { name: name.into(), found, expected };
+        let wrong = |found: String, expected: String| Error::Tensor { name: shortened(name), found, expected };
         let element = DataType::known(kind.unwrap_or_default())
             .map_err(|found| wrong(format!("the element type {found}"), DataType::names()))?;
         let lengths: Option<Vec<u64>> = shape.iter().map(|&length| u64::try_from(length).ok()).collect();

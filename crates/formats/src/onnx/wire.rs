@@ -48,6 +48,11 @@ pub(super) fn malformed(what: &str, offset: u64, found: String, expected: &'stat
     Error::Malformed { what: what.into(), offset, found, expected }
 }
 
+/// A name or a path for a message: those of a damaged file may be long.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
 /// A field of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field<'a> {

@@ -1,10 +1,11 @@
 //! Which node makes which value, and who uses it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::graph::{Graph, Node};
 use super::rules::MICROSOFT;
 use super::tensor::Tensor;
+use super::wire::shortened;
 use crate::{Error, Result};
 
 /// Nodes that are followed from a value to where it comes from.
@@ -37,7 +38,19 @@ pub(super) struct Projection<'a> {
 impl<'m, 'a> Wiring<'m, 'a> {
     pub(super) fn new(graph: &'m Graph<'a>) -> Result<Self> {
         let mut wiring = Self { graph, makers: HashMap::new(), tensors: HashMap::new(), uses: HashMap::new() };
-        let twice = |what, name: &str| Error::Duplicate { what, name: name.into(), offset: 0 };
+        let twice = |what, name: &str| Error::Duplicate { what, name: shortened(name), offset: 0 };
+        let (mut inputs, mut outputs) = (HashSet::new(), HashSet::new());
+        for (list, seen) in [(&graph.inputs, &mut inputs), (&graph.outputs, &mut outputs)] {
+            for port in list {
+                if !seen.insert(port.name) {
+                    return Err(twice("input or output", port.name));
+                }
+            }
+        }
+        if let Some(name) = outputs.intersection(&inputs).next() {
+            // A run would give back the memory that it was given.
+            return Err(twice("input and output", name));
+        }
         for tensor in &graph.tensors {
             if wiring.tensors.insert(tensor.name, tensor).is_some() {
                 return Err(twice("tensor", tensor.name));
@@ -45,7 +58,10 @@ impl<'m, 'a> Wiring<'m, 'a> {
         }
         for (index, node) in graph.nodes.iter().enumerate() {
             for &output in node.outputs.iter().filter(|output| !output.is_empty()) {
-                if wiring.makers.insert(output, index).is_some() || wiring.tensors.contains_key(output) {
+                if wiring.makers.insert(output, index).is_some()
+                    || wiring.tensors.contains_key(output)
+                    || inputs.contains(output)
+                {
                     return Err(twice("value", output));
                 }
             }

@@ -13,6 +13,7 @@ mod driver;
 mod embeddings;
 mod loading;
 mod memory;
+mod mixture;
 mod prefixes;
 mod text;
 
@@ -23,6 +24,7 @@ pub use batches::{
 pub use embeddings::embeddings_in_a_batch_equal_one_by_one;
 pub use loading::{cancels_loading, two_sessions_run_at_once};
 pub use memory::{a_full_cache_leaves_the_state_intact, every_cell_can_be_used_again, truncate_to_zero_always_works};
+pub use mixture::any_order_equals_each_alone;
 pub use prefixes::{
     a_shared_cell_counts_once, sharing_equals_computing_again, sharing_leaves_the_donor_intact,
     truncating_equals_starting_afresh,
@@ -49,6 +51,7 @@ macro_rules! conformance {
             a_batch_equals_one_by_one,
             a_prompt_beside_generation_disturbs_nobody,
             chunks_equal_the_whole,
+            any_order_equals_each_alone,
             limits_can_be_reached,
             rows_come_in_the_order_asked,
             what_is_beyond_the_limits_is_an_error,

@@ -19,7 +19,9 @@ pub(super) enum Cache {
     Begun,
     /// It takes keys and values, and gives them with the new ones after.
     Grown,
-    /// The same, keys and values in one tensor.
+    /// The same for one new token: of several, each sees all.
+    Resumed,
+    /// As [`Grown`](Self::Grown), keys and values in one tensor.
     Joined,
 }
 

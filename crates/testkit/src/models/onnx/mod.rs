@@ -47,7 +47,8 @@ pub enum OnnxForm {
     /// head]`, as exports of GPT-2 have it.
     Joined,
     /// As [`Grown`](Self::Grown), but with two branches, as optimum's merged decoders: the past counts only if
-    /// `use_cache_branch`, `[1]`, is true.
+    /// `use_cache_branch`, `[1]`, is true. That branch is right for one token at a time, as in exports of 2023, which
+    /// were traced with one.
     Merged,
     /// `input_ids` and `attention_mask` to `last_hidden_state`, `[batch, sequence, width]`. Causal like the others.
     Encoder,
@@ -119,7 +120,7 @@ fn add_branches(graph: &mut Graph, shape: &Shape) {
         add_plain(&mut branch, shape, form, cache);
         Attribute::Graph(branch)
     };
-    let branches = [("then_branch", branch(Cache::Grown)), ("else_branch", branch(Cache::Begun))];
+    let branches = [("then_branch", branch(Cache::Resumed)), ("else_branch", branch(Cache::Begun))];
     let names = output_names(shape, form);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     graph.node("If", &["use_cache_branch"], &names, &branches);

@@ -65,7 +65,7 @@ impl<'a> Plain<'a> {
                 graph.node("Identity", &[&new[part]], &[&name], &[]);
                 name
             }),
-            Cache::Grown => [0, 1].map(|part| {
+            Cache::Grown | Cache::Resumed => [0, 1].map(|part| {
                 let name = present(layer, part);
                 graph.node("Concat", &[&past(layer, part), &new[part]], &[&name], &along(2));
                 name
@@ -131,7 +131,7 @@ impl Operators for Plain<'_> {
 
 /// Places in the cache, counted from its beginning whether or not the mask leaves them out.
 struct Places {
-    /// Of the new positions, `[sequence]`.
+    /// Of the new positions, `[sequence]`; or one for all of them.
     queries: Value,
     /// Of all positions, `[total]`.
     keys: Value,
@@ -142,12 +142,17 @@ impl Places {
         let (zero, one) = (graph.integer(0), graph.integer(1));
         let kept = match cache {
             Cache::None | Cache::Begun => zero.clone(),
-            Cache::Grown => length(graph, &past(0, 0), 2),
+            Cache::Grown | Cache::Resumed => length(graph, &past(0, 0), 2),
             Cache::Joined => length(graph, "past_0", 3),
         };
         let new = length(graph, "input_ids", 1);
         let total = graph.apply("Add", &[&kept, &new], &[]);
-        let queries = graph.apply("Range", &[&kept, &total, &one], &[]);
+        let queries = if cache == Cache::Resumed {
+            let first = graph.integers(&[0]);
+            graph.apply("Unsqueeze", &[&total, &first], &[])
+        } else {
+            graph.apply("Range", &[&kept, &total, &one], &[])
+        };
         let keys = graph.apply("Range", &[&zero, &total, &one], &[]);
         Self { queries, keys }
     }
