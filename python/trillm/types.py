@@ -65,9 +65,12 @@ class LoadParams(TypedDict, total=False):
     graph_optimization_level: Literal["disabled", "basic", "extended", "all"]
     """How much ONNX Runtime may rewrite the graph. Default `"all"`."""
     prepack: bool
-    """Let ONNX Runtime rearrange weights for speed, which makes a second copy of them in memory. Default true."""
+    """Let ONNX Runtime rearrange weights for speed, which makes a second copy of them in memory. Default true.
+
+    With 4-bit weights the scores are a little different then: another kernel computes them.
+    """
     runtime_library: str | PathLike[str] | None
-    """ONNX Runtime's shared library, 1.23 or newer; a process has one, which its first ONNX model loads.
+    """ONNX Runtime's shared library, 1.26 or newer; a process has one, which its first ONNX model loads.
 
     Default: what `ORT_DYLIB_PATH` says, else the one in the installed package `onnxruntime`.
     """

@@ -4,7 +4,7 @@
 //! for the rows of a single token, as far as the cache can put them together, and one for every longer row.
 
 use trillm_core::{Batch, Limits, Result, Rows, Session, SessionOptions, Slot, Token};
-use trillm_formats::onnx::{self, Feed};
+use trillm_formats::onnx::{self, Feed, Role};
 
 use crate::cache::Cache;
 use crate::feeds::Row;
@@ -13,6 +13,9 @@ use crate::model::Program;
 use crate::rows::Outputs;
 use crate::weights::WeightMemory;
 use crate::{failed, stopped};
+
+/// How far the scores of the same tokens may be apart, as a share of the largest, and still be the same but for rounding.
+const SAME: f32 = 1e-2;
 
 /// One session.
 pub(crate) struct DecoderSession<'m, C> {
@@ -23,6 +26,8 @@ pub(crate) struct DecoderSession<'m, C> {
     cache: C,
     /// Rows must not run together: each would change the others.
     apart: bool,
+    /// What follows a first run must come token by token: in a longer row each token would see those after it.
+    resumes_slowly: bool,
     outputs: Outputs,
 }
 
@@ -45,18 +50,54 @@ impl<'m, C: Cache> DecoderSession<'m, C> {
         let graph = program.graph(options, inputs, outputs)?;
         let outputs = Outputs::new(limits.row, shape.scores.element);
         let (memory, feeds) = (&*program.memory, &shape.feeds[..]);
-        let mut this = Self { graph, memory, feeds, limits, cache, apart: shape.mixes_rows, outputs };
-        this.try_a_token().map_err(|error| failed(&program.path, error.message()))?;
+        let apart = shape.mixes_rows;
+        let mut this = Self { graph, memory, feeds, limits, cache, apart, resumes_slowly: false, outputs };
+        this.rehearse().map_err(|error| failed(&program.path, error.message()))?;
         Ok(this)
     }
 
-    /// Some of what the runtime cannot do it says only when a graph runs: better now than at the first request.
-    fn try_a_token(&mut self) -> ort::Result<()> {
+    /// Some of what the runtime cannot do it says only when a graph runs: better now than at the first request. So a
+    /// prompt is run, and what follows it beside another sequence.
+    fn rehearse(&mut self) -> ort::Result<()> {
+        let slots: Vec<_> = (0..self.limits.slots.min(2)).map(Slot).collect();
+        let prompt = [Token(0); 2];
         let mut batch = Batch::default();
-        batch.push(Slot(0), 0, &[Token(0)], true);
+        batch.push(slots[0], 0, &prompt[..self.limits.context.min(2) as usize], true);
         self.compute(&batch)?;
-        self.cache.truncate(Slot(0), 0);
+        if self.limits.context > 2 {
+            batch.clear();
+            for (&slot, start) in slots.iter().zip([2, 0]) {
+                batch.push(slot, start, &prompt[..1], true);
+            }
+            self.compute(&batch)?;
+        }
+        for slot in slots {
+            self.cache.truncate(slot, 0);
+        }
+        // Graphs with two branches were often traced with one token in the second.
+        let branches = self.feeds.iter().any(|feed| feed.role == Role::UseCache);
+        if branches && self.limits.context > 2 {
+            let (slow, fast) = (self.scores_in(&[1, 1, 1])?, self.scores_in(&[1, 2])?);
+            let apart = slow.iter().zip(&fast).map(|(slow, fast)| (slow - fast).abs()).fold(0.0, f32::max);
+            let largest = slow.iter().fold(0.0, |largest: f32, score| largest.max(score.abs()));
+            self.resumes_slowly = apart > SAME * largest;
+        }
         Ok(())
+    }
+
+    /// The scores after three different tokens that come in steps of these lengths.
+    fn scores_in(&mut self, steps: &[usize]) -> ort::Result<Vec<f32>> {
+        let last = self.limits.row - 1;
+        let tokens = [Token(last), Token(last / 2), Token(last / 3)];
+        let (mut batch, mut start) = (Batch::default(), 0);
+        for &count in steps {
+            batch.clear();
+            batch.push(Slot(0), start as u32, &tokens[start..start + count], true);
+            self.compute(&batch)?;
+            start += count;
+        }
+        self.cache.truncate(Slot(0), 0);
+        Ok(self.outputs.row(0).to_vec())
     }
 
     /// The rows of `batch` in the order they run, and how many of them run together.
@@ -95,9 +136,28 @@ impl<'m, C: Cache> DecoderSession<'m, C> {
         let mut rest = &mut rows[..];
         for count in runs {
             let (run, others) = rest.split_at_mut(count);
-            let scores = self.cache.run(&mut self.graph, self.feeds, run)?;
-            self.fetch(run, &scores, &places)?;
             rest = others;
+            if self.resumes_slowly && run[0].start > 0 && run[0].tokens.len() > 1 {
+                self.resume_slowly(&run[0], &places)?;
+                continue;
+            }
+            if let Some(scores) = self.cache.run(&mut self.graph, self.feeds, run)? {
+                self.fetch(run, &scores, &places)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes a row token by token.
+    fn resume_slowly(&mut self, row: &Row<'_>, places: &[Option<usize>]) -> ort::Result<()> {
+        for (index, token) in row.tokens.iter().enumerate() {
+            let (start, tokens) = (row.start + index, std::slice::from_ref(token));
+            let mut one = [Row { start, tokens, wanted: row.wanted && start + 1 == row.end(), ..*row }];
+            if let Some(scores) = self.cache.run(&mut self.graph, self.feeds, &mut one)?
+                && one[0].wanted
+            {
+                self.fetch(&one, &scores, places)?;
+            }
         }
         Ok(())
     }

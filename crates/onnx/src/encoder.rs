@@ -80,6 +80,11 @@ impl<'m> EncoderSession<'m> {
         let made = self.graph.run(&inputs.iter().collect::<Vec<_>>(), &[None])?;
         let vectors = made.first().ok_or_else(|| ort::Error::new("a run without vectors"))?;
         let width = self.shape.width as usize;
+        let expected = if self.shape.pooled { vec![rows.len(), width] } else { vec![rows.len(), sequence, width] };
+        let found = vectors.shape()?;
+        if !found.iter().copied().eq(expected.iter().map(|&length| length as i64)) {
+            return Err(ort::Error::new(format!("vectors of shape {found:?}, expected {expected:?}")));
+        }
         let numbers = Numbers::of(vectors, self.shape.vectors.element)?;
         for (index, row) in rows.iter().enumerate() {
             let Some(place) = places[row.span] else { continue };

@@ -11,6 +11,8 @@ pub(crate) struct Row<'a> {
     /// Positions before these tokens.
     pub(crate) start: usize,
     pub(crate) tokens: &'a [Token],
+    /// Whether its output is asked for.
+    pub(crate) wanted: bool,
     /// Index of the span in its batch.
     pub(crate) span: usize,
 }
@@ -22,6 +24,7 @@ impl<'a> Row<'a> {
             slot: span.slot,
             start: span.start as usize,
             tokens: &batch.tokens[span.tokens.clone()],
+            wanted: span.wants_output,
             span: index,
         })
     }

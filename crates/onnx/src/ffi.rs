@@ -139,8 +139,10 @@ pub(crate) struct Tensor {
 impl Tensor {
     /// A part of a slab that begins at byte `offset`.
     pub(crate) fn of_slab(slab: &Rc<Slab>, offset: usize, shape: &[i64], element: DataType) -> ort::Result<Self> {
-        let bytes = elements(shape) * width(element);
-        assert!(offset + bytes <= slab.bytes, "within the slab");
+        let bytes = elements(shape).saturating_mul(width(element));
+        if offset.checked_add(bytes).is_none_or(|end| end > slab.bytes) {
+            return Err(ort::Error::new("a tensor that reaches beyond its slab"));
+        }
         // SAFETY: the range was just checked, and the tensor keeps the slab. It may be written to: nobody borrows it.
         let value = unsafe { Value::over(slab.start.add(offset), bytes, shape, element) }?;
         Ok(Self { value, memory: Memory::Slab { _slab: slab.clone() } })
@@ -148,8 +150,10 @@ impl Tensor {
 
     /// A tensor of its own memory, which holds at least what `shape` asks for.
     pub(crate) fn of_words(mut words: Vec<u64>, shape: &[i64], element: DataType) -> ort::Result<Self> {
-        let bytes = elements(shape) * width(element);
-        assert!(bytes <= words.len() * 8, "enough words");
+        let bytes = elements(shape).saturating_mul(width(element));
+        if bytes > size_of_val(&words[..]) {
+            return Err(ort::Error::new("a tensor of more numbers than were given"));
+        }
         // SAFETY: the vector's memory does not move with it, is as long as was just checked, and is kept.
         let value = unsafe { Value::over(words.as_mut_ptr().cast(), bytes, shape, element) }?;
         Ok(Self { value, memory: Memory::Numbers { _words: words } })
@@ -174,7 +178,7 @@ impl Tensor {
 
     /// The bytes of a tensor that a run made. `None` for others: their memory may be written to.
     pub(crate) fn bytes(&self, element: DataType) -> ort::Result<Option<&[u8]>> {
-        let bytes = elements(&self.shape()?) * width(element);
+        let bytes = elements(&self.shape()?).saturating_mul(width(element));
         if matches!(self.memory, Memory::Slab { .. }) {
             return Ok(None);
         }
@@ -198,7 +202,8 @@ pub(crate) fn width(element: DataType) -> usize {
 }
 
 fn elements(shape: &[i64]) -> usize {
-    shape.iter().map(|&length| usize::try_from(length).unwrap_or(0)).product()
+    // More than there can be stays more than there is.
+    shape.iter().map(|&length| usize::try_from(length).unwrap_or(0)).fold(1, usize::saturating_mul)
 }
 
 /// A graph that can be run, with all that it reads.

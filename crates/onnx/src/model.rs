@@ -65,6 +65,10 @@ impl OnnxModel {
                 ("a cache of 8-bit or 4-bit numbers".into(), "graphs that were exported without one".into());
             return Err(Error::Unsupported { what, by });
         }
+        if options.flash_attention.is_some() {
+            let (what, by) = ("choosing a kind of attention".into(), "graphs, which say their own".into());
+            return Err(Error::Unsupported { what, by });
+        }
         let trained = self.info.context_trained;
         if let Some(context) = options.context.filter(|&context| trained > 0 && context > trained) {
             let expected = "at most the length this model was made for";

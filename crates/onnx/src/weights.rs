@@ -1,43 +1,49 @@
 //! Weights as the files have them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use trillm_core::Result;
-use trillm_formats::onnx::{DataType, Skeleton};
+use trillm_formats::onnx::Skeleton;
 use trillm_mapping::Mapping;
 
-use crate::{NAME, ffi};
+use crate::{NAME, failed, ffi};
 
 /// Every weight of a skeleton, where it lies in a file; in a copy where the file does not align it.
 pub(crate) struct WeightMemory {
     files: Vec<Mapping>,
     places: Vec<Place>,
+    copied: usize,
 }
 
 enum Place {
     File { file: usize, offset: usize, bytes: usize },
-    Copied { words: Vec<u64>, bytes: usize },
+    Copied { words: Arc<Vec<u64>>, bytes: usize },
 }
 
 impl WeightMemory {
     /// Maps the files, or reads them if `copy`.
     pub(crate) fn open(skeleton: &mut Skeleton, copy: bool) -> Result<Self> {
+        let paths: Vec<_> = skeleton.files.iter().map(|file| file.path.clone()).collect();
         let files = skeleton.files.drain(..);
         let files: Vec<_> =
             files.map(|file| Mapping::of(NAME, file.file, &file.path, file.size, copy)).collect::<Result<_>>()?;
-        let places = skeleton
-            .weights
-            .iter()
-            .map(|weight| {
-                let (offset, bytes) = (weight.offset as usize, weight.bytes as usize);
-                let data = &files[weight.file].bytes()[offset..offset + bytes];
-                if data.as_ptr().addr().is_multiple_of(alignment(weight.element)) {
-                    return Place::File { file: weight.file, offset, bytes };
-                }
-                let mut words = vec![0u64; bytes.div_ceil(8)];
-                bytemuck::cast_slice_mut(&mut words)[..bytes].copy_from_slice(data);
-                Place::Copied { words, bytes }
-            })
-            .collect();
-        Ok(Self { files, places })
+        let mut copies = Copies::default();
+        let mut places = Vec::with_capacity(skeleton.weights.len());
+        for weight in &skeleton.weights {
+            let (file, offset, bytes) = (weight.file, weight.offset as usize, weight.bytes as usize);
+            let data = &files[file].bytes()[offset..offset + bytes];
+            if data.as_ptr().addr().is_multiple_of(ffi::width(weight.element)) {
+                places.push(Place::File { file, offset, bytes });
+                continue;
+            }
+            let Some(words) = copies.take(file, offset, data, files[file].bytes().len()) else {
+                let reason = format!("{} is one of many weights that lie in each other", weight.name);
+                return Err(failed(&paths[file], &reason));
+            };
+            places.push(Place::Copied { words, bytes });
+        }
+        Ok(Self { files, places, copied: copies.bytes })
     }
 
     /// The bytes of weight `index` of the skeleton.
@@ -50,7 +56,7 @@ impl WeightMemory {
 
     /// Bytes that are copied because the file does not align them.
     pub(crate) fn copied(&self) -> usize {
-        self.places.iter().map(|place| if let Place::Copied { bytes, .. } = place { *bytes } else { 0 }).sum()
+        self.copied
     }
 
     /// Bytes of all weights.
@@ -65,10 +71,37 @@ impl WeightMemory {
 
     /// Keeps the files from being paged out; whether the system allows it.
     pub(crate) fn lock(&self) -> bool {
-        self.files.iter().all(Mapping::lock)
+        // Each of them, also after one that could not be.
+        self.files.iter().filter(|file| !file.lock()).count() == 0
     }
 }
 
-fn alignment(element: DataType) -> usize {
-    ffi::width(element)
+/// Copies of what a file does not align; several weights may be the same bytes.
+#[derive(Default)]
+struct Copies {
+    /// By file, offset and length.
+    made: HashMap<(usize, usize, usize), Arc<Vec<u64>>>,
+    bytes: usize,
+    /// Of each file.
+    of: HashMap<usize, usize>,
+}
+
+impl Copies {
+    /// A copy of `data`, which begins at `offset` of a file of `size` bytes. `None` if more was copied of the file than
+    /// there is of it: weights that lie in each other could ask for any amount of memory.
+    fn take(&mut self, file: usize, offset: usize, data: &[u8], size: usize) -> Option<Arc<Vec<u64>>> {
+        let key = (file, offset, data.len());
+        if let Some(words) = self.made.get(&key) {
+            return Some(words.clone());
+        }
+        let sum = self.of.entry(file).or_default();
+        *sum += data.len();
+        if *sum > size {
+            return None;
+        }
+        self.bytes += data.len();
+        let mut words = vec![0u64; data.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..data.len()].copy_from_slice(data);
+        Some(self.made.entry(key).or_insert(Arc::new(words)).clone())
+    }
 }

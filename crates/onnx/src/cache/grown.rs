@@ -95,7 +95,8 @@ impl Grown {
         Ok(Rc::new(Group { tensors: tensors.collect::<ort::Result<_>>()?, rows: slots.len(), length }))
     }
 
-    /// Makes `group` the cache of these rows, and lets nobody keep a whole group alive for one row that stayed behind.
+    /// Makes `group` the cache of these rows, and lets nobody keep a whole group alive for a small part that stayed
+    /// behind.
     fn hold(&mut self, rows: &[Row<'_>], group: &Rc<Group>) -> ort::Result<()> {
         let mut left = Vec::new();
         for (index, row) in rows.iter().enumerate() {
@@ -105,7 +106,8 @@ impl Grown {
         }
         for slot in (0..self.slots.len() as u32).map(Slot) {
             let Some(held) = &self.slots[slot.0 as usize] else { continue };
-            if held.group.rows > 1 && left.iter().any(|group| Rc::ptr_eq(group, &held.group)) {
+            let mostly_others = held.group.rows > 1 || 2 * held.length < held.group.length;
+            if mostly_others && left.iter().any(|group| Rc::ptr_eq(group, &held.group)) {
                 let length = held.length;
                 let group = self.gather(&[slot])?;
                 self.slots[slot.0 as usize] = Some(Held { group, row: 0, start: 0, length });
@@ -158,7 +160,7 @@ impl Cache for Grown {
         runs
     }
 
-    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Tensor> {
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Option<Tensor>> {
         let past = match self.whole_group(rows) {
             Some(group) => group,
             None => self.gather(&rows.iter().map(|row| row.slot).collect::<Vec<_>>())?,
@@ -168,12 +170,14 @@ impl Cache for Grown {
         let fed = feeds::fill(feeds, rows, layout)?;
         let inputs: Vec<_> = fed.iter().chain(&past.tensors).collect();
         let mut made = graph.run(&inputs, &vec![None; 1 + self.tensors.len()])?.into_iter();
-        let scores = made.next().ok_or_else(|| ort::Error::new("a run without scores"))?;
+        let scores = made.next();
         let group = Group { tensors: made.collect(), rows: rows.len(), length: layout.total };
-        let expected = shape(&self.tensors[0], group.rows, group.length);
-        let found = group.tensors[0].shape()?;
-        if found != expected {
-            return Err(ort::Error::new(format!("the cache came back with shape {found:?}, expected {expected:?}")));
+        for (tensor, made) in self.tensors.iter().zip(&group.tensors) {
+            let (found, expected) = (made.shape()?, shape(tensor, group.rows, group.length));
+            if found != expected {
+                let what = format!("{} came back with shape {found:?}, expected {expected:?}", tensor.present);
+                return Err(ort::Error::new(what));
+            }
         }
         drop(past);
         self.hold(rows, &Rc::new(group))?;

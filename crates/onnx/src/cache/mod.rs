@@ -25,11 +25,11 @@ pub(crate) trait Cache {
     fn group(&self, rows: &mut [Row<'_>]) -> Vec<usize>;
 
     /// Computes several rows of one token, or one row of any number. Gives the graph's first output, whose rows are
-    /// those of `rows` in the order that they come back in.
+    /// those of `rows` in the order that they come back in; `None` if nothing had to be computed.
     ///
     /// # Errors
     /// The runtime's. The slots of `rows` hold nothing of use then.
-    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Tensor>;
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Option<Tensor>>;
 
     /// Forgets positions `keep..` of `slot`.
     fn truncate(&mut self, slot: Slot, keep: u32);

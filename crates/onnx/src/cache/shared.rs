@@ -51,9 +51,10 @@ impl Shared {
     pub(crate) fn new(tensors: &[CacheTensor], limits: &Limits) -> Result<Self> {
         let (slots, context) = (limits.slots as usize, limits.context as usize);
         let buffer = |tensor: &CacheTensor| {
-            let cells = slots * context * tensor.heads as usize * tensor.width as usize;
-            let slab = Slab::new(cells * ffi::width(tensor.element)).map_err(|error| {
-                let reason = format!("no memory for a cache of {slots} slots of {context} tokens: {error}");
+            let parts = [slots, context, tensor.heads as usize, tensor.width as usize, ffi::width(tensor.element)];
+            let bytes = parts.into_iter().try_fold(1usize, usize::checked_mul);
+            let slab = bytes.and_then(|bytes| Slab::new(bytes).ok()).ok_or_else(|| {
+                let reason = format!("no memory for a cache of {slots} slots of {context} tokens");
                 Error::Engine { engine: NAME, reason, log: Vec::new() }
             })?;
             Ok(Buffer { slab, tensor: tensor.clone() })
@@ -112,7 +113,7 @@ impl Cache for Shared {
         if rows.is_empty() { Vec::new() } else { vec![rows.len()] }
     }
 
-    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Tensor> {
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Option<Tensor>> {
         let first = self.seat(rows);
         let total = rows.iter().map(Row::end).max().unwrap_or(0);
         let layout = Layout { sequence: rows[0].tokens.len(), total, side: Side::Behind };
@@ -124,7 +125,7 @@ impl Cache for Shared {
         for row in rows {
             self.lengths[row.slot.0 as usize] = row.end() as u32;
         }
-        made.into_iter().next().ok_or_else(|| ort::Error::new("a run without scores"))
+        Ok(made.into_iter().next())
     }
 
     fn truncate(&mut self, slot: Slot, keep: u32) {

@@ -26,15 +26,18 @@ impl Cache for Whole {
         vec![1; rows.len()]
     }
 
-    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Tensor> {
-        let [row] = rows else { unreachable!("`group` puts no rows together") };
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Option<Tensor>> {
+        let [row] = rows else { return Err(ort::Error::new("rows together that `group` kept apart")) };
         let tokens = &mut self.0[row.slot.0 as usize];
         tokens.extend_from_slice(row.tokens);
+        if !row.wanted {
+            return Ok(None);
+        }
         let whole = [Row { start: 0, tokens, ..*row }];
         let layout = Layout { sequence: whole[0].end(), total: whole[0].end(), side: Side::Behind };
         let inputs = feeds::fill(feeds, &whole, layout)?;
         let outputs = graph.run(&inputs.iter().collect::<Vec<_>>(), &[None])?;
-        outputs.into_iter().next().ok_or_else(|| ort::Error::new("a run without scores"))
+        Ok(outputs.into_iter().next())
     }
 
     fn truncate(&mut self, slot: Slot, keep: u32) {
