@@ -65,7 +65,7 @@ class LoadParams(TypedDict, total=False):
     graph_optimization_level: Literal["disabled", "basic", "extended", "all"]
     """How much ONNX Runtime may rewrite the graph. Default `"all"`."""
     prepack: bool
-    """Let ONNX Runtime rearrange weights for speed, which makes a second copy of them in memory. Default true.
+    """Let ONNX Runtime rearrange weights for speed, which takes some more memory. Default true.
 
     With 4-bit weights the scores are a little different then: another kernel computes them.
     """

@@ -58,7 +58,7 @@ pub struct GraphOptions {
     pub parallel: bool,
     /// Threads that run nodes, if `parallel`; those within a node are [`SessionOptions::threads`]. `None`: two.
     pub inter_threads: Option<u32>,
-    /// Rearrange weights for speed, which makes a second copy of them in memory. Default true.
+    /// Rearrange weights for speed, which takes some more memory. Default true.
     pub prepack: bool,
 }
 

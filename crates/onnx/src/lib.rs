@@ -2,7 +2,8 @@
 //!
 //! The runtime knows graphs and no language models: which input is a cache, what a mask must hold, which positions of
 //! several sequences may be computed together is found out by `trillm_formats::onnx` and done here. The runtime opens no
-//! file: it is given a graph without weights, and the weights as memory, mapped from files that were checked.
+//! file: it is given a graph without weights, and the weights as memory, mapped from files that were checked. It copies
+//! them into memory of its own.
 //!
 //! Its library is loaded when the first model is, from where the options or `ORT_DYLIB_PATH` say. See
 //! `docs/decisions/008-onnx-engine.md`. All `unsafe` is in `ffi.rs`.

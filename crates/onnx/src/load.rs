@@ -56,21 +56,12 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
         [] => "cpu".into(),
         providers => providers.join("+"),
     };
-    info.weights = match (options.mmap, memory.copied()) {
-        (false, _) => "read",
-        (true, 0) => "mapped",
-        (true, _) => "mapped, partly copied",
-    };
+    // Measured: what the runtime is given as memory it copies, whether or not it rearranges matrices.
+    info.weights = if options.mmap { "mapped, and copied by the runtime" } else { "read, and copied by the runtime" };
     if options.mmap && memory.copied() > 0 {
         let (copied, total) = (memory.copied(), memory.total());
-        info.notes.push(format!("{copied} of {total} bytes of weights are copied: the file does not align them"));
-    }
-    if options.graph.prepack {
-        info.notes.push(
-            "ONNX Runtime rearranges matrices for speed, in private memory about as large as the weights; load with \
-             prepack=False to do without"
-                .into(),
-        );
+        info.notes
+            .push(format!("{copied} of {total} bytes of weights are copied once more: the file does not align them"));
     }
     if options.mlock && !memory.lock() {
         info.notes.push("the weights could not be locked in memory".into());
