@@ -109,7 +109,7 @@ fn operators_of_strangers() {
     let inner = M::default().message(1, &node("evil", "Run", &[], &["x"]));
     no(&beside(branch(op("If", &["c"], &["y"]), &inner)), "unsupported", "\"evil\"");
     let deep = M::default().message(1, &branch(op("If", &["c"], &["y"]), &inner));
-    no(&beside(branch(op("Loop", &["c"], &["y"]), &deep)), "unsupported", "\"evil\"");
+    no(&beside(branch(op("If", &["c"], &["y"]), &deep)), "unsupported", "\"evil\"");
 }
 
 #[test]
@@ -376,4 +376,15 @@ fn an_input_that_is_an_output() {
         model.outputs.push(port(name, F32, &shape));
     });
     no(&model, "malformed", "input and output");
+}
+
+#[test]
+fn operators_that_end_the_process() {
+    for name in ["Loop", "Scan", "DFT", "Unique"] {
+        no(&beside(op(name, &["hidden"], &["out"])), "unsupported", "no language model needs");
+    }
+    no(&beside(node("com.microsoft", "AttnLSTM", &["hidden"], &["out"])), "unsupported", "no language model needs");
+    no(&beside(op("Sum", &["hidden", ""], &["out"])), "unsupported", "an input that is left out");
+    let gather = with(op("GatherND", &["hidden", "input_ids"], &["out"]), &[("batch_dims", u64::MAX as i64)]);
+    no(&beside(gather), "unsupported", "a negative batch_dims");
 }

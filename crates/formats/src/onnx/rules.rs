@@ -27,6 +27,25 @@ const REFUSED: [(&str, &str); 7] = [
     ("Sampling", "has the loop over tokens in it"),
 ];
 
+/// Operators that no language model needs and that end the process, or never end, on inputs made for it (tried with ONNX
+/// Runtime 1.32).
+const DANGEROUS: [(&str, &str); 11] = [
+    ("", "Loop"),
+    ("", "Scan"),
+    ("", "SequenceMap"),
+    ("", "DFT"),
+    ("", "STFT"),
+    ("", "Unique"),
+    (MICROSOFT, "AttnLSTM"),
+    (MICROSOFT, "QLinearConcat"),
+    (MICROSOFT, "QLinearLeakyRelu"),
+    (MICROSOFT, "QLinearSigmoid"),
+    (MICROSOFT, "QLinearWhere"),
+];
+
+/// Operators of any number of inputs, which read every one without asking whether it is there.
+const VARIADIC: [&str; 5] = ["Sum", "Mean", "Max", "Min", "Concat"];
+
 /// Functions by domain and name, with the number of nodes that one call stands for.
 type Known<'m, 'a> = HashMap<(&'a str, &'a str), (&'m Function<'a>, Option<u64>)>;
 
@@ -70,6 +89,15 @@ fn operators(node: &Node<'_>, opsets: &[Opset<'_>], known: &Known<'_, '_>) -> Re
     }
     if let Some((_, why)) = REFUSED.iter().find(|(op, _)| node.is(MICROSOFT, op)) {
         return Err(refused(format!("an operator that {why}"), "operators that compute"));
+    }
+    if DANGEROUS.iter().any(|(domain, op)| node.is(domain, op)) {
+        return Err(refused("an operator that no language model needs".into(), "operators that are safe to run"));
+    }
+    if node.domain.is_empty() && VARIADIC.contains(&node.op) && node.inputs.contains(&"") {
+        return Err(refused("an input that is left out".into(), "all inputs"));
+    }
+    if node.is("", "GatherND") && node.int("batch_dims").is_some_and(|dims| dims < 0) {
+        return Err(refused("a negative batch_dims".into(), "0 or more"));
     }
     node.graphs().flat_map(|graph| &graph.nodes).try_for_each(|node| operators(node, opsets, known))
 }
