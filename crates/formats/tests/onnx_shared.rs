@@ -4,19 +4,9 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{refused, shared};
+use common::{refused, shared_folder as folder};
 use trillm_formats::inspect;
 use trillm_formats::onnx::{Cache, DataType, Interface, Onnx, Role};
-
-/// A folder of the shared data, or nothing and a word about it.
-#[expect(clippy::print_stderr, reason = "a test that did not run should say so")]
-fn folder(name: &str) -> Option<PathBuf> {
-    let folder = shared().map(|data| data.join(name)).filter(|folder| folder.is_dir());
-    if folder.is_none() {
-        eprintln!("skipped: no shared data");
-    }
-    folder
-}
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());

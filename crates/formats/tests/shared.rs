@@ -7,19 +7,9 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::{Folder, shared};
+use common::{Folder, shared_folder as folder};
 use trillm_core::Coded;
 use trillm_formats::{inspect, inspect_vocabulary};
-
-/// The folder, or nothing and a word about it.
-#[expect(clippy::print_stderr, reason = "a test that did not run should say so")]
-fn folder(name: &str) -> Option<PathBuf> {
-    let folder = shared().map(|data| data.join(name)).filter(|folder| folder.is_dir());
-    if folder.is_none() {
-        eprintln!("skipped: no shared data");
-    }
-    folder
-}
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = vec![];

@@ -131,7 +131,7 @@ impl<'m, C: Cache> DecoderSession<'m, C> {
 
     fn compute(&mut self, batch: &Batch) -> ort::Result<()> {
         let places = batch.places();
-        self.outputs.clear(batch.outputs());
+        self.outputs.make_room(batch.outputs());
         let (mut rows, runs) = self.runs(batch);
         let mut rest = &mut rows[..];
         for count in runs {

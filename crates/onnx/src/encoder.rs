@@ -111,7 +111,7 @@ impl Session for EncoderSession<'_> {
         self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
         batch.check_whole()?;
         self.memory.check()?;
-        self.outputs.clear(batch.outputs());
+        self.outputs.make_room(batch.outputs());
         let places = batch.places();
         let mut rows: Vec<_> = Row::all(batch).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.tokens.len()));

@@ -19,9 +19,8 @@ impl Outputs {
         Self { width: width as usize, element, numbers: Vec::new() }
     }
 
-    /// Makes room for `count` rows.
-    pub(crate) fn clear(&mut self, count: usize) {
-        self.numbers.clear();
+    /// Makes room for `count` rows, each of which will be written.
+    pub(crate) fn make_room(&mut self, count: usize) {
         self.numbers.resize(count * self.width, 0.0);
     }
 

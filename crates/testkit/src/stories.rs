@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use trillm_core::{Batch, CacheType, Model, Result, Session, SessionOptions, Slot, Token};
 
+pub use crate::conformance::best;
 use crate::shared_data;
 
 /// The folder with the model in all its forms, and the 200 tokens that it says after the first when it always takes the
@@ -31,12 +32,6 @@ pub fn run(session: &mut dyn Session, slot: u32, start: usize, tokens: &[Token])
     let mut batch = Batch::default();
     batch.push(Slot(slot), start as u32, tokens, true);
     session.step(&batch).map(|rows| rows.row(0).to_vec())
-}
-
-/// The token with the highest score.
-pub fn best(row: &[f32]) -> Token {
-    let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).expect("a row is not empty");
-    Token(best.0 as u32)
 }
 
 /// One sequence, token by token, says the golden ids.

@@ -24,7 +24,7 @@ pub(super) fn read(
     sidecars: &Sidecars,
     interface: &Interface,
 ) -> Result<ModelInfo> {
-    let (parameters, quantization) = weights(model);
+    let (parameters, quantization) = weights(model, wiring);
     let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
     let (vocabulary, layers, pooling) = match interface {
         Interface::Decoder(decoder) => {
@@ -60,7 +60,7 @@ pub(super) fn read(
 }
 
 /// How many numbers the weights have, and how most of them are stored.
-fn weights(model: &Model<'_>) -> (u64, String) {
+fn weights(model: &Model<'_>, wiring: &Wiring<'_, '_>) -> (u64, String) {
     // Operators of ONNX Runtime unpack matrices themselves: their inputs say less than their attributes.
     let mut packed: HashMap<&str, (u64, String)> = HashMap::new();
     // Scales and zero points belong to packed matrices; tables of cosines are computed, not trained.
@@ -73,7 +73,7 @@ fn weights(model: &Model<'_>) -> (u64, String) {
             packed.extend(node.input(1).map(|name| (name, (size, format!("INT{bits}")))));
             others.extend([2, 3].into_iter().filter_map(|index| node.input(index)));
         } else if node.is(MICROSOFT, "GatherBlockQuantized") {
-            let data = node.input(0).and_then(|name| model.graph.tensors.iter().find(|tensor| tensor.name == name));
+            let data = node.input(0).and_then(|name| wiring.tensor(name));
             let size = data
                 .map(|data| if data.element == DataType::U8 { data.bytes.saturating_mul(8) / bits.max(1) } else { 0 });
             if let (Some(name), Some(size @ 1..)) = (node.input(0), size) {

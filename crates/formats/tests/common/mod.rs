@@ -258,11 +258,11 @@ pub fn refused<T: std::fmt::Debug>(check: impl FnOnce() -> Result<T, Error>, cod
     assert!(message.len() < 500, "{message}");
 }
 
-/// The folder with data that is shared between projects, if this machine has one.
-pub fn shared() -> Option<PathBuf> {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let folder = std::env::var_os("TRILLM_SHARED").map_or_else(beside, PathBuf::from).join("data");
-    folder.is_dir().then_some(folder)
+pub use trillm_testkit::shared_data as shared;
+
+/// A folder of the shared data; `None`, and a line that says so, if it is not there.
+pub fn shared_folder(name: &str) -> Option<PathBuf> {
+    shared().map(|data| data.join(name)).filter(|folder| folder.is_dir())
 }
 
 /// A folder for one test, removed at the end.

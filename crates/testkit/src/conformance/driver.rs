@@ -145,7 +145,7 @@ impl<'m> Driver<'m> {
 }
 
 /// The token with the highest score.
-pub(super) fn best(row: &[f32]) -> Token {
+pub fn best(row: &[f32]) -> Token {
     let best = (0..).zip(row).max_by(|a, b| a.1.total_cmp(b.1)).map(|(id, _)| id);
     Token(best.expect("a row is not empty"))
 }

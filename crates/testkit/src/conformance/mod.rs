@@ -21,6 +21,7 @@ pub use batches::{
     a_batch_equals_one_by_one, a_prompt_beside_generation_disturbs_nobody, chunks_equal_the_whole,
     limits_can_be_reached, rows_come_in_the_order_asked, what_is_beyond_the_limits_is_an_error,
 };
+pub use driver::best;
 pub use embeddings::embeddings_in_a_batch_equal_one_by_one;
 pub use loading::{cancels_loading, two_sessions_run_at_once};
 pub use memory::{a_full_cache_leaves_the_state_intact, every_cell_can_be_used_again, truncate_to_zero_always_works};
