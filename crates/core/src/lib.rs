@@ -17,6 +17,7 @@ mod info;
 mod options;
 mod pooling;
 mod request;
+mod texts;
 mod tokenizer;
 
 pub use batch::{Batch, Limits, Slot, Span};
@@ -27,4 +28,5 @@ pub use info::ModelInfo;
 pub use options::{CacheType, GraphOptions, LoadOptions, Optimization, Output, Progress, Quantize, SessionOptions};
 pub use pooling::Pooling;
 pub use request::{Ready, Request, SamplingParams};
+pub use texts::Texts;
 pub use tokenizer::{Token, Tokenizer};

@@ -1,6 +1,6 @@
 //! An encoder's graph behind the session contract. Nothing is kept from step to step but who was there.
 
-use trillm_core::{Batch, Error, Limits, Pooling, Result, Rows, Session, SessionOptions, Slot};
+use trillm_core::{Batch, Limits, Pooling, Result, Rows, Session, SessionOptions, Slot, Texts};
 use trillm_formats::onnx::{Encoder, Role};
 
 use crate::feeds::{self, Layout, Row, Side};
@@ -22,10 +22,8 @@ pub(crate) struct EncoderSession<'m> {
     memory: &'m WeightMemory,
     shape: &'m Encoder,
     pooling: Pooling,
-    limits: Limits,
+    texts: Texts,
     vocabulary: u32,
-    /// Positions that each slot was given, and nobody will come back to.
-    lengths: Vec<u32>,
     outputs: Outputs,
     /// The vectors of one text's tokens.
     states: Vec<f32>,
@@ -51,9 +49,8 @@ impl<'m> EncoderSession<'m> {
             memory: &program.memory,
             shape,
             pooling,
-            limits,
+            texts: Texts::new(limits),
             vocabulary,
-            lengths: vec![0; slots as usize],
             outputs: Outputs::new(shape.width, shape.vectors.element),
             states: Vec::new(),
             pooled: Vec::new(),
@@ -104,12 +101,11 @@ impl<'m> EncoderSession<'m> {
 
 impl Session for EncoderSession<'_> {
     fn limits(&self) -> Limits {
-        self.limits
+        self.texts.limits()
     }
 
     fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
-        self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
-        batch.check_whole()?;
+        self.texts.check(batch, self.vocabulary)?;
         self.memory.check()?;
         self.outputs.make_room(batch.outputs());
         let places = batch.places();
@@ -121,24 +117,15 @@ impl Session for EncoderSession<'_> {
             self.run(run, &places).map_err(|error| stopped(&error))?;
             rest = others;
         }
-        for row in &rows {
-            self.lengths[row.slot.0 as usize] = row.end() as u32;
-        }
+        self.texts.hold(batch);
         Ok(&self.outputs)
     }
 
     fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
-        self.limits.check_slot(slot)?;
-        let length = &mut self.lengths[slot.0 as usize];
-        if keep > 0 && keep < *length {
-            let what = format!("keeping {keep} of {length} positions");
-            return Err(Error::Unsupported { what, by: "an encoder".into() });
-        }
-        *length = (*length).min(keep);
-        Ok(())
+        self.texts.truncate(slot, keep)
     }
 
     fn share(&mut self, _: Slot, _: Slot, _: u32) -> Result<()> {
-        Err(Error::Unsupported { what: "sharing a prefix".into(), by: "an encoder".into() })
+        self.texts.share()
     }
 }

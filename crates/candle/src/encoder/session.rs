@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trillm_core::{Batch, Error, Limits, Output, Pooling, Result, Rows, Session, SessionOptions, Slot};
+use trillm_core::{Batch, Error, Limits, Output, Pooling, Result, Rows, Session, SessionOptions, Slot, Texts};
 use trillm_formats::huggingface::Encoder;
 use trillm_kernels::{Cells, Compute, PAGE, Sequence};
 use trillm_mapping::Mapping;
@@ -17,15 +17,13 @@ const SHORT_TEXT: u32 = 8;
 /// One session.
 pub(crate) struct EncoderSession<'m> {
     files: &'m [Arc<Mapping>],
-    limits: Limits,
+    texts: Texts,
     vocabulary: u32,
     pooling: Pooling,
     compute: Compute,
     cells: Cells,
     /// Pages in order: a step's texts take them one after the other.
     pages: Vec<u32>,
-    /// Positions that each slot was given, and nobody will come back to.
-    lengths: Vec<u32>,
     forward: Forward<'m>,
 }
 
@@ -59,12 +57,11 @@ impl<'m> EncoderSession<'m> {
         let count = tokens_per_step as usize / PAGE + limits.slots as usize;
         Ok(Self {
             files,
-            limits,
+            texts: Texts::new(limits),
             vocabulary: shape.vocabulary,
             pooling,
             cells: Cells::new(heads(shape), count, false),
             pages: (0..count as u32).collect(),
-            lengths: vec![0; limits.slots as usize],
             forward: Forward::new(shape, weights, compute.threads()),
             compute,
         })
@@ -73,12 +70,11 @@ impl<'m> EncoderSession<'m> {
 
 impl Session for EncoderSession<'_> {
     fn limits(&self) -> Limits {
-        self.limits
+        self.texts.limits()
     }
 
     fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
-        self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
-        batch.check_whole()?;
+        self.texts.check(batch, self.vocabulary)?;
         self.files.iter().try_for_each(|file| file.check())?;
         let mut pages = &self.pages[..];
         let mut sequences = Vec::with_capacity(batch.spans.len());
@@ -87,24 +83,17 @@ impl Session for EncoderSession<'_> {
             let (own, rest) = pages.split_at(rows.div_ceil(PAGE));
             sequences.push(Sequence { pages: own, start: 0, rows });
             pages = rest;
-            self.lengths[span.slot.0 as usize] = rows as u32;
         }
+        self.texts.hold(batch);
         self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, self.pooling);
         Ok(&self.forward)
     }
 
     fn truncate(&mut self, slot: Slot, keep: u32) -> Result<()> {
-        self.limits.check_slot(slot)?;
-        let length = &mut self.lengths[slot.0 as usize];
-        if keep > 0 && keep < *length {
-            let what = format!("keeping {keep} of {length} positions");
-            return Err(Error::Unsupported { what, by: "an encoder".into() });
-        }
-        *length = (*length).min(keep);
-        Ok(())
+        self.texts.truncate(slot, keep)
     }
 
     fn share(&mut self, _: Slot, _: Slot, _: u32) -> Result<()> {
-        Err(Error::Unsupported { what: "sharing a prefix".into(), by: "an encoder".into() })
+        self.texts.share()
     }
 }
