@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,3 +51,32 @@ def until(condition: Callable[[], bool], limit: float = 30) -> bool:
 def idle(model: trillm.Model) -> bool:
     """Whether all slots become free."""
     return until(lambda: model.stats()["running"] == model.stats()["waiting"] == 0)
+
+
+def another_counts_beside(call: Callable[[], object]) -> bool:
+    """Calls until another thread counted; with threads switched only when the lock is let go, that proves that it was.
+
+    A call that keeps the lock is called for ever, and the test's time limit ends it.
+    """
+    counted = 0
+    ended = False
+
+    def count() -> None:
+        nonlocal counted
+        while not ended:
+            counted += 1
+            time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        sys.setswitchinterval(60)
+        before = counted
+        while counted == before:
+            call()
+    finally:
+        sys.setswitchinterval(interval)
+        ended = True
+        thread.join()
+    return counted > before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ import trillm
 from trillm import _core
 from trillm.errors import EngineError, InvalidRequest, LoadError, ModelNotFound, Unsupported
 
-from .helpers import GREEDY, SAMPLED
+from . import alike
+from .helpers import GREEDY
 
 EXACT: dict[str, Any] = {"threads": 1, "cache_type": "f32"}
 """Both engines add up in 32 bits."""
@@ -60,64 +60,28 @@ def test_stories_are_told_as_by_the_reference(stories: Path, golden: list[int], 
 
 @pytest.mark.parametrize("name", ["hf", "hf/pytorch_model.bin"])
 def test_eight_at_once_tell_the_same(stories: Path, golden: list[int], name: str) -> None:
-    """From different beginnings, so that no two are at the same place, and from threads of their own."""
-    beginnings = [golden[: 1 + 9 * number] for number in range(8)]
-    with (
-        trillm.load(stories.parent / name, threads=2, parallel=8) as model,
-        ThreadPoolExecutor(len(beginnings)) as threads,
-    ):
-        steps = model.stats()["steps"]
-        told = threads.map(
-            lambda beginning: model.generate(
-                beginning, max_tokens=len(golden) - len(beginning), temperature=0, ignore_eos=True
-            ),
-            beginnings,
-        )
-        assert [beginning + each.token_ids for beginning, each in zip(beginnings, told, strict=True)] == [golden] * 8
-        generated = sum(len(golden) - len(beginning) for beginning in beginnings)
-        # As one batch, and not one after the other.
-        assert model.stats()["steps"] - steps < generated / 2
+    with trillm.load(stories.parent / name, threads=2, parallel=8) as model:
+        alike.eight_tell_the_same(model, golden)
 
 
 def test_texts_become_the_same_tokens_as_in_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    for text in TEXTS:
-        for options in ({}, {"add_special": False}, {"parse_special": True}):
-            ids = candle.tokenize(text, **options)
-            assert ids == llm.tokenize(text, **options), (text, options)
-            assert candle.detokenize(ids) == llm.detokenize(ids)
+    alike.tokens(candle, llm, TEXTS)
 
 
 def test_greedy_answers_are_those_of_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    ours, theirs = (model.generate(TEXTS, max_tokens=40, **GREEDY) for model in (candle, llm))
-    assert [each.token_ids for each in ours] == [each.token_ids for each in theirs]
-    assert [each.text for each in ours] == [each.text for each in theirs]
+    alike.greedy_answers(candle, llm, TEXTS)
 
 
 def test_sampled_answers_are_those_of_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    ours, theirs = (model.generate("the man", max_tokens=40, seed=7, **SAMPLED) for model in (candle, llm))
-    assert ours.token_ids == theirs.token_ids
+    alike.sampled_answers(candle, llm)
 
 
 def test_logprobs_are_those_of_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    for text in TEXTS:
-        ours, theirs = (
-            model.generate(text, max_tokens=10, logprobs=20, temperature=0, ignore_eos=True) for model in (candle, llm)
-        )
-        assert ours.logprobs is not None
-        assert theirs.logprobs is not None
-        for (chosen, top), (expected, expected_top) in zip(ours.logprobs, theirs.logprobs, strict=True):
-            assert chosen == pytest.approx(expected, abs=1e-3)
-            values = [[logprob for _, logprob in each] for each in (top, expected_top)]
-            assert values[0] == pytest.approx(values[1], abs=1e-3)
+    alike.logprobs(candle, llm, TEXTS)
 
 
 def test_vectors_are_those_of_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    for pooling in ("mean", "cls", "last"):
-        ours, theirs = (model.embed(TEXTS[:5], pooling=pooling) for model in (candle, llm))
-        assert ours.shape == theirs.shape == (5, 64)
-        assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
-        assert np.allclose(ours, theirs, atol=1e-3), pooling
-    assert np.allclose(candle.embed(TEXTS[:5]), candle.embed(TEXTS[:5], pooling="mean"))
+    alike.vectors(candle, llm, TEXTS[:5])
 
 
 def test_a_pytorch_checkpoint_says_what_safetensors_do(
@@ -134,21 +98,11 @@ def test_a_pytorch_checkpoint_says_what_safetensors_do(
 
 
 def test_neighbours_do_not_change_a_request(candle: trillm.Model) -> None:
-    alone = candle.generate("the man", max_tokens=50, seed=7, **SAMPLED)
-    streams = [candle.stream(text, max_tokens=40, seed=seed, **SAMPLED) for seed, text in enumerate(TEXTS[1:])]
-    among = candle.generate("the man", max_tokens=50, seed=7, **SAMPLED)
-    assert among.token_ids == alone.token_ids
-    for stream in streams:
-        stream.close()
+    alike.among_others(candle, TEXTS[1:])
 
 
 def test_a_beginning_is_computed_once(candle: trillm.Model) -> None:
-    prompt = candle.tokenize("there was nothing in the end " * 8)
-    whole = candle.generate(prompt, max_tokens=5, cache_salt=71, **GREEDY)
-    again = candle.generate(prompt, max_tokens=5, cache_salt=71, **GREEDY)
-    assert whole.usage.cached_tokens == 0
-    assert again.usage.cached_tokens > len(prompt) / 2
-    assert again.token_ids == whole.token_ids
+    alike.a_second_time(candle)
 
 
 # Chats and tokenizers.

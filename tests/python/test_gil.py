@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import pytest
 import trillm
 from trillm import _core
 
-from .helpers import ENDLESS, GREEDY, endless
+from .helpers import ENDLESS, GREEDY, another_counts_beside, endless
 
 SECONDS = 0.3
 
@@ -67,25 +66,4 @@ def test_no_call_keeps_the_lock(tiny_model: Path, tiny_folder: Path, tmp_path: P
             ),
         }
         model.generate("the", max_tokens=1, **GREEDY)
-        counted = 0
-        ended = False
-
-        def count() -> None:
-            nonlocal counted
-            while not ended:
-                counted += 1
-                time.sleep(0)
-
-        interval = sys.getswitchinterval()
-        thread = threading.Thread(target=count)
-        thread.start()
-        try:
-            sys.setswitchinterval(60)
-            before = counted
-            while counted == before:
-                calls[call]()
-        finally:
-            sys.setswitchinterval(interval)
-            ended = True
-            thread.join()
-    assert counted > before
+        assert another_counts_beside(calls[call])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +16,8 @@ from numpy.typing import NDArray
 from trillm import _core
 from trillm.errors import Closed, InvalidRequest, LoadError, ModelFormatError, ModelNotFound, Unsupported
 
-from .helpers import ENDLESS, GREEDY, SAMPLED, idle, until
+from . import alike
+from .helpers import ENDLESS, GREEDY, SAMPLED, another_counts_beside, idle, until
 
 TinyOnnx = Callable[..., Path]
 
@@ -84,23 +82,8 @@ def test_stories_are_told_as_by_the_reference(stories: Path, golden: list[int], 
 
 @pytest.mark.parametrize("options", [{}, {"prepack": False}, {"copy": True}], ids=str)
 def test_eight_at_once_tell_the_same(stories: Path, golden: list[int], options: dict[str, Any]) -> None:
-    """From different beginnings, so that no two are at the same place, and from threads of their own."""
-    beginnings = [golden[: 1 + 9 * number] for number in range(8)]
-    with (
-        trillm.load(stories.parent / "onnx-plain-fp32", threads=2, parallel=8, **options) as model,
-        ThreadPoolExecutor(len(beginnings)) as threads,
-    ):
-        steps = model.stats()["steps"]
-        told = threads.map(
-            lambda beginning: model.generate(
-                beginning, max_tokens=len(golden) - len(beginning), temperature=0, ignore_eos=True
-            ),
-            beginnings,
-        )
-        assert [beginning + each.token_ids for beginning, each in zip(beginnings, told, strict=True)] == [golden] * 8
-        generated = sum(len(golden) - len(beginning) for beginning in beginnings)
-        # As one batch, and not one after the other.
-        assert model.stats()["steps"] - steps < generated / 2
+    with trillm.load(stories.parent / "onnx-plain-fp32", threads=2, parallel=8, **options) as model:
+        alike.eight_tell_the_same(model, golden)
 
 
 def test_heads_that_the_runtime_cannot_compute_are_refused(stories: Path) -> None:
@@ -111,35 +94,19 @@ def test_heads_that_the_runtime_cannot_compute_are_refused(stories: Path) -> Non
 
 
 def test_texts_become_the_same_tokens_as_in_llama_cpp(llm: trillm.Model, grown: trillm.Model) -> None:
-    for text in TEXTS:
-        for options in ({}, {"add_special": False}, {"parse_special": True}):
-            ids = grown.tokenize(text, **options)
-            assert ids == llm.tokenize(text, **options), (text, options)
-            assert grown.detokenize(ids) == llm.detokenize(ids)
+    alike.tokens(grown, llm, TEXTS)
 
 
 def test_greedy_answers_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
-    ours, theirs = (model.generate(TEXTS, max_tokens=40, **GREEDY) for model in (onnx, llm))
-    assert [each.token_ids for each in ours] == [each.token_ids for each in theirs]
-    assert [each.text for each in ours] == [each.text for each in theirs]
+    alike.greedy_answers(onnx, llm, TEXTS)
 
 
 def test_sampled_answers_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
-    ours, theirs = (model.generate("the man", max_tokens=40, seed=7, **SAMPLED) for model in (onnx, llm))
-    assert ours.token_ids == theirs.token_ids
+    alike.sampled_answers(onnx, llm)
 
 
 def test_logprobs_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
-    for text in TEXTS:
-        ours, theirs = (
-            model.generate(text, max_tokens=10, logprobs=20, temperature=0, ignore_eos=True) for model in (onnx, llm)
-        )
-        assert ours.logprobs is not None
-        assert theirs.logprobs is not None
-        for (chosen, top), (expected, expected_top) in zip(ours.logprobs, theirs.logprobs, strict=True):
-            assert chosen == pytest.approx(expected, abs=1e-3)
-            values = [[logprob for _, logprob in each] for each in (top, expected_top)]
-            assert values[0] == pytest.approx(values[1], abs=1e-3)
+    alike.logprobs(onnx, llm, TEXTS)
 
 
 def test_a_chat_is_as_with_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
@@ -152,22 +119,12 @@ def test_a_chat_is_as_with_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> N
 
 
 def test_neighbours_do_not_change_a_request(onnx: trillm.Model) -> None:
-    alone = onnx.generate("the man", max_tokens=50, seed=7, **SAMPLED)
-    streams = [onnx.stream(text, max_tokens=40, seed=seed, **SAMPLED) for seed, text in enumerate(TEXTS[1:])]
-    among = onnx.generate("the man", max_tokens=50, seed=7, **SAMPLED)
-    assert among.token_ids == alone.token_ids
-    for stream in streams:
-        stream.close()
+    alike.among_others(onnx, TEXTS[1:])
 
 
 @pytest.mark.parametrize("form", CACHED, indirect=True)
 def test_a_beginning_is_computed_once(onnx: trillm.Model) -> None:
-    prompt = onnx.tokenize("there was nothing in the end " * 8)
-    whole = onnx.generate(prompt, max_tokens=5, cache_salt=71, **GREEDY)
-    again = onnx.generate(prompt, max_tokens=5, cache_salt=71, **GREEDY)
-    assert whole.usage.cached_tokens == 0
-    assert again.usage.cached_tokens > len(prompt) / 2
-    assert again.token_ids == whole.token_ids
+    alike.a_second_time(onnx)
 
 
 def test_more_requests_than_slots(tiny_onnx: TinyOnnx, form: str) -> None:
@@ -217,28 +174,7 @@ def test_no_call_keeps_the_lock(tiny_onnx: TinyOnnx, call: str) -> None:
             "embed": lambda: encoder.embed([text] * 8),
             "tokenize": lambda: model.tokenize(text),
         }
-        counted = 0
-        ended = False
-
-        def count() -> None:
-            nonlocal counted
-            while not ended:
-                counted += 1
-                time.sleep(0)
-
-        interval = sys.getswitchinterval()
-        thread = threading.Thread(target=count)
-        thread.start()
-        try:
-            sys.setswitchinterval(60)
-            before = counted
-            while counted == before:
-                calls[call]()
-        finally:
-            sys.setswitchinterval(interval)
-            ended = True
-            thread.join()
-    assert counted > before
+        assert another_counts_beside(calls[call])
 
 
 # What is said of a model, and how it is loaded.
@@ -411,12 +347,7 @@ SENTENCES = [
 def test_vectors_are_those_of_llama_cpp(llm: trillm.Model, tiny_onnx: TinyOnnx) -> None:
     with trillm.load(tiny_onnx("encoder"), threads=1) as encoder:
         assert encoder.info.width == 64
-        for pooling in ("mean", "cls", "last"):
-            ours, theirs = (model.embed(TEXTS[:5], pooling=pooling) for model in (encoder, llm))
-            assert ours.shape == theirs.shape == (5, 64)
-            assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
-            assert np.allclose(ours, theirs, atol=1e-3), pooling
-        assert np.allclose(encoder.embed(TEXTS[:5]), encoder.embed(TEXTS[:5], pooling="mean"))
+        alike.vectors(encoder, llm, TEXTS[:5])
 
 
 def test_what_makes_vectors_generates_nothing(tiny_onnx: TinyOnnx) -> None:
