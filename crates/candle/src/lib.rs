@@ -25,15 +25,10 @@ mod weights;
 use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Engine, Error, LoadOptions, Model, ModelInfo, Result};
+use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
 
 /// The engine's name in options, errors and `info`.
 const NAME: &str = "candle";
-
-/// A file that cannot be loaded.
-fn failed(path: &Path, reason: &str) -> Error {
-    Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: Vec::new() }
-}
 
 /// The engine for safetensors and PyTorch checkpoints.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,7 +8,6 @@ use trillm_formats::huggingface::Config;
 use trillm_tokenizer::HuggingFaceTokenizer;
 
 use crate::NAME;
-use crate::failed;
 use crate::model::{CandleModel, Network};
 use crate::weights::Weights;
 use crate::{decoder, encoder};
@@ -16,10 +15,7 @@ use crate::{decoder, encoder};
 /// Loads the model at `path`: a folder, or a file with weights.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<CandleModel> {
     refuse(options)?;
-    let refused = |error: &dyn Coded| {
-        let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-        failed(path, &format!("{error}{hint}"))
-    };
+    let refused = |error: &dyn Coded| Error::load_refused(NAME, path, error);
     let checkpoint = Checkpoint::open(path).map_err(|error| refused(&error))?;
     let rows = match &checkpoint.config {
         Config::Decoder(shape) => shape.vocabulary,
@@ -37,10 +33,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     }
 
     let mut weights = Weights::open(&checkpoint, options)?;
-    let told = |share: f32| match &options.progress {
-        Some(progress) if !progress(share) => Err(Error::Cancelled),
-        _ => Ok(()),
-    };
+    let told = |share| options.tell(share);
     let network = match &checkpoint.config {
         Config::Decoder(shape) => Network::Decoder(shape.clone(), decoder::load(shape, &mut weights, told)?),
         Config::Encoder(shape) => Network::Encoder(shape.clone(), encoder::load(shape, &mut weights, told)?),

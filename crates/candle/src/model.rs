@@ -44,10 +44,7 @@ impl Model for CandleModel {
             Network::Encoder(shape, weights) => {
                 Ok(Box::new(EncoderSession::new(shape, weights, &self.files, options)?))
             }
-            Network::None => {
-                let (what, by) = ("running".into(), "a model of which only the vocabulary was loaded".into());
-                Err(Error::Unsupported { what, by })
-            }
+            Network::None => Err(Error::not_loaded()),
         }
     }
 }

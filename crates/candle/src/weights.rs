@@ -12,8 +12,8 @@ use trillm_kernels::simd::Isa;
 use trillm_kernels::{Matrix, Weights as Numbers};
 use trillm_mapping::Mapping;
 
+use crate::NAME;
 use crate::quantized::Blocks;
-use crate::{NAME, failed};
 
 /// A matrix of a model: `rows` outputs of `columns` inputs each.
 pub(crate) struct Weight {
@@ -214,7 +214,7 @@ impl<'a> Weights<'a> {
     }
 
     fn wrong(&self, reason: &str) -> Error {
-        failed(&self.checkpoint.folder, reason)
+        Error::load(NAME, &self.checkpoint.folder, reason)
     }
 
     /// Whether any weight lies in memory of our own: by a copy, not by quantizing.

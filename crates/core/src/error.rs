@@ -1,6 +1,6 @@
 //! What can go wrong between a request and an engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -101,6 +101,24 @@ pub enum Error {
         /// The engine's own last log lines.
         log: Vec<String>,
     },
+}
+
+impl Error {
+    /// A file that `engine` cannot load, without a log to explain it.
+    pub fn load(engine: &'static str, path: &Path, reason: impl Into<String>) -> Self {
+        Self::Load { engine, path: path.into(), reason: reason.into(), log: Vec::new() }
+    }
+
+    /// The same because of what a reader of files found, with its advice.
+    pub fn load_refused(engine: &'static str, path: &Path, error: &dyn Coded) -> Self {
+        let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
+        Self::load(engine, path, format!("{error}{hint}"))
+    }
+
+    /// A session of a model that was loaded with [`vocabulary_only`](crate::LoadOptions::vocabulary_only).
+    pub fn not_loaded() -> Self {
+        Self::Unsupported { what: "running".into(), by: "a model of which only the vocabulary was loaded".into() }
+    }
 }
 
 fn asked(max_tokens: Option<u32>) -> String {

@@ -115,6 +115,17 @@ impl Default for LoadOptions {
 }
 
 impl LoadOptions {
+    /// Tells whoever wants to know that `share` of the work, 0 to 1, is done.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if they want no more.
+    pub fn tell(&self, share: f32) -> Result<()> {
+        match &self.progress {
+            Some(progress) if !progress(share) => Err(Error::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that nothing is asked for that only an engine with graphs can do. The library is no wish: callers who do
     /// not know the format yet may always name it.
     ///

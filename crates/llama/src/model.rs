@@ -27,8 +27,7 @@ impl Model for LlamaModel {
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
         if self.vocabulary_only {
-            let (what, by) = ("running".into(), "a model of which only the vocabulary was loaded".into());
-            return Err(Error::Unsupported { what, by });
+            return Err(Error::not_loaded());
         }
         Ok(Box::new(LlamaSession::new(&self.weights, options)?))
     }

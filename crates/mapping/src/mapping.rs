@@ -44,7 +44,7 @@ impl Mapping {
     /// # Errors
     /// [`Error::Load`], in the name of `engine`.
     pub fn open(engine: &'static str, path: &Path, size: u64, copy: bool) -> Result<Self> {
-        let file = File::open(path).map_err(|error| failed(engine, path, &error.to_string()))?;
+        let file = File::open(path).map_err(|error| Error::load(engine, path, error.to_string()))?;
         Self::of(engine, file, path, size, copy)
     }
 
@@ -53,11 +53,11 @@ impl Mapping {
     /// # Errors
     /// [`Error::Load`], in the name of `engine`.
     pub fn of(engine: &'static str, mut file: File, path: &Path, size: u64, copy: bool) -> Result<Self> {
-        let failed = |error: io::Error| failed(engine, path, &error.to_string());
+        let failed = |error: io::Error| Error::load(engine, path, error.to_string());
         let identity = Identity::of(&file.metadata().map_err(failed)?);
         if identity.size != size {
             let reason = format!("it had {size} bytes a moment ago and has {} now", identity.size);
-            return Err(self::failed(engine, path, &reason));
+            return Err(Error::load(engine, path, reason));
         }
         let bytes = if copy {
             Bytes::Read(read(&mut file, size).map_err(failed)?)
@@ -133,10 +133,6 @@ fn read(file: &mut File, size: u64) -> io::Result<Vec<u64>> {
     file.seek(SeekFrom::Start(0))?;
     file.read_exact(&mut bytemuck::cast_slice_mut(&mut words)[..size as usize])?;
     Ok(words)
-}
-
-fn failed(engine: &'static str, path: &Path, reason: &str) -> Error {
-    Error::Load { engine, path: path.into(), reason: reason.into(), log: Vec::new() }
 }
 
 #[cfg(test)]

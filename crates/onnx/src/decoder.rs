@@ -3,7 +3,7 @@
 //! A step may hold prompts and sequences that generate; a run of a graph may not. So a step becomes several runs: one
 //! for the rows of a single token, as far as the cache can put them together, and one for every longer row.
 
-use trillm_core::{Batch, Limits, Result, Rows, Session, SessionOptions, Slot, Token};
+use trillm_core::{Batch, Error, Limits, Result, Rows, Session, SessionOptions, Slot, Token};
 use trillm_formats::onnx::{self, Feed, Role};
 
 use crate::cache::Cache;
@@ -12,7 +12,7 @@ use crate::ffi::{Graph, Tensor};
 use crate::model::Program;
 use crate::rows::Outputs;
 use crate::weights::WeightMemory;
-use crate::{failed, stopped};
+use crate::{NAME, stopped};
 
 /// How far the scores of the same tokens may be apart, as a share of the largest, and still be the same but for rounding.
 const SAME: f32 = 1e-2;
@@ -52,7 +52,7 @@ impl<'m, C: Cache> DecoderSession<'m, C> {
         let (memory, feeds) = (&*program.memory, &shape.feeds[..]);
         let apart = shape.mixes_rows;
         let mut this = Self { graph, memory, feeds, limits, cache, apart, resumes_slowly: false, outputs };
-        this.rehearse().map_err(|error| failed(&program.path, error.message()))?;
+        this.rehearse().map_err(|error| Error::load(NAME, &program.path, error.message()))?;
         Ok(this)
     }
 

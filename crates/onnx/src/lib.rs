@@ -49,11 +49,6 @@ impl Engine for Onnx {
     }
 }
 
-/// A file that cannot be loaded.
-fn failed(path: &Path, reason: &str) -> Error {
-    Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: Vec::new() }
-}
-
 /// A call of the runtime's that failed.
 fn stopped(error: &ort::Error) -> Error {
     Error::Engine { engine: NAME, reason: error.message().into(), log: Vec::new() }

@@ -11,20 +11,13 @@ use trillm_tokenizer::HuggingFaceTokenizer;
 use crate::model::{OnnxModel, Program};
 use crate::runtime::Runtime;
 use crate::weights::WeightMemory;
-use crate::{NAME, failed, settings};
+use crate::{NAME, settings};
 
 /// Loads the model at `path`: a `.onnx` file, or a folder with one.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<OnnxModel> {
     refuse(options)?;
-    let refused = |error: &dyn Coded| {
-        let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-        failed(path, &format!("{error}{hint}"))
-    };
-    let told = |share| match &options.progress {
-        Some(progress) if !progress(share) => Err(Error::Cancelled),
-        _ => Ok(()),
-    };
-    told(0.0)?;
+    let refused = |error: &dyn Coded| Error::load_refused(NAME, path, error);
+    options.tell(0.0)?;
     let onnx = Onnx::open(path).map_err(|error| refused(&error))?;
     let tokenizer = match &options.tokenizer {
         None => HuggingFaceTokenizer::open(&onnx.folder, &onnx.sidecars),
@@ -51,7 +44,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     settings::check_providers(&options.graph)?;
     let Onnx { mut skeleton, interface, .. } = onnx;
     let memory = WeightMemory::open(&mut skeleton, !options.mmap)?;
-    told(1.0)?;
+    options.tell(1.0)?;
     info.device = match &options.graph.providers[..] {
         [] => "cpu".into(),
         providers => providers.join("+"),

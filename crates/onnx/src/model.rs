@@ -16,7 +16,7 @@ use crate::encoder::EncoderSession;
 use crate::ffi::Graph;
 use crate::runtime::Runtime;
 use crate::weights::WeightMemory;
-use crate::{failed, settings};
+use crate::{NAME, settings};
 
 /// A model of this engine.
 pub(crate) struct OnnxModel {
@@ -48,11 +48,11 @@ impl Program {
         let names = |names: &mut dyn Iterator<Item = &'a str>| names.map(CString::new).collect::<Result<Vec<_>, _>>();
         let (inputs, outputs) = (&mut { inputs }, &mut { outputs });
         let (Ok(inputs), Ok(outputs)) = (names(inputs), names(outputs)) else {
-            return Err(failed(&self.path, "the name of an input or output contains a zero byte"));
+            return Err(Error::load(NAME, &self.path, "the name of an input or output contains a zero byte"));
         };
         let builder = settings::builder(&self.runtime, &self.graph, options)?;
         Graph::new(builder, &self.skeleton, &self.memory, inputs, outputs)
-            .map_err(|error| failed(&self.path, error.message()))
+            .map_err(|error| Error::load(NAME, &self.path, error.message()))
     }
 }
 
@@ -98,8 +98,7 @@ impl Model for OnnxModel {
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
         let Some(program) = &self.program else {
-            let (what, by) = ("running".into(), "a model of which only the vocabulary was loaded".into());
-            return Err(Error::Unsupported { what, by });
+            return Err(Error::not_loaded());
         };
         let architecture = &self.info.architecture;
         match (&program.interface, options.output) {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use trillm_core::Result;
+use trillm_core::{Error, Result};
 use trillm_formats::onnx::Skeleton;
 use trillm_mapping::Mapping;
 
-use crate::{NAME, failed, ffi};
+use crate::{NAME, ffi};
 
 /// Every weight of a skeleton, where it lies in a file; in a copy where the file does not align it.
 pub(crate) struct WeightMemory {
@@ -39,7 +39,7 @@ impl WeightMemory {
             }
             let Some(words) = copies.take(file, offset, data, files[file].bytes().len()) else {
                 let reason = format!("{} is one of many weights that lie in each other", weight.name);
-                return Err(failed(&paths[file], &reason));
+                return Err(Error::load(NAME, &paths[file], reason));
             };
             places.push(Place::Copied { words, bytes });
         }
