@@ -67,7 +67,7 @@ KEPT = {
     "candle-core": {"trillm-candle", "trillm-convert"},
     "memmap2": {"trillm-mapping", "trillm-onnx"},
     "ort": {"trillm-onnx"},
-    "rustix": {"trillm-formats"},
+    "rustix": {"trillm-formats", "trillm-store"},
 }
 """Libraries that no other crate is built from."""
 

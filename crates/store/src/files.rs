@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
+    ops::Range,
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
@@ -35,6 +36,72 @@ impl<T> At<T> for io::Result<T> {
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     // Windows has no such call; its renames are journaled.
     if cfg!(unix) { File::open(folder).and_then(|file| file.sync_all()).at("sync", folder) } else { Ok(()) }
+}
+
+/// Hands on everything `reader` yields, in pieces large enough that hashing, not system calls, is the cost.
+pub(crate) fn each_piece(reader: &mut impl io::Read, mut hand_on: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => hand_on(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Hands on what lies in this range of a file, in pieces, whoever else reads or writes it elsewhere.
+pub(crate) fn each_piece_at(
+    file: &File,
+    range: Range<u64>,
+    buffer: &mut Vec<u8>,
+    mut hand_on: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let mut position = range.start;
+    while position < range.end {
+        buffer.resize((range.end - position).min(1 << 20) as usize, 0);
+        read_at(file, buffer, position)?;
+        hand_on(buffer);
+        position += buffer.len() as u64;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, position)
+}
+
+/// Writes all of it there.
+#[cfg(unix)]
+pub(crate) fn write_at(file: &File, bytes: &[u8], position: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, position)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, position)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                buffer = &mut buffer[read..];
+                position += read as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of it there.
+#[cfg(windows)]
+pub(crate) fn write_at(file: &File, mut bytes: &[u8], mut position: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, position)?;
+        bytes = &bytes[written..];
+        position += written as u64;
+    }
+    Ok(())
 }
 
 /// A path in `folder` that no other thread or process uses.
@@ -75,7 +142,7 @@ pub(crate) fn sweep(folder: &Path, age: Duration) {
 }
 
 /// When the path, or anything in it, was last written: a long download touches its file, not the folder around it.
-fn last_touched(path: &Path) -> io::Result<SystemTime> {
+pub(crate) fn last_touched(path: &Path) -> io::Result<SystemTime> {
     let metadata = fs::symlink_metadata(path)?;
     let mut touched = metadata.modified()?;
     if metadata.is_dir() {

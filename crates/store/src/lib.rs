@@ -1,41 +1,70 @@
-//! Where models live on disk: content-addressed, verified, atomic.
+//! Where models live on disk: content-addressed, verified, atomic, and able to go back.
 //!
-//! What is in the store is complete and verified, or absent. A download is written to `staging/`, hashed on the way;
-//! only a file whose SHA-256 is right is renamed to `blobs/`, and only when all blobs of a model are there does its
+//! What is in the store is complete and verified, or absent. A download is written to `partials/`, hashed on the way;
+//! only a file whose digest is right is renamed to `blobs/`, and only when all blobs of a model are there does its
 //! manifest appear in `models/`. So a killed process, a full disk or a power cut leaves the old state or the new one.
 //!
 //! ```text
-//! blobs/sha256/<hex>        the bytes, read-only, named by what they are
-//! models/<name>-<key>.json  manifests: which files a reference stands for
-//! snapshots/<id>/<file>     links to blobs under the names that engines and people expect
-//! staging/                  whatever is still being written; swept when a day old
-//! locks/                    "one download for many processes"; a convenience, see [`Lock`]
+//! blobs/sha256/<hex>            the bytes, read-only, named by what they are; a link where they were imported as such
+//! records/<hex>.json            when a blob was last known to be right, and a hash of each of its chunks
+//! models/<key>/<id>.json        manifests: one for each generation of what a reference stood for
+//! models/<key>/current          the manifest of the generation in use
+//! snapshots/<id>/<file>         links to blobs under the names that engines and people expect
+//! partials/<key>/<owner>/       a download: its data and a journal of the chunks that arrived
+//! staging/                      whatever else is being written; swept when a day old
+//! claims/<key>                  who fetches a model, so that others wait
+//! leases/                       what a process uses, so that nothing collects it
+//! taken/                        what a removal took away, until it has looked again
 //! ```
 //!
-//! There is no network here and no lock that correctness depends on: files are only ever added under their hash or
-//! replaced by rename, and a removal looks again after it took a blob away (`remove.rs`).
+//! There is no network here and no file lock: files are only ever added under their hash or replaced by rename, and
+//! whoever takes a blob away looks again after that (`take.rs`).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod alias;
+mod checksum;
+mod chunks;
+mod claim;
+mod collect;
+mod commit;
 mod digest;
 mod error;
 mod files;
-mod lock;
+mod generations;
+mod import;
+mod journal;
+mod lease;
 mod manifest;
+mod migrate;
 mod name;
+mod owner;
+mod partial;
+mod record;
 mod reference;
 mod remove;
 mod snapshot;
 mod staging;
 mod store;
+mod take;
+mod verify;
+mod wanted;
 
-pub use alias::{ALIASES, Alias, ChatDefaults, PinnedFile};
+pub use checksum::{Expected, GitId};
+pub use chunks::CHUNK;
+pub use claim::Claim;
+pub use collect::Collected;
+pub use commit::Blob;
 pub use digest::Digest;
 pub use error::{Error, Result};
-pub use lock::Lock;
-pub use manifest::{Manifest, ModelFile, Source};
+pub use generations::Listing;
+pub use import::Link;
+pub use lease::Lease;
+pub use manifest::{Chat, Manifest, Model, ModelFile, Source};
 pub use name::FileName;
-pub use reference::{Pypi, Reference};
-pub use staging::{Blob, Staging};
-pub use store::{Listing, Store};
+pub use partial::{Partial, SpanWriter};
+pub use reference::{
+    ALIASES, Alias, ChatDefaults, HuggingFace, Names, Ollama, Pinned, PinnedFile, Pypi, Reference, Url,
+};
+pub use staging::Staging;
+pub use store::Store;
+pub use verify::Damage;

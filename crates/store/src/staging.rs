@@ -1,80 +1,74 @@
-//! A file on its way into the store.
+//! A file of unknown size on its way into the store.
 
 use std::{
     fs::{self, File},
     io::Write,
     path::PathBuf,
+    process,
 };
 
-use crate::{Digest, Error, FileName, Result, Store, digest::Hasher, files, files::At};
+use crate::{
+    Blob, Expected, FileName, Result, Store,
+    chunks::{Chunks, Whole, measure},
+    commit::Finished,
+    files::{self, At},
+};
 
 /// A file that nobody sees yet: hashed while it is written, visible once [committed](Self::commit), gone if dropped.
 #[derive(Debug)]
 pub struct Staging {
     store: Store,
     name: FileName,
+    pid: u32,
     path: PathBuf,
     file: File,
-    hasher: Hasher,
-    size: u64,
-}
-
-/// A file of the store, named by what is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// What is in it.
-    pub sha256: Digest,
-    /// How large it is, in bytes.
-    pub size: u64,
+    whole: Whole,
+    chunks: Chunks,
+    hashes: Vec<u64>,
 }
 
 impl Staging {
     pub(crate) fn create(store: Store, name: FileName) -> Result<Self> {
         let path = files::unique(store.staging());
         let file = File::create_new(&path).at("create", &path)?;
-        Ok(Self { store, name, path, file, hasher: Hasher::default(), size: 0 })
+        let whole = Whole::new(&Expected::default(), None);
+        Ok(Self { store, name, pid: process::id(), path, file, whole, chunks: Chunks::default(), hashes: Vec::new() })
     }
 
     /// Appends to the file.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).at("write", &self.path)?;
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
+        self.whole.update(bytes);
+        self.chunks.update(bytes, |hash| self.hashes.push(hash));
         Ok(())
     }
 
     /// How many bytes were written so far.
     pub fn size(&self) -> u64 {
-        self.size
+        self.whole.position()
     }
 
-    /// Makes the file a blob, if its digest is the `expected` one. Several threads and processes may commit the same
-    /// content at once: all succeed.
-    pub fn commit(mut self, expected: Option<Digest>) -> Result<Blob> {
-        let found = std::mem::take(&mut self.hasher).finish();
-        if let Some(expected) = expected.filter(|expected| *expected != found) {
-            return Err(Error::DigestMismatch { what: self.name.to_string(), expected, found });
-        }
-        let blob = Blob { sha256: found, size: self.size };
-        let target = self.store.blob_path(found);
-        // One of another size is a damaged one, and is replaced.
-        if fs::metadata(&target).is_ok_and(|metadata| metadata.len() == self.size) {
-            return Ok(blob);
-        }
-        self.file.sync_all().at("sync", &self.path)?;
-        let mut permissions = self.file.metadata().at("inspect", &self.path)?.permissions();
-        // Engines map it: a writer would change a running model.
-        permissions.set_readonly(true);
-        self.file.set_permissions(permissions).at("protect", &self.path)?;
-        fs::rename(&self.path, &target).at("commit", &target)?;
-        target.parent().map_or(Ok(()), files::sync_folder)?;
-        Ok(blob)
+    /// Makes the file a blob, if it is what was expected.
+    pub fn commit(mut self, expected: Expected) -> Result<Blob> {
+        let (sums, hashes) = if expected.git.is_some() {
+            // That name begins with the size, which was not known before.
+            File::open(&self.path).and_then(|mut file| measure(&mut file, &expected)).at("read", &self.path)?
+        } else {
+            self.hashes.extend(self.chunks.rest());
+            (self.whole.clone().finish(), std::mem::take(&mut self.hashes))
+        };
+        let (path, file) = (&self.path, &self.file);
+        let finished = Finished { what: self.name.as_str(), path, file, sums, hashes, mends: false };
+        self.store.commit(finished, &expected)
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // Renamed away if committed; otherwise best effort, the sweep takes what stays.
-        let _ = fs::remove_file(&self.path);
+        // After a fork it is the parent's.
+        if self.pid == process::id() {
+            // Renamed away if committed; otherwise best effort, the sweep takes what stays.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }

@@ -3,12 +3,12 @@
 use std::{
     env,
     fs::{self, File},
-    io,
+    io::{self, Write},
     path::{self, Path, PathBuf},
     time::Duration,
 };
 
-use crate::{Digest, Error, FileName, Lock, Manifest, Reference, Result, Staging, files, files::At, snapshot};
+use crate::{Digest, Error, FileName, Manifest, ModelFile, Pinned, Result, Staging, files, files::At, snapshot};
 
 /// Longer than any download that is still alive.
 const STALE: Duration = Duration::from_hours(24);
@@ -20,25 +20,21 @@ pub struct Store {
     staging: PathBuf,
 }
 
-/// All models of a store.
-#[derive(Debug)]
-pub struct Listing {
-    /// The models, by reference.
-    pub models: Vec<Manifest>,
-    /// Manifests that could not be read.
-    pub problems: Vec<Error>,
-}
-
 impl Store {
     /// Opens the store in this folder, which is made if it is not there.
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = path::absolute(&root).at("find", root.as_ref())?;
         let staging = root.join("staging");
         let store = Self { root, staging };
-        for folder in [store.blobs(), store.models(), store.root.join("snapshots"), store.staging.clone()] {
+        let (blobs, records, models, snapshots) = (store.blobs(), store.records(), store.models(), store.snapshots());
+        let (partials, claims, leases, taken) = (store.partials(), store.claims(), store.leases(), store.taken());
+        for folder in [blobs, records, models, snapshots, partials, claims, leases, taken, store.staging.clone()] {
             fs::create_dir_all(&folder).at("create", &folder)?;
         }
         files::sweep(&store.staging, STALE);
+        files::sweep(&store.claims(), STALE);
+        store.recover();
+        store.migrate()?;
         Ok(store)
     }
 
@@ -67,83 +63,26 @@ impl Store {
         Staging::create(self.clone(), name)
     }
 
-    /// Makes a model visible. All its blobs must be in the store.
-    pub fn put(&self, manifest: &Manifest) -> Result<()> {
-        self.check(manifest)?;
-        snapshot::ensure(self, manifest)?;
-        let path = self.manifest_path(&manifest.reference);
-        files::replace(&path, &self.staging, manifest.to_json().as_bytes())?;
-        // A removal of another model may just have taken a blob: see `remove.rs`.
-        self.check(manifest)
-    }
-
-    /// The model asked for by this reference, if it is complete.
-    pub fn get(&self, reference: &str) -> Result<Manifest> {
-        let path = self.manifest_path(reference);
-        let manifest = match Manifest::read(&path) {
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::NotFound { reference: reference.into() });
-            }
-            read => read?,
-        };
-        if manifest.reference != reference {
-            let reason = format!("it is about \"{}\", expected \"{reference}\"", manifest.reference);
-            return Err(Error::CorruptManifest { path, reason });
-        }
-        self.check(&manifest)?;
-        Ok(manifest)
-    }
-
-    /// All models. One that cannot be read is reported and does not hide the others.
-    pub fn list(&self) -> Result<Listing> {
-        let folder = self.models();
-        let mut listing = Listing { models: Vec::new(), problems: Vec::new() };
-        for entry in fs::read_dir(&folder).at("list", &folder)? {
-            match Manifest::read(&entry.at("list", &folder)?.path()) {
-                Ok(manifest) => listing.models.push(manifest),
-                // Removed since.
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                Err(problem) => listing.problems.push(problem),
-            }
-        }
-        listing.models.sort_by(|a, b| a.reference.cmp(&b.reference));
-        Ok(listing)
-    }
-
     /// Where a model can be opened: the file if it is one file, else the folder that holds them under their names.
     pub fn path_of(&self, manifest: &Manifest) -> Result<PathBuf> {
         let folder = snapshot::ensure(self, manifest)?;
-        Ok(match manifest.files.as_slice() {
-            [file] => folder.join(&file.name),
+        Ok(match (&manifest.model.open, manifest.model.files.as_slice()) {
+            (Some(file), _) | (None, [ModelFile { name: file, .. }]) => folder.join(file),
             _ => folder,
         })
     }
 
-    /// Where what a reference stands for can be opened, if it is on this machine.
-    pub fn locate(&self, reference: &Reference) -> Result<PathBuf> {
-        match reference.local()? {
-            Some(path) => Ok(path.to_owned()),
-            None => self.path_of(&self.get(&reference.to_string())?),
+    /// Where what was asked for can be opened, if it is on this machine.
+    pub fn locate(&self, wanted: &Pinned) -> Result<PathBuf> {
+        if let Some(path) = wanted.reference.local()? {
+            return Ok(path.to_owned());
         }
-    }
-
-    /// Reads every byte of a model again and compares digests.
-    pub fn verify(&self, reference: &str) -> Result<()> {
-        let manifest = self.get(reference)?;
-        for file in &manifest.files {
-            let path = self.blob_path(file.sha256);
-            let found = Digest::of_reader(&mut File::open(&path).at("read", &path)?).at("read", &path)?;
-            if found != file.sha256 {
-                let reason = format!("has sha256 {found}, expected {}", file.sha256);
-                return Err(Error::Damaged { reference: reference.into(), name: file.name.to_string(), reason });
-            }
-        }
-        Ok(())
-    }
-
-    /// Tries to become the one process that fetches this model; `None` while another one is. See [`Lock`].
-    pub fn try_lock(&self, reference: &str) -> Option<Lock> {
-        Lock::attempt(&self.root.join("locks").join(key(reference)))
+        let reference = wanted.reference.to_string();
+        let manifest = match wanted.generation {
+            Some(id) => self.generation(&reference, &id.to_string())?,
+            None => self.get(&reference)?,
+        };
+        self.path_of(&manifest)
     }
 
     /// The file that holds this content, if the store has it.
@@ -152,40 +91,64 @@ impl Store {
     }
 
     pub(crate) fn snapshot_path(&self, manifest: &Manifest) -> PathBuf {
-        self.root.join("snapshots").join(manifest.id().to_string())
+        self.snapshots().join(manifest.model.id().to_string())
     }
 
-    pub(crate) fn manifest_path(&self, reference: &str) -> PathBuf {
-        self.models().join(key(reference) + ".json")
+    /// What is known about this content besides its digest.
+    pub(crate) fn record_path(&self, sha256: Digest) -> PathBuf {
+        self.records().join(format!("{sha256}.json"))
     }
 
-    fn blobs(&self) -> PathBuf {
+    /// The folder of a reference's generations.
+    pub(crate) fn model_path(&self, reference: &str) -> PathBuf {
+        self.models().join(key(reference))
+    }
+
+    /// A file in [`Self::staging`] with this content: for what need not outlast a power cut, but must not be seen in
+    /// part.
+    pub(crate) fn scratch(&self, content: &[u8]) -> io::Result<PathBuf> {
+        let path = files::unique(&self.staging);
+        File::create_new(&path)?.write_all(content)?;
+        Ok(path)
+    }
+
+    pub(crate) fn blobs(&self) -> PathBuf {
         self.root.join("blobs").join("sha256")
     }
 
-    fn models(&self) -> PathBuf {
+    pub(crate) fn records(&self) -> PathBuf {
+        self.root.join("records")
+    }
+
+    pub(crate) fn models(&self) -> PathBuf {
         self.root.join("models")
     }
 
-    /// That every blob is there, at its size. Digests were checked on the way in; `verify` checks them again.
-    fn check(&self, manifest: &Manifest) -> Result<()> {
-        for file in &manifest.files {
-            let reason = match fs::metadata(self.blob_path(file.sha256)) {
-                Ok(metadata) if metadata.len() == file.size => continue,
-                Ok(metadata) => format!("has {} bytes, expected {}", metadata.len(), file.size),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => "is missing".into(),
-                Err(error) => format!("cannot be read: {error}"),
-            };
-            let reference = manifest.reference.clone();
-            return Err(Error::Damaged { reference, name: file.name.to_string(), reason });
-        }
-        Ok(())
+    pub(crate) fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    pub(crate) fn partials(&self) -> PathBuf {
+        self.root.join("partials")
+    }
+
+    pub(crate) fn claims(&self) -> PathBuf {
+        self.root.join("claims")
+    }
+
+    pub(crate) fn leases(&self) -> PathBuf {
+        self.root.join("leases")
+    }
+
+    /// What removals look at: see `take.rs`.
+    pub(crate) fn taken(&self) -> PathBuf {
+        self.root.join("taken")
     }
 }
 
 /// A file name for a reference: a readable part for people, and enough of its digest to be the only one, whatever its
 /// length, its characters and the file system's idea of upper and lower case.
-fn key(reference: &str) -> String {
+pub(crate) fn key(reference: &str) -> String {
     let keep = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };
     let readable: String = reference.chars().map(keep).take(80).collect();
     let digest = Digest::of(reference.as_bytes()).to_string();

@@ -1,53 +1,13 @@
 //! The store as a user sees it: what goes in comes out, and what is wrong never becomes visible.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use std::{fs, path::Path, time::Duration};
+mod fixture;
 
-use tempfile::TempDir;
+use std::{fs, time::Duration};
+
+use fixture::{age, assert_settled, blob_path, commit, file, model, names, put, store};
 use trillm_core::Coded;
-use trillm_store::{Blob, Digest, Error, FileName, Manifest, ModelFile, Reference, Source, Store};
-
-fn store() -> (TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path().join("store")).unwrap();
-    (folder, store)
-}
-
-fn commit(store: &Store, content: &[u8]) -> Blob {
-    let mut staging = store.stage("test".parse().unwrap()).unwrap();
-    content.chunks(3).for_each(|chunk| staging.write(chunk).unwrap());
-    staging.commit(None).unwrap()
-}
-
-fn source() -> Source {
-    let sha256 = Digest::of(b"archive");
-    Source::Pypi { package: "a".into(), version: "1".into(), archive: "a-1.whl".into(), sha256 }
-}
-
-/// Puts a model whose files have these names and contents.
-fn put(store: &Store, reference: &str, files: &[(&str, &[u8])]) -> Manifest {
-    let files = files
-        .iter()
-        .map(|(name, content)| {
-            let Blob { sha256, size } = commit(store, content);
-            ModelFile { name: name.parse().unwrap(), sha256, size }
-        })
-        .collect();
-    let manifest = Manifest::new(reference, source(), files, Some("MIT".into())).unwrap();
-    store.put(&manifest).unwrap();
-    manifest
-}
-
-fn names(folder: impl AsRef<Path>) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-fn blob_path(store: &Store, content: &[u8]) -> std::path::PathBuf {
-    store.root().join("blobs/sha256").join(Digest::of(content).to_string())
-}
+use trillm_store::{Digest, Error, Expected, Pinned, Pypi, Reference, Store};
 
 /// Replaces a blob behind the store's back.
 fn tamper(store: &Store, content: &[u8], with: &[u8]) {
@@ -61,15 +21,21 @@ fn a_model_comes_back_under_its_name() {
     let (_folder, store) = store();
     let manifest = put(&store, "pypi:a==1:x.gguf", &[("x.gguf", b"weights")]);
     assert_eq!(store.get("pypi:a==1:x.gguf").unwrap(), manifest);
-    assert_eq!(manifest.size(), 7);
+    assert_eq!(manifest.model.size(), 7);
 
     let path = store.path_of(&manifest).unwrap();
     assert_eq!(path.file_name().unwrap(), "x.gguf");
     assert_eq!(fs::read(&path).unwrap(), b"weights");
     assert!(fs::metadata(&path).unwrap().permissions().readonly());
-    assert_eq!(store.locate(&"pypi:a==1:x.gguf".parse().unwrap()).unwrap(), path);
-    store.verify("pypi:a==1:x.gguf").unwrap();
-    assert!(names(store.staging()).is_empty());
+    let package = Pypi { package: "a".into(), version: Some("1".into()), file: Some("x.gguf".into()) };
+    let mut wanted = Pinned { reference: Reference::Pypi(package), generation: None };
+    assert_eq!(store.locate(&wanted).unwrap(), path);
+    wanted.generation = Some(manifest.model.id());
+    assert_eq!(store.locate(&wanted).unwrap(), path);
+    wanted.generation = Some(Digest::of(b"another"));
+    assert_eq!(store.locate(&wanted).unwrap_err().code(), "no_generation");
+    assert_eq!(store.verify("pypi:a==1:x.gguf").unwrap(), []);
+    assert_settled(&store);
 }
 
 #[test]
@@ -95,7 +61,7 @@ fn wrong_bytes_never_become_visible() {
     let (_folder, store) = store();
     let mut staging = store.stage("x.gguf".parse().unwrap()).unwrap();
     staging.write(b"wrong").unwrap();
-    let error = staging.commit(Some(Digest::of(b"right"))).unwrap_err();
+    let error = staging.commit(Expected::sha256(Digest::of(b"right"))).unwrap_err();
     assert_eq!(error.code(), "digest_mismatch");
     assert_eq!(
         error.to_string(),
@@ -123,17 +89,15 @@ fn a_download_that_stops_halfway_leaves_nothing() {
 #[test]
 fn what_a_killed_process_left_is_swept_after_a_day() {
     let (_folder, store) = store();
-    let old = fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_hours(25));
-    let age = |path: &Path| fs::File::open(path).unwrap().set_times(old).unwrap();
     for name in ["old", "old-folder/part", "busy-folder/part", "new"] {
         let path = store.staging().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, b"part").unwrap();
     }
-    age(&store.staging().join("old"));
-    age(&store.staging().join("old-folder/part"));
-    age(&store.staging().join("old-folder"));
-    age(&store.staging().join("busy-folder"));
+    age(store.staging().join("old"), Duration::from_hours(25));
+    age(store.staging().join("old-folder/part"), Duration::from_hours(25));
+    age(store.staging().join("old-folder"), Duration::from_hours(25));
+    age(store.staging().join("busy-folder"), Duration::from_hours(25));
 
     Store::open(store.root()).unwrap();
     assert_eq!(names(store.staging()), ["busy-folder", "new"]);
@@ -142,10 +106,10 @@ fn what_a_killed_process_left_is_swept_after_a_day() {
 #[test]
 fn committing_the_same_content_again_keeps_the_blob_and_mends_a_short_one() {
     let (_folder, store) = store();
-    let first = commit(&store, b"content");
-    assert_eq!(commit(&store, b"content"), first);
+    let first = commit(&store, b"content").unwrap();
+    assert_eq!(commit(&store, b"content").unwrap(), first);
     tamper(&store, b"content", b"con");
-    commit(&store, b"content");
+    commit(&store, b"content").unwrap();
     assert_eq!(fs::read(blob_path(&store, b"content")).unwrap(), b"content");
 }
 
@@ -154,12 +118,16 @@ fn a_damaged_model_is_not_handed_out() {
     let (_folder, store) = store();
     put(&store, "m", &[("x.gguf", b"weights")]);
     tamper(&store, b"weights", b"wEights");
-    let error = store.verify("m").unwrap_err();
-    assert_eq!(error.code(), "model_damaged");
-    assert!(error.hint().unwrap().contains("trillm pull m"));
+    let damages = store.verify("m").unwrap();
+    assert_eq!(damages.len(), 1);
+    assert_eq!((damages[0].reference.as_str(), damages[0].file.as_str()), ("m", "x.gguf"));
 
     tamper(&store, b"weights", b"short");
-    assert_eq!(store.get("m").unwrap_err().to_string(), "\"m\" is damaged: x.gguf has 5 bytes, expected 7");
+    let error = store.get("m").unwrap_err();
+    assert_eq!(error.to_string(), "\"m\" is damaged: x.gguf has 5 bytes, expected 7");
+    assert_eq!(error.code(), "model_damaged");
+    assert!(error.hint().unwrap().contains("trillm verify --repair m"));
+    assert_eq!(store.generation("m", "1").unwrap_err().code(), "model_damaged");
 
     fs::remove_file(blob_path(&store, b"weights")).unwrap();
     assert_eq!(store.get("m").unwrap_err().to_string(), "\"m\" is damaged: x.gguf is missing");
@@ -179,7 +147,7 @@ fn removing_keeps_what_others_share() {
     assert_eq!(fs::read(path).unwrap(), b"shared");
     assert_eq!(store.remove("c").unwrap(), 6);
     assert_eq!(store.remove("c").unwrap_err().code(), "model_not_found");
-    for folder in ["blobs/sha256", "models", "snapshots", "staging"] {
+    for folder in ["blobs/sha256", "records", "models", "snapshots", "staging", "taken"] {
         assert!(names(store.root().join(folder)).is_empty(), "{folder}");
     }
 }
@@ -195,17 +163,18 @@ fn a_manifest_that_cannot_be_read_hides_nothing_and_frees_nothing() {
         "{",
         "[]",
         "\u{0}",
-        r#"{"schema": 2, "reference": "z", "source": {"kind": "pypi", "package": "p", "version": "1", "archive": "x",
+        r#"{"schema": 3, "reference": "z", "source": {"kind": "pypi", "package": "p", "version": "1", "archive": "x",
             "sha256": "0000000000000000000000000000000000000000000000000000000000000000"},
             "files": [], "licence": null, "created": 0}"#,
     ];
     for text in hostile {
         fs::write(&broken, text).unwrap();
         let listing = store.list().unwrap();
-        assert_eq!(listing.models.iter().map(|model| &model.reference).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(listing.models.iter().map(|manifest| &manifest.model.reference).collect::<Vec<_>>(), ["a", "b"]);
         assert!(matches!(&listing.problems[..], [Error::CorruptManifest { path, .. }] if *path == broken));
     }
     // A later version may have written it, for the very blob that nobody else wants.
+    assert_eq!(store.collect(Some(0)).unwrap_err().code(), "corrupt_manifest");
     assert_eq!(store.remove("a").unwrap(), 0);
     assert!(blob_path(&store, b"one").exists());
 }
@@ -214,7 +183,9 @@ fn a_manifest_that_cannot_be_read_hides_nothing_and_frees_nothing() {
 fn a_manifest_cannot_name_what_is_outside() {
     let (_folder, store) = store();
     let manifest = put(&store, "m", &[("x.gguf", b"weights")]);
-    let path = store.root().join("models").join(&names(store.root().join("models"))[0]);
+    let folder = store.root().join("models").join(&names(store.root().join("models"))[0]);
+    let generation = folder.join(format!("{}.json", manifest.model.id()));
+    let path = folder.join("current");
     let text = fs::read_to_string(&path).unwrap();
     let digest = Digest::of(b"weights").to_string();
     let hostile = [
@@ -227,30 +198,41 @@ fn a_manifest_cannot_name_what_is_outside() {
     for (from, to) in hostile {
         fs::write(&path, text.replace(from, to)).unwrap();
         assert_eq!(store.get("m").unwrap_err().code(), "corrupt_manifest", "{to}");
+        assert_eq!(store.list().unwrap().problems.len(), 1, "{to}");
+
+        fs::rename(&path, &generation).unwrap();
+        assert_eq!(store.get("m").unwrap_err().code(), "corrupt_manifest", "{to}");
+        assert_eq!(store.generation("m", "1").unwrap_err().code(), "corrupt_manifest", "{to}");
+        assert_eq!(store.list().unwrap().problems.len(), 1, "{to}");
+        fs::write(&generation, &text).unwrap();
     }
     fs::write(&path, "{").unwrap();
     store.remove("m").unwrap();
-    store.put(&manifest).unwrap();
+    put(&store, "m", &[("x.gguf", b"weights")]);
+    assert_eq!(store.get("m").unwrap().model, manifest.model);
 }
 
 #[test]
 fn two_files_cannot_want_one_place() {
-    let file = |name: &str| ModelFile { name: name.parse().unwrap(), sha256: Digest::of(b""), size: 0 };
+    let (_folder, store) = store();
+    commit(&store, b"").unwrap();
+    let put = |names: &[&str]| {
+        let mut model = model("m", &[]);
+        model.files = names.iter().map(|name| file(name, b"")).collect();
+        store.put(model)
+    };
     for names in [&[][..], &["a", "a"], &["a", "A"], &["a", "a/b"], &["a/b/c", "A/B"]] {
-        let files = names.iter().map(|name| file(name)).collect();
-        assert!(Manifest::new("m", source(), files, None).is_err(), "{names:?}");
+        assert_eq!(put(names).unwrap_err().code(), "invalid_model", "{names:?}");
     }
-    assert!(Manifest::new("m", source(), vec![file("a/b"), file("a/c"), file("ab")], None).is_ok());
+    put(&["a/b", "a/c", "ab"]).unwrap();
 }
 
 #[test]
 fn a_manifest_needs_its_blobs() {
     let (_folder, store) = store();
-    let name: FileName = "x".parse().unwrap();
-    let files = vec![ModelFile { name, sha256: Digest::of(b"absent"), size: 6 }];
-    let manifest = Manifest::new("m", source(), files, None).unwrap();
-    assert_eq!(store.put(&manifest).unwrap_err().code(), "model_damaged");
+    assert_eq!(store.put(model("m", &[("x", b"absent")])).unwrap_err().code(), "model_damaged");
     assert_eq!(store.get("m").unwrap_err().code(), "model_not_found");
+    assert_eq!(store.remove("m").unwrap_err().code(), "model_not_found");
 }
 
 #[test]
@@ -261,17 +243,17 @@ fn references_that_differ_only_in_case_or_length_are_kept_apart() {
         put(&store, reference, &[("x", content.as_bytes())]);
     }
     assert_eq!(store.list().unwrap().models.len(), 4);
-    assert_eq!(store.get("pypi:a:X").unwrap().files[0].sha256, Digest::of(b"1"));
+    assert_eq!(store.get("pypi:a:X").unwrap().model.files[0].sha256, Digest::of(b"1"));
 }
 
 #[test]
 fn paths_are_located_without_the_store() {
     let (folder, store) = store();
     let path = folder.path().join("model.gguf");
-    let reference: Reference = path.to_str().unwrap().parse().unwrap();
-    assert_eq!(store.locate(&reference).unwrap_err().code(), "model_not_found");
+    let wanted = Pinned { reference: Reference::Path(path.clone()), generation: None };
+    assert_eq!(store.locate(&wanted).unwrap_err().code(), "model_not_found");
     fs::write(&path, b"").unwrap();
-    assert_eq!(store.locate(&reference).unwrap(), path);
+    assert_eq!(store.locate(&wanted).unwrap(), path);
 }
 
 #[test]

