@@ -9,11 +9,13 @@
 from trillm import errors
 from trillm._core import Completion, ModelInfo, Piece, Stream, Timings, Tokenizer, Usage, __version__
 from trillm._model import Model, load
+from trillm._router import LLMRouter
 from trillm._streaming import AsyncStream
 
 __all__ = [
     "AsyncStream",
     "Completion",
+    "LLMRouter",
     "Model",
     "ModelInfo",
     "Piece",

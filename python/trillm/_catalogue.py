@@ -1,0 +1,130 @@
+"""What models are on this machine, and what is known of each."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trillm._core import Reference, Store, inspect
+from trillm.errors import TrillmError
+
+if TYPE_CHECKING:
+    from trillm import ModelInfo
+    from trillm._core import Manifest
+
+_MODEL_ENDINGS = (".gguf", ".onnx", ".safetensors")
+
+_ENCODERS = ("bert", "mpnet")
+"""What the names of architectures that only embed have in them."""
+
+
+def available(store: Store | None = None, models_directory: Path | None = None) -> list[dict[str, Any]]:
+    """All models on this machine: those of the store, then those of the user's own folder.
+
+    Each is a dictionary: `reference` (what to load it by), `file`, `path`, `size` (bytes), `format`, `digest` (sha256
+    of the generation, or `None` for files outside the store), `source`, `license`, `parameters`, `quantization`,
+    `context` (tokens, as trained), `capabilities` (of `"generate"`, `"chat"`, `"embed"`), `generation`, `created`
+    (seconds since 1970), `files`, `chat` (as its publisher advises) and `info` (all that the file says; `None` if it
+    cannot be read).
+
+    ``models_directory`` is `LOCAL_MODELS_DIR` unless given.
+    """
+    store = Store() if store is None else store
+    manifests, _ = store.list()
+    return [facts(manifest.path, manifest) for manifest in manifests] + own(models_directory)
+
+
+def own(models_directory: Path | None = None) -> list[dict[str, Any]]:
+    """The models of the user's own folder, as :func:`available` has them."""
+    setting = os.environ.get("LOCAL_MODELS_DIR")
+    folder = models_directory or (Path(setting) if setting else None)
+    if folder is None or not folder.is_dir():
+        return []
+    found = ((path, peek(path)) for path in sorted(folder.iterdir()) if _may_be_a_model(path))
+    return [facts(path, None, info) | {"reference": str(path)} for path, info in found if info is not None]
+
+
+def _may_be_a_model(path: Path) -> bool:
+    return path.name.endswith(_MODEL_ENDINGS) or (path / "config.json").is_file()
+
+
+def peek(path: Path) -> ModelInfo | None:
+    """What the file says about itself, if it is one that we can read."""
+    try:
+        return inspect(path)
+    except (TrillmError, OSError):
+        return None
+
+
+def facts(path: Path, manifest: Manifest | None, info: ModelInfo | None = None) -> dict[str, Any]:
+    """One model, as :func:`available` has it."""
+    if info is None and manifest is not None:
+        info = peek(path)
+    found: dict[str, Any] = {
+        "reference": None,
+        "file": path.name,
+        "path": str(path),
+        "size": info.bytes if info else None,
+        "format": info.format if info else None,
+        "digest": None,
+        "source": None,
+        "license": info.license if info else None,
+        "parameters": info.parameters if info else None,
+        "quantization": info.quantization if info else None,
+        "context": info.context_trained if info else None,
+        "capabilities": _capabilities(info) if info else [],
+        "generation": None,
+        "created": None,
+        "files": [],
+        "chat": advised(manifest),
+        "info": info.to_dict() if info else None,
+    }
+    if manifest is not None:
+        largest, _, _ = max(manifest.files, key=lambda file: file[2])
+        found |= {
+            "reference": manifest.reference,
+            "file": largest,
+            "size": manifest.size,
+            "digest": f"sha256:{manifest.id}",
+            "source": manifest.source,
+            "license": manifest.licence or found["license"],
+            "generation": manifest.generation,
+            "created": manifest.created,
+            "files": [{"name": name, "sha256": sha256, "size": length} for name, sha256, length in manifest.files],
+        }
+    return found
+
+
+def advised(manifest: Manifest | None) -> dict[str, Any]:
+    """How a model of the store chats best, as far as its alias or its source says so."""
+    if manifest is None:
+        return {}
+    try:
+        return advice(Reference(manifest.reference), manifest)
+    except TrillmError:
+        # An alias of another version of trillm.
+        return advice(None, manifest)
+
+
+def advice(reference: Reference | None, manifest: Manifest | None) -> dict[str, Any]:
+    """How a model chats best, as its alias says or else its source; empty where nobody says anything."""
+    found: dict[str, Any] = {}
+    if manifest is not None:
+        found |= json.loads(manifest.model).get("chat") or {}
+    if reference is not None:
+        ours = {"system": reference.system, "temperature": reference.temperature, "top_p": reference.top_p}
+        found |= {name: value for name, value in ours.items() if value is not None}
+    # Native numbers are in single precision: 0.2, not 0.20000000298023224.
+    rounded = {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
+    return {name: value for name, value in rounded.items() if value is not None}
+
+
+def _capabilities(info: ModelInfo) -> list[str]:
+    if any(name in info.architecture.lower() for name in _ENCODERS):
+        return ["embed"]
+    chat = ["chat"] if info.chat_template else []
+    # Vectors of a model that generates: llama.cpp's; the others' only if the file says how to pool.
+    embed = ["embed"] if info.format == "gguf" or info.pooling else []
+    return ["generate", *chat, *embed]

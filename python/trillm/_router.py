@@ -1,0 +1,74 @@
+"""Models by name, for a program that uses several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trillm._core import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+    from pathlib import Path
+
+    from trillm.hub import Report, Source
+
+__all__ = ["LLMRouter"]
+
+
+class LLMRouter:
+    """Knows which models there are and where they come from: finds, downloads and lists them."""
+
+    def __init__(
+        self,
+        *,
+        models_directory: str | PathLike[str] | None = None,
+        cache_directory: str | PathLike[str] | None = None,
+        download_on_demand: bool = True,
+        download_sources: Mapping[str, Source | Mapping[str, str | None]] | None = None,
+        preferred_formats: Sequence[str] | None = None,
+        quantization_preference: Sequence[str] | None = None,
+        download_timeout: float | None = None,
+        retry_attempts: int | None = None,
+        parallel_downloads: int | None = None,
+    ) -> None:
+        """Sets where models are and how they are fetched; what is left out is as in `trillm.hub.Options`.
+
+        `models_directory` is a folder of one's own, in which a bare name is looked up (`LOCAL_MODELS_DIR`);
+        `cache_directory` is the store (`LOCAL_CACHE_DIR`). Without `download_on_demand` what is not there is an error.
+        `download_sources` has `"huggingface"` and `"ollama"`, each a `Source` or its `base_url` and `token`.
+        `download_timeout` is in seconds.
+
+        Raises `InvalidRequest`, `StoreError`.
+        """
+        from pathlib import Path
+
+        from trillm.hub import Options, Source
+
+        given = {
+            "models_directory": None if models_directory is None else Path(models_directory),
+            "preferred_formats": None if preferred_formats is None else tuple(preferred_formats),
+            "quantization_preference": None if quantization_preference is None else tuple(quantization_preference),
+            "download_timeout": download_timeout,
+            "retry_attempts": retry_attempts,
+            "parallel_downloads": parallel_downloads,
+            "offline": not download_on_demand,
+            "sources": {
+                name: source if isinstance(source, Source) else Source(**source)
+                for name, source in (download_sources or {}).items()
+            },
+        }
+        self._options = Options(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        self._store = Store(cache_directory)
+
+    def available(self) -> list[dict[str, Any]]:
+        """All models on this machine, each a dictionary as `trillm.hub.available` describes it."""
+        from trillm.hub import available
+
+        return available(self._store, self._options.models_directory)
+
+    def fetch(self, reference: str, *, progress: Report | None = None) -> Path:
+        """Where a model can be opened; downloads it if need be. Raises as `trillm.hub.fetch` does."""
+        from trillm.hub import fetch
+
+        return fetch(reference, store=self._store, options=self._options, progress=progress)

@@ -1,0 +1,47 @@
+"""The small files that a model needs beside its weights."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection
+
+_NAMES = (
+    # What our readers look at: crates/formats/src/huggingface, crates/formats/src/onnx/facts.rs, crates/tokenizer.
+    "config.json",
+    "generation_config.json",
+    "genai_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+    # Tokenizers that we do not read, so that the error can say which it is.
+    "tokenizer.model",
+    "spiece.model",
+    "vocab.json",
+    "vocab.txt",
+    # What others need who open the model where we keep it.
+    "added_tokens.json",
+    "merges.txt",
+    "chat_template.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+)
+
+
+def companions(folder: str, paths: Collection[str]) -> dict[str, str]:
+    """The small files for weights in ``folder``: their paths in the repository by their names beside the weights.
+
+    Each is the one in the nearest folder upwards; `""` is the repository itself.
+    """
+    folders = [folder]
+    while folders[-1]:
+        folders.append(posixpath.dirname(folders[-1]))
+    found: dict[str, str] = {}
+    for name in _NAMES:
+        at = (posixpath.join(above, name) for above in folders)
+        nearest = next((path for path in at if path in paths), None)
+        if nearest is not None:
+            found[name] = nearest
+    return found

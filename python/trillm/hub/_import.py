@@ -1,0 +1,83 @@
+"""Models that are on this machine already, taken into the store without a copy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trillm._core import Reference, Store
+from trillm.errors import InvalidRequest, ModelNotFound
+from trillm.hub._choosing.choose import Preferences, RepoFile, choose
+from trillm.hub._flight import share
+from trillm.hub._job import Job
+from trillm.hub._options import Options
+
+if TYPE_CHECKING:
+    from trillm._core import Manifest
+    from trillm.hub._choosing.choose import Choice
+    from trillm.hub._progress import Report
+    from trillm.types import Link
+
+
+def import_model(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    link: Link = "auto",
+    store: Store | None = None,
+    progress: Report | None = None,
+) -> tuple[Manifest, Link | None]:
+    """Takes a model file, or the model in a folder, into the store as ``local:NAME``; says how it was linked.
+
+    Each byte is read once, for its digest. ``link`` is the way in: `"reflink"` shares the blocks until one side is
+    written, `"hardlink"` is a second name for the file, `"reference"` remembers where the file is, `"copy"` copies;
+    `"auto"` takes the first of these three that the file system can do, and never copies. A file that is changed later
+    is found out and refused. What the store had already is linked in no way: `None`.
+
+    Raises `ModelNotFound`, `InvalidRequest`, `StoreError`.
+    """
+    path = Path(path).absolute()
+    store = Store() if store is None else store
+    wanted = Reference(f"local:{path.stem if name is None and path.is_file() else name or path.name}")
+    folder, chosen = _choose(path)
+    job = Job(store, wanted, Options())
+    return share(
+        (store.root, wanted.text, path, link), job, lambda job: _import(job, path, folder, chosen, link), progress
+    )
+
+
+def _choose(path: Path) -> tuple[Path, Choice]:
+    """The files that belong together, and the folder they are named in."""
+    if path.is_dir():
+        folder, wanted = path, None
+    elif path.is_file():
+        folder, wanted = path.parent, path.name
+    else:
+        raise ModelNotFound(f"there is no file or folder {path}", "model_not_found", "check the path")
+    files = [file for file in sorted(folder.rglob("*") if wanted is None else folder.iterdir()) if file.is_file()]
+    listed = [RepoFile(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files]
+    return folder, choose(listed, wanted, Preferences())
+
+
+def _import(job: Job, path: Path, folder: Path, chosen: Choice, link: Link) -> tuple[Manifest, Link | None]:
+    files = []
+    ways: set[Link | None] = set()
+    for origin, name in chosen.files:
+        source = folder / origin
+        with job.meter("verifying", name, source.stat().st_size) as meter:
+            sha256, size, how = job.store.import_file(source, link)
+            meter.add(size)
+        ways.add(how)
+        files.append({"name": name, "sha256": sha256, "size": size, "origin": None if origin == name else origin})
+    model = {
+        "reference": job.wanted.text,
+        "source": {"kind": "import", "path": str(path)},
+        "files": files,
+        "open": chosen.open,
+    }
+    if not files:
+        raise InvalidRequest(f"{path} has no files", "invalid_parameter")
+    # Small files may go another way than the weights; the answer is about the weakest.
+    weakest: tuple[Link, ...] = ("copy", "reference", "hardlink", "reflink")
+    return job.store.put(json.dumps(model)), next((way for way in weakest if way in ways), None)

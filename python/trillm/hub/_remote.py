@@ -1,0 +1,51 @@
+"""What a source has: files, and how to get at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a file's bytes are, this minute."""
+
+    url: str
+    """May be signed and expire; then the file is located again."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """To send with each request. Credentials are not among them: the client adds those, to the right host only."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file that a source has."""
+
+    name: str
+    """What it will be called inside the model."""
+    origin: str | None
+    """What the source calls it, where that is something else."""
+    size: int | None
+    """In bytes, where the source says so."""
+    sha256: str | None
+    """What its content must be, where the source says so: 64 hexadecimal digits."""
+    git: str | None
+    """Likewise as git's name for the content: 40 hexadecimal digits."""
+    locate: Callable[[], Location]
+    """Finds where it is now. Raises as requests do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be fetched for a reference."""
+
+    files: tuple[RemoteFile, ...]
+    source: Mapping[str, Any]
+    """As the store keeps it: `kind` and what belongs to it (crates/store/src/manifest.rs, `Source`)."""
+    why: str | None = None
+    """A sentence on what was chosen out of what."""
+    open: str | None = None
+    """Which file to open; none if it is the folder, or the only file."""
+    licence: str | None = None
+    chat: Mapping[str, Any] | None = None
+    """`system`, `temperature` and `top_p`, as the publisher advises."""

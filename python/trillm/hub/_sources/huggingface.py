@@ -1,0 +1,140 @@
+"""Models in repositories of the Hugging Face hub, or of a server that speaks its protocol.
+
+What a repository has is asked through ``huggingface_hub``. The files are fetched by us, pinned to the commit that was
+listed, because that library checks their size and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from trillm._core import HuggingFace
+from trillm.errors import DownloadError, InvalidRequest
+from trillm.hub._choosing.choose import Preferences, RepoFile, choose
+from trillm.hub._network.client import origin, retrying
+from trillm.hub._remote import Location, Plan, RemoteFile
+from trillm.hub._sources.hub_api import ask
+
+if TYPE_CHECKING:
+    from trillm.hub._job import Job
+    from trillm.hub._network.client import Client
+    from trillm.hub._options import Options
+    from trillm.hub._sources.listing import Listing
+
+_HUB = "https://huggingface.co"
+
+
+def credentials(options: Options) -> Mapping[str, str]:
+    """The token, for the hub's own address only."""
+    token = _token(options)
+    return {} if token is None else {origin(_endpoint(options)): token}
+
+
+def plan(job: Job, client: Client) -> Plan:
+    """Asks the hub what the repository has and chooses among it. Offline, what the hub's own cache has of it counts.
+
+    Raises `ModelNotFound`, `DownloadError`, `TransientError`.
+    """
+    del client  # The session of `huggingface_hub` asks.
+    if job.options.no_network:
+        from trillm.hub._sources.offline import plan_offline
+
+        return plan_offline(job)
+    wanted = job.wanted.source
+    assert isinstance(wanted, HuggingFace)
+    endpoint = _endpoint(job.options)
+    token = _token(job.options)
+    listing = retrying(job, job.options.retry_attempts, lambda: ask(job, wanted, endpoint, token))
+    return arrange(job, listing, lambda path: _location(endpoint, wanted.repo, listing.commit, path))
+
+
+def remote(job: Job, client: Client, source: Mapping[str, Any], file: Mapping[str, Any]) -> RemoteFile:
+    """A file of a model that the store has, where its source has it."""
+    del client
+    path = file["origin"] or file["name"]
+
+    def locate() -> Location:
+        return _location(_endpoint(job.options), source["repo"], source["commit"], path)
+
+    return RemoteFile(file["name"], file["origin"], file["size"], file["sha256"], None, locate)
+
+
+def _location(endpoint: str, repo: str, commit: str, path: str) -> Location:
+    return Location(f"{endpoint}/{quote(repo)}/resolve/{commit}/{quote(path)}")
+
+
+def arrange(job: Job, listing: Listing, locate: Callable[[str], Location]) -> Plan:
+    """What to fetch of a repository."""
+    wanted = job.wanted.source
+    assert isinstance(wanted, HuggingFace)
+    entries = {entry.path: entry for entry in listing.files}
+    choice = choose(
+        [RepoFile(entry.path, entry.size) for entry in listing.files],
+        wanted.file,
+        Preferences(job.options.preferred_formats, job.options.quantization_preference),
+    )
+
+    def remote(path: str, name: str) -> RemoteFile:
+        entry = entries[path]
+        return RemoteFile(
+            name=name,
+            origin=None if path == name else path,
+            size=entry.size,
+            sha256=entry.sha256,
+            git=entry.git,
+            locate=lambda: locate(path),
+        )
+
+    return Plan(
+        files=tuple(remote(path, name) for path, name in choice.files),
+        source={
+            "kind": "hugging_face",
+            "repo": wanted.repo,
+            "revision": wanted.revision or "main",
+            "commit": listing.commit,
+        },
+        why=choice.why,
+        open=choice.open,
+        licence=listing.licence,
+    )
+
+
+def _endpoint(options: Options) -> str:
+    # Read here: `huggingface_hub` reads the variable once, when it is imported.
+    url = options.source("huggingface").base_url or os.environ.get("HF_ENDPOINT") or _HUB
+    return url.rstrip("/")
+
+
+def _token(options: Options) -> str | None:
+    if options.no_network:
+        # To find the user's login, the library may have to renew it.
+        return None
+    token = options.source("huggingface").token
+    if token is None:
+        token = _login()
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise InvalidRequest(
+            "the token for Hugging Face has characters that no token has",
+            "invalid_parameter",
+            "check HUGGINGFACE_TOKEN, or log in again: hf auth login",
+        )
+    return token
+
+
+def _login() -> str | None:
+    """The token that `huggingface_hub` finds. It may have to ask somebody for it."""
+    import httpx2
+    from huggingface_hub import constants, get_token
+    from huggingface_hub.errors import OIDCError
+
+    try:
+        return None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    except (OSError, httpx2.HTTPError, OIDCError) as error:
+        raise DownloadError(
+            f"the login of huggingface_hub cannot be used: {type(error).__name__}",
+            "access_denied",
+            "log in again (hf auth login), or set HUGGINGFACE_TOKEN",
+        ) from error

