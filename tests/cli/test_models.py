@@ -29,7 +29,7 @@ def package(tiny_model: Path, tmp_path: Path, environment: dict[str, str]) -> st
     return NAME
 
 
-def test_from_pull_to_rm(cli: Cli, package: str, tiny_model: Path) -> None:
+def test_from_pull_to_rm(cli: Cli, package: str, tiny_model: Path, environment: dict[str, str]) -> None:
     digest = hashlib.sha256(tiny_model.read_bytes()).hexdigest()
 
     pulled = cli("pull", package)
@@ -42,9 +42,10 @@ def test_from_pull_to_rm(cli: Cli, package: str, tiny_model: Path) -> None:
 
     listed = cli("list")
     head, row = listed.out.splitlines()
-    assert head.split() == ["NAME", "FILE", "SIZE", "FORMAT", "QUANTIZATION", "SHA256"]
+    assert head.split() == ["NAME", "FILE", "SIZE", "FORMAT", "QUANTIZATION", "DIGEST"]
     assert row.startswith(package)
-    assert row.endswith(digest[:12])
+    [manifest] = Store(environment["LOCAL_CACHE_DIR"]).list()[0]
+    assert row.endswith(manifest.id[:12])
     assert "gguf" in row
 
     shown = cli("show", package)
@@ -99,14 +100,15 @@ def test_show_says_how_an_alias_chats(cli: Cli, tiny_model: Path, environment: d
     with store.stage("tiny") as staging:
         staging.write(tiny_model.read_bytes())
         sha256, size = staging.commit()
-    store.put(
-        "smollm2",
-        package="tiny",
-        version="1.0",
-        archive="tiny-1.0-py3-none-any.whl",
-        archive_sha256=sha256,
-        files=[("model.gguf", sha256, size)],
-    )
+    source = {
+        "kind": "pypi",
+        "package": "tiny",
+        "version": "1.0",
+        "archive": "tiny-1.0-py3-none-any.whl",
+        "sha256": sha256,
+    }
+    files = [{"name": "model.gguf", "sha256": sha256, "size": size}]
+    store.put(json.dumps({"reference": "smollm2", "source": source, "files": files}))
     shown = cli("show", "smollm2")
     assert (shown.code, shown.err) == (0, "")
     facts = dict(re.split("  +", line, maxsplit=1) for line in shown.out.splitlines())

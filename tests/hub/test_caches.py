@@ -1,0 +1,372 @@
+"""What other programs left on this machine is used, and what we leave in the hub's cache is taken."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from arriving import content, job
+from hub_server import Hub, git_id, sha256
+from huggingface_hub import constants, hf_hub_download, snapshot_download
+from ollama_server import Registry
+from trillm._core import Store
+from trillm.errors import DownloadError, InvalidRequest, ModelNotFound, StoreError
+from trillm.hub._pull import pull
+from trillm.hub._remote import Location, RemoteFile
+from trillm.hub._sources import caches
+from trillm.hub._sources.caches import adopt, find, publish
+
+WEIGHTS = b"GGUF" + bytes(range(256)) * 300
+CONFIG = b'{"model_type": "llama"}'
+FILES = {"model.safetensors": WEIGHTS, "config.json": CONFIG, "tokenizer.json": b"{}"}
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cache of the user's own, no login, and no proxy."""
+    for name in (
+        "HUGGINGFACE_TOKEN",
+        "HF_TOKEN",
+        "HF_HUB_OFFLINE",
+        "HUGGINGFACE_HUB_CACHE",
+        "HTTP_PROXY",
+        "http_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "ollama"))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub with one repository."""
+    server = Hub()
+    server.add("org/tiny", FILES)
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def no_sockets(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """No connection may be opened; gives where they were tried to."""
+    return forbid_sockets(monkeypatch)
+
+
+def forbid_sockets(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    opened: list[object] = []
+
+    def connect(_: socket.socket, address: object) -> None:
+        opened.append(address)
+        raise OSError("no connection may be opened")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    return opened
+
+
+def nowhere() -> Location:
+    raise AssertionError("this must not be asked")
+
+
+def remote(data: bytes, *, git: bool = False, size: int | None = None) -> RemoteFile:
+    """A file of a source, which must not be asked for it."""
+    sha, blob_id = (None, git_id(data)) if git else (sha256(data), None)
+    return RemoteFile("x", None, len(data) if size is None else size, sha, blob_id, nowhere)
+
+
+def in_hub_cache(folder: Path, name: str, data: bytes) -> Path:
+    blob = folder / "hub" / "models--org--other" / "blobs" / name
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    blob.write_bytes(data)
+    return blob
+
+
+def in_ollama(folder: Path, data: bytes) -> Path:
+    blob = folder / "ollama" / "blobs" / f"sha256-{sha256(data)}"
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    blob.write_bytes(data)
+    return blob
+
+
+@pytest.mark.parametrize("git", [False, True])
+def test_the_hubs_cache_is_used(tmp_path: Path, store: Store, *, git: bool) -> None:
+    blob = in_hub_cache(tmp_path, git_id(CONFIG) if git else sha256(CONFIG), CONFIG)
+    assert find(remote(CONFIG, git=git)) == blob
+    assert adopt(job(store, "hf:org/tiny"), remote(CONFIG, git=git)) == (sha256(CONFIG), len(CONFIG))
+    assert store.has(sha256(CONFIG), len(CONFIG))
+
+
+def test_ollamas_models_are_used(tmp_path: Path, store: Store) -> None:
+    in_ollama(tmp_path, WEIGHTS)
+    assert adopt(job(store, "ollama:tiny"), remote(WEIGHTS)) == (sha256(WEIGHTS), len(WEIGHTS))
+
+
+def test_links_in_a_cache_are_followed(tmp_path: Path, store: Store) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(WEIGHTS)
+    blob = in_ollama(tmp_path, WEIGHTS)
+    blob.unlink()
+    blob.symlink_to(elsewhere)
+    assert find(remote(WEIGHTS)) == elsewhere
+    assert adopt(job(store, "ollama:tiny"), remote(WEIGHTS)) == (sha256(WEIGHTS), len(WEIGHTS))
+
+
+def test_a_file_of_another_size_is_passed_by(tmp_path: Path) -> None:
+    in_ollama(tmp_path, WEIGHTS)
+    assert find(remote(WEIGHTS, size=7)) is None
+
+
+def test_a_link_that_leads_nowhere_or_round_is_passed_by(tmp_path: Path) -> None:
+    blob = in_ollama(tmp_path, WEIGHTS)
+    blob.unlink()
+    blob.symlink_to(blob)
+    assert find(remote(WEIGHTS)) is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_passed_by(tmp_path: Path) -> None:
+    blob = in_ollama(tmp_path, WEIGHTS)
+    blob.parent.chmod(0)
+    try:
+        assert find(remote(WEIGHTS)) is None
+    finally:
+        blob.parent.chmod(0o700)
+
+
+def test_a_file_without_a_digest_is_not_looked_for(store: Store) -> None:
+    assert adopt(job(store, "hf:org/tiny"), RemoteFile("x", None, 3, None, None, nowhere)) is None
+
+
+def test_wrong_bytes_in_a_cache_stay_there_and_do_not_count(
+    tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    blob = in_ollama(tmp_path, WEIGHTS)
+    wrong = WEIGHTS[:-1] + b"!"
+    blob.write_bytes(wrong)
+    with caplog.at_level(logging.WARNING, "trillm.hub"):
+        assert adopt(job(store, "ollama:tiny"), remote(WEIGHTS)) is None
+    assert str(blob) in caplog.text
+    assert blob.read_bytes() == wrong
+    assert not store.has(sha256(WEIGHTS), len(WEIGHTS))
+
+
+@pytest.mark.usefixtures("hub")
+def test_what_the_store_has_is_not_looked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    pull(job(store, "hf:org/tiny"))
+    monkeypatch.setattr(caches, "find", nowhere)
+    assert adopt(job(store, "hf:org/tiny"), remote(WEIGHTS)) == (sha256(WEIGHTS), len(WEIGHTS))
+
+
+def test_the_blobs_of_the_real_client_need_no_request(hub: Hub, store: Store, tmp_path: Path) -> None:
+    snapshot_download("org/tiny", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False)
+    files, stored = hub.requests, hub.storage.requests
+    before = len(stored), sum("/resolve/" in request.path for request in files)
+    assert content(pull(job(store, "hf:org/tiny"))) == FILES
+    assert before == (len(stored), sum("/resolve/" in request.path for request in files))
+
+
+def test_ollamas_blobs_need_no_request(store: Store, tmp_path: Path) -> None:
+    registry = Registry()
+    try:
+        registry.add("library/tiny:latest", [("model", WEIGHTS)])
+        in_ollama(tmp_path, WEIGHTS)
+        assert content(pull(job(store, f"ollama:{registry.host}/library/tiny"))) == {"model.gguf": WEIGHTS}
+        assert registry.storage.requests == []
+    finally:
+        registry.close()
+
+
+@pytest.mark.parametrize("revision", ["", "@main", "@commit"])
+def test_offline_a_snapshot_of_the_real_client_is_enough(
+    hub: Hub, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str
+) -> None:
+    folder = snapshot_download("org/tiny", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False)
+    tried = forbid_sockets(monkeypatch)
+    asked = revision.replace("commit", Path(folder).name)
+    assert content(pull(job(store, f"hf:org/tiny{asked}", offline=True))) == FILES
+    assert tried == []
+
+
+def ollama_manifest(folder: Path, host: str = "registry.ollama.ai") -> None:
+    """A model as Ollama keeps it."""
+    registry = Registry()
+    try:
+        text = registry.add("x:y", [("model", WEIGHTS), ("system", b"Be brief.")])
+    finally:
+        registry.close()
+    path = folder / "ollama" / "manifests" / host / "library" / "tiny" / "latest"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text)
+
+
+@pytest.mark.parametrize("host", ["", "example.org:5000/"])
+def test_offline_a_model_of_ollamas_is_enough(
+    store: Store, tmp_path: Path, no_sockets: list[object], host: str
+) -> None:
+    ollama_manifest(tmp_path, host.rstrip("/") or "registry.ollama.ai")
+    in_ollama(tmp_path, WEIGHTS)
+    in_ollama(tmp_path, b"Be brief.")
+    name = f"{host}library/tiny" if host else "tiny"
+    manifest = pull(job(store, f"ollama:{name}", offline=True))
+    assert content(manifest) == {"model.gguf": WEIGHTS, "system.txt": b"Be brief."}
+    assert '"Be brief."' in manifest.model
+    assert no_sockets == []
+
+
+@pytest.mark.parametrize("reference", ["hf:org/none", "hf:org/none@" + "a" * 40, "ollama:none"])
+def test_offline_what_is_nowhere_is_a_typed_error(store: Store, no_sockets: list[object], reference: str) -> None:
+    with pytest.raises(DownloadError, match="offline"):
+        pull(job(store, reference, offline=True))
+    assert no_sockets == []
+
+
+def test_offline_a_blob_that_is_missing_is_a_typed_error(
+    store: Store, tmp_path: Path, no_sockets: list[object]
+) -> None:
+    ollama_manifest(tmp_path)
+    with pytest.raises(DownloadError, match="offline"):
+        pull(job(store, "ollama:tiny", offline=True))
+    assert no_sockets == []
+    assert store.list() == ([], [])
+
+
+def test_the_cache_is_where_the_real_client_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert caches.hub_cache() == Path("~/.cache/huggingface/hub").expanduser()
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    assert caches.hub_cache() == Path("/x/huggingface/hub")
+    monkeypatch.setenv("HF_HOME", "$HOME/h")
+    assert caches.hub_cache() == Path.home() / "h/hub"
+    monkeypatch.setenv("HF_HUB_CACHE", "~/c")
+    assert caches.hub_cache() == Path.home() / "c"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A cache of the real client's, which nothing was downloaded to."""
+    return tmp_path / "published"
+
+
+def test_the_real_client_takes_what_we_publish_offline(hub: Hub, store: Store, cache: Path) -> None:
+    folder = publish(store, pull(job(store, "hf:org/tiny")), cache)
+    hub.close()
+    for name, data in FILES.items():
+        path = Path(hf_hub_download("org/tiny", name, cache_dir=cache, local_files_only=True))
+        assert path == folder / name
+        assert path.read_bytes() == data
+    assert Path(snapshot_download("org/tiny", cache_dir=cache, local_files_only=True)) == folder
+
+
+def downloads(hub: Hub) -> list[str]:
+    """The files that were asked for, rather than asked about."""
+    requests = [*hub.requests, *hub.storage.requests]
+    return [request.path for request in requests if request.method == "GET" and "/api/models" not in request.path]
+
+
+def test_the_real_client_takes_what_we_publish_online(hub: Hub, store: Store, cache: Path) -> None:
+    publish(store, pull(job(store, "hf:org/tiny")), cache)
+    before = downloads(hub)
+    for name, data in FILES.items():
+        path = Path(hf_hub_download("org/tiny", name, cache_dir=cache, endpoint=hub.url, token=False))
+        assert path.read_bytes() == data
+    folder = Path(snapshot_download("org/tiny", cache_dir=cache, endpoint=hub.url, token=False))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
+    assert downloads(hub) == before
+
+
+def test_blobs_have_the_names_that_the_real_client_gives(hub: Hub, store: Store, cache: Path, tmp_path: Path) -> None:
+    """So another commit with the same files needs no download of them either."""
+    publish(store, pull(job(store, "hf:org/tiny")), cache)
+    theirs = tmp_path / "theirs"
+    snapshot_download("org/tiny", cache_dir=theirs, endpoint=hub.url, token=False)
+    blobs = "models--org--tiny/blobs"
+    assert {path.name for path in (cache / blobs).iterdir()} == {path.name for path in (theirs / blobs).iterdir()}
+    hub.add("org/tiny", FILES | {"README.md": b"new"})
+    before = downloads(hub)
+    for name in FILES:
+        hf_hub_download("org/tiny", name, cache_dir=cache, endpoint=hub.url, token=False)
+    assert downloads(hub) == before
+
+
+@pytest.mark.usefixtures("hub")
+def test_links_are_relative_and_survive_a_move(store: Store, cache: Path) -> None:
+    folder = publish(store, pull(job(store, "hf:org/tiny")), cache)
+    assert (folder / "config.json").readlink() == Path("../../blobs") / git_id(CONFIG)
+    cache.rename(cache.with_name("moved"))
+    path = hf_hub_download("org/tiny", "config.json", cache_dir=cache.with_name("moved"), local_files_only=True)
+    assert Path(path).read_bytes() == CONFIG
+
+
+def test_files_lie_in_the_folders_that_the_repository_has(hub: Hub, store: Store, cache: Path) -> None:
+    hub.add("org/deep", {"onnx/model.onnx": WEIGHTS, "config.json": CONFIG, "tokenizer.json": b"{}"})
+    publish(store, pull(job(store, "hf:org/deep")), cache)
+    path = hf_hub_download("org/deep", "onnx/model.onnx", cache_dir=cache, local_files_only=True)
+    assert Path(path).read_bytes() == WEIGHTS
+
+
+def test_branches_lead_to_the_commit_and_commits_to_themselves(hub: Hub, store: Store, cache: Path) -> None:
+    commit = hub.add("org/tiny", {"model.gguf": WEIGHTS}, branch="refs/pr/1")
+    publish(store, pull(job(store, "hf:org/tiny@refs/pr/1")), cache)
+    path = hf_hub_download("org/tiny", "model.gguf", revision="refs/pr/1", cache_dir=cache, local_files_only=True)
+    assert Path(path).read_bytes() == WEIGHTS
+    publish(store, pull(job(store, f"hf:org/tiny@{commit}")), cache)
+    assert not (cache / "models--org--tiny" / "refs" / commit).exists()
+
+
+@pytest.mark.usefixtures("hub")
+def test_publishing_again_changes_nothing(store: Store, cache: Path) -> None:
+    manifest = pull(job(store, "hf:org/tiny"))
+    folder = publish(store, manifest, cache)
+    before = {path: path.lstat().st_ino for path in sorted(cache.rglob("*")) if "refs" not in path.parts}
+    assert publish(store, manifest, cache) == folder
+    assert {path: path.lstat().st_ino for path in sorted(cache.rglob("*")) if "refs" not in path.parts} == before
+
+
+def test_what_is_in_the_cache_stays_as_it_is(hub: Hub, store: Store, cache: Path) -> None:
+    snapshot_download("org/tiny", cache_dir=cache, endpoint=hub.url, token=False)
+    before = {path: path.lstat().st_ino for path in sorted(cache.rglob("*")) if "refs" not in path.parts}
+    publish(store, pull(job(store, "hf:org/tiny")), cache)
+    assert {path: path.lstat().st_ino for path in sorted(cache.rglob("*")) if "refs" not in path.parts} == before
+
+
+def test_only_models_of_the_hub_can_be_published(store: Store, tmp_path: Path, cache: Path) -> None:
+    ollama_manifest(tmp_path)
+    in_ollama(tmp_path, WEIGHTS)
+    in_ollama(tmp_path, b"Be brief.")
+    with pytest.raises(InvalidRequest):
+        publish(store, pull(job(store, "ollama:tiny", offline=True)), cache)
+    assert not cache.exists()
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_file_that_is_gone_is_named(store: Store, cache: Path) -> None:
+    manifest = pull(job(store, "hf:org/tiny"))
+    (store.root / "blobs" / "sha256" / sha256(WEIGHTS)).unlink()
+    with pytest.raises(ModelNotFound, match=sha256(WEIGHTS)):
+        publish(store, manifest, cache)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_cache_that_cannot_be_written_is_a_typed_error(store: Store, cache: Path) -> None:
+    manifest = pull(job(store, "hf:org/tiny"))
+    cache.write_bytes(b"a file")
+    with pytest.raises(StoreError):
+        publish(store, manifest, cache)
+
+
+def test_git_ids_are_those_of_git() -> None:
+    assert git_id(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert hashlib.sha1(b"blob 0\0").hexdigest() == git_id(b"")
