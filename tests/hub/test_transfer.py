@@ -232,7 +232,8 @@ def test_after_a_failure_only_what_is_missing_is_asked_for(web: Web, store: Stor
     web.break_next()
     assert bring(store, file, web) == (sha256(LARGE), len(LARGE))
     assert there > CHUNK
-    assert web.sent <= len(LARGE) - there + 3 * CHUNK
+    # One chunk a connection, and the beginning where the size is not known before it comes.
+    assert web.sent <= len(LARGE) - there + (3 if known == "digest" else 4) * CHUNK
     assert caught.value.code == "download_failed"
 
 
@@ -451,7 +452,7 @@ def test_a_server_that_wants_fewer_connections_gets_fewer(web: Web, store: Store
         return None if request.client == first[0] else Fault(status=status)
 
     web.faults = only_the_first
-    assert bring(store, remote(web, "/large", LARGE), web, retry_attempts=0) == (sha256(LARGE), len(LARGE))
+    assert bring(store, remote(web, "/large", LARGE), web) == (sha256(LARGE), len(LARGE))
     assert web.sent == len(LARGE)
 
 

@@ -37,7 +37,7 @@ class Crew:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._wake: dict[int, Callable[[], None]] = {}
-        self._errors: list[BaseException] = []
+        self._error: BaseException | None = None
 
     def run(self, works: Sequence[Callable[[], None]]) -> None:
         """Does these at the same time. The first that fails ends the others, and what it raised is raised."""
@@ -56,8 +56,8 @@ class Crew:
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
-        if self._errors:
-            raise self._errors[0]
+        if self._error is not None:
+            raise self._error
 
     def check(self) -> None:
         """Raises if one of us failed, or nobody waits for us any more."""
@@ -89,9 +89,10 @@ class Crew:
             work()
         except BaseException as error:
             with self._lock:
-                # Those that end because of another's failure have nothing to say.
-                if not (self._stopped.is_set() and isinstance(error, CancelledError)):
-                    self._errors.append(error)
+                # Most later ones are because of the first.
+                if not self._stopped.is_set():
+                    self._error = error
+                self._stopped.set()
             self._stop()
 
     def _stop(self) -> None:

@@ -9,22 +9,21 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from trillm._core import CHUNK
 from trillm.hub._failure import TransientError, download_failed
 from trillm.hub._network.crew import Crew
 from trillm.hub._network.meaning import BusyError
+from trillm.hub._network.place import ChangedError
 from trillm.hub._network.retries import Retries, limits
 
 if TYPE_CHECKING:
     from trillm._core import Partial, SpanWriter
+    from trillm.hub._job import Job
     from trillm.hub._network.client import Client
     from trillm.hub._network.place import Answer, Place
     from trillm.hub._network.response import Response
-    from trillm.hub._options import Options
-    from trillm.hub._progress import Meter
 
 READ = 1 << 20
 """Bytes read at a time: what memory a connection costs."""
@@ -48,25 +47,47 @@ class Span:
 
 
 class Filling:
-    """One file, until nothing of it is missing."""
+    """One file, until nothing of it is missing. To be left when it is over, however it ends."""
 
-    def __init__(self, client: Client, place: Place, file: Partial, meter: Meter, options: Options) -> None:
+    def __init__(self, job: Job, client: Client, place: Place, file: Partial) -> None:
+        self._job = job
         self._client = client
         self._place = place
         self._partial = file
-        self._meter = meter
-        self._options = options
         self._spans: deque[Span] = deque()
+        """Those that nobody has begun with."""
+        self._begun: list[Span] = []
         self._active = 0
         """Connections that take spans."""
         self._lock = threading.Lock()
 
-    def run(self, answer: Answer | None) -> None:
-        """Goes on until all is there. An answer that has come already is used, if it begins where bytes are missing.
+    def __enter__(self) -> Filling:
+        return self
 
-        Raises as requests do, and `ChangedError`.
+    def __exit__(self, *_error: object) -> None:
+        """Lets go of the file, so that the next attempt can go on with it.
+
+        An error that is kept somewhere, or not yet collected, holds the frames it came through, and those hold us.
         """
-        retries = Retries(self._client.running, self._options.retry_attempts)
+        del self._partial
+        self._drop()
+
+    def run(self, answer: Answer | None) -> tuple[str, int]:
+        """Goes on until all is there and makes it a blob; gives its sha256 and size.
+
+        An answer that has come already is used, if it begins where bytes are missing. Raises as requests do, and
+        `ChangedError`; then what is there is of no use, and gone.
+        """
+        with self._job.meter("downloading", self._place.file.name, self._partial.size) as self._meter:
+            try:
+                self._bring(answer)
+            except ChangedError:
+                self._partial.discard()
+                raise
+            return self._partial.commit()
+
+    def _bring(self, answer: Answer | None) -> None:
+        retries = Retries(self._client.running, self._job.options.retry_attempts)
         before = self._partial.size + 1
         while missing := self._partial.missing():
             left = sum(end - first for first, end in missing)
@@ -77,10 +98,16 @@ class Filling:
             try:
                 self._go_on(missing, answer)
             except TransientError as failed:
+                self._drop()
                 retries.failed(failed)
             answer = None
         if answer is not None:
             answer.response.close()
+
+    def _drop(self) -> None:
+        for span in self._begun:
+            span.writer = None
+        self._begun.clear()
 
     def _go_on(self, missing: list[tuple[int, int]], answer: Answer | None) -> None:
         if answer is not None and answer.part and answer.first != missing[0][0]:
@@ -99,7 +126,7 @@ class Filling:
         left = sum(end - first for first, end in missing)
         step = self._partial.size
         if left > limits.small:
-            step = -(-left // (4 * self._options.connections * CHUNK)) * CHUNK
+            step = -(-left // (4 * self._job.options.connections * CHUNK)) * CHUNK
             step = min(max(step, CHUNK), _LARGEST_SPAN)
         spans: deque[Span] = deque()
         if answer is not None and answer.end is not None and answer.end % CHUNK == 0:
@@ -113,7 +140,7 @@ class Filling:
     def _take(self, spans: deque[Span], answer: Answer) -> None:
         """Brings the spans, over as many connections as are worth it."""
         large = sum(span.end - span.first for span in spans) > limits.small
-        self._active = min(self._options.connections, len(spans)) if large else 1
+        self._active = min(self._job.options.connections, len(spans)) if large else 1
         first = spans.popleft()
         self._spans = spans
         if self._active == 1:
@@ -121,13 +148,12 @@ class Filling:
             return
         crew = Crew(self._client.running)
         part = self._client.within(crew)
-        # No closures: frames of an error would hold them, and by them the partial file, even when cleared.
-        others = [partial(self._work, part)] * (self._active - 1)
-        crew.run([partial(self._work, part, first, answer), *others])
+        others = [lambda: self._work(part)] * (self._active - 1)
+        crew.run([lambda: self._work(part, first, answer), *others])
 
     def _work(self, client: Client, span: Span | None = None, answer: Answer | None = None) -> None:
         """One connection: a span after the other."""
-        retries = Retries(client.running, self._options.retry_attempts)
+        retries = Retries(client.running, self._job.options.retry_attempts)
         while True:
             if span is None:
                 with self._lock:
@@ -155,14 +181,18 @@ class Filling:
         """As much of the span as the answer has."""
         with answer.response as response:
             end = span.end if answer.end is None else min(span.end, answer.end)
-            if span.writer is None:
-                span.writer = self._partial.writer(span.first)
             while span.position < end:
                 data = response.read(min(READ, end - span.position))
                 if not data:
                     raise self._short(response, span.position)
-                span.writer.write(data)
-                self._meter.add(len(data))
+                self._write(span, data)
+
+    def _write(self, span: Span, data: bytes) -> None:
+        if span.writer is None:
+            span.writer = self._partial.writer(span.first)
+            self._begun.append(span)
+        span.writer.write(data)
+        self._meter.add(len(data))
 
     def _leave(self, span: Span) -> bool:
         """Whether the other connections can do without this one: the server may not want so many."""
@@ -184,11 +214,7 @@ class Filling:
                 start, position = position, position + len(data)
                 while spans and spans[0].first < position:
                     span = spans[0]
-                    if span.writer is None:
-                        span.writer = self._partial.writer(span.first)
-                    piece = data[max(span.position - start, 0) : span.end - start]
-                    span.writer.write(piece)
-                    self._meter.add(len(piece))
+                    self._write(span, data[max(span.position - start, 0) : span.end - start])
                     if span.position < span.end:
                         break
                     spans.popleft()

@@ -21,7 +21,8 @@ from trillm.hub._network.retries import limits
 
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
-_BUSY = {429, 503}
+BUSY = {429, 503}
+"""How a server says that it has too much to do."""
 
 
 class BusyError(TransientError):
@@ -38,7 +39,7 @@ def of_status(status: int, headers: Mapping[str, str], host: str, what: str) -> 
     asked = f" when asked for {what}" if what else ""
     name = f" ({HTTPStatus(status).phrase})" if status in HTTPStatus.__members__.values() else ""
     if status in _PASSING:
-        kind = BusyError if status in _BUSY else TransientError
+        kind = BusyError if status in BUSY else TransientError
         failed = download_failed(f"{host} answered {status}{name}{asked}", "try again later")
         return kind(failed, _retry_after(headers.get("Retry-After")))
     if status in {401, 403}:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib3.exceptions import HTTPError
 
 from trillm.hub._failure import TransientError, download_failed
-from trillm.hub._network.meaning import host_of, of_exception, of_status
+from trillm.hub._network.meaning import BUSY, host_of, of_exception, of_status
 from trillm.hub._network.retries import limits
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Response:
 
     def close(self) -> None:
         """Gives the connection back if all was read, else closes it."""
-        if self._raw.length_remaining == 0:
+        # One that was refused is closed too: connections may be what the server has too many of.
+        if self._raw.length_remaining == 0 and self.status not in BUSY:
             self._raw.release_conn()
         self._raw.close()
         self._stack.close()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-import traceback
 from collections import deque
 from typing import TYPE_CHECKING
 
+from trillm._core import CHUNK
 from trillm.errors import DigestMismatch, StoreError
 from trillm.hub._failure import TransientError, download_failed
 from trillm.hub._network.crew import Crew
@@ -73,19 +73,16 @@ def transfer(job: Job, client: Client, file: RemoteFile) -> tuple[str, int]:
             place.forget()
         except DigestMismatch as error:
             if damaged:
-                _let_go(error)
                 raise
             damaged = True
             _log.warning("%s; fetching all of it again", error)
-        except BaseException as error:
-            _let_go(error)
-            raise
 
 
 def fill(job: Job, client: Client, file: RemoteFile, partial: Partial) -> tuple[str, int]:
     """Brings what is missing of a file that is partly there, and makes it a blob. Raises as :func:`transfer_all`."""
     try:
-        return _fill(job, client, Place(file), partial, None)
+        with Filling(job, client, Place(file), partial) as filling:
+            return filling.run(None)
     except ChangedError:
         raise download_failed(f"{file.name} changed while it was fetched", "try again") from None
 
@@ -94,8 +91,8 @@ def _attempt(job: Job, client: Client, place: Place) -> tuple[str, int]:
     file = place.file
     answer = None
     if place.digest is None or place.size is None:
-        # As much as one connection would get anyway: what it is, and how large, is in the answer.
-        answer = retrying(client.running, job.options.retry_attempts, lambda: place.open(client, 0, limits.small))
+        # What it is, and how large, is in the answer; if we have its beginning already, one chunk came in vain.
+        answer = retrying(client.running, job.options.retry_attempts, lambda: place.open(client, 0, CHUNK))
     size, key = place.size, place.key
     if size is not None and file.sha256 is not None and job.store.has(file.sha256, size):
         if answer is not None:
@@ -103,17 +100,8 @@ def _attempt(job: Job, client: Client, place: Place) -> tuple[str, int]:
         return file.sha256, size
     if size is None or key is None:
         return _stage(job, client, place, answer)
-    return _fill(job, client, place, job.store.partial(key, size, sha256=file.sha256, git=file.git), answer)
-
-
-def _fill(job: Job, client: Client, place: Place, partial: Partial, answer: Answer | None) -> tuple[str, int]:
-    with job.meter("downloading", place.file.name, partial.size) as meter:
-        try:
-            Filling(client, place, partial, meter, job.options).run(answer)
-        except ChangedError:
-            partial.discard()
-            raise
-        return partial.commit()
+    with Filling(job, client, place, job.store.partial(key, size, sha256=file.sha256, git=file.git)) as filling:
+        return filling.run(answer)
 
 
 def _stage(job: Job, client: Client, place: Place, answer: Answer | None) -> tuple[str, int]:
@@ -191,14 +179,3 @@ def _missing(job: Job, file: RemoteFile) -> int:
         return file.size or 0
     partial = job.store.partial(key, file.size, sha256=file.sha256, git=file.git)
     return sum(end - first for first, end in partial.missing())
-
-
-def _let_go(error: BaseException) -> None:
-    """Makes an error forget what its frames hold.
-
-    The file that it was raised over stays open as long as they do, and nobody could go on with it meanwhile.
-    """
-    step: BaseException | None = error
-    while step is not None:
-        traceback.clear_frames(step.__traceback__)
-        step = step.__context__
