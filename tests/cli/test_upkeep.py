@@ -90,6 +90,7 @@ def test_from_damage_to_repair(cli: Cli, web: Web, name: str, environment: dict[
     damaged = cli("verify", name)
     assert damaged.code == 1
     assert damaged.out.startswith(f"{name}: damaged: model.gguf ")
+    assert damaged.out.endswith(f"; bytes {CHUNK} to {2 * CHUNK - 1}\n")
     [found] = json.loads(cli("verify", "--json").out)["damaged"]
     assert found["ranges"] == [[CHUNK, 2 * CHUNK]]
     repaired = cli("verify", "--repair")

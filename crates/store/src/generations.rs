@@ -232,7 +232,8 @@ impl Generations {
     fn find(self, reference: &str, which: &str) -> Result<Manifest> {
         let none = |which: String| Error::NoGeneration { reference: reference.into(), which };
         let mut fitting = Vec::new();
-        if let Ok(number) = which.parse::<u32>() {
+        // A whole digest is one, even if it has only digits.
+        if let Some(number) = which.parse::<u32>().ok().filter(|_| which.len() <= 10) {
             fitting.extend(self.manifests.iter().filter(|manifest| manifest.generation == number));
         }
         let start = which.strip_prefix("sha256:").unwrap_or(which).to_ascii_lowercase();

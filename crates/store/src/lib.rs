@@ -5,7 +5,7 @@
 //! manifest appear in `models/`. So a killed process, a full disk or a power cut leaves the old state or the new one.
 //!
 //! ```text
-//! blobs/sha256/<hex>            the bytes, read-only, named by what they are; a link where they were imported as such
+//! blobs/sha256/<hex>            the bytes, named by what they are: read-only, but for links to files that were imported
 //! records/<hex>.json            when a blob was last known to be right, and a hash of each of its chunks
 //! models/<key>/<id>.json        manifests: one for each generation of what a reference stood for
 //! models/<key>/current          the manifest of the generation in use

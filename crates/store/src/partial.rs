@@ -1,6 +1,7 @@
 //! A download: what of it is there, over any number of attempts and processes.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeSet,
     ffi::OsString,
     fs::{self, File},
@@ -177,6 +178,10 @@ impl Partial {
         let committed = shared.store.commit(finished, &shared.expected);
         if matches!(committed, Ok(_) | Err(Error::DigestMismatch { .. })) {
             self.discard();
+            // What other attempts of it left is of no use any more.
+            for left in shared.open.folder.parent().map(abandoned).unwrap_or_default() {
+                let _ = fs::remove_dir_all(left);
+            }
         }
         committed
     }
@@ -377,7 +382,11 @@ fn abandoned(of_key: &Path) -> Vec<PathBuf> {
             |owner: Owner| owner.alive() == Some(false) || (owner == me && !lock(&OPEN).contains(&name(&entry.path())));
         owner.is_some_and(is_left) && entry.file_type().is_ok_and(|kind| kind.is_dir())
     });
-    left.map(|entry| entry.path()).collect()
+    let mut left: Vec<_> = left.map(|entry| entry.path()).collect();
+    // The one that got furthest comes first.
+    let length = |path: &PathBuf| fs::metadata(path.join("journal")).map_or(0, |journal| journal.len());
+    left.sort_by_key(|path| Reverse(length(path)));
+    left
 }
 
 /// What tells a folder from all others, by whatever path the store was opened.

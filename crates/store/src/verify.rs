@@ -57,7 +57,8 @@ impl Store {
         for (index, good) in record.hashes.into_iter().enumerate() {
             let chunk = chunks::range(index, size);
             // Asked again: what was right a moment ago may not be now.
-            if chunk_hash(&blob, chunk.clone()).ok() != Some(good) || !partial.lacks(index) {
+            let wanted = damage.ranges.iter().any(|range| range.contains(&chunk.start));
+            if wanted || chunk_hash(&blob, chunk.clone()).ok() != Some(good) || !partial.lacks(index) {
                 continue;
             }
             let mut writer = partial.writer(chunk.start)?;
@@ -77,7 +78,9 @@ impl Store {
     fn look(&self, sha256: Digest, size: u64) -> Option<(Vec<Range<u64>>, String)> {
         let everything = || chunks::ranges(0..chunks::count(size), size);
         let mut file = match File::open(self.blob_path(sha256)) {
-            Ok(file) => file,
+            // Not a pipe, which might never end.
+            Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => file,
+            Ok(_) => return Some((everything(), "is not a file".into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Some((everything(), "is missing".into())),
             Err(error) => return Some((everything(), format!("cannot be opened: {error}"))),
         };
@@ -92,6 +95,9 @@ impl Store {
         // Beyond the end of a file that was cut, and where the disk fails, reading fails.
         let wrong = |(index, good): &(usize, u64)| chunk_hash(&file, chunks::range(*index, size)).ok() != Some(*good);
         let damaged = record.hashes.into_iter().enumerate().filter(wrong).map(|(index, _)| index);
-        Some((chunks::ranges(damaged, size), reason))
+        let ranges = chunks::ranges(damaged, size);
+        // The record was made of the damaged bytes, if it finds nothing wrong with them.
+        let is_longer = file.metadata().is_ok_and(|now| now.len() > size);
+        Some((if ranges.is_empty() && !is_longer { everything() } else { ranges }, reason))
     }
 }

@@ -132,6 +132,34 @@ fn a_record_of_another_size_does_not_count() {
 }
 
 #[test]
+fn a_record_of_damaged_bytes_is_in_no_repairs_way() {
+    let (_folder, store) = store();
+    let content = vec![3; 2 * CHUNK as usize];
+    let mut damaged = content.clone();
+    damaged[7] = 4;
+    put(&store, "m", &[("x", &content)]);
+    put(&store, "n", &[("x", &damaged)]);
+    overwrite(&blob_path(&store, &content), &damaged);
+    fs::copy(record_path(&store, &damaged), record_path(&store, &content)).unwrap();
+    let [damage] = store.verify("m").unwrap().try_into().unwrap();
+    let partial = store.repair(&damage).unwrap();
+    partial.writer(0).unwrap().write(&content).unwrap();
+    partial.commit().unwrap();
+    assert_eq!(store.verify("m").unwrap(), []);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_blob_is_not_read() {
+    let (_folder, store) = store();
+    put(&store, "m", &[("x", b"right")]);
+    let blob = blob_path(&store, b"right");
+    fs::remove_file(&blob).unwrap();
+    symlink("/dev/zero", &blob).unwrap();
+    assert_eq!(store.get("m").unwrap_err().code(), "model_damaged");
+    assert_eq!(store.verify("m").unwrap().len(), 1);
+}
+
+#[test]
 fn another_file_in_the_place_of_an_imported_one_is_noticed() {
     let (folder, store) = store();
     let theirs = folder.path().join("model.gguf");

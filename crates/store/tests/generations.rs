@@ -80,6 +80,14 @@ fn going_back_is_one_step_or_any() {
 }
 
 #[test]
+fn a_digest_that_looks_like_a_number_is_a_digest() {
+    let (_folder, store) = store();
+    put(&store, "m", &[("x", b"one")]);
+    let digest = format!("{:064}", 1);
+    assert_eq!(store.generation("m", &digest).unwrap_err().code(), "no_generation");
+}
+
+#[test]
 fn a_damaged_generation_is_not_put_in_use() {
     let (_folder, store) = store();
     let all = put_many(&store, "m", 2);

@@ -110,7 +110,9 @@ def verify(
             ]
             if not as_json:
                 state = "repaired" if repair else "damaged"
-                lines = [f"{reference}: {state}: {damage.file} {damage.reason}" for damage in damages]
+                lines = [
+                    f"{reference}: {state}: {damage.file} {damage.reason}{_places(damage.ranges)}" for damage in damages
+                ]
                 write("".join(f"{readable(line)}\n" for line in lines or [f"{reference}: right"]))
         if as_json:
             print_json({"damaged": found, "repaired": repair and bool(found)})
@@ -171,6 +173,12 @@ def import_(
             print_json({"reference": manifest.reference, "path": str(manifest.path), "link": how})
         else:
             write(f"{manifest.reference} ({how or 'was there already'})\n")
+
+
+def _places(ranges: list[tuple[int, int]]) -> str:
+    """Which bytes, for people; the first ones of many."""
+    named = [f"{first} to {end - 1}" for first, end in ranges[:4]]
+    return f"; bytes {', '.join(named)}{' and more' if len(ranges) > 4 else ''}" if named else ""
 
 
 def _all(store: Store, references: list[str] | None) -> list[str]:
