@@ -169,7 +169,7 @@ def test_a_login_that_cannot_be_read_is_a_typed_error(
     assert hub.requests == []
 
 
-@pytest.mark.parametrize("token", ["hf_\n", "hf_ä"])
+@pytest.mark.parametrize("token", ["hf_\nx", "hf_ä"])
 def test_a_token_that_is_none_is_not_sent(hub: Hub, store: Store, token: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         plan(job(store, "hf:org/tiny", sources={"huggingface": Source(token=token)}))
