@@ -41,13 +41,15 @@ class _PlainPartial:
         self.size = size
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         os.truncate(self._file, size)
-        self._done = False
+        self._writers: list[_PlainWriter] = []
 
     def missing(self) -> list[tuple[int, int]]:
-        return [(0, self.size)]
+        written = sum(writer.position - writer.start for writer in self._writers)
+        return [(0, self.size)] if written < self.size else []
 
     def writer(self, at: int) -> _PlainWriter:
-        return _PlainWriter(self._file, at)
+        self._writers.append(_PlainWriter(self._file, at))
+        return self._writers[-1]
 
     def commit(self) -> tuple[str, int]:
         os.fsync(self._file)
@@ -58,7 +60,7 @@ class _PlainPartial:
 class _PlainWriter:
     def __init__(self, file: int, position: int) -> None:
         self._file = file
-        self.position = position
+        self.start = self.position = position
 
     def write(self, data: bytes) -> None:
         self.position += os.pwrite(self._file, data, self.position)
