@@ -123,7 +123,8 @@ def _pull_in_turn(job: Job, *, again: bool) -> Manifest:
         if found is None:
             return pull(job)
         with found:
-            return job.store.get(job.wanted.text, job.wanted.generation)
+            assert found.manifest is not None
+            return found.manifest
 
 
 @contextmanager

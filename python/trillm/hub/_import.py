@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trillm._core import Reference, Store
-from trillm.errors import InvalidRequest, ModelNotFound
+from trillm.errors import ModelNotFound
 from trillm.hub._choosing.choose import Preferences, RepoFile, choose
 from trillm.hub._flight import share
 from trillm.hub._job import Job
@@ -76,8 +75,6 @@ def _import(job: Job, path: Path, folder: Path, chosen: Choice, link: Link) -> t
         "files": files,
         "open": chosen.open,
     }
-    if not files:
-        raise InvalidRequest(f"{path} has no files", "invalid_parameter")
     # Small files may go another way than the weights; the answer is about the weakest.
     weakest: tuple[Link, ...] = ("copy", "reference", "hardlink", "reflink")
-    return job.store.put(json.dumps(model)), next((way for way in weakest if way in ways), None)
+    return job.put(model), next((way for way in weakest if way in ways), None)

