@@ -7,10 +7,9 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use fixture::{age, blob_path, days, put, store};
+use fixture::{age, blob_path, days, orphan, put, store};
 use trillm_core::Coded;
 use trillm_store::{CHUNK, Digest, Expected, Link, Store};
 
@@ -27,17 +26,7 @@ fn overwrite(path: &Path, content: &[u8]) {
 /// A download that a process left which is gone now.
 fn left_behind(store: &Store) -> PathBuf {
     drop(store.partial("k", 10, Expected::default()).unwrap());
-    let key = fs::read_dir(store.root().join("partials")).unwrap().next().unwrap().unwrap().path();
-    let attempt = fs::read_dir(key).unwrap().next().unwrap().unwrap().path();
-    let mut child = Command::new("true").spawn().unwrap();
-    let pid = child.id().to_string();
-    child.wait().unwrap();
-    let name = attempt.file_name().unwrap().to_str().unwrap().to_owned();
-    let mut parts: Vec<_> = name.split('.').collect();
-    parts[3] = &pid;
-    let orphan = attempt.with_file_name(parts.join("."));
-    fs::rename(attempt, &orphan).unwrap();
-    orphan
+    orphan(store)
 }
 
 #[test]

@@ -2,17 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![allow(clippy::single_range_in_vec_init, reason = "a list of ranges, of which there is one")]
 
+mod fixture;
+
 use std::{
     fs,
     ops::Range,
     path::PathBuf,
-    process::Command,
     sync::{Mutex, OnceLock},
     thread,
 };
 
+use fixture::{attempts, orphan, store};
 use proptest::prelude::*;
-use tempfile::TempDir;
 use trillm_core::Coded;
 use trillm_store::{CHUNK, Digest, Expected, Partial, SpanWriter, Store};
 
@@ -27,12 +28,6 @@ fn content() -> &'static [u8] {
 fn expected() -> Expected {
     static DIGEST: OnceLock<Digest> = OnceLock::new();
     Expected::sha256(*DIGEST.get_or_init(|| Digest::of(content())))
-}
-
-fn store() -> (TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
-    (folder, store)
 }
 
 fn open(store: &Store) -> Partial {
@@ -50,27 +45,8 @@ fn fill(partial: &Partial) {
     }
 }
 
-fn attempts(store: &Store) -> Vec<PathBuf> {
-    let keys = fs::read_dir(store.root().join("partials")).unwrap();
-    keys.flat_map(|key| fs::read_dir(key.unwrap().path()).unwrap()).map(|entry| entry.unwrap().path()).collect()
-}
-
 fn blobs(store: &Store) -> usize {
     fs::read_dir(store.root().join("blobs/sha256")).unwrap().count()
-}
-
-/// Makes the only attempt one of a process that is gone.
-fn orphan(store: &Store) -> PathBuf {
-    let [attempt] = attempts(store).try_into().unwrap();
-    let mut child = Command::new("true").spawn().unwrap();
-    let pid = child.id().to_string();
-    child.wait().unwrap();
-    let name = attempt.file_name().unwrap().to_str().unwrap();
-    let mut parts: Vec<_> = name.split('.').collect();
-    parts[3] = &pid;
-    let orphan = attempt.with_file_name(parts.join("."));
-    fs::rename(attempt, &orphan).unwrap();
-    orphan
 }
 
 #[test]
