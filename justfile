@@ -61,3 +61,7 @@ test: lint test-rust loom test-py
 # Benchmarks by name (see benches/README.md); builds the peers on first use.
 bench *names:
     {{ python }} benches/run.py {{ names }}
+
+# Random cases against a reference, by the name of a file in tools/fuzz: `just fuzz tokenizer --rounds 1000`.
+fuzz name *args:
+    {{ python }} tools/fuzz/{{ name }}.py {{ args }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,8 +26,10 @@ def peers_python() -> Path:
     """The Python that has the peers, installed on first use.
 
     About 6 GB, nearly all of it CUDA: torch from the package index does not load without those libraries, even for
-    the processor.
+    the processor. `TRILLM_PEERS_PYTHON` names one that has them already.
     """
+    if named := os.environ.get("TRILLM_PEERS_PYTHON"):
+        return Path(named)
     folder = PEERS / "venv"
     python, installed = folder / "bin" / "python", folder / "installed.txt"
     wanted = "\n".join(REQUIREMENTS)
