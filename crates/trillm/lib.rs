@@ -37,7 +37,7 @@ pub use trillm_core::{
 };
 pub use trillm_formats::inspect;
 pub use trillm_pool::default_threads;
-pub use trillm_sched::{Event, SchedulerOptions, Stats, Stream};
+pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};
 pub use trillm_text::{ChatFormat, Message, RenderOptions};
 
 /// The llama.cpp engine.

@@ -8,17 +8,29 @@ use trillm_core::Slot;
 pub(crate) struct Ledger {
     /// For each slot the cells of its positions, in order.
     held: Vec<Vec<u32>>,
-    /// For each cell how many slots hold it.
-    holders: Vec<u16>,
+    /// For each slot whether a sequence uses it.
+    busy: Vec<bool>,
+    cells: Vec<Cell>,
     free: Vec<u32>,
+    /// Cells that some busy slot holds. Kept rather than counted: it is asked at every step while a request waits.
+    in_use: u32,
+}
+
+/// How many slots hold a cell, and how many of those are busy.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    holders: u16,
+    busy: u16,
 }
 
 impl Ledger {
     pub(crate) fn new(slots: u32, cells: u32) -> Self {
         Self {
             held: vec![Vec::new(); slots as usize],
-            holders: vec![0; cells as usize],
+            busy: vec![false; slots as usize],
+            cells: vec![Cell::default(); cells as usize],
             free: (0..cells).rev().collect(),
+            in_use: 0,
         }
     }
 
@@ -27,20 +39,35 @@ impl Ledger {
         self.free.len() as u32
     }
 
-    /// Cells that would be free if `slot` let go of everything.
-    pub(crate) fn only_in(&self, slot: Slot) -> u32 {
-        self.held[slot.0 as usize].iter().filter(|&&cell| self.holders[cell as usize] == 1).count() as u32
+    /// Cells that no busy slot holds: free ones, and those that eviction would free.
+    pub(crate) fn available(&self) -> u32 {
+        self.cells.len() as u32 - self.in_use
     }
 
-    /// Cells held by no slot for which `busy` holds: free ones, and those that eviction would free.
-    pub(crate) fn available(&self, busy: impl Fn(Slot) -> bool) -> u32 {
-        let mut taken = vec![false; self.holders.len()];
-        for (_, cells) in (0..).map(Slot).zip(&self.held).filter(|(slot, _)| busy(*slot)) {
-            for &cell in cells {
-                taken[cell as usize] = true;
+    /// Cells that would be free if `slot` let go of everything.
+    pub(crate) fn only_in(&self, slot: Slot) -> u32 {
+        self.held[slot.0 as usize].iter().filter(|&&cell| self.cells[cell as usize].holders == 1).count() as u32
+    }
+
+    pub(crate) fn is_busy(&self, slot: Slot) -> bool {
+        self.busy[slot.0 as usize]
+    }
+
+    /// Says whether a sequence uses `slot`.
+    pub(crate) fn set_busy(&mut self, slot: Slot, busy: bool) {
+        if std::mem::replace(&mut self.busy[slot.0 as usize], busy) == busy {
+            return;
+        }
+        for &cell in &self.held[slot.0 as usize] {
+            let cell = &mut self.cells[cell as usize];
+            if busy {
+                self.in_use += u32::from(cell.busy == 0);
+                cell.busy += 1;
+            } else {
+                cell.busy -= 1;
+                self.in_use -= u32::from(cell.busy == 0);
             }
         }
-        taken.iter().filter(|&&taken| !taken).count() as u32
     }
 
     /// Makes sure that `slot` can hold `len` cells without allocating.
@@ -52,30 +79,102 @@ impl Ledger {
     /// Gives `slot` `count` more cells; `false`, and no change, if there are not so many.
     pub(crate) fn extend(&mut self, slot: Slot, count: u32) -> bool {
         let Some(rest) = self.free.len().checked_sub(count as usize) else { return false };
+        let busy = self.busy[slot.0 as usize];
         for cell in self.free.drain(rest..).rev() {
-            self.holders[cell as usize] = 1;
+            self.cells[cell as usize] = Cell { holders: 1, busy: u16::from(busy) };
             self.held[slot.0 as usize].push(cell);
         }
+        self.in_use += if busy { count } else { 0 };
         true
     }
 
     /// Lets `slot` keep its first `keep` cells.
     pub(crate) fn truncate(&mut self, slot: Slot, keep: u32) {
-        let cells = &mut self.held[slot.0 as usize];
-        for cell in cells.drain((keep as usize).min(cells.len())..) {
-            self.holders[cell as usize] -= 1;
-            if self.holders[cell as usize] == 0 {
-                self.free.push(cell);
+        let busy = self.busy[slot.0 as usize];
+        let held = &mut self.held[slot.0 as usize];
+        for index in held.drain((keep as usize).min(held.len())..) {
+            let cell = &mut self.cells[index as usize];
+            cell.holders -= 1;
+            if busy {
+                cell.busy -= 1;
+                self.in_use -= u32::from(cell.busy == 0);
+            }
+            if cell.holders == 0 {
+                self.free.push(index);
             }
         }
     }
 
     /// Makes the empty slot `to` hold the first `len` cells of `from`.
     pub(crate) fn share(&mut self, from: Slot, to: Slot, len: u32) {
+        let busy = self.busy[to.0 as usize];
         for position in 0..len as usize {
-            let cell = self.held[from.0 as usize][position];
-            self.holders[cell as usize] += 1;
-            self.held[to.0 as usize].push(cell);
+            let index = self.held[from.0 as usize][position];
+            let cell = &mut self.cells[index as usize];
+            cell.holders += 1;
+            if busy {
+                self.in_use += u32::from(cell.busy == 0);
+                cell.busy += 1;
+            }
+            self.held[to.0 as usize].push(index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SLOTS: u32 = 4;
+    const CELLS: u32 = 40;
+
+    #[derive(Clone, Debug)]
+    enum Change {
+        Extend(u32, u32),
+        Truncate(u32, u32),
+        Share(u32, u32, u32),
+        Busy(u32, bool),
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let slot = || 0..SLOTS;
+        prop_oneof![
+            (slot(), 0..12u32).prop_map(|(slot, count)| Change::Extend(slot, count)),
+            (slot(), 0..12u32).prop_map(|(slot, keep)| Change::Truncate(slot, keep)),
+            (slot(), slot(), 0..12u32).prop_map(|(from, to, len)| Change::Share(from, to, len)),
+            (slot(), any::<bool>()).prop_map(|(slot, busy)| Change::Busy(slot, busy)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_what_counting_gives(changes in prop::collection::vec(change(), 0..60)) {
+            let mut ledger = Ledger::new(SLOTS, CELLS);
+            for change in changes {
+                match change {
+                    Change::Extend(slot, count) => {
+                        let enough = ledger.free() >= count;
+                        prop_assert_eq!(ledger.extend(Slot(slot), count), enough);
+                    }
+                    Change::Truncate(slot, keep) => ledger.truncate(Slot(slot), keep),
+                    Change::Share(from, to, len) if from != to => {
+                        ledger.truncate(Slot(to), 0);
+                        ledger.share(Slot(from), Slot(to), len.min(ledger.held[from as usize].len() as u32));
+                    }
+                    Change::Share(..) => {}
+                    Change::Busy(slot, busy) => ledger.set_busy(Slot(slot), busy),
+                }
+                let held: HashSet<u32> = ledger.held.iter().flatten().copied().collect();
+                let slots = ledger.held.iter().zip(&ledger.busy);
+                let in_use: HashSet<u32> = slots.filter(|(_, busy)| **busy).flat_map(|(held, _)| held).copied().collect();
+                prop_assert_eq!(ledger.free(), CELLS - held.len() as u32);
+                prop_assert_eq!(ledger.available(), CELLS - in_use.len() as u32);
+                prop_assert!(ledger.free.iter().all(|cell| !held.contains(cell)));
+            }
         }
     }
 }

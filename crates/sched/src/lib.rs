@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 mod lockfree;
+mod queue;
 mod stream;
 mod sync;
 mod wake;
@@ -37,7 +38,7 @@ mod worker;
 #[cfg(loom)]
 mod models;
 
-pub use stream::{Event, Stream};
+pub use stream::{Canceller, Event, Stream};
 
 #[cfg(not(loom))]
 pub use {

@@ -10,7 +10,8 @@ use loom::thread;
 use trillm_core::{Error, FinishReason, Outcome, Piece, Text, Token};
 
 use crate::lockfree::{Intake, Ring};
-use crate::stream::{Event, Stream, Writer, channel};
+use crate::queue::Queue;
+use crate::stream::{Event, Stream, Writer};
 use crate::sync::Arc;
 use crate::wake::Wake;
 
@@ -20,6 +21,13 @@ fn piece(id: u32) -> Piece {
 
 fn outcome() -> Outcome {
     Outcome { result: Ok(FinishReason::Stop), usage: Default::default(), timings: Default::default() }
+}
+
+/// A channel of a request that waits alone.
+fn channel(capacity: usize, wake: Arc<Wake>) -> (Writer, Stream) {
+    let queue = Arc::new(Queue::new(1));
+    queue.try_enter().unwrap();
+    crate::stream::channel(capacity, wake, queue)
 }
 
 /// Reads until the outcome, asleep while there is nothing, as an async caller does. The ids, and how it ended.
@@ -42,7 +50,7 @@ fn read(stream: &mut Stream) -> (Vec<u32>, Result<FinishReason, Error>) {
 }
 
 /// Writes as the decode thread does: only when there is room, asleep while there is none.
-fn write(writer: Writer, wake: &Wake, ids: std::ops::Range<u32>) {
+fn write(mut writer: Writer, wake: &Wake, ids: std::ops::Range<u32>) {
     for id in ids {
         while !writer.has_room() && !writer.cancelled() {
             wake.wait(|| true, None);
@@ -119,28 +127,33 @@ fn ring_hands_over_whole_items_in_order_and_refuses_when_full() {
     });
 }
 
-/// Two pieces through a ring that holds `capacity`.
-fn reads_two_pieces(capacity: usize) {
+/// Some pieces through a ring that holds `capacity`.
+fn reads_pieces(capacity: usize, count: u32) {
     loom::model(move || {
         let wake = Arc::new(Wake::new());
         let (writer, mut stream) = channel(capacity, wake.clone());
         let decoder = thread::spawn(move || {
             wake.bind();
-            write(writer, &wake, 0..2);
+            write(writer, &wake, 0..count);
         });
-        assert_eq!(read(&mut stream), (vec![0, 1], Ok(FinishReason::Stop)));
+        assert_eq!(read(&mut stream), ((0..count).collect(), Ok(FinishReason::Stop)));
         decoder.join().unwrap();
     });
 }
 
 #[test]
 fn a_sleeping_reader_sees_every_piece_and_the_outcome() {
-    reads_two_pieces(2);
+    reads_pieces(2, 2);
 }
 
 #[test]
 fn a_full_ring_stalls_the_writer_until_there_is_room_and_loses_nothing() {
-    reads_two_pieces(1);
+    reads_pieces(1, 2);
+}
+
+#[test]
+fn a_writer_that_starved_goes_on_when_half_is_read() {
+    reads_pieces(2, 3);
 }
 
 #[test]
@@ -155,6 +168,45 @@ fn a_dropped_stream_cancels_and_wakes_the_writer() {
         drop(stream);
         // It would sleep for ever, and loom would call it a deadlock, if the cancellation did not wake it.
         decoder.join().unwrap();
+    });
+}
+
+#[test]
+fn a_cancellation_from_a_third_thread_ends_what_is_read() {
+    loom::model(|| {
+        let wake = Arc::new(Wake::new());
+        let (writer, mut stream) = channel(1, wake.clone());
+        let canceller = stream.canceller();
+        let decoder = thread::spawn(move || {
+            wake.bind();
+            while !writer.cancelled() {
+                wake.wait(|| !writer.cancelled(), None);
+            }
+            writer.finish(outcome());
+        });
+        let other = thread::spawn(move || canceller.cancel());
+        assert_eq!(read(&mut stream), (vec![], Ok(FinishReason::Stop)));
+        decoder.join().unwrap();
+        other.join().unwrap();
+    });
+}
+
+/// Whether the reader goes away before the request gets a slot, after it, or when it waits again: it is counted out of
+/// the queue once.
+#[test]
+fn a_request_leaves_the_queue_once() {
+    loom::model(|| {
+        let queue = Arc::new(Queue::new(1));
+        queue.try_enter().unwrap();
+        let (writer, stream) = crate::stream::channel(1, Arc::new(Wake::new()), queue.clone());
+        let decoder = thread::spawn(move || {
+            writer.leave_queue();
+            writer.enter_queue();
+            writer.finish(outcome());
+        });
+        drop(stream);
+        decoder.join().unwrap();
+        assert_eq!(queue.waiting(), 0);
     });
 }
 

@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{
-    AtomicBool, AtomicU64, AtomicUsize,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use trillm_core::{Error, Limits, Model, Ready, Result, SessionOptions};
 
 use crate::lockfree::Intake;
+use crate::queue::Queue;
 use crate::sequence::Sequence;
 use crate::stats::{Counters, Stats};
 use crate::stream::{Stream, channel};
@@ -23,8 +24,7 @@ pub(crate) struct Shared {
     pub(crate) intake: Intake<Sequence>,
     pub(crate) wake: Arc<Wake>,
     pub(crate) closed: AtomicBool,
-    /// Requests in the intake or waiting for a slot.
-    pub(crate) queued: AtomicUsize,
+    queue: Arc<Queue>,
     pub(crate) counters: Counters,
     pub(crate) options: options::SchedulerOptions,
 }
@@ -51,7 +51,7 @@ impl Scheduler {
             intake: Intake::new(),
             wake: Arc::new(Wake::new()),
             closed: AtomicBool::new(false),
-            queued: AtomicUsize::new(0),
+            queue: Arc::new(Queue::new(options.queue)),
             counters: Counters::default(),
             options,
         });
@@ -84,14 +84,9 @@ impl Scheduler {
         if self.shared.closed.load(Acquire) {
             return Err(Error::Closed);
         }
-        let limit = self.shared.options.queue;
-        let queued = self.shared.queued.fetch_add(1, AcqRel);
-        if queued >= limit {
-            self.shared.queued.fetch_sub(1, AcqRel);
-            return Err(Error::Overloaded { queued, limit });
-        }
+        self.shared.queue.try_enter()?;
         let capacity = self.shared.options.stream_capacity.min(ready.max_tokens() as usize + 1);
-        let (writer, stream) = channel(capacity, self.shared.wake.clone());
+        let (writer, stream) = channel(capacity, self.shared.wake.clone(), self.shared.queue.clone());
         let arrival = self.arrivals.fetch_add(1, Relaxed);
         let vocabulary = self.model.tokenizer().vocabulary();
         self.shared.intake.push(Sequence::new(ready, arrival, vocabulary, writer));

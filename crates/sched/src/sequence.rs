@@ -20,6 +20,8 @@ pub(crate) struct Sequence {
     /// How many of them are in the cache.
     pub(crate) computed: u32,
     pub(crate) slot: Slot,
+    /// Its reader has fallen behind: it takes no part in steps, and gives up its slot if another wants it.
+    pub(crate) blocked: bool,
     pub(crate) writer: Writer,
     sampler: Sampler,
     assembler: Assembler,
@@ -45,6 +47,7 @@ impl Sequence {
             rank: (Reverse(ready.request().priority), arrival),
             computed: 0,
             slot: Slot(0),
+            blocked: false,
             writer,
             sampler: Sampler::new(&ready.request().sampling, prompt, vocabulary),
             assembler: Assembler::new(&ready.request().stop),
@@ -64,6 +67,7 @@ impl Sequence {
 
     /// Gives it a slot that already holds its first `found` tokens.
     pub(crate) fn start(&mut self, slot: Slot, found: u32) {
+        self.writer.leave_queue();
         self.slot = slot;
         self.computed = found;
         if self.started.is_none() {

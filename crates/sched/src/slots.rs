@@ -9,7 +9,6 @@ use crate::ledger::Ledger;
 struct Content {
     tokens: Vec<Token>,
     salt: u64,
-    busy: bool,
     /// When it was last in use, in ticks of [`Slots::clock`].
     used: u64,
 }
@@ -44,7 +43,12 @@ impl Slots {
     }
 
     pub(crate) fn has_idle(&self) -> bool {
-        self.contents.iter().any(|content| !content.busy)
+        self.idle().next().is_some()
+    }
+
+    /// Slots that no sequence uses, with what they hold.
+    fn idle(&self) -> impl Iterator<Item = (Slot, &Content)> {
+        (0..).map(Slot).zip(&self.contents).filter(|(slot, _)| !self.ledger.is_busy(*slot))
     }
 
     /// Cells that no slot holds.
@@ -54,7 +58,7 @@ impl Slots {
 
     /// Cells that are free, or would be if every idle slot were evicted.
     pub(crate) fn available_cells(&self) -> u32 {
-        self.ledger.available(|slot| self.contents[slot.0 as usize].busy)
+        self.ledger.available()
     }
 
     /// Takes an idle slot for a sequence and fills it with as much of `tokens` as some slot already holds. At least one
@@ -90,8 +94,8 @@ impl Slots {
                 0
             }
         };
+        self.ledger.set_busy(slot, true);
         let content = &mut self.contents[slot.0 as usize];
-        content.busy = true;
         content.salt = salt;
         content.tokens.reserve(length.saturating_sub(content.tokens.len()));
         self.ledger.reserve(slot, length);
@@ -108,7 +112,7 @@ impl Slots {
             .map(|(slot, content)| Donor { slot, len: common(content) })
             .filter(|donor| donor.len > 0)
             // Among equals an idle one, which may be continued in place.
-            .max_by_key(|donor| (donor.len, !self.contents[donor.slot.0 as usize].busy))
+            .max_by_key(|donor| (donor.len, !self.ledger.is_busy(donor.slot)))
     }
 
     /// The idle slot that a new sequence costs least: one that it continues, an empty one, or else the one with the
@@ -116,15 +120,12 @@ impl Slots {
     /// equals.
     fn place(&self, donor: Option<Donor>) -> Slot {
         if let Some(donor) = donor
-            && !self.contents[donor.slot.0 as usize].busy
+            && !self.ledger.is_busy(donor.slot)
             && self.len(donor.slot) == donor.len
         {
             return donor.slot;
         }
-        (0..)
-            .map(Slot)
-            .zip(&self.contents)
-            .filter(|(_, content)| !content.busy)
+        self.idle()
             .min_by_key(|(slot, content)| (self.ledger.only_in(*slot), content.used))
             .map_or(Slot(0), |(slot, _)| slot)
     }
@@ -139,8 +140,8 @@ impl Slots {
     /// Ends the use of `slot`; what it holds stays, for a later sequence to find.
     pub(crate) fn release(&mut self, slot: Slot) {
         self.clock += 1;
+        self.ledger.set_busy(slot, false);
         let content = &mut self.contents[slot.0 as usize];
-        content.busy = false;
         content.used = self.clock;
     }
 
@@ -157,10 +158,9 @@ impl Slots {
     /// Empties idle slots, those that cost least first, until `cells` are free or none is left.
     pub(crate) fn evict(&mut self, session: &mut dyn Session, cells: u32) -> Result<()> {
         while self.ledger.free() < cells {
-            let victim = (0..)
-                .map(Slot)
-                .zip(&self.contents)
-                .filter(|(_, content)| !content.busy && !content.tokens.is_empty())
+            let victim = self
+                .idle()
+                .filter(|(_, content)| !content.tokens.is_empty())
                 .min_by_key(|(_, content)| content.used)
                 .map(|(slot, _)| slot);
             let Some(slot) = victim else { return Ok(()) };

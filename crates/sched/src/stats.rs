@@ -31,6 +31,8 @@ counters! {
     waiting,
     /// Requests that hold a slot.
     running,
+    /// Requests that gave up their slot to others because their reader has fallen behind.
+    paused,
     /// Requests that ended, in whatever way.
     finished,
     /// Of those, requests that were cancelled.

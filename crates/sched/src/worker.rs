@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 use trillm_core::{Batch, Error, FinishReason, Limits, Result, Session, Tokenizer};
@@ -21,6 +21,8 @@ pub(crate) struct Worker {
     waiting: BTreeMap<Rank, Sequence>,
     /// In order of rank.
     running: Vec<Sequence>,
+    /// Gave up their slots while their readers were behind.
+    paused: Vec<Sequence>,
     arrived: Vec<Sequence>,
 }
 
@@ -39,7 +41,7 @@ struct Stepper<'s> {
 
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, waiting: BTreeMap::new(), running: Vec::new(), arrived: Vec::new() }
+        Self { shared, waiting: BTreeMap::new(), running: Vec::new(), paused: Vec::new(), arrived: Vec::new() }
     }
 
     /// Serves requests with `session` until the scheduler is closed (`Ok`) or the session must be made anew.
@@ -62,6 +64,7 @@ impl Worker {
                 return Ok(());
             }
             self.sweep(&mut stepper)?;
+            self.look_at_readers();
             self.admit(&mut stepper)?;
             self.publish();
             if !self.step(&mut stepper)? {
@@ -95,19 +98,37 @@ impl Worker {
             self.waiting.iter().find_map(|(rank, sequence)| Some((*rank, sequence.overdue(|| now)?)))
         {
             if let Some(sequence) = self.waiting.remove(&rank) {
-                self.shared.queued.fetch_sub(1, Relaxed);
                 self.conclude(sequence, Err(error));
             }
         }
+        while let Some((index, error)) =
+            self.paused.iter().enumerate().find_map(|(index, sequence)| Some((index, sequence.overdue(|| now)?)))
+        {
+            let sequence = self.paused.swap_remove(index);
+            self.conclude(sequence, Err(error));
+        }
         Ok(())
+    }
+
+    /// Sees whose reader has fallen behind; whoever was paused for that and has room again waits for a slot, in the
+    /// rank it always had.
+    fn look_at_readers(&mut self) {
+        for sequence in self.running.iter_mut().chain(&mut self.paused) {
+            sequence.blocked = !sequence.writer.has_room();
+        }
+        while let Some(index) = self.paused.iter().position(|sequence| !sequence.blocked) {
+            let sequence = self.paused.swap_remove(index);
+            self.wait(sequence);
+        }
     }
 
     /// Gives slots to those that wait, in order, as long as the cache can hold their prompts.
     fn admit(&mut self, stepper: &mut Stepper<'_>) -> Result<()> {
         while let Some((&rank, first)) = self.waiting.first_key_value() {
             let pending = first.pending();
-            // A request of higher priority takes the slot of the last one of lower.
-            if !stepper.slots.has_idle() {
+            // A request of higher priority takes the slot of the last one of lower; any request that of one that
+            // cannot go on.
+            if !stepper.slots.has_idle() && !self.pause(stepper) {
                 match self.running.last() {
                     Some(last) if last.rank.0 > rank.0 => self.preempt(stepper)?,
                     _ => return Ok(()),
@@ -116,6 +137,9 @@ impl Worker {
             // Room for the whole prompt and a token for each that runs: or it would soon be preempted again.
             let wanted = pending + 1 + self.running.len() as u32;
             if !self.running.is_empty() && stepper.slots.available_cells() < wanted {
+                if self.pause(stepper) {
+                    continue;
+                }
                 return Ok(());
             }
             let Some((_, mut sequence)) = self.waiting.pop_first() else { return Ok(()) };
@@ -123,7 +147,6 @@ impl Worker {
             let length = sequence.ready.prompt().len() + sequence.ready.max_tokens() as usize;
             match stepper.slots.take(stepper.session, &sequence.tokens, length, salt) {
                 Ok(Some((slot, found))) => {
-                    self.shared.queued.fetch_sub(1, Relaxed);
                     sequence.start(slot, found);
                     Counters::add(&self.shared.counters.cached_tokens, u64::from(found));
                     let at = self.running.partition_point(|other| other.rank < sequence.rank);
@@ -199,9 +222,7 @@ impl Worker {
         loop {
             let limits = stepper.limits;
             stepper.rows.clear();
-            stepper
-                .rows
-                .extend(self.running.iter().map(|s| Row { pending: s.pending(), blocked: !s.writer.has_room() }));
+            stepper.rows.extend(self.running.iter().map(|s| Row { pending: s.pending(), blocked: s.blocked }));
             let wanted: u32 = stepper.rows.iter().filter(|row| !row.blocked).map(|row| row.pending).sum();
             stepper.slots.evict(stepper.session, wanted.min(limits.tokens_per_step))?;
             let budget = Budget {
@@ -212,7 +233,9 @@ impl Worker {
             if plan(&stepper.rows, budget, &mut stepper.takes) == 0 {
                 return Ok(!stepper.takes.is_empty());
             }
-            self.preempt(stepper)?;
+            if !self.pause(stepper) {
+                self.preempt(stepper)?;
+            }
         }
     }
 
@@ -222,10 +245,25 @@ impl Worker {
         if idle > 0 {
             return stepper.slots.evict(stepper.session, stepper.limits.cells);
         }
+        if self.pause(stepper) {
+            return Ok(());
+        }
         if self.running.len() > 1 {
             return self.preempt(stepper);
         }
         self.end(stepper, 0, Err(Error::CacheFull))
+    }
+
+    /// Takes the slot of a sequence that cannot go on, the last in rank, if there is one; says whether. It keeps what
+    /// the slot holds as long as nobody wants the room, and is computed again where somebody did.
+    fn pause(&mut self, stepper: &mut Stepper<'_>) -> bool {
+        let Some(index) = self.running.iter().rposition(|sequence| sequence.blocked) else { return false };
+        let mut sequence = self.running.remove(index);
+        stepper.slots.release(sequence.slot);
+        sequence.stop();
+        Counters::add(&self.shared.counters.preemptions, 1);
+        self.paused.push(sequence);
+        true
     }
 
     /// Sends the last sequence in rank back to wait; it is computed again from its tokens.
@@ -235,9 +273,14 @@ impl Worker {
         stepper.slots.release(sequence.slot);
         sequence.stop();
         Counters::add(&self.shared.counters.preemptions, 1);
-        self.shared.queued.fetch_add(1, Relaxed);
-        self.waiting.insert(sequence.rank, sequence);
+        self.wait(sequence);
         Ok(())
+    }
+
+    /// Makes a sequence that was let in before wait for a slot again.
+    fn wait(&mut self, sequence: Sequence) {
+        sequence.writer.enter_queue();
+        self.waiting.insert(sequence.rank, sequence);
     }
 
     /// Takes a running sequence out of its slot and sends its outcome. What a failed one computed is not kept.
@@ -260,10 +303,9 @@ impl Worker {
 
     /// Makes every running sequence wait for a new session.
     pub(crate) fn requeue(&mut self) {
-        for mut sequence in self.running.drain(..) {
+        for mut sequence in std::mem::take(&mut self.running) {
             sequence.stop();
-            self.shared.queued.fetch_add(1, Relaxed);
-            self.waiting.insert(sequence.rank, sequence);
+            self.wait(sequence);
         }
     }
 
@@ -271,8 +313,9 @@ impl Worker {
     pub(crate) fn fail_all(&mut self, error: &Error) {
         self.receive();
         let waiting = std::mem::take(&mut self.waiting);
-        self.shared.queued.fetch_sub(waiting.len(), Relaxed);
-        for sequence in self.running.drain(..).chain(waiting.into_values()).collect::<Vec<_>>() {
+        for sequence in
+            self.running.drain(..).chain(self.paused.drain(..)).chain(waiting.into_values()).collect::<Vec<_>>()
+        {
             self.conclude(sequence, Err(error.clone()));
         }
         self.publish();
@@ -281,11 +324,13 @@ impl Worker {
     fn publish(&self) {
         Counters::set(&self.shared.counters.waiting, self.waiting.len());
         Counters::set(&self.shared.counters.running, self.running.len());
+        Counters::set(&self.shared.counters.paused, self.paused.len());
     }
 
     /// How long a reader that has fallen behind may be waited for.
     fn until_deadline(&self) -> Option<Duration> {
-        let deadlines = self.running.iter().chain(self.waiting.values()).filter_map(|s| s.ready.request().deadline);
+        let all = self.running.iter().chain(&self.paused).chain(self.waiting.values());
+        let deadlines = all.filter_map(|sequence| sequence.ready.request().deadline);
         deadlines.min().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }

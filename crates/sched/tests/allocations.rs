@@ -39,11 +39,16 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn a_warm_loop_allocates_nothing() {
     // One binary, one test: nothing else may run beside it.
-    let scheduler = start(&Fake::default(), 4, 8192, SchedulerOptions::default());
-    let mut streams: Vec<_> =
-        (0..4).map(|i| scheduler.submit(request(&format!("prompt {i}"), 1000)).unwrap()).collect();
+    let (fake, gate) = Fake::default().gated();
+    let options = SchedulerOptions { stream_capacity: 1000, ..SchedulerOptions::default() };
+    let scheduler = start(&fake, 4, 8192, options);
+    let submit = |i: u32| scheduler.submit(request(&format!("prompt {i}"), 1000)).unwrap();
+    let mut streams: Vec<_> = (0..4).map(submit).collect();
+    // A fifth waits for a slot meanwhile, and is looked at in every step.
+    let waiting = submit(4);
     let mut round = |count| {
-        for _ in 0..count {
+        gate.allow(count);
+        for _ in 0..count - 20 {
             for stream in &mut streams {
                 assert!(matches!(stream.next(), Some(Event::Piece(_))));
             }
@@ -53,4 +58,7 @@ fn a_warm_loop_allocates_nothing() {
     let before = ALLOCATIONS.load(SeqCst);
     round(500);
     assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0);
+    assert_eq!(scheduler.stats().waiting, 1);
+    drop(waiting);
+    gate.open();
 }
