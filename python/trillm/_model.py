@@ -46,6 +46,8 @@ def load(reference: str | PathLike[str], *, download: Options | None = None, **p
         found.release()
         raise
     model._held = found
+    # A stream may outlive the object, and needs the files as long.
+    model._core.keep(found)
     return model
 
 

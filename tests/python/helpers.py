@@ -49,8 +49,8 @@ def until(condition: Callable[[], bool], limit: float = 30) -> bool:
 
 
 def idle(model: trillm.Model) -> bool:
-    """Whether all slots become free."""
-    return until(lambda: model.stats()["running"] == model.stats()["waiting"] == 0)
+    """Whether all slots become free, and nobody wants one."""
+    return until(lambda: not any(model.stats()[state] for state in ("running", "waiting", "paused")))
 
 
 def another_counts_beside(call: Callable[[], object]) -> bool:

@@ -67,3 +67,12 @@ def test_no_call_keeps_the_lock(tiny_model: Path, tiny_folder: Path, tmp_path: P
         }
         model.generate("the", max_tokens=1, **GREEDY)
         assert another_counts_beside(calls[call])
+
+
+def test_dropping_a_model_in_the_middle_of_a_step_keeps_no_lock(tiny_model: Path) -> None:
+    """Its threads are waited for, and a prompt of six thousand tokens is a step that takes a while."""
+    models = [trillm.load(tiny_model, context=8192, batch=8192, threads=1) for _ in range(3)]
+    for model in models:
+        model.stream([1] * 6_000, max_tokens=1)
+    del model
+    assert another_counts_beside(models.pop)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import trillm
-from trillm.errors import Closed, ContextOverflow, DeadlineExceeded
+from trillm.errors import Closed, ContextOverflow, DeadlineExceeded, Overloaded
 
 from .helpers import ENDLESS, GREEDY, SAMPLED, endless, idle, until
+
+TinyOnnx = Callable[..., Path]
 
 
 def test_pieces_are_the_text(llm: trillm.Model) -> None:
@@ -166,28 +170,101 @@ def test_a_reader_that_never_comes_back_meets_its_deadline(tiny_model: Path) -> 
         assert list(stream) == []
 
 
-def test_two_threads_cannot_read_one_stream(tiny_model: Path) -> None:
+def test_two_threads_share_what_they_read(tiny_model: Path) -> None:
     with endless(tiny_model, parallel=1) as model:
+        expected = model.generate("the", max_tokens=300, **GREEDY).token_ids
+        stream = model.stream("the", max_tokens=300, **GREEDY)
+        with ThreadPoolExecutor(2) as threads:
+            shares = [threads.submit(lambda: [piece.token_id for piece in stream]) for _ in range(2)]
+            read = [share.result() for share in shares]
+        assert sorted(read[0] + read[1], key=str) == sorted(expected, key=str)
+        assert stream.completion is not None
+        assert stream.completion.token_ids == expected
+
+
+def test_a_stream_is_closed_from_another_thread(tiny_model: Path) -> None:
+    """The one that waits for a piece, for there is only one slot, comes to the end; so does the one that gets some."""
+    with endless(tiny_model, parallel=1) as model, ThreadPoolExecutor(2) as threads:
+        streams = [model.stream("the", **ENDLESS), model.stream("and", **ENDLESS)]
+        begun = threading.Event()
+
+        def read(stream: trillm.Stream) -> int:
+            count = 0
+            for _ in stream:
+                count += 1
+                begun.set()
+            return count
+
+        reading = [threads.submit(read, stream) for stream in streams]
+        begun.wait()
+        for stream in reversed(streams):
+            assert stream.completion is None
+            stream.close()
+        assert reading[0].result() > 0
+        assert reading[1].result() == 0
+        assert idle(model)
+        assert [stream.completion for stream in streams] == [None, None]
+        assert model.generate("and", max_tokens=3, **GREEDY).finish_reason == "length"
+
+
+def test_cancelled_requests_make_room_in_the_queue_at_once(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, parallel=1, queue=3, context=65536, threads=1) as model:
         running = model.stream("the", **ENDLESS)
         next(running)
-        waiting = model.stream("and", max_tokens=3, **GREEDY)
-        got: list[int | None] = []
-        reader = threading.Thread(target=lambda: got.extend(piece.token_id for piece in waiting))
-        reader.start()
-
-        def refused() -> bool:
-            try:
-                return waiting.completion is not None
-            except RuntimeError:
-                return True
-
-        # From here on the thread is inside `next`, and stays there: the only slot is taken.
-        assert until(refused)
-        with pytest.raises(RuntimeError, match="another thread"):
-            next(waiting)
+        for _ in range(20):
+            waiting = [model.stream("and", **ENDLESS) for _ in range(3)]
+            with pytest.raises(Overloaded):
+                model.stream("and", **ENDLESS)
+            for stream in waiting:
+                stream.close()
         running.close()
-        reader.join()
-        assert got == model.generate("and", max_tokens=3, **GREEDY).token_ids
+
+
+@pytest.fixture(params=["llama", "candle", "onnx"])
+def any_engine(request: pytest.FixtureRequest, tiny_model: Path, tiny_folder: Path, tiny_onnx: TinyOnnx) -> Path:
+    """The tiny model for each engine."""
+    return {"llama": tiny_model, "candle": tiny_folder, "onnx": tiny_onnx("grown")}[request.param]
+
+
+def test_streams_that_are_held_make_nobody_wait(any_engine: Path) -> None:
+    """Eight slots, and eight readers that stop after one piece, with more to come than a stream holds."""
+    with trillm.load(any_engine, parallel=8, threads=1) as model:
+        alone = model.generate("the man", max_tokens=400, **GREEDY).token_ids
+        streams = [model.stream("the man", max_tokens=400, **GREEDY) for _ in range(8)]
+        begun = [next(stream).token_id for stream in streams]
+        assert until(lambda: model.stats()["generated_tokens"] > 8 * 250)
+        for _ in range(3):
+            assert model.generate("and", max_tokens=20, timeout=60, **GREEDY).finish_reason == "length"
+        # All of them again, and none has lost anything.
+        for first, stream in zip(begun, streams, strict=True):
+            assert [first, *(piece.token_id for piece in stream)] == alone
+        assert model.stats()["paused"] == 0
+
+
+def test_streams_in_a_cycle_make_nobody_wait_and_end_when_they_are_collected(tiny_model: Path) -> None:
+    class Holder:
+        def __init__(self, stream: trillm.Stream) -> None:
+            self.me, self.stream = self, stream
+
+    with endless(tiny_model, parallel=1) as model:
+        next(Holder(model.stream("the", **ENDLESS)).stream)
+        assert model.generate("and", max_tokens=600, timeout=60, **GREEDY).finish_reason == "length"
+        gc.collect()
+        assert until(lambda: model.stats()["cancelled"] == 1)
+        assert idle(model)
+
+
+def test_a_stream_keeps_its_model(any_engine: Path) -> None:
+    with trillm.load(any_engine, threads=1) as model:
+        expected = model.generate("the man", max_tokens=30, **GREEDY).text
+
+    def begin() -> trillm.Stream:
+        return trillm.load(any_engine, threads=1).stream("the man", max_tokens=30, **GREEDY)
+
+    stream = begin()
+    gc.collect()
+    assert "".join(piece.text for piece in stream) == expected
+    assert "".join(piece.text for piece in begin()) == expected
 
 
 def test_closing_the_model_ends_its_streams(tiny_model: Path) -> None:

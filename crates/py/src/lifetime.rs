@@ -1,6 +1,6 @@
 //! Models and the process they were loaded in: what happens to them at its exit, and in a forked child.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use pyo3::prelude::*;
 use trillm::Llm;
@@ -11,11 +11,14 @@ use crate::errors::fork_error;
 /// Every model that may have threads, with the process that they belong to.
 static OPEN: Mutex<Vec<(u32, Weak<Llm>)>> = Mutex::new(Vec::new());
 
-/// A model, and the process whose threads serve it.
+/// A model, and the process whose threads serve it. The Python object and its streams have it in common, so that a
+/// stream goes on when the object is dropped; closing it ends them all.
 pub(crate) struct Owned {
     /// Gone once closed.
     llm: Mutex<Option<Arc<Llm>>>,
     process: u32,
+    /// What keeps the model's files in the store.
+    kept: OnceLock<Py<PyAny>>,
 }
 
 impl Owned {
@@ -25,7 +28,12 @@ impl Owned {
         let process = std::process::id();
         open.retain(|(_, other)| other.strong_count() > 0);
         open.push((process, Arc::downgrade(&llm)));
-        Self { llm: Mutex::new(Some(llm)), process }
+        Self { llm: Mutex::new(Some(llm)), process, kept: OnceLock::new() }
+    }
+
+    /// Keeps an object for as long as there is the model or a stream of it.
+    pub(crate) fn keep(&self, object: Py<PyAny>) {
+        self.kept.get_or_init(|| object);
     }
 
     /// The model, if this process loaded it and did not close it.
@@ -53,11 +61,15 @@ impl Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        let llm = self.llm.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(llm) = self.llm.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
         if self.process != std::process::id() {
             // Its threads do not exist here: waiting for them would be for ever. The memory goes with the process.
             std::mem::forget(llm);
+            return;
         }
+        // Its threads are waited for, and they may be in the middle of a step. Once the interpreter is gone there is no
+        // lock to let go of, and they were stopped.
+        let _ = Python::try_attach(|py| enter::outside(py, move || drop(llm)));
     }
 }
 

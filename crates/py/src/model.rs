@@ -22,7 +22,7 @@ use crate::watch::Watch;
 /// A loaded model.
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Model {
-    owned: Owned,
+    owned: Arc<Owned>,
     info: trillm::ModelInfo,
     context: u32,
 }
@@ -73,7 +73,7 @@ fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
 impl Model {
     pub(crate) fn of(llm: Llm) -> Self {
         let (info, context) = (llm.info().clone(), llm.context());
-        Self { owned: Owned::new(llm), info, context }
+        Self { owned: Arc::new(Owned::new(llm)), info, context }
     }
 
     /// The inner error is the model's answer to a request that could be read.
@@ -174,7 +174,7 @@ impl Model {
         prompt: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        self.start(py, prompt, params).map(Stream::new)
+        Ok(Stream::new(self.start(py, prompt, params)?, self.owned.clone()))
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -194,7 +194,7 @@ impl Model {
         messages: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        self.start_chat(py, messages, params).map(Stream::new)
+        Ok(Stream::new(self.start_chat(py, messages, params)?, self.owned.clone()))
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -270,6 +270,11 @@ impl Model {
             dict.set_item(name, value)?;
         }
         Ok(dict)
+    }
+
+    /// Keeps an object for as long as there is the model or a stream of it.
+    fn keep(&self, what: Py<PyAny>) {
+        self.owned.keep(what);
     }
 
     fn close(&self, py: Python<'_>) {

@@ -1,37 +1,51 @@
 //! A running request as a Python iterator.
 
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::task::Poll;
+use std::thread;
+use std::time::Duration;
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use trillm::Generation;
+use trillm::{Canceller, Coded, Generation};
 
 use crate::completion::{Completion, Piece};
 use crate::doorbell::Doorbell;
 use crate::enter::{self, SLICE};
 use crate::errors::raise;
-use crate::lifetime::check_process;
+use crate::lifetime::{Owned, check_process};
 
 /// Pieces of a running request. Closing or dropping it cancels the request.
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Stream {
+    /// Held by whoever reads, also while waiting for a piece.
     state: Mutex<State>,
+    /// Works whoever reads.
+    canceller: Canceller,
+    /// It was closed before its end.
+    closed: AtomicBool,
     process: u32,
 }
 
 enum State {
-    Running(Generation),
+    Running {
+        generation: Generation,
+        /// Must not end before.
+        _model: Arc<Owned>,
+    },
     /// Read to its end.
     Finished(trillm::Completion),
     /// Ended early: closed, or failed with an error that was raised.
     Ended,
 }
 
+/// How long a reader sleeps before it looks again whether another one has had its piece.
+const TURN: Duration = Duration::from_millis(1);
+
 impl State {
     /// The next piece if one is ready; `None` after the last.
     fn advance(&mut self) -> trillm::Result<Poll<Option<trillm::Piece>>> {
-        let Self::Running(generation) = self else { return Ok(Poll::Ready(None)) };
+        let Self::Running { generation, .. } = self else { return Ok(Poll::Ready(None)) };
         if let Some(piece) = generation.try_next() {
             return Ok(Poll::Ready(Some(piece)));
         }
@@ -46,20 +60,48 @@ impl State {
 
     /// Whether `advance` would give something within a slice of time.
     fn wait(&self) -> bool {
-        if let Self::Running(generation) = self { generation.wait(SLICE) } else { true }
+        if let Self::Running { generation, .. } = self { generation.wait(SLICE) } else { true }
     }
 }
 
 impl Stream {
-    pub(crate) fn new(generation: Generation) -> Self {
-        Self { state: Mutex::new(State::Running(generation)), process: std::process::id() }
+    pub(crate) fn new(generation: Generation, model: Arc<Owned>) -> Self {
+        Self {
+            canceller: generation.stream().canceller(),
+            state: Mutex::new(State::Running { generation, _model: model }),
+            closed: AtomicBool::new(false),
+            process: std::process::id(),
+        }
     }
 
-    fn state(&self) -> PyResult<MutexGuard<'_, State>> {
+    /// The state, unless another thread is reading.
+    fn try_state(&self) -> Option<MutexGuard<'_, State>> {
         match self.state.try_lock() {
-            Ok(state) => Ok(state),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err("another thread is reading this stream")),
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// The state, when no other thread is reading any more.
+    fn state(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, State>> {
+        loop {
+            if let Some(state) = self.try_state() {
+                return Ok(state);
+            }
+            enter::wait(py, || {
+                thread::sleep(TURN);
+                true
+            })?;
+        }
+    }
+
+    /// As [`State::advance`]. A stream that was closed ends without an error.
+    fn advance(&self, state: &mut State) -> PyResult<Poll<Option<Piece>>> {
+        match state.advance() {
+            Ok(next) => Ok(next.map(|piece| piece.map(Piece))),
+            Err(error) if error.code() == "cancelled" && self.closed.load(SeqCst) => Ok(Poll::Ready(None)),
+            Err(error) => Err(raise(error)),
         }
     }
 
@@ -84,13 +126,13 @@ impl Stream {
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Piece>> {
         // `list(stream)` runs no Python code between two pieces, so nobody else would see Ctrl-C.
         py.check_signals()?;
-        let mut state = self.state()?;
+        check_process(self.process)?;
+        let mut state = self.state(py)?;
         loop {
             // A piece that is ready is taken without letting go of the interpreter lock: no system call, no switch.
-            if let Poll::Ready(next) = state.advance().map_err(raise)? {
-                return Ok(next.map(Piece));
+            if let Poll::Ready(next) = self.advance(&mut state)? {
+                return Ok(next);
             }
-            check_process(self.process)?;
             let waiting = &*state;
             if let Err(interrupted) = enter::wait(py, || waiting.wait()) {
                 *state = State::Ended;
@@ -101,14 +143,14 @@ impl Stream {
 
     /// Whether there is something now, and the piece, which is `None` after the last. If there is not, the doorbell
     /// rings when there is.
-    fn poll(&self, doorbell: &Doorbell) -> PyResult<(bool, Option<Piece>)> {
+    fn poll(&self, py: Python<'_>, doorbell: &Doorbell) -> PyResult<(bool, Option<Piece>)> {
         check_process(self.process)?;
-        let mut state = self.state()?;
+        let mut state = self.state(py)?;
         loop {
-            if let Poll::Ready(next) = state.advance().map_err(raise)? {
-                return Ok((true, next.map(Piece)));
+            if let Poll::Ready(next) = self.advance(&mut state)? {
+                return Ok((true, next));
             }
-            if let State::Running(generation) = &*state
+            if let State::Running { generation, .. } = &*state
                 && !generation.stream().poll_ready(&doorbell.waker())
             {
                 return Ok((false, None));
@@ -117,8 +159,8 @@ impl Stream {
     }
 
     /// Asks to be woken rarely: for a reader that wants the whole text.
-    fn read_lazily(&self) -> PyResult<()> {
-        if let State::Running(generation) = &*self.state()? {
+    fn read_lazily(&self, py: Python<'_>) -> PyResult<()> {
+        if let State::Running { generation, .. } = &*self.state(py)? {
             generation.stream().read_lazily();
         }
         Ok(())
@@ -126,17 +168,27 @@ impl Stream {
 
     /// The whole of it, once the stream has ended; `None` before, and if it was cancelled.
     #[getter]
-    fn completion(&self) -> PyResult<Option<Completion>> {
-        Ok(if let State::Finished(completion) = &*self.state()? { Some(Completion(completion.clone())) } else { None })
+    fn completion(&self) -> Option<Completion> {
+        match self.try_state().as_deref() {
+            Some(State::Finished(completion)) => Some(Completion(completion.clone())),
+            // Or another thread is reading: it has not ended.
+            _ => None,
+        }
     }
 
-    /// Cancels the request if it still runs. Harmless when called again.
-    fn close(&self) -> PyResult<()> {
-        let mut state = self.state()?;
-        if matches!(&*state, State::Running(_)) {
+    /// Cancels the request if it still runs, from whatever thread; a thread that is reading comes to the end soon.
+    /// Harmless when called again.
+    fn close(&self) {
+        if self.process != std::process::id() {
+            return;
+        }
+        self.closed.store(true, SeqCst);
+        self.canceller.cancel();
+        if let Some(mut state) = self.try_state()
+            && matches!(&*state, State::Running { .. })
+        {
             *state = State::Ended;
         }
-        Ok(())
     }
 
     fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -144,7 +196,7 @@ impl Stream {
     }
 
     #[pyo3(signature = (*_error))]
-    fn __exit__(&self, _error: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.close()
+    fn __exit__(&self, _error: &Bound<'_, PyAny>) {
+        self.close();
     }
 }
