@@ -6,6 +6,8 @@
 'The capital of France is Paris.'
 """
 
+from typing import TYPE_CHECKING
+
 from trillm import errors
 from trillm._core import Completion, ModelInfo, Piece, Stream, Timings, Tokenizer, Usage, __version__
 from trillm._model import Model, load
@@ -27,3 +29,21 @@ __all__ = [
     "errors",
     "load",
 ]
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from trillm import hub, types  # noqa: F401
+
+
+def __getattr__(name: str) -> "ModuleType":
+    """`trillm.hub` and `trillm.types`, when they are first asked for: they cost time that most programs can save."""
+    if name in ("hub", "types"):
+        from importlib import import_module
+
+        return import_module(f"trillm.{name}")
+    raise AttributeError(f"module 'trillm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "hub", "types"})

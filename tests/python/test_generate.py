@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import time
+from collections import UserDict, deque
+from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 import trillm
 from trillm.errors import Closed, ContextOverflow, DeadlineExceeded, InvalidRequest, Overloaded
@@ -517,3 +523,117 @@ def test_progress_is_told_and_may_cancel(tiny_model: Path) -> None:
     with pytest.raises(trillm.errors.LoadError) as caught:
         trillm.load(tiny_model, threads=1, progress=lambda _: False)
     assert caught.value.code == "load_cancelled"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("temprature", "temperature"), ("n_predict", "max_tokens"), ("max_new_tokens", "max_tokens"), ("Seed", "seed")],
+)
+@pytest.mark.parametrize("value", [1, None])
+def test_a_misspelt_parameter_names_the_one_that_is_meant(
+    llm: trillm.Model, name: str, meant: str, value: int | None
+) -> None:
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}': did you mean '{meant}'"):
+        llm.generate("the", **{name: value})  # type: ignore[call-overload]
+
+
+def test_a_parameter_of_nothing_says_where_they_are_listed(llm: trillm.Model, tiny_model: Path) -> None:
+    with pytest.raises(TypeError, match=r"'xyzzy': trillm\.types\.ChatParams lists those there are"):
+        llm.chat([{"role": "user", "content": "Hi"}], xyzzy=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="'n_ctx': did you mean 'context'"):
+        trillm.load(tiny_model, n_ctx=512)  # type: ignore[call-arg]
+
+
+def test_results_are_values(llm: trillm.Model) -> None:
+    """They are copied, pickled, compared and made anew from what they show."""
+    completion = llm.generate("the man", max_tokens=4, logprobs=2, **GREEDY)
+    pieces = list(llm.stream("the man", max_tokens=4, logprobs=1, **GREEDY))
+    for value in (completion, completion.usage, completion.timings, *pieces):
+        for again in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+            assert again == value
+            assert type(again) is type(value)
+            assert again.to_dict() == value.to_dict()
+            assert repr(again) == repr(value)
+    assert completion != llm.generate("the man", max_tokens=3, **GREEDY)
+    usage, timings = trillm.Usage(3, 0, 2), trillm.Timings(0.5, 1.0, 2.0)
+    made = trillm.Completion("a b", [7, 8], "stop", usage, timings)
+    assert (made.text, made.usage.total_tokens, made.timings.decode, made.logprobs) == ("a b", 5, 2.0, None)
+    with pytest.raises(InvalidRequest, match="finish_reason is tired, expected stop or length"):
+        trillm.Completion("", [], "tired", usage, timings)  # type: ignore[arg-type]
+
+
+def test_other_mappings_and_arrays_are_taken_as_the_plain_ones_are(llm: trillm.Model) -> None:
+    ids = llm.tokenize("the man")
+    expected = llm.generate(ids, max_tokens=5, **GREEDY).token_ids
+    options: Any = {**GREEDY, "max_tokens": np.int64(5), "temperature": np.float32(0), "ignore_eos": np.True_}
+    others: list[Any] = [
+        np.array(ids),
+        np.array(ids, dtype=np.uint32),
+        tuple(ids),
+        deque(ids),
+        list(map(np.int64, ids)),
+    ]
+    for given in others:
+        assert llm.generate(given, **options).token_ids == expected
+        assert llm.detokenize(given) == llm.detokenize(ids)
+    options = {**GREEDY, "logit_bias": MappingProxyType(LETTERS)}
+    assert llm.generate("the", max_tokens=5, **options).text == llm.generate("the", max_tokens=5, **GREEDY).text
+    message = {"role": "user", "content": "Hi"}
+    rendered = llm.render_chat([message])
+    for other in (MappingProxyType(message), UserDict(message)):
+        assert llm.render_chat([other]) == rendered
+        assert llm.render_chat([message], template_args=MappingProxyType({"n": np.int64(3)})) == rendered
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        (bytearray(b"abc"), "prompt is <class 'bytearray'>, expected a text or a list of token ids"),
+        (memoryview(b"abc"), "prompt is <class 'memoryview'>"),
+        ({1: 2}, "prompt is <class 'dict'>"),
+        (7, "prompt is <class 'int'>"),
+        ([1, 2, -3], "prompt is -3 at index 2, expected token ids: whole numbers from 0 to 4294967295"),
+        ([1, 2.5], r"prompt is 2.5 at index 1"),
+        (np.array([1.0, 2.0]), r"prompt is np.float64\(1.0\) at index 0"),
+        ("ab\ud800c", "prompt is a text with a lone surrogate at index 2, expected Unicode"),
+    ],
+)
+def test_a_prompt_that_is_none_is_named(llm: trillm.Model, prompt: Any, message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        llm.generate(prompt)
+
+
+def test_text_that_is_no_unicode_is_refused_wherever_it_is_given(llm: trillm.Model, tiny_model: Path) -> None:
+    broken = "a\udcffb"
+    tokenizer = trillm.Tokenizer(tiny_model)
+    calls: list[Callable[[], object]] = [
+        lambda: llm.tokenize(broken),
+        lambda: tokenizer.encode(broken),
+        lambda: llm.chat([{"role": "user", "content": broken}]),
+        lambda: llm.generate("the", stop=broken),
+        lambda: llm.generate("the", stop=["x", broken]),
+        lambda: llm.chat([{"role": "user", "content": "Hi"}], template=broken),
+        lambda: llm.chat([{"role": "user", "content": "Hi"}], template_args={"a": broken}),
+        lambda: llm.generate(["the", broken]),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidRequest):
+            call()
+
+
+def test_messages_that_json_cannot_say_are_refused(llm: trillm.Model) -> None:
+    circle: dict[str, Any] = {"role": "user", "content": "Hi"}
+    circle["me"] = circle
+    for given in (circle, {"role": "user", "content": object()}, {"role": "user", "content": float("nan")}):
+        with pytest.raises(InvalidRequest, match="messages is"):
+            llm.chat([given])
+
+
+def test_ids_that_do_not_exist_are_named(llm: trillm.Model, tiny_model: Path) -> None:
+    for decode in (llm.detokenize, trillm.Tokenizer(tiny_model).decode):
+        with pytest.raises(
+            InvalidRequest, match="ids is 300 at index 1, expected ids of this model's vocabulary, below"
+        ):
+            decode([5, 300])
+        with pytest.raises(InvalidRequest, match="ids is <class 'str'>, expected a list of token ids"):
+            decode("abc")  # type: ignore[arg-type]

@@ -62,3 +62,16 @@ def test_a_tokenizer_needs_no_numpy_either() -> None:
         print("numpy" in sys.modules)
     """
     assert output(program) == "False\n"
+
+
+def test_modules_that_cost_time_are_there_when_they_are_asked_for() -> None:
+    program = """
+    import sys, trillm
+    assert "trillm.hub" not in sys.modules and {"hub", "types"} <= set(dir(trillm))
+    print(trillm.hub.fetch.__name__, trillm.types.GenerateParams.__name__)
+    try:
+        trillm.hubb
+    except AttributeError as error:
+        print(error)
+    """
+    assert output(program) == "fetch GenerateParams\nmodule 'trillm' has no attribute 'hubb'\n"

@@ -18,6 +18,7 @@ mod lifetime;
 mod logs;
 mod model;
 mod params;
+mod prompt;
 mod store;
 mod stream;
 mod tokenizer;

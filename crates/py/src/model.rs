@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
-use trillm::{Generation, Llm, Pooling, Prompt, Token};
+use pyo3::types::{PyDict, PyList, PyString};
+use trillm::{Generation, Llm, Pooling, Prompt};
 
 use crate::completion::Completion;
 use crate::enter::{enter, outside};
@@ -15,6 +15,7 @@ use crate::errors::{exception, invalid, raise};
 use crate::info::ModelInfo;
 use crate::lifetime::Owned;
 use crate::params::{Chat, Generate, messages, open_options};
+use crate::prompt::{self, Given, is_batch};
 use crate::stream::Stream;
 use crate::tokenizer::{decode, encode};
 use crate::watch::Watch;
@@ -27,47 +28,12 @@ pub(crate) struct Model {
     context: u32,
 }
 
-/// A prompt, owned: it leaves the interpreter with the call.
-enum Given {
-    Text(String),
-    Tokens(Vec<Token>),
-}
-
-impl Given {
-    fn new(prompt: &Bound<'_, PyAny>) -> PyResult<Self> {
-        if let Ok(text) = prompt.cast::<PyString>() {
-            return Ok(Self::Text(text.to_cow()?.into_owned()));
-        }
-        let refused = || invalid("prompt", &prompt.get_type().to_string(), "a text or a list of token ids");
-        if prompt.is_instance_of::<PyBytes>() {
-            return Err(refused());
-        }
-        let ids: Vec<u32> = prompt.extract().map_err(|_| refused())?;
-        Ok(Self::Tokens(ids.into_iter().map(Token).collect()))
-    }
-
-    fn start(&self, llm: &Llm, params: Generate) -> trillm::Result<Generation> {
-        let Generate { request, add_special, parse_special } = params;
-        let prompt = match self {
-            Self::Text(text) => Prompt::Text { text, add_special, parse_special },
-            Self::Tokens(tokens) => Prompt::Tokens(tokens),
-        };
-        llm.generate(prompt, request)
-    }
-}
-
 /// Runs signal handlers from outside the interpreter lock.
 fn check_signals() -> PyResult<()> {
     Python::attach(|py| {
         py.check_signals()?;
         Ok(())
     })
-}
-
-/// Whether `prompt` is a list of prompts rather than one: a sequence whose first item is not a number.
-fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
-    !prompt.is_instance_of::<PyString>()
-        && prompt.get_item(0).is_ok_and(|first| first.is_instance_of::<PyString>() || first.len().is_ok())
 }
 
 impl Model {
@@ -85,7 +51,8 @@ impl Model {
     ) -> PyResult<trillm::Result<Generation>> {
         let llm = self.owned.get()?;
         let (given, params) = (Given::new(prompt)?, Generate::new(params)?);
-        Ok(outside(py, move || given.start(&llm, params)))
+        let Generate { request, add_special, parse_special } = params;
+        Ok(outside(py, move || llm.generate(given.prompt(add_special, parse_special), request)))
     }
 
     fn start(
@@ -244,12 +211,19 @@ impl Model {
     }
 
     #[pyo3(signature = (text, *, add_special=true, parse_special=false))]
-    fn tokenize(&self, py: Python<'_>, text: &str, add_special: bool, parse_special: bool) -> PyResult<Vec<u32>> {
-        encode(py, self.owned.get()?.model().tokenizer(), text, add_special, parse_special)
+    fn tokenize(
+        &self,
+        py: Python<'_>,
+        text: &Bound<'_, PyString>,
+        add_special: bool,
+        parse_special: bool,
+    ) -> PyResult<Vec<u32>> {
+        let text = prompt::text("text", text)?;
+        encode(py, self.owned.get()?.model().tokenizer(), &text, add_special, parse_special)
     }
 
-    fn detokenize(&self, py: Python<'_>, ids: Vec<u32>) -> PyResult<String> {
-        Ok(decode(py, self.owned.get()?.model().tokenizer(), ids))
+    fn detokenize(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<String> {
+        decode(py, self.owned.get()?.model().tokenizer(), ids)
     }
 
     /// What the file says, and what was decided when it was loaded.

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyMapping, PyString};
 use trillm::{CacheType, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request, Token};
 
 use crate::errors::invalid;
+use crate::prompt;
 
 type Value<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -40,25 +41,34 @@ pub(crate) struct Chat {
     pub(crate) template: Option<String>,
 }
 
-/// Calls `set` for every argument that is not `None`; it says whether it knows the name.
+/// Calls `set` for every argument; it says whether it knows the name. `None` is for the default, of known names alone.
+/// `kind` is what `trillm.types` calls these parameters.
 fn each<'py>(
+    kind: &'static str,
     params: Option<&Bound<'py, PyDict>>,
     mut set: impl FnMut(&str, Value<'_, 'py>) -> PyResult<bool>,
 ) -> PyResult<()> {
     for (name, value) in params.into_iter().flatten() {
         let name = name.cast::<PyString>()?.to_cow()?.into_owned();
-        if !value.is_none() && !set(&name, &value)? {
-            return Err(PyTypeError::new_err(format!("unexpected keyword argument {name:?}")));
+        let known = if value.is_none() { is_known(&value, kind, &name)? } else { set(&name, &value)? };
+        if !known {
+            let error = value.py().import("trillm._params")?.call_method1("unexpected", (kind, name))?;
+            return Err(PyErr::from_value(error));
         }
     }
     Ok(())
 }
 
+fn is_known(any: Value<'_, '_>, kind: &str, name: &str) -> PyResult<bool> {
+    any.py().import("trillm._params")?.call_method1("known", (kind,))?.contains(name)
+}
+
 fn get<'a, 'py, T: FromPyObject<'a, 'py>>(name: &str, value: &'a Bound<'py, PyAny>, expected: &str) -> PyResult<T> {
-    value.extract().map_err(|_| {
-        let found = value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string());
-        invalid(name, &found, expected)
-    })
+    value.extract().map_err(|_| invalid(name, &repr(value), expected))
+}
+
+fn repr(value: Value<'_, '_>) -> String {
+    value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string())
 }
 
 fn positive(name: &str, value: Value<'_, '_>) -> PyResult<u32> {
@@ -69,7 +79,7 @@ fn positive(name: &str, value: Value<'_, '_>) -> PyResult<u32> {
 impl Generate {
     pub(crate) fn new(params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let mut this = Self::default();
-        each(params, |name, value| this.set(name, value))?;
+        each("GenerateParams", params, |name, value| this.set(name, value))?;
         Ok(this)
     }
 
@@ -90,12 +100,14 @@ impl Generate {
             "seed" => sampling.seed = Some(get(name, value, "a whole number, 0 to 2**64 - 1")?),
             "logprobs" => sampling.logprobs = Some(get(name, value, "a whole number, 0 to 20")?),
             "logit_bias" => {
-                let bias: std::collections::HashMap<u32, f32> = get(name, value, "a mapping of token ids to numbers")?;
+                const BIAS: &str = "a mapping of token ids to numbers";
+                let items = value.cast::<PyMapping>().map_err(|_| invalid(name, &repr(value), BIAS))?.items()?;
+                let bias: Vec<(u32, f32)> = get(name, items.as_any(), BIAS)?;
                 sampling.logit_bias = bias.into_iter().map(|(token, bias)| (Token(token), bias)).collect();
             }
             "stop" => {
                 request.stop = match value.cast::<PyString>() {
-                    Ok(one) => vec![one.to_cow()?.into_owned()],
+                    Ok(one) => vec![prompt::text(name, one)?],
                     Err(_) => get(name, value, "a text or a list of texts")?,
                 }
             }
@@ -121,7 +133,7 @@ impl Chat {
         let mut options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
         let mut template = None;
         let mut generate = Generate::default();
-        each(params, |name, value| {
+        each("ChatParams", params, |name, value| {
             match name {
                 "tools" => options.tools = Some(json(name, value)?),
                 "add_generation_prompt" => options.add_generation_prompt = get(name, value, FLAG)?,
@@ -138,9 +150,21 @@ impl Chat {
     }
 }
 
-/// A Python value as JSON, by Python's own `json`.
+/// A Python value as JSON, by Python's own `json`; `trillm._params.plain` says what else is taken.
 fn json(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
-    let text: String = value.py().import("json")?.call_method1("dumps", (value,))?.extract()?;
+    let py = value.py();
+    let options = PyDict::new(py);
+    options.set_item("default", py.import("trillm._params")?.getattr("plain")?)?;
+    // Outside ASCII, nothing is written as an escape, so that half of a surrogate pair is found here and not misread.
+    options.set_item("ensure_ascii", false)?;
+    let text = py.import("json")?.call_method("dumps", (value,), Some(&options)).map_err(|error| {
+        if error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py) {
+            invalid(name, &error.value(py).to_string(), "what JSON can say")
+        } else {
+            error
+        }
+    })?;
+    let text = prompt::text(name, text.cast::<PyString>()?)?;
     serde_json::from_str(&text).map_err(|error| invalid(name, &error.to_string(), "what JSON can say"))
 }
 
@@ -156,7 +180,7 @@ pub(crate) fn messages(value: Value<'_, '_>) -> PyResult<Vec<Message>> {
 pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(OpenOptions, Option<Py<PyAny>>)> {
     let mut options = OpenOptions::default();
     let mut progress = None;
-    each(params, |name, value| {
+    each("LoadParams", params, |name, value| {
         if name == "progress" {
             progress = Some(value.clone().unbind());
             return Ok(true);

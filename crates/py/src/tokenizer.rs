@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use trillm::{Token, VocabularyFile};
+use pyo3::types::PyString;
+use trillm::VocabularyFile;
 
 use crate::enter::{enter, outside};
+use crate::errors::invalid;
+use crate::prompt;
 
 /// A model's tokenizer, without its weights.
 #[pyclass(frozen, module = "trillm._core")]
@@ -21,12 +24,18 @@ impl Tokenizer {
     /// Token ids of `text`. `add_special` adds BOS and its like where the model wants them; `parse_special` reads
     /// control tokens written out in the text as such.
     #[pyo3(signature = (text, add_special=true, parse_special=false))]
-    fn encode(&self, py: Python<'_>, text: &str, add_special: bool, parse_special: bool) -> PyResult<Vec<u32>> {
-        encode(py, self.0.tokenizer(), text, add_special, parse_special)
+    fn encode(
+        &self,
+        py: Python<'_>,
+        text: &Bound<'_, PyString>,
+        add_special: bool,
+        parse_special: bool,
+    ) -> PyResult<Vec<u32>> {
+        encode(py, self.0.tokenizer(), &prompt::text("text", text)?, add_special, parse_special)
     }
 
-    /// The text of token ids; incomplete characters become U+FFFD.
-    fn decode(&self, py: Python<'_>, ids: Vec<u32>) -> String {
+    /// The text of token ids; incomplete characters become U+FFFD. An id that does not exist is an error.
+    fn decode(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<String> {
         decode(py, self.0.tokenizer(), ids)
     }
 
@@ -63,9 +72,12 @@ pub(crate) fn encode(
     })
 }
 
-pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: Vec<u32>) -> String {
-    outside(py, || {
-        let tokens: Vec<Token> = ids.into_iter().map(Token).collect();
-        trillm::decode(tokenizer, &tokens)
-    })
+pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bound<'_, PyAny>) -> PyResult<String> {
+    let tokens = prompt::tokens("ids", "a list of token ids", ids)?;
+    let vocabulary = tokenizer.vocabulary();
+    if let Some(index) = tokens.iter().position(|token| token.0 >= vocabulary) {
+        let found = format!("{} at index {index}", tokens[index].0);
+        return Err(invalid("ids", &found, &format!("ids of this model's vocabulary, below {vocabulary}")));
+    }
+    Ok(outside(py, || trillm::decode(tokenizer, &tokens)))
 }
