@@ -29,4 +29,4 @@ pub use options::{CacheType, GraphOptions, LoadOptions, Optimization, Output, Pr
 pub use pooling::Pooling;
 pub use request::{Ready, Request, SamplingParams};
 pub use texts::Texts;
-pub use tokenizer::{Token, Tokenizer};
+pub use tokenizer::{Guarded, Token, Tokenizer};

@@ -1,5 +1,7 @@
 //! Text to tokens and back, as one model does it.
 
+use std::ops::Range;
+
 use crate::Result;
 
 /// A token id: an index into a model's vocabulary.
@@ -17,6 +19,11 @@ pub trait Tokenizer: Send + Sync {
     /// `add_special` adds the tokens the model wants around a text (BOS, for most). `parse_special` reads control
     /// tokens written out in the text, such as `<|im_end|>`, as those tokens; leave it off for text from a user.
     fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()>;
+
+    /// Appends the tokens of a text of which others wrote parts: as [`encode`](Self::encode) without `add_special` and
+    /// with `parse_special`, but a token that `guarded` forbids is not read. What is around such a place becomes what it
+    /// would if the vocabulary had no token spelled so: the text is never cut there.
+    fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<()>;
 
     /// The bytes of one token, which may be part of a character; empty for control tokens and unknown ids.
     fn bytes(&self, token: Token) -> &[u8];
@@ -38,4 +45,26 @@ pub trait Tokenizer: Send + Sync {
 
     /// The tokens that `parse_special` would read out of a text: control tokens, in no particular order.
     fn control(&self) -> &[Token];
+
+    /// All tokens that are found in a text by their spelling before the rest of it becomes tokens: the control tokens,
+    /// and those that were added to the vocabulary (user-defined ones in GGUF), which are read whatever `parse_special`
+    /// says. In no particular order, each once.
+    fn added(&self) -> &[Token];
+}
+
+/// Places of a text where some tokens are not to be read, though they are spelled there.
+#[derive(Clone, Copy, Debug)]
+pub struct Guarded<'a> {
+    /// The tokens, sorted.
+    pub tokens: &'a [Token],
+    /// The places in bytes, in order and apart from each other.
+    pub ranges: &'a [Range<usize>],
+}
+
+impl Guarded<'_> {
+    /// Whether `token` may not be read where it is spelled at `range`: it is one of the tokens, and touches a place.
+    pub fn forbids(&self, token: Token, range: &Range<usize>) -> bool {
+        let next = self.ranges.partition_point(|other| other.end <= range.start);
+        self.ranges.get(next).is_some_and(|other| other.start < range.end) && self.tokens.binary_search(&token).is_ok()
+    }
 }

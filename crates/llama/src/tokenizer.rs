@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
-use trillm_core::{Error, Result, Token, Tokenizer};
+use trillm_core::{Error, Guarded, Result, Token, Tokenizer};
 
 use crate::NAME;
 use crate::ffi::{Model, Reason, Special};
@@ -14,6 +14,9 @@ use crate::log::Lines;
 
 /// Tokens that `parse_special` reads out of a text.
 const CONTROL: u32 = sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNKNOWN;
+
+/// Tokens that are read out of any text.
+const USER_DEFINED: u32 = sys::LLAMA_TOKEN_ATTR_USER_DEFINED;
 
 /// The tokenizer of one model.
 pub(crate) struct LlamaTokenizer {
@@ -24,6 +27,8 @@ pub(crate) struct LlamaTokenizer {
     /// Where each token's bytes begin, and where the last one's end. Empty if the file has no vocabulary.
     offsets: Vec<u32>,
     control: Vec<Token>,
+    /// The control tokens, and those that are read out of any text.
+    added: Vec<Token>,
     /// Tokens that end a text: a handful.
     ends: Vec<Token>,
     bos: Option<Token>,
@@ -57,6 +62,7 @@ impl LlamaTokenizer {
             bytes: Vec::new(),
             offsets: Vec::new(),
             control: Vec::new(),
+            added: Vec::new(),
             ends: Vec::new(),
             bos,
             eos,
@@ -81,8 +87,12 @@ impl LlamaTokenizer {
             }
             self.bytes.extend_from_slice(piece.get(..n.max(0) as usize).unwrap_or_default());
             self.offsets.push(u32::try_from(self.bytes.len()).map_err(|_| "a vocabulary of more than 4 GiB")?);
-            if self.model.attributes(token)? & CONTROL != 0 {
+            let attributes = self.model.attributes(token)?;
+            if attributes & CONTROL != 0 {
                 self.control.push(token);
+            }
+            if attributes & (CONTROL | USER_DEFINED) != 0 {
+                self.added.push(token);
             }
             if self.model.is_end(token) {
                 self.ends.push(token);
@@ -126,6 +136,18 @@ impl Tokenizer for LlamaTokenizer {
         Err(failed("the text has too many tokens".into()))
     }
 
+    /// llama.cpp cannot be told to leave a token out, so the text is cut after the first character of each place.
+    fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<()> {
+        let inside = |from: usize| text[from..].chars().next().map_or(from, |first| from + first.len_utf8());
+        let cuts = guarded.ranges.iter().map(|range| inside(range.start)).chain([text.len()]);
+        let mut from = 0;
+        for cut in cuts {
+            self.encode(&text[from..cut], false, true, out)?;
+            from = cut;
+        }
+        Ok(())
+    }
+
     fn bytes(&self, token: Token) -> &[u8] {
         let at = token.0 as usize;
         match (self.offsets.get(at), self.offsets.get(at + 1)) {
@@ -159,5 +181,9 @@ impl Tokenizer for LlamaTokenizer {
 
     fn control(&self) -> &[Token] {
         &self.control
+    }
+
+    fn added(&self) -> &[Token] {
+        &self.added
     }
 }

@@ -24,6 +24,7 @@ mod error;
 mod file;
 mod growth;
 mod guard;
+mod guarded;
 mod merges;
 mod model;
 mod section;

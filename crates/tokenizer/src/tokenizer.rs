@@ -6,14 +6,16 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::{
-    AddedVocabulary, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizer as _, PreTokenizerWrapper,
+    AddedVocabulary, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _,
+    PreTokenizerWrapper,
 };
-use trillm_core::{Error as EngineError, Token, Tokenizer};
+use trillm_core::{Error as EngineError, Guarded, Token, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
 
 use crate::decoder::Decoder;
 use crate::document::{AddedToken, Document};
 use crate::guard::guard;
+use crate::guarded::Finder;
 use crate::model::Model;
 use crate::special::{Around, Special};
 use crate::vocabulary::{Table, Vocabulary};
@@ -32,8 +34,12 @@ pub struct HuggingFaceTokenizer {
     added: AddedVocabulary,
     /// Finds those that are not control tokens: for text from a user.
     plain: AddedVocabulary,
+    /// Finds added tokens where they are allowed.
+    finder: Finder,
     bytes: Table,
     control: Vec<Token>,
+    /// All added tokens, control tokens included.
+    all_added: Vec<Token>,
     special: Special,
     around: Around,
     /// Tokens that the model has scores for.
@@ -87,17 +93,30 @@ impl HuggingFaceTokenizer {
         let added = find(added_tokens.iter(), normalizer.as_ref())?;
         let plain = find(added_tokens.iter().filter(|token| !token.token.special), normalizer.as_ref())?;
         let bytes = write_out(&vocabulary, &decoder, &added_tokens);
-        let mut control: Vec<Token> =
-            added_tokens.iter().filter(|token| token.token.special).map(|token| Token(token.id)).collect();
-        control.sort_unstable();
-        control.dedup();
+        let finder = guard(|| Finder::new(&added_tokens, normalizer.as_ref()))
+            .map_err(|reason| Error::malformed("added_tokens", reason))?;
+        let control = ids(added_tokens.iter().filter(|token| token.token.special));
+        let all_added = ids(added_tokens.iter());
         let rows = vocabulary.len();
-        Ok(Self { normalizer, pre_tokenizer, model, vocabulary, added, plain, bytes, control, special, around, rows })
+        Ok(Self {
+            normalizer,
+            pre_tokenizer,
+            model,
+            vocabulary,
+            added,
+            plain,
+            finder,
+            bytes,
+            control,
+            all_added,
+            special,
+            around,
+            rows,
+        })
     }
 
-    /// Appends the tokens of a text, and nothing around it.
-    fn encode_text(&self, added: &AddedVocabulary, text: &str, out: &mut Vec<Token>) -> tokenizers::Result<()> {
-        let mut words = added.extract_and_normalize(self.normalizer.as_ref(), text);
+    /// Appends the tokens of a text whose added tokens were found, and nothing around it.
+    fn encode_words(&self, mut words: PreTokenizedString, out: &mut Vec<Token>) -> tokenizers::Result<()> {
         if let Some(pre_tokenizer) = &self.pre_tokenizer {
             pre_tokenizer.pre_tokenize(&mut words)?;
         }
@@ -110,6 +129,27 @@ impl HuggingFaceTokenizer {
         }
         Ok(())
     }
+
+    /// What `encode` gives, or nothing if it fails.
+    fn append(
+        &self,
+        out: &mut Vec<Token>,
+        encode: impl FnOnce(&mut Vec<Token>) -> tokenizers::Result<()>,
+    ) -> trillm_core::Result<()> {
+        let start = out.len();
+        guard(|| encode(out)).map_err(|reason| {
+            out.truncate(start);
+            EngineError::Engine { engine: "tokenizer", reason, log: Vec::new() }
+        })
+    }
+}
+
+/// Their ids in order, each once.
+fn ids<'a>(tokens: impl Iterator<Item = &'a AddedToken>) -> Vec<Token> {
+    let mut ids: Vec<Token> = tokens.map(|token| Token(token.id)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// A part that the library reads.
@@ -166,14 +206,17 @@ impl Tokenizer for HuggingFaceTokenizer {
             out.extend(&self.around.before);
         }
         let added = if parse_special { &self.added } else { &self.plain };
-        if let Err(reason) = guard(|| self.encode_text(added, text, out)) {
-            out.truncate(start);
-            return Err(EngineError::Engine { engine: "tokenizer", reason, log: Vec::new() });
-        }
+        let words =
+            |out: &mut Vec<Token>| self.encode_words(added.extract_and_normalize(self.normalizer.as_ref(), text), out);
+        self.append(out, words).inspect_err(|_| out.truncate(start))?;
         if add_special {
             out.extend(&self.around.after);
         }
         Ok(())
+    }
+
+    fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> trillm_core::Result<()> {
+        self.append(out, |out| self.encode_words(self.finder.extract(self.normalizer.as_ref(), text, guarded)?, out))
     }
 
     fn bytes(&self, token: Token) -> &[u8] {
@@ -202,5 +245,9 @@ impl Tokenizer for HuggingFaceTokenizer {
 
     fn control(&self) -> &[Token] {
         &self.control
+    }
+
+    fn added(&self) -> &[Token] {
+        &self.all_added
     }
 }

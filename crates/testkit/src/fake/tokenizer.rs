@@ -1,6 +1,8 @@
 //! A token for every byte, and a few control tokens.
 
-use trillm_core::{Result, Token, Tokenizer};
+use std::ops::Range;
+
+use trillm_core::{Guarded, Result, Token, Tokenizer};
 
 /// Begins a text.
 pub const BOS: Token = Token(256);
@@ -40,11 +42,17 @@ impl FakeTokenizer {
 
 /// The tokens of `text`, without BOS.
 pub(super) fn tokens(text: &str, parse_special: bool) -> Vec<Token> {
+    tokens_where(text, |_, _| parse_special)
+}
+
+/// The tokens of `text`, where `read` says of a control token and its place whether it is read there.
+fn tokens_where(text: &str, read: impl Fn(Token, &Range<usize>) -> bool) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
+        let at = text.len() - rest.len();
         let control = CONTROL_SPELLINGS.iter().position(|spelling| rest.starts_with(spelling.as_bytes()));
-        if let Some(index) = control.filter(|_| parse_special) {
+        if let Some(index) = control.filter(|&index| read(CONTROL[index], &(at..at + CONTROL_SPELLINGS[index].len()))) {
             tokens.push(CONTROL[index]);
             rest = &rest[CONTROL_SPELLINGS[index].len()..];
         } else {
@@ -63,6 +71,11 @@ impl Tokenizer for FakeTokenizer {
     fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()> {
         out.extend(add_special.then_some(BOS));
         out.extend(tokens(text, parse_special));
+        Ok(())
+    }
+
+    fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<()> {
+        out.extend(tokens_where(text, |token, place| !guarded.forbids(token, place)));
         Ok(())
     }
 
@@ -91,6 +104,10 @@ impl Tokenizer for FakeTokenizer {
     }
 
     fn control(&self) -> &[Token] {
+        &CONTROL
+    }
+
+    fn added(&self) -> &[Token] {
         &CONTROL
     }
 }
