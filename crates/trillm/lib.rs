@@ -31,14 +31,14 @@ pub use prompt::Prompt;
 pub use tokenizer::{VocabularyFile, decode};
 
 pub use trillm_core::{
-    CacheType, Coded, Engine, Error as CoreError, FinishReason, GraphOptions, Limits, LoadOptions, Logprob, Model,
-    ModelInfo, Optimization, Outcome, Output, Piece, Pooling, Progress, Quantize, Request, SamplingParams,
-    SessionOptions, Text, Timings, Token, Tokenizer, Usage,
+    CacheType, ChatTemplates, Coded, Defaults, Engine, Error as CoreError, FinishReason, Given, GraphOptions, Limits,
+    LoadOptions, Logprob, Model, ModelInfo, Optimization, Outcome, Output, Piece, Pooling, Progress, Quantize, Request,
+    SamplingParams, SessionOptions, Setting, Text, Timings, Token, Tokenizer, Usage,
 };
 pub use trillm_formats::inspect;
 pub use trillm_pool::default_threads;
 pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};
-pub use trillm_text::{ChatFormat, Message, RenderOptions};
+pub use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
 /// The llama.cpp engine.
 #[cfg(feature = "llama")]

@@ -1,13 +1,15 @@
 //! A model that is loaded and served.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use trillm_core::{Error as CoreError, LoadOptions, Model, ModelInfo, Output, Pooling, Request, SessionOptions};
+use trillm_core::{
+    Defaults, Error as CoreError, LoadOptions, Model, ModelInfo, Output, Pooling, Request, SessionOptions,
+};
 use trillm_formats::inspect;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
-use trillm_text::{ChatFormat, Message, RenderOptions};
+use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
 use crate::prompt::with_system;
 use crate::{Generation, Prompt, Result, engines};
@@ -23,8 +25,12 @@ pub struct OpenOptions {
     pub session: SessionOptions,
     /// How requests are queued.
     pub scheduler: SchedulerOptions,
-    /// The system message of chats that have none; `None` leaves that to the model's template.
+    /// The system message of chats that have none; `None` takes the publisher's, or leaves it to the model's template.
     pub system: Option<String>,
+    /// How whoever published the model says it is used best: goes before what its files say.
+    pub published: Defaults,
+    /// Leave out what the publisher says, there and in the files.
+    pub neutral: bool,
 }
 
 /// A model file, loaded. Any number of threads may use it at once; their requests run as one batch.
@@ -33,8 +39,7 @@ pub struct Llm {
     /// Or why there is none: a model that only embeds.
     scheduler: Result<Scheduler, CoreError>,
     session: SessionOptions,
-    /// Parsed at the first chat: a template that does not parse must not keep a model from being loaded.
-    chat: OnceLock<ChatFormat>,
+    chats: ChatFormats,
     /// Made at the first `embed`, and again when another pooling is asked for: it has a cache of its own.
     embedder: Mutex<Option<(Pooling, Arc<Embedder>)>>,
 }
@@ -42,7 +47,13 @@ pub struct Llm {
 impl Llm {
     /// Loads the model file at `path`: reads and checks its header, picks the engine, loads, starts the decode thread.
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
-        let info = ModelInfo { system: options.system, ..inspect(path)? };
+        let mut info = inspect(path)?;
+        info.defaults = if options.neutral {
+            Defaults::default()
+        } else {
+            options.published.checked(&mut info.notes).or(info.defaults)
+        };
+        info.system = options.system.or(info.defaults.system.as_ref().map(|given| given.value.clone()));
         let engine = engines::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
         let model = engine.load(path, info, &options.load)?;
         Self::serve(model, options.session, options.scheduler)
@@ -54,7 +65,8 @@ impl Llm {
             Err(error) if !matches!(error, CoreError::EmbedsOnly { .. }) => return Err(error.into()),
             scheduler => scheduler,
         };
-        Ok(Self { model, scheduler, session, chat: OnceLock::new(), embedder: Mutex::new(None) })
+        let chats = ChatFormats::new(model.info());
+        Ok(Self { model, scheduler, session, chats, embedder: Mutex::new(None) })
     }
 
     /// What the file says, and what was decided.
@@ -65,6 +77,11 @@ impl Llm {
     /// The model, with its tokenizer.
     pub fn model(&self) -> &dyn Model {
         &*self.model
+    }
+
+    /// A request as the model's publisher recommends: what a caller does not choose begins from it.
+    pub fn request(&self) -> Request {
+        self.info().defaults.request()
     }
 
     /// The longest sequence, in tokens.
@@ -89,29 +106,25 @@ impl Llm {
     pub fn generate(&self, prompt: Prompt<'_>, request: Request) -> Result<Generation> {
         let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
         let tokenizer = self.model.tokenizer();
-        let tokens = prompt.encode(tokenizer, self.system(), || self.chat_format())?;
+        let tokens = prompt.encode(tokenizer, self.system(), &self.chats)?;
         let ready = request.prepare(tokens, scheduler.limits().context, tokenizer.vocabulary())?;
         Ok(Generation::new(scheduler.submit(ready)?))
     }
 
-    /// The model's chat format.
+    /// The model's chat format for chats with these options.
     ///
     /// # Errors
-    /// If the model has no template, or one that does not parse.
-    pub fn chat_format(&self) -> Result<&ChatFormat> {
-        if let Some(format) = self.chat.get() {
-            return Ok(format);
-        }
-        let format = ChatFormat::new(self.info().chat_template.as_deref(), self.model.tokenizer())?;
-        Ok(self.chat.get_or_init(|| format))
+    /// If the model has no such template, or one that does not parse.
+    pub fn chat_format(&self, options: &RenderOptions) -> Result<&ChatFormat> {
+        Ok(self.chats.choose(options, self.model.tokenizer())?)
     }
 
     /// The text that a chat prompt is tokenised from; `template` replaces the model's own.
     pub fn render_chat(&self, messages: &[Message], options: &RenderOptions, template: Option<&str>) -> Result<String> {
         let messages = with_system(messages, self.system());
         Ok(match template {
-            Some(_) => ChatFormat::new(template, self.model.tokenizer())?.render(&messages, options)?,
-            None => self.chat_format()?.render(&messages, options)?,
+            Some(source) => self.chats.other(source, self.model.tokenizer())?.render(&messages, options)?,
+            None => self.chat_format(options)?.render(&messages, options)?,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use trillm_core::{Token, Tokenizer};
-use trillm_text::{ChatFormat, Message, RenderOptions};
+use trillm_text::{ChatFormats, Message, RenderOptions};
 
 use crate::Result;
 
@@ -43,12 +43,12 @@ impl<'a> Prompt<'a> {
         Self::Chat { messages, options, template: None }
     }
 
-    /// The tokens of this prompt; `system` is for chats that have none, `own` the model's own chat format.
-    pub(crate) fn encode<'f>(
+    /// The tokens of this prompt; `system` is for chats that have none, `chats` are the model's own formats.
+    pub(crate) fn encode(
         &self,
         tokenizer: &dyn Tokenizer,
         system: Option<&str>,
-        own: impl FnOnce() -> Result<&'f ChatFormat>,
+        chats: &ChatFormats,
     ) -> Result<Vec<Token>> {
         match *self {
             Self::Text { text, add_special, parse_special } => {
@@ -60,8 +60,8 @@ impl<'a> Prompt<'a> {
             Self::Chat { messages, options, template } => {
                 let messages = with_system(messages, system);
                 Ok(match template {
-                    Some(_) => ChatFormat::new(template, tokenizer)?.encode(tokenizer, &messages, options)?,
-                    None => own()?.encode(tokenizer, &messages, options)?,
+                    Some(source) => chats.other(source, tokenizer)?.encode(tokenizer, &messages, options)?,
+                    None => chats.choose(options, tokenizer)?.encode(tokenizer, &messages, options)?,
                 })
             }
         }

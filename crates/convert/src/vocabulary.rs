@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use trillm_core::ChatTemplates;
+
 use crate::pre::Pre;
 
 /// Tokens, and what is done with them.
@@ -13,8 +15,8 @@ pub(crate) struct Vocabulary {
     pub(crate) tokens: Vec<Token>,
     /// Tokens with a task.
     pub(crate) special: Special,
-    /// How a chat is written, in Jinja.
-    pub(crate) chat_template: Option<String>,
+    /// How chats are written, in Jinja.
+    pub(crate) chat_templates: ChatTemplates,
 }
 
 /// How text becomes tokens.

@@ -1,8 +1,9 @@
 //! What is known of a loaded model: nothing an engine decided is hidden from here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::Pooling;
+use crate::{ChatTemplates, Defaults, Pooling};
 
 /// Facts about a model and about how it was loaded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,8 +30,12 @@ pub struct ModelInfo {
     pub layers: u32,
     /// Number of tokens in the vocabulary.
     pub vocabulary: u32,
-    /// The model's chat template (Jinja), if it has one.
-    pub chat_template: Option<String>,
+    /// The model's chat templates (Jinja).
+    pub chat_templates: ChatTemplates,
+    /// How tokens with a task are spelled, by the names that chat templates know them by: `bos_token`, `pad_token`, …
+    pub special_tokens: BTreeMap<String, String>,
+    /// How the model's publisher says it is used best.
+    pub defaults: Defaults,
     /// The system message given to chats that have none; `None` leaves that to the template.
     pub system: Option<String>,
     /// Pooling for embeddings: what the file asks for.

@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 mod batch;
+mod defaults;
 mod engine;
 mod error;
 mod event;
@@ -17,10 +18,12 @@ mod info;
 mod options;
 mod pooling;
 mod request;
+mod templates;
 mod texts;
 mod tokenizer;
 
 pub use batch::{Batch, Limits, Slot, Span};
+pub use defaults::{Defaults, Given, Setting};
 pub use engine::{Engine, Model, Rows, Session};
 pub use error::{Coded, Error, Result};
 pub use event::{FinishReason, Logprob, Outcome, Piece, Text, Timings, Usage};
@@ -28,5 +31,6 @@ pub use info::ModelInfo;
 pub use options::{CacheType, GraphOptions, LoadOptions, Optimization, Output, Progress, Quantize, SessionOptions};
 pub use pooling::Pooling;
 pub use request::{Ready, Request, SamplingParams};
+pub use templates::ChatTemplates;
 pub use texts::Texts;
 pub use tokenizer::{Guarded, Token, Tokenizer};

@@ -107,7 +107,7 @@ impl Request {
         }
     }
 
-    fn check(&self, vocabulary: u32) -> Result<()> {
+    pub(crate) fn check(&self, vocabulary: u32) -> Result<()> {
         let s = &self.sampling;
         within("temperature", s.temperature, 0.0..=100.0, "0 to 100")?;
         within("top_p", s.top_p, 0.0..=1.0, "0 to 1")?;

@@ -107,11 +107,10 @@ impl Checkpoint {
             width,
             layers,
             vocabulary,
-            chat_template: self.sidecars.chat_template.clone(),
             pooling,
             license: self.license.clone(),
-            notes: self.notes.clone(),
-            ..ModelInfo::default()
+            notes: [&self.notes[..], &self.sidecars.notes[..]].concat(),
+            ..self.sidecars.info()
         }
     }
 }

@@ -104,8 +104,7 @@ fn tokenizer(folder: &Path, file: &Path) -> Result<ModelInfo> {
         architecture: config.map(|config| config.model_type().into()).unwrap_or_default(),
         bytes,
         vocabulary,
-        chat_template: sidecars.chat_template,
-        notes,
-        ..ModelInfo::default()
+        notes: [notes, sidecars.notes.clone()].concat(),
+        ..sidecars.info()
     })
 }

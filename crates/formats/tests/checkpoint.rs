@@ -172,7 +172,7 @@ fn what_is_known_of_a_model() {
     assert_eq!((info.format, info.architecture.as_str(), info.quantization.as_str()), ("safetensors", "llama", "F32"));
     assert_eq!((info.parameters, info.layers, info.width, info.vocabulary), (10, 6, 64, 1000));
     assert_eq!((info.context_trained, info.license.as_deref()), (2048, Some("apache-2.0")));
-    assert_eq!(info.chat_template.as_deref(), Some("{{ messages }}"));
+    assert_eq!(info.chat_templates.default.as_deref(), Some("{{ messages }}"));
     assert_eq!((info.path, info.pooling), (folder.0.join("model.safetensors"), None));
     assert!(folder.0.ends_with(&info.name));
     let named = with(config("llama"), json!({ "_name_or_path": "someone/My-Model/" }));
@@ -249,7 +249,7 @@ fn tokenizers_are_found_in_folders() {
     let weights = folder.write("model.safetensors", &safetensors(&[NORM]));
     let info = inspect_vocabulary(&weights).expect("accepted");
     assert_eq!((info.architecture.as_str(), info.vocabulary), ("qwen3", 1000));
-    assert_eq!((info.chat_template.as_deref(), &info.path), (Some("x"), &file));
+    assert_eq!((info.chat_templates.default.as_deref(), &info.path), (Some("x"), &file));
     // It is no model.
     let error = inspect(&file).expect_err("refused");
     assert_eq!(error.code(), "unknown_format", "{error}");

@@ -142,7 +142,7 @@ fn what_the_file_says_is_in_the_info() {
         .key("llama.pooling_type", V::U32(3));
     let info = model(&writer.bytes()).expect("accepted");
     assert_eq!(info.license.as_deref(), Some("mit"));
-    assert_eq!(info.chat_template.as_deref(), Some("{{ messages }}"));
+    assert_eq!(info.chat_templates.default.as_deref(), Some("{{ messages }}"));
     assert_eq!(info.pooling, Some(Pooling::Last));
     assert_eq!((info.engine, info.device.as_str(), info.weights), ("", "", ""));
 }

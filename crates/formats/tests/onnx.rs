@@ -470,5 +470,8 @@ fn a_licence_and_a_template_are_told() {
     folder.write("README.md", b"---\nlicense: apache-2.0\n---\n");
     folder.write("chat_template.jinja", b"{{ messages }}");
     let info = Onnx::open(&Model::decoder().write(&folder.0)).expect("sound").info();
-    assert_eq!((info.license.as_deref(), info.chat_template.as_deref()), (Some("apache-2.0"), Some("{{ messages }}")));
+    assert_eq!(
+        (info.license.as_deref(), info.chat_templates.default.as_deref()),
+        (Some("apache-2.0"), Some("{{ messages }}"))
+    );
 }

@@ -57,14 +57,14 @@ fn with(value: &Value, more: Value) -> &'static [u8] {
 fn chat_templates_are_found_in_order() {
     let folder = Folder::new("templates");
     folder.write("tokenizer_config.json", br#"{"chat_template": "one"}"#);
-    assert_eq!(read(&folder, json!({})).chat_template.as_deref(), Some("one"));
+    assert_eq!(read(&folder, json!({})).chat_templates.default.as_deref(), Some("one"));
     let named = br#"{"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}"#;
     folder.write("tokenizer_config.json", named);
-    assert_eq!(read(&folder, json!({})).chat_template.as_deref(), Some("d"));
+    assert_eq!(read(&folder, json!({})).chat_templates.default.as_deref(), Some("d"));
     folder.write("tokenizer_config.json", br#"{"chat_template": [{"name": "tool_use", "template": "t"}]}"#);
-    assert_eq!(read(&folder, json!({})).chat_template, None);
+    assert_eq!(read(&folder, json!({})).chat_templates.default, None);
     folder.write("chat_template.jinja", "file ä".as_bytes());
-    assert_eq!(read(&folder, json!({})).chat_template.as_deref(), Some("file ä"));
+    assert_eq!(read(&folder, json!({})).chat_templates.default.as_deref(), Some("file ä"));
     folder.write("chat_template.jinja", b"x\xff");
     refused(|| Sidecars::read(&folder.0, &Map::new()), "malformed", "the chat template at offset 1");
     folder.write("chat_template.jinja", &vec![b'x'; (1 << 20) + 1]);

@@ -24,7 +24,11 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
         Some(path) => {
             let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
             let sidecars = Sidecars::open(folder).map_err(|error| refused(&error))?;
-            info.chat_template = info.chat_template.or(sidecars.chat_template.clone());
+            if info.chat_templates.is_empty() {
+                info.chat_templates.clone_from(&sidecars.chat_templates);
+            }
+            info.special_tokens.clone_from(&sidecars.special_tokens);
+            info.defaults = info.defaults.or(sidecars.defaults.clone());
             HuggingFaceTokenizer::open(path, &sidecars)
         }
     };

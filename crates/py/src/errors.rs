@@ -27,6 +27,8 @@ const CLASSES: &[(&str, &str)] = &[
     ("unknown_engine", "InvalidRequest"),
     // A chat.
     ("no_chat_template", "ChatTemplateError"),
+    ("no_default_chat_template", "ChatTemplateError"),
+    ("unknown_chat_template", "ChatTemplateError"),
     ("invalid_chat_template", "ChatTemplateError"),
     ("chat_template_failed", "ChatTemplateError"),
     ("chat_template_refused", "ChatTemplateError"),

@@ -1,7 +1,11 @@
 //! Facts about a model.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+use crate::defaults::Defaults;
 
 macro_rules! model_info {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $value:expr,)*) => {
@@ -33,6 +37,10 @@ macro_rules! model_info {
 
 type Info = trillm::ModelInfo;
 
+fn chat_templates(info: &Info) -> BTreeMap<String, String> {
+    info.chat_templates.iter().map(|(name, source)| (name.to_owned(), source.to_owned())).collect()
+}
+
 model_info! {
     /// The model's own name for itself, or the file's.
     name: String = |info: &Info| info.name.clone(),
@@ -56,8 +64,12 @@ model_info! {
     layers: u32 = |info: &Info| info.layers,
     /// Number of tokens in the vocabulary.
     vocabulary: u32 = |info: &Info| info.vocabulary,
-    /// The model's chat template (Jinja), if it has one.
-    chat_template: Option<String> = |info: &Info| info.chat_template.clone(),
+    /// The model's chat template (Jinja), if it has one for every chat.
+    chat_template: Option<String> = |info: &Info| info.chat_templates.default.clone(),
+    /// All its chat templates by name; that for every chat is called `default`.
+    chat_templates: BTreeMap<String, String> = chat_templates,
+    /// How its publisher says it is used best: each value with its source.
+    defaults: Defaults = |info: &Info| Defaults::from(&info.defaults),
     /// The system message given to chats that have none; `None` leaves that to the template.
     system: Option<String> = |info: &Info| info.system.clone(),
     /// Pooling for embeddings, if the file asks for one.

@@ -7,6 +7,7 @@
 
 mod completion;
 mod convert;
+mod defaults;
 mod doctor;
 mod doorbell;
 mod enter;

@@ -50,7 +50,7 @@ impl Model {
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<trillm::Result<Generation>> {
         let llm = self.owned.get()?;
-        let (given, params) = (Given::new(prompt)?, Generate::new(params)?);
+        let (given, params) = (Given::new(prompt)?, Generate::new(&self.info.defaults, params)?);
         let Generate { request, add_special, parse_special } = params;
         Ok(outside(py, move || llm.generate(given.prompt(add_special, parse_special), request)))
     }
@@ -71,7 +71,7 @@ impl Model {
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Generation> {
         let llm = self.owned.get()?;
-        let (messages, chat) = (messages(list)?, Chat::new(params)?);
+        let (messages, chat) = (messages(list)?, Chat::new(&self.info.defaults, params)?);
         enter(py, move || {
             let Chat { generate, options, template } = chat;
             let prompt = Prompt::Chat { messages: &messages, options: &options, template: template.as_deref() };
@@ -172,7 +172,7 @@ impl Model {
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<String> {
         let llm = self.owned.get()?;
-        let (messages, chat) = (crate::params::messages(messages)?, Chat::new(params)?);
+        let (messages, chat) = (crate::params::messages(messages)?, Chat::new(&self.info.defaults, params)?);
         enter(py, move || llm.render_chat(&messages, &chat.options, chat.template.as_deref()))
     }
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
-use trillm::{CacheType, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request, Token};
+use trillm::{
+    CacheType, Defaults, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request, Token,
+};
 
 use crate::errors::invalid;
 use crate::prompt;
@@ -28,9 +30,10 @@ pub(crate) struct Generate {
     pub(crate) parse_special: bool,
 }
 
-impl Default for Generate {
-    fn default() -> Self {
-        Self { request: Request::default(), add_special: true, parse_special: false }
+impl From<&Defaults> for Generate {
+    /// What a caller does not choose.
+    fn from(defaults: &Defaults) -> Self {
+        Self { request: defaults.request(), add_special: true, parse_special: false }
     }
 }
 
@@ -77,8 +80,8 @@ fn positive(name: &str, value: Value<'_, '_>) -> PyResult<u32> {
 }
 
 impl Generate {
-    pub(crate) fn new(params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let mut this = Self::default();
+    pub(crate) fn new(defaults: &Defaults, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut this = Self::from(defaults);
         each("GenerateParams", params, |name, value| this.set(name, value))?;
         Ok(this)
     }
@@ -129,15 +132,16 @@ impl Generate {
 }
 
 impl Chat {
-    pub(crate) fn new(params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    pub(crate) fn new(defaults: &Defaults, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let mut options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
         let mut template = None;
-        let mut generate = Generate::default();
+        let mut generate = Generate::from(defaults);
         each("ChatParams", params, |name, value| {
             match name {
                 "tools" => options.tools = Some(json(name, value)?),
                 "add_generation_prompt" => options.add_generation_prompt = get(name, value, FLAG)?,
                 "template" => template = Some(get(name, value, "a Jinja template")?),
+                "template_name" => options.template_name = Some(get(name, value, "the name of a chat template")?),
                 "template_args" => match json(name, value)? {
                     serde_json::Value::Object(variables) => options.variables = variables,
                     _ => return Err(invalid(name, "something else", "a mapping")),
@@ -146,6 +150,9 @@ impl Chat {
             }
             Ok(true)
         })?;
+        if let (Some(_), Some(name)) = (&template, &options.template_name) {
+            return Err(invalid("template_name", name, "none, as there is a template"));
+        }
         Ok(Self { generate, options, template })
     }
 }
@@ -191,10 +198,18 @@ pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(Open
 }
 
 fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
-    let OpenOptions { engine, load, session, scheduler, system } = options;
+    let OpenOptions { engine, load, session, scheduler, system, published, neutral } = options;
     match name {
         "engine" => *engine = Some(get(name, value, "an engine's name")?),
         "system" => *system = Some(get(name, value, "a text")?),
+        "published" => *published = crate::defaults::read(name, value)?,
+        "defaults" => {
+            *neutral = match get::<String>(name, value, "\"publisher\" or \"neutral\"")?.as_str() {
+                "publisher" => false,
+                "neutral" => true,
+                other => return Err(invalid(name, other, "\"publisher\" or \"neutral\"")),
+            }
+        }
         "context" => session.context = Some(positive(name, value)?),
         "parallel" => session.parallel = positive(name, value)?,
         "threads" => session.threads = Some(positive(name, value)?),

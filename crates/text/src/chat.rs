@@ -1,31 +1,46 @@
 //! From messages to tokens.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use trillm_core::{Token, Tokenizer};
 
+use crate::content::Fields;
 use crate::guard::{Guard, markers_in, unused_marker};
+use crate::reserved::reserved;
 use crate::{ChatTemplate, Error, Message, RenderOptions, Result};
 
-/// A model's way of writing chats: its template, and the control tokens that only the template may write.
+/// How a model spells tokens with a task, by the names that templates know them by.
+pub type SpecialTokens = BTreeMap<String, String>;
+
+/// A way of writing chats: a template, and the tokens that only the template may write.
 ///
 /// Made once when a model is loaded; any number of threads may use it at once.
 pub struct ChatFormat {
     template: ChatTemplate,
     guard: Guard,
+    /// A guard of those tokens that nobody sees when a model writes them.
+    unseen: Guard,
     /// Markers that occur in the template itself.
     used: u32,
 }
 
 impl ChatFormat {
-    /// Compiles a model's template and learns the spellings of its control tokens.
+    /// Compiles a template and learns the spellings that are its own.
     ///
     /// # Errors
-    /// [`Error::NoChatTemplate`] if there is none, or a blank one; [`Error::InvalidTemplate`] if it does not compile.
-    pub fn new(source: Option<&str>, tokenizer: &dyn Tokenizer) -> Result<Self> {
-        let source = source.filter(|source| !source.trim().is_empty()).ok_or(Error::NoChatTemplate)?;
-        let spelling = |token: Option<Token>| token.and_then(|token| tokenizer.spelling(token));
-        let template =
-            ChatTemplate::new(source)?.with_special_tokens(spelling(tokenizer.bos()), spelling(tokenizer.eos()));
-        Ok(Self { template, guard: Guard::new(tokenizer)?, used: markers_in(source) })
+    /// [`Error::NoChatTemplate`] if it is blank; [`Error::InvalidTemplate`] if it does not compile.
+    pub fn new(source: &str, special_tokens: &SpecialTokens, tokenizer: &dyn Tokenizer) -> Result<Self> {
+        if source.trim().is_empty() {
+            return Err(Error::NoChatTemplate);
+        }
+        let special_tokens = special_tokens.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let template = ChatTemplate::new(source)?.with_special_tokens(special_tokens);
+        let reserved = reserved(tokenizer, source);
+        let unseen = reserved.iter().filter(|(token, _)| tokenizer.bytes(*token).is_empty()).copied();
+        let unseen = Guard::new(&unseen.collect::<Vec<_>>())?;
+        Ok(Self { template, guard: Guard::new(&reserved)?, unseen, used: markers_in(source) })
     }
 
     /// Renders messages to text: see [`ChatTemplate::render`].
@@ -44,7 +59,31 @@ impl ChatFormat {
         messages: &[Message],
         options: &RenderOptions,
     ) -> Result<Vec<Token>> {
-        let messages = self.template.adapt(messages)?;
+        let (messages, shown) = self.template.adapt(messages, options)?;
+        let (text, guarded) = self.guarded(&messages, shown, options)?;
+        let mut tokens = Vec::with_capacity(text.len() / 3 + 8);
+        if let Some(bos) = tokenizer.bos().filter(|_| tokenizer.adds_bos()) {
+            let written = tokenizer.spelling(bos).is_some_and(|spelling| text.starts_with(spelling));
+            if !written || guarded.first().is_some_and(|first| first.start == 0) {
+                tokens.push(bos);
+            }
+        }
+        tokenizer.encode_guarded(&text, self.guard.within(&guarded), &mut tokens)?;
+        Ok(tokens)
+    }
+
+    /// The rendered text, and the places in it where others wrote what only the template may write.
+    ///
+    /// Marked texts must not make another prompt than [`render`](Self::render) shows. They would where a template looks
+    /// for a spelling: most take what a model thought out of its earlier answers, up to `</think>`. Then tokens that are
+    /// seen when a model writes them are left unmarked in what it wrote, and mean again what they were. If a template
+    /// looks for a token that nobody sees, it does not find it.
+    fn guarded(
+        &self,
+        messages: &[Cow<Fields>],
+        shown: String,
+        options: &RenderOptions,
+    ) -> Result<(String, Vec<Range<usize>>)> {
         let mut used = self.used;
         let mut touched = false;
         for fields in messages.iter().map(AsRef::as_ref).chain([&options.variables]) {
@@ -53,27 +92,37 @@ impl ChatFormat {
         for json in options.tools.iter().chain(&options.documents) {
             touched |= self.guard.touches(json, &mut used);
         }
-        let (text, segments) = if touched {
-            let marker = unused_marker(used).ok_or_else(|| Error::Failed {
-                reason: "the messages use every Unicode noncharacter from U+FDD0 to U+FDEF".into(),
-            })?;
-            let rendered = self.template.run(&messages, options, &|text| self.guard.mark(text, marker))?;
-            self.guard.segments(&rendered, marker)
-        } else {
-            let text = self.template.run(&messages, options, &|text| text.into())?;
-            let whole = 0..text.len();
-            (text, vec![(whole, true)])
+        if !touched {
+            return Ok((shown, Vec::new()));
+        }
+        let marker = unused_marker(used).ok_or_else(|| Error::Failed {
+            reason: "the messages use every Unicode noncharacter from U+FDD0 to U+FDEF".into(),
+        })?;
+        let mark = |json: &Option<_>| json.as_ref().map(|json| self.guard.mark(json, marker));
+        let marked_options = RenderOptions {
+            tools: mark(&options.tools),
+            documents: mark(&options.documents),
+            variables: self.guard.mark_fields(&options.variables, marker),
+            ..options.clone()
         };
-        let mut tokens = Vec::with_capacity(text.len() / 3 + 8);
-        if let Some(bos) = tokenizer.bos().filter(|_| tokenizer.adds_bos()) {
-            let written = tokenizer.spelling(bos).is_some_and(|spelling| text.starts_with(spelling));
-            if !(written && segments.first().is_some_and(|&(_, control)| control)) {
-                tokens.push(bos);
-            }
+        let render = |of_model: &Guard| {
+            let guard = |fields: &Fields| if is_of_model(fields) { of_model } else { &self.guard };
+            let texts = messages.iter().map(|fields| Cow::Owned(guard(fields).mark_fields(fields, marker)));
+            let rendered = self.template.run(&texts.collect::<Vec<_>>(), &marked_options)?;
+            Ok::<_, Error>(self.guard.unmark(&rendered, marker))
+        };
+        let all = render(&self.guard);
+        let is_shown = |made: &(String, _)| made.0 == shown;
+        if !all.as_ref().is_ok_and(&is_shown)
+            && let Some(made) = render(&self.unseen).ok().filter(is_shown)
+        {
+            return Ok(made);
         }
-        for (range, control) in segments {
-            tokenizer.encode(&text[range], false, control, &mut tokens)?;
-        }
-        Ok(tokens)
+        all
     }
+}
+
+/// Whether the model wrote this message.
+fn is_of_model(fields: &Fields) -> bool {
+    fields.get("role").is_some_and(|role| role == "assistant" || role == "model")
 }

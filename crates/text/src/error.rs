@@ -11,6 +11,20 @@ pub enum Error {
     /// The model's file names no chat template.
     #[error("the model has no chat template")]
     NoChatTemplate,
+    /// The model has several chat templates, and none is for every chat.
+    #[error("the model has chat templates for special purposes only: {}", names.join(", "))]
+    NoDefaultTemplate {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The model has no chat template of this name.
+    #[error("the model has no chat template {name:?}, expected {}", expected(names))]
+    UnknownTemplate {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        names: Vec<String>,
+    },
     /// The template is not valid Jinja.
     #[error("the chat template is invalid: {reason}")]
     InvalidTemplate {
@@ -52,6 +66,8 @@ impl Coded for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::NoChatTemplate => "no_chat_template",
+            Self::NoDefaultTemplate { .. } => "no_default_chat_template",
+            Self::UnknownTemplate { .. } => "unknown_chat_template",
             Self::InvalidTemplate { .. } => "invalid_chat_template",
             Self::Refused { .. } => "chat_template_refused",
             Self::Failed { .. } => "chat_template_failed",
@@ -64,6 +80,7 @@ impl Coded for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoChatTemplate => "use generate with a prompt, or pass a template".into(),
+            Self::NoDefaultTemplate { .. } => "choose one by its name: template_name".into(),
             Self::InvalidTemplate { .. } | Self::Failed { .. } | Self::Exceeded { .. } => {
                 "load with a chat_template of your own".into()
             }
@@ -71,4 +88,8 @@ impl Coded for Error {
             _ => return None,
         })
     }
+}
+
+fn expected(names: &[String]) -> String {
+    if names.is_empty() { "no name: it has none".into() } else { format!("one of {}", names.join(", ")) }
 }

@@ -1,10 +1,9 @@
-//! Keeps text from users apart from control tokens.
+//! Keeps text from users apart from tokens that only a template may write.
 //!
 //! A prompt is one string in which the template wrote `<|im_end|>` and a user may have written it too. So before
-//! rendering, a marker (a Unicode noncharacter that occurs nowhere else) is put inside each control spelling in text
-//! from outside, and where such a text ends or begins with a part of one, so that two texts side by side cannot make
-//! one up. After rendering the markers are taken out, and a spelling that had one inside is known not to be the
-//! template's.
+//! rendering, a marker (a Unicode noncharacter that occurs nowhere else) is put inside each such spelling in text from
+//! outside, and where such a text ends or begins with a part of one, so that two texts side by side cannot make one up.
+//! After rendering the markers are taken out, and a spelling that had one inside is known not to be the template's.
 //!
 //! Not caught: a text that is the *middle* of a spelling whose two ends the template wrote. Templates do that on
 //! purpose, with roles (`'<|' + role + '|>'`).
@@ -14,7 +13,7 @@ use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
-use trillm_core::{Token, Tokenizer};
+use trillm_core::{Guarded, Token};
 
 use crate::content::Fields;
 use crate::{Error, Result};
@@ -22,8 +21,10 @@ use crate::{Error, Result};
 /// Noncharacters: code points that Unicode promises never to assign.
 const MARKERS: Range<u32> = 0xFDD0..0xFDF0;
 
-/// The control spellings of a model.
+/// Spellings that only a model's template may write.
 pub(crate) struct Guard {
+    /// Sorted.
+    tokens: Vec<Token>,
     matcher: AhoCorasick,
     /// Sorted.
     spellings: Vec<Vec<u8>>,
@@ -32,15 +33,10 @@ pub(crate) struct Guard {
     longest: usize,
 }
 
-/// Byte ranges of a text, back to back, and whether control tokens are to be read out of each.
-pub(crate) type Segments = Vec<(Range<usize>, bool)>;
-
 impl Guard {
-    pub(crate) fn new(tokenizer: &dyn Tokenizer) -> Result<Self> {
-        let spelling = |&token: &Token| tokenizer.spelling(token);
-        // A marker has no place inside a single character.
-        let spellings = tokenizer.control().iter().filter_map(spelling).filter(|text| text.chars().nth(1).is_some());
-        let mut spellings: Vec<Vec<u8>> = spellings.map(|text| text.as_bytes().to_vec()).collect();
+    /// A guard of tokens, in order, each with its spelling.
+    pub(crate) fn new(reserved: &[(Token, &str)]) -> Result<Self> {
+        let mut spellings: Vec<Vec<u8>> = reserved.iter().map(|(_, text)| text.as_bytes().to_vec()).collect();
         spellings.sort_unstable();
         spellings.dedup();
         let mut reversed: Vec<Vec<u8>> = spellings.iter().map(|text| text.iter().rev().copied().collect()).collect();
@@ -48,7 +44,12 @@ impl Guard {
         let matcher = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&spellings);
         let matcher = matcher.map_err(|error| Error::Failed { reason: format!("control tokens: {error}") })?;
         let longest = spellings.iter().map(Vec::len).max().unwrap_or_default();
-        Ok(Self { matcher, spellings, reversed, longest })
+        Ok(Self { tokens: reserved.iter().map(|&(token, _)| token).collect(), matcher, spellings, reversed, longest })
+    }
+
+    /// The tokens that are not to be read in these places of a text.
+    pub(crate) fn within<'a>(&'a self, ranges: &'a [Range<usize>]) -> Guarded<'a> {
+        Guarded { tokens: &self.tokens, ranges }
     }
 
     /// Whether any string in `json` would be marked. `used` collects the markers that occur in it already.
@@ -73,8 +74,22 @@ impl Guard {
         self.matcher.is_match(text) || self.ends_inside(text) || self.begins_inside(text)
     }
 
-    /// Marks a text.
-    pub(crate) fn mark<'a>(&self, text: &'a str, marker: char) -> Cow<'a, str> {
+    /// Marks every string in `json`.
+    pub(crate) fn mark(&self, json: &Value, marker: char) -> Value {
+        match json {
+            Value::String(text) => self.mark_text(text, marker).into(),
+            Value::Array(items) => items.iter().map(|item| self.mark(item, marker)).collect(),
+            Value::Object(fields) => self.mark_fields(fields, marker).into(),
+            other => other.clone(),
+        }
+    }
+
+    pub(crate) fn mark_fields(&self, fields: &Fields, marker: char) -> Fields {
+        let entry = |(name, value): (&String, &Value)| (self.mark_text(name, marker).into(), self.mark(value, marker));
+        fields.iter().map(entry).collect()
+    }
+
+    fn mark_text<'a>(&self, text: &'a str, marker: char) -> Cow<'a, str> {
         let first = |at: usize| text[at..].chars().next().map_or(0, char::len_utf8);
         let mut places: Vec<usize> =
             self.matcher.find_overlapping_iter(text).map(|found| found.start() + first(found.start())).collect();
@@ -115,11 +130,8 @@ impl Guard {
         })
     }
 
-    /// Takes the markers out of a rendered text and finds the segments to tokenise.
-    ///
-    /// A marked spelling is not tokenised alone: the whole stretch between two of the template's control tokens is,
-    /// as it would be if the spelling meant nothing. So tokens do not depend on where we cut.
-    pub(crate) fn segments(&self, rendered: &str, marker: char) -> (String, Segments) {
+    /// Takes the markers out of a rendered text, and finds the spellings that had one inside.
+    pub(crate) fn unmark(&self, rendered: &str, marker: char) -> (String, Vec<Range<usize>>) {
         let mut text = String::with_capacity(rendered.len());
         let mut marks = Vec::new();
         for piece in rendered.split(marker) {
@@ -133,31 +145,9 @@ impl Guard {
             let next = marks.partition_point(|&mark| mark <= range.start);
             marks.get(next).is_some_and(|&mark| mark < range.end)
         };
-        let (guarded, mut own): (Vec<_>, Vec<_>) =
-            self.matcher.find_overlapping_iter(&text).map(|found| found.range()).partition(is_marked);
-        let guarded = union(guarded);
-        own.retain(|range| {
-            let next = guarded.partition_point(|other| other.end <= range.start);
-            guarded.get(next).is_none_or(|other| other.start >= range.end)
-        });
-        let own = union(own);
-
-        let mut segments: Segments = Vec::new();
-        let mut from = 0;
-        for range in guarded {
-            let next = own.partition_point(|token| token.end <= range.start);
-            let start = next.checked_sub(1).map_or(0, |previous| own[previous].end);
-            let end = own.get(next).map_or(text.len(), |token| token.start);
-            if start < from {
-                // In the same stretch as the one before.
-                continue;
-            }
-            segments.extend([(from..start, true), (start..end, false)]);
-            from = end;
-        }
-        segments.push((from..text.len(), true));
-        segments.retain(|(range, _)| !range.is_empty());
-        (text, segments)
+        let found = self.matcher.find_overlapping_iter(&text).map(|found| found.range()).filter(is_marked);
+        let ranges = union(found.collect());
+        (text, ranges)
     }
 }
 

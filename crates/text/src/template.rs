@@ -14,6 +14,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Map;
 
 use crate::content::{Content, Fields};
+use crate::form::FORMS;
 use crate::{Error, Message, Result, json, pycompat, sandbox, tojson};
 
 /// Bytes of a template. The longest in use are near 30 kB.
@@ -38,11 +39,14 @@ pub struct RenderOptions {
     pub documents: Option<serde_json::Value>,
     /// Further variables that a template may know, such as `enable_thinking`.
     pub variables: Map<String, serde_json::Value>,
+    /// Which of a model's templates to use, by its name; `None` takes that for tools if there are tools and one for
+    /// them, else the default.
+    pub template_name: Option<String>,
 }
 
 impl Default for RenderOptions {
     fn default() -> Self {
-        Self { add_generation_prompt: true, tools: None, documents: None, variables: Map::new() }
+        Self { add_generation_prompt: true, tools: None, documents: None, variables: Map::new(), template_name: None }
     }
 }
 
@@ -50,8 +54,8 @@ impl Default for RenderOptions {
 pub struct ChatTemplate {
     environment: Arc<Environment<'static>>,
     content: Content,
-    /// `bos_token` and `eos_token`.
-    special: Vec<(&'static str, Value)>,
+    /// `bos_token`, `eos_token` and their like.
+    special: Vec<(Value, Value)>,
     /// How many renderings did not end in time; their threads may run still.
     hung: AtomicU32,
 }
@@ -72,56 +76,67 @@ impl ChatTemplate {
         Ok(template)
     }
 
-    /// Tells the template how the model spells its special tokens (`bos_token`, `eos_token`); `None` leaves one
-    /// undefined.
+    /// Tells the template how the model spells its special tokens, by name: `bos_token`, `pad_token`, …
     #[must_use]
-    pub fn with_special_tokens(mut self, bos: Option<&str>, eos: Option<&str>) -> Self {
-        let given = [("bos_token", bos), ("eos_token", eos)].into_iter();
-        self.special = given.filter_map(|(name, spelling)| Some((name, Value::from(spelling?)))).collect();
+    pub fn with_special_tokens<'t>(mut self, tokens: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
+        self.special = tokens.into_iter().map(|(name, text)| (Value::from(name), Value::from(text))).collect();
         self
     }
 
     /// Renders messages.
     ///
     /// Content that is a list of texts is joined with newlines where the template takes only text, and text is made a
-    /// list of one part where it takes only lists.
+    /// list of one part where it takes only lists. Arguments of tool calls that are JSON text are an object for the
+    /// template, or text where it fails on an object; fields that are null are absent.
     ///
     /// # Errors
     /// [`Error::Refused`] with the template's own words, [`Error::Failed`], [`Error::Exceeded`], and
     /// [`Error::InvalidMessage`] for parts the template has no place for.
     pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String> {
-        self.run(&self.adapt(messages)?, options, &|text| text.into())
+        Ok(self.adapt(messages, options)?.1)
     }
 
-    /// Gives each message's content the form this template expects.
-    pub(crate) fn adapt<'a>(&self, messages: &'a [Message]) -> Result<Vec<Cow<'a, Fields>>> {
+    /// Messages in the form that this template takes, and what it makes of them.
+    pub(crate) fn adapt<'a>(
+        &self,
+        messages: &'a [Message],
+        options: &RenderOptions,
+    ) -> Result<(Vec<Cow<'a, Fields>>, String)> {
         let adapt =
             |(index, message)| self.content.adapt(message).map_err(|reason| Error::InvalidMessage { index, reason });
-        messages.iter().enumerate().map(adapt).collect()
+        let messages = messages.iter().enumerate().map(adapt).collect::<Result<Vec<_>>>()?;
+        let mut tried: Vec<Vec<Cow<'_, Fields>>> = Vec::new();
+        let mut first = None;
+        for form in FORMS {
+            let formed: Vec<_> = messages.iter().map(|fields| form.of(fields)).collect();
+            if tried.contains(&formed) {
+                continue;
+            }
+            match self.run(&formed, options) {
+                Ok(text) => return Ok((formed, text)),
+                // More of the same costs as much again, and says nothing new.
+                Err(error @ Error::Exceeded { .. }) => return Err(error),
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+            tried.push(formed);
+        }
+        Err(first.unwrap_or(Error::NoChatTemplate))
     }
 
-    /// Renders adapted messages, with every string from outside changed by `change` first.
-    pub(crate) fn run(
-        &self,
-        messages: &[Cow<Fields>],
-        options: &RenderOptions,
-        change: &json::Change,
-    ) -> Result<String> {
-        let object = |fields: &Cow<Fields>| json::object(fields, change);
-        let given =
-            |value: &Option<serde_json::Value>| value.as_ref().map(|value| json::value(value, change)).transpose();
-        let mut context = self.special.clone();
-        context.extend([
-            ("messages", messages.iter().map(object).collect::<Result<Vec<_>>>()?.into()),
+    /// Renders adapted messages.
+    pub(crate) fn run(&self, messages: &[Cow<Fields>], options: &RenderOptions) -> Result<String> {
+        let given = |value: &Option<serde_json::Value>| value.as_ref().map(json::value).transpose();
+        let own = [
+            ("messages", messages.iter().map(|fields| json::object(fields)).collect::<Result<Vec<_>>>()?.into()),
             ("tools", given(&options.tools)?.into()),
             ("documents", given(&options.documents)?.into()),
             ("add_generation_prompt", Value::from(options.add_generation_prompt)),
-        ]);
-        let variable = |(name, value): (&String, _)| Ok((Value::from(name), json::value(value, change)?));
+        ];
+        let variable = |(name, value): (&String, _)| Ok((Value::from(name), json::value(value)?));
         let variables = options.variables.iter().map(variable).collect::<Result<Vec<_>>>()?;
         // Of two with one name the latter counts.
-        let context = context.into_iter().map(|(name, value)| (Value::from(name), value)).chain(variables);
-        let context = Value::from_pairs(context);
+        let own = own.into_iter().map(|(name, value)| (Value::from(name), value));
+        let context = Value::from_pairs(self.special.iter().cloned().chain(own).chain(variables));
         if self.hung.load(Ordering::Relaxed) >= MAX_HUNG {
             return Err(Error::Exceeded { limit: sandbox::TIME_LIMIT });
         }
@@ -146,7 +161,7 @@ impl ChatTemplate {
         let shows = |content: serde_json::Value| {
             let mut message = Message::new("user", "");
             message.0.insert("content".into(), content);
-            let text = self.run(&[Cow::Owned(message.0)], &RenderOptions::default(), &|text| text.into());
+            let text = self.run(&[Cow::Owned(message.0)], &RenderOptions::default());
             text.is_ok_and(|text| text.contains(NEEDLE) && !text.contains(PART))
         };
         match (shows(NEEDLE.into()), shows(serde_json::json!([{"type": "text", "text": NEEDLE}]))) {

@@ -49,6 +49,22 @@ fn tojson(value: &Value, arguments: Kwargs) -> Result<String, Error> {
     Ok(writer.out)
 }
 
+/// JSON as a template would write it.
+pub(crate) fn dumps(json: &serde_json::Value) -> crate::Result<String> {
+    let failed = |error: Error| crate::Error::Failed { reason: error.to_string() };
+    let mut writer = Writer {
+        out: String::new(),
+        ascii: false,
+        sort: false,
+        indent: None,
+        item: ", ".into(),
+        key: ": ".into(),
+        depth: 0,
+    };
+    writer.value(&crate::json::value(json)?).map_err(failed)?;
+    Ok(writer.out)
+}
+
 struct Writer {
     out: String,
     ascii: bool,

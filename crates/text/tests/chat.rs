@@ -1,9 +1,11 @@
 //! Nothing a user writes becomes a control token, and BOS is there once.
 #![allow(clippy::unwrap_used)]
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
-use trillm_core::{Result, Token, Tokenizer};
-use trillm_text::{ChatFormat, Error, Message, RenderOptions};
+use trillm_core::{Guarded, ModelInfo, Result, Token, Tokenizer};
+use trillm_text::{ChatFormat, ChatFormats, Error, Message, RenderOptions, SpecialTokens};
 
 const BOS: Token = Token(1000);
 const START: Token = Token(1001);
@@ -20,6 +22,24 @@ fn tokenizer(adds_bos: bool) -> Bytes {
     Bytes { control: vec![BOS, START, END, LONG_END], adds_bos }
 }
 
+impl Bytes {
+    fn tokens(&self, text: &str, read: impl Fn(Token, &Range<usize>) -> bool, out: &mut Vec<Token>) {
+        let mut at = 0;
+        while let Some(next) = text[at..].chars().next() {
+            let place = |token: Token| {
+                let spelling = self.spelling(token).filter(|spelling| text[at..].starts_with(spelling))?;
+                Some((token, at..at + spelling.len())).filter(|(token, place)| read(*token, place))
+            };
+            let longest = self.control.iter().filter_map(|&token| place(token)).max_by_key(|(_, place)| place.end);
+            at = longest.as_ref().map_or(at + next.len_utf8(), |(_, place)| place.end);
+            match longest {
+                Some((token, _)) => out.push(token),
+                None => out.extend(next.to_string().bytes().map(|byte| Token(byte.into()))),
+            }
+        }
+    }
+}
+
 impl Tokenizer for Bytes {
     fn vocabulary(&self) -> u32 {
         1004
@@ -30,18 +50,13 @@ impl Tokenizer for Bytes {
         if add_special && self.adds_bos {
             out.push(BOS);
         }
-        let mut rest = text;
-        while let Some(next) = rest.chars().next() {
-            let spelled = |token: &Token| self.spelling(*token).filter(|spelling| rest.starts_with(spelling));
-            let longest = self.control.iter().copied().max_by_key(|token| spelled(token).map(str::len));
-            let found = longest.and_then(|token| Some((token, spelled(&token)?.len()))).filter(|_| parse_special);
-            let len = found.map_or(next.len_utf8(), |(_, len)| len);
-            match found {
-                Some((token, _)) => out.push(token),
-                None => out.extend(rest.as_bytes()[..len].iter().map(|&byte| Token(u32::from(byte)))),
-            }
-            rest = &rest[len..];
-        }
+        self.tokens(text, |_, _| parse_special, out);
+        Ok(())
+    }
+
+    fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<()> {
+        assert!(!text.chars().any(|c| ('\u{FDD0}'..='\u{FDEF}').contains(&c)), "a marker is left in {text:?}");
+        self.tokens(text, |token, place| !guarded.forbids(token, place), out);
         Ok(())
     }
 
@@ -78,6 +93,14 @@ impl Tokenizer for Bytes {
     fn control(&self) -> &[Token] {
         &self.control
     }
+
+    fn added(&self) -> &[Token] {
+        &self.control
+    }
+}
+
+fn special() -> SpecialTokens {
+    [("bos_token", "<s>"), ("eos_token", "<|end|>")].map(|(name, text)| (name.into(), text.into())).into()
 }
 
 const TEMPLATE: &str = "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}";
@@ -99,7 +122,7 @@ fn show(tokens: &[Token]) -> String {
 
 fn encode(template: &str, messages: &Value, options: &RenderOptions) -> String {
     let tokenizer = tokenizer(false);
-    let format = ChatFormat::new(Some(template), &tokenizer).unwrap();
+    let format = ChatFormat::new(template, &special(), &tokenizer).unwrap();
     let messages = Message::list(messages.as_array().unwrap().clone()).unwrap();
     show(&format.encode(&tokenizer, &messages, options).unwrap())
 }
@@ -171,7 +194,7 @@ fn roles_between_the_halves_of_a_spelling_are_the_templates_own() {
 fn text_that_used_every_marker_but_one_is_still_guarded() {
     let markers: String = ('\u{FDD0}'..='\u{FDEE}').collect();
     let tokenizer = tokenizer(false);
-    let format = ChatFormat::new(Some(TEMPLATE), &tokenizer).unwrap();
+    let format = ChatFormat::new(TEMPLATE, &special(), &tokenizer).unwrap();
     let render =
         |content: &str| format.encode(&Strict(&tokenizer), &[Message::new("user", content)], &RenderOptions::default());
     let tokens = render(&format!("{markers}<|end|>")).unwrap();
@@ -188,6 +211,14 @@ impl Tokenizer for Strict<'_> {
         assert!(!text.contains('\u{FDEF}'), "the marker is left in {text:?}");
         let text: String = text.chars().filter(|c| !('\u{FDD0}'..='\u{FDEF}').contains(c)).collect();
         self.0.encode(&text, add_special, parse_special, out)
+    }
+
+    fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<()> {
+        assert!(!text.contains('\u{FDEF}'), "the marker is left in {text:?}");
+        let ordinary = |text: &str| text.chars().filter(|c| !('\u{FDD0}'..='\u{FDEF}').contains(c)).collect::<String>();
+        let place = |range: &Range<usize>| ordinary(&text[..range.start]).len()..ordinary(&text[..range.end]).len();
+        let ranges: Vec<_> = guarded.ranges.iter().map(place).collect();
+        self.0.encode_guarded(&ordinary(text), Guarded { ranges: &ranges, ..guarded }, out)
     }
 
     fn vocabulary(&self) -> u32 {
@@ -221,6 +252,10 @@ impl Tokenizer for Strict<'_> {
     fn control(&self) -> &[Token] {
         self.0.control()
     }
+
+    fn added(&self) -> &[Token] {
+        self.0.added()
+    }
 }
 
 #[test]
@@ -232,7 +267,7 @@ fn bos_is_there_once() {
         // A BOS that the user wrote is none.
         ("{{ messages[0].content }}", "<s>Hi"),
     ] {
-        let format = ChatFormat::new(Some(template), &tokenizer).unwrap();
+        let format = ChatFormat::new(template, &special(), &tokenizer).unwrap();
         let messages = [Message::new("user", content)];
         let tokens = format.encode(&tokenizer, &messages, &RenderOptions::default()).unwrap();
         assert_eq!(show(&tokens), format!("{{BOS}}{content}"), "{template}");
@@ -241,7 +276,9 @@ fn bos_is_there_once() {
 
 #[test]
 fn no_template_is_an_error() {
-    for source in [None, Some(""), Some(" \n")] {
-        assert_eq!(ChatFormat::new(source, &tokenizer(false)).err(), Some(Error::NoChatTemplate));
+    for source in ["", " \n"] {
+        assert_eq!(ChatFormat::new(source, &special(), &tokenizer(false)).err(), Some(Error::NoChatTemplate));
     }
+    let formats = ChatFormats::new(&ModelInfo::default());
+    assert_eq!(formats.choose(&RenderOptions::default(), &tokenizer(false)).err(), Some(Error::NoChatTemplate));
 }

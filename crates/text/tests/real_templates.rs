@@ -28,6 +28,7 @@ fn options(case: &Value) -> RenderOptions {
         add_generation_prompt: case.get("add_generation_prompt").is_none_or(|value| value == true),
         tools: case.get("tools").cloned(),
         documents: None,
+        template_name: None,
         variables: case.get("variables").and_then(Value::as_object).cloned().unwrap_or_default(),
     }
 }
@@ -43,6 +44,14 @@ fn difference(found: Result<String, Error>, expected: &Value) -> Option<String> 
         }
         (Err(Error::Refused { reason }), _, _, Some(expected)) if *expected == reason => None,
         (Err(Error::Failed { .. }), None, None, None) => None,
+        // transformers leaves content out that is null; ours is given as null, or as empty text, where that fails.
+        (Ok(_), None, None, None) if expected["failed"] == "'dict object' has no attribute 'content'" => None,
+        // Arguments are text where an object fails.
+        (Ok(_), None, None, None)
+            if expected["failed"] == "TypeError: can only concatenate str (not \"dict\") to str" =>
+        {
+            None
+        }
         // A loop over `none` is empty with us: templates that forgot to ask whether there are tools work without any.
         (Ok(_), None, None, None) if expected["failed"] == "TypeError: 'NoneType' object is not iterable" => None,
         (found, ..) => Some(format!("\n   found {found:?}\nexpected {expected}")),
@@ -70,7 +79,8 @@ fn real_templates_render_as_in_python() {
         }
         // In place of the date, the format in brackets, as make.py has it.
         let source = source.replace("strftime_now(", "'[{}]'.format(");
-        let template = ChatTemplate::new(&source).unwrap().with_special_tokens(Some("<s>"), Some("</s>"));
+        let template =
+            ChatTemplate::new(&source).unwrap().with_special_tokens([("bos_token", "<s>"), ("eos_token", "</s>")]);
         for (name, case) in golden["cases"].as_object().unwrap() {
             let messages = Message::list(case["messages"].as_array().unwrap().clone()).unwrap();
             let expected = &golden_template["expected"][name];

@@ -13,7 +13,7 @@ fn render(source: &str) -> Result<String, Error> {
     });
     let options = RenderOptions { variables: variables.as_object().unwrap().clone(), ..RenderOptions::default() };
     let messages = [Message::new("system", "Be brief."), Message::new("user", "Hi")];
-    ChatTemplate::new(source)?.with_special_tokens(Some("<s>"), None).render(&messages, &options)
+    ChatTemplate::new(source)?.with_special_tokens([("bos_token", "<s>")]).render(&messages, &options)
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Typed access to the keys of a GGUF file.
 
+use trillm_core::ChatTemplates;
 use trillm_formats::Gguf;
 use trillm_formats::gguf::{Array, Value, ValueType};
 
@@ -19,6 +20,11 @@ impl<'g, 'a> Keys<'g, 'a> {
             Some(other) => Err(Error::unsupported(KEY, other, "a string")),
             None => Err(Error::missing(KEY, "the name of an architecture")),
         }
+    }
+
+    /// The chat templates.
+    pub(crate) fn chat_templates(&self) -> Result<ChatTemplates> {
+        Ok(self.gguf.chat_templates()?)
     }
 
     /// `general.architecture`.

@@ -69,8 +69,8 @@ pub(crate) fn read(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Vocab
         add_bos: keys.flag("tokenizer.ggml.add_bos_token")?.unwrap_or(adds_bos),
         add_eos: keys.flag("tokenizer.ggml.add_eos_token")?.unwrap_or(false),
     };
-    let chat_template = keys.text("tokenizer.chat_template")?.map(Into::into);
-    Ok(Vocabulary { method, tokens, special, chat_template })
+    let chat_templates = keys.chat_templates()?;
+    Ok(Vocabulary { method, tokens, special, chat_templates })
 }
 
 fn same_length(key: &str, found: usize, expected: usize) -> Result<()> {
@@ -117,7 +117,14 @@ pub(crate) fn write(vocabulary: &Vocabulary, header: &mut Header) {
     }
     header.set("tokenizer.ggml.add_bos_token", add_bos);
     header.set("tokenizer.ggml.add_eos_token", add_eos);
-    if let Some(template) = &vocabulary.chat_template {
+    if let Some(template) = &vocabulary.chat_templates.default {
         header.set("tokenizer.chat_template", template.clone());
+    }
+    let named = &vocabulary.chat_templates.named;
+    for (name, template) in named {
+        header.set(format!("tokenizer.chat_template.{name}"), template.clone());
+    }
+    if !named.is_empty() {
+        header.set("tokenizer.chat_templates", named.keys().cloned().collect::<Vec<_>>());
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
         notes.push("the scores of the tokens were made from the order of the merges in tokenizer.json".into());
         Method::Scores { scores, space_prefix }
     };
-    Ok(Vocabulary { method, tokens, special, chat_template: sidecars.chat_template.clone() })
+    Ok(Vocabulary { method, tokens, special, chat_templates: sidecars.chat_templates.clone() })
 }
 
 /// A JSON file, if it is there.
@@ -167,6 +167,7 @@ fn add(tokens: &mut [Token], added: &Value, byte_level: bool) -> Result<()> {
 fn looks_special(text: &str) -> bool {
     ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(&text)
         || (text.starts_with("<|") && text.ends_with("|>"))
+        || (text.starts_with("<｜") && text.ends_with("｜>"))
         || (text.starts_with("<unused") && text.ends_with('>'))
 }
 

@@ -30,7 +30,7 @@ fn there_and_back(vocabulary: &Vocabulary) -> Vocabulary {
     write("tokenizer_config.json", tokenizer_config(vocabulary, 128));
     let text = |id: Option<u32>| id.and_then(|id| vocabulary.text(id)).map(Into::into);
     let sidecars = Sidecars {
-        chat_template: vocabulary.chat_template.clone(),
+        chat_templates: vocabulary.chat_templates.clone(),
         bos: text(vocabulary.special.bos),
         eos: text(vocabulary.special.eos),
         add_bos: Some(vocabulary.special.add_bos),
@@ -123,7 +123,7 @@ fn small() -> Vocabulary {
         method: Method::Merges { pre: Pre::named("llama-bpe").unwrap(), merges: vec![("a".into(), "b".into())] },
         tokens,
         special: Special { bos: Some(4), eos: Some(4), add_bos: true, ..Special::default() },
-        chat_template: Some("{{ messages }}".into()),
+        chat_templates: Some("{{ messages }}".to_owned()).into(),
     }
 }
 

@@ -160,8 +160,14 @@ pub(crate) fn tokenizer_config(vocabulary: &Vocabulary, context: u32) -> Value {
             out[key] = text.into();
         }
     }
-    if let Some(template) = &vocabulary.chat_template {
-        out["chat_template"] = template.as_str().into();
+    let templates = &vocabulary.chat_templates;
+    match &templates.default {
+        Some(template) if templates.named.is_empty() => out["chat_template"] = template.as_str().into(),
+        None if templates.named.is_empty() => {}
+        _ => {
+            let named = templates.iter().map(|(name, template)| json!({ "name": name, "template": template }));
+            out["chat_template"] = named.collect();
+        }
     }
     out
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use trillm_core::ModelInfo;
 
 use super::hyper::{self, Hyper};
-use super::keys::{self, Keys};
+use super::keys::Keys;
 use super::tensor::Tensor;
 use super::tokenizer::{self, Vocabulary};
-use super::{Gguf, limits, types, weights};
+use super::{Gguf, types, weights};
 use crate::{Error, Result};
 
 impl Gguf<'_> {
@@ -72,22 +72,13 @@ impl Gguf<'_> {
             width: number("embedding_length")?,
             layers: number("block_count")?,
             vocabulary: tokens,
-            chat_template: self.chat_template()?,
+            chat_templates: self.chat_templates()?,
+            special_tokens: self.special_tokens()?,
+            defaults: self.defaults(&mut notes),
             license: self.text("general.license")?.map(Into::into),
             notes,
             ..ModelInfo::default()
         })
-    }
-
-    fn chat_template(&self) -> Result<Option<String>> {
-        const KEY: &str = "tokenizer.chat_template";
-        match self.text(KEY)? {
-            Some(template) if template.len() > limits::CHAT_TEMPLATE => {
-                let found = format!("a string of {} bytes", template.len());
-                Err(keys::wrong(KEY, found, format!("at most {}", limits::CHAT_TEMPLATE)))
-            }
-            template => Ok(template.map(Into::into)),
-        }
     }
 
     /// The type that most bytes are in, by the name of the whole mix where the file says one that agrees.

@@ -16,6 +16,8 @@ pub(crate) const ARRAY: u64 = 4 << 20;
 pub(crate) const HEADER: u64 = 512 << 20;
 /// Bytes of a chat template.
 pub(crate) const CHAT_TEMPLATE: usize = 1 << 20;
+/// Chat templates with a name.
+pub(crate) const CHAT_TEMPLATES: usize = 64;
 /// Bytes that tensors are aligned to: memory pages come in at most 64 KiB, and this leaves room.
 pub(crate) const ALIGNMENT: u32 = 1 << 20;
 /// Files of a split model.

@@ -5,6 +5,7 @@
 //! asserts, and so would abort on, once it knows the architecture. [`inspect`] does both for a file on the disk.
 
 mod architecture;
+mod chats;
 mod file;
 mod header;
 mod heads;

@@ -5,9 +5,11 @@ mod decoder;
 mod encoder;
 mod family;
 pub(crate) mod fields;
+mod generation;
 mod layers;
 mod rope;
 mod sidecars;
+mod templates;
 
 pub use config::Config;
 pub use decoder::{Activation, Attention, Decoder, Family, Rope, RopeScaling};

@@ -1,25 +1,35 @@
-//! `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json`, `chat_template.jinja`.
+//! `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json`, chat templates.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use trillm_core::{ChatTemplates, Defaults, ModelInfo};
 
-use super::CONFIG;
 use super::fields::Fields;
-use crate::{Error, Result, disk, json};
+use super::{CONFIG, generation, templates};
+use crate::{Result, disk, json};
 
 /// Bytes of `tokenizer_config.json`, which lists every added token.
 const TOKENIZER_CONFIG: u64 = 16 << 20;
-/// Bytes of a chat template, as in GGUF files.
-const CHAT_TEMPLATE: usize = 1 << 20;
+/// Names that tokens with a task have in every model.
+const NAMES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+/// Named tokens of one model.
+const NAMED: usize = 1024;
 /// Ids that end generation.
 const END_IDS: usize = 1024;
 
 /// What the small files say of a model's tokens. Every file may be absent.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Sidecars {
-    /// The chat template: `chat_template.jinja`, else `tokenizer_config.json` (the one called `default` of several).
-    pub chat_template: Option<String>,
+    /// The chat templates.
+    pub chat_templates: ChatTemplates,
+    /// How tokens with a task are spelled, by name: `bos_token` and the like, and names of the model's own.
+    pub special_tokens: BTreeMap<String, String>,
+    /// How the publisher says the model is used best.
+    pub defaults: Defaults,
+    /// What the reader should know.
+    pub notes: Vec<String>,
     /// The text of the token that begins a text.
     pub bos: Option<String>,
     /// The text of the token that ends a text.
@@ -54,21 +64,19 @@ impl Sidecars {
         tokens.with(|fields| {
             sidecars.add_bos = fields.flag("add_bos_token")?;
             sidecars.add_eos = fields.flag("add_eos_token")?;
-            sidecars.chat_template = chat_template(fields)?;
+            sidecars.chat_templates = templates::configured(fields)?;
             Ok(())
         })?;
         let map = File::read(folder, "special_tokens_map.json", TOKENIZER_CONFIG)?;
-        let text = |key| {
-            // What the first file says counts even if it is null.
-            let file = if tokens.object.contains_key(key) { &tokens } else { &map };
-            file.with(|fields| token(fields, key))
-        };
-        (sidecars.bos, sidecars.eos) = (text("bos_token")?, text("eos_token")?);
-        if let Some(template) = template_file(folder)? {
-            sidecars.chat_template = Some(template);
+        sidecars.special_tokens = named_tokens(&tokens, &map)?;
+        let text = |key| sidecars.special_tokens.get(key).cloned();
+        (sidecars.bos, sidecars.eos) = (text("bos_token"), text("eos_token"));
+        if let Some(in_files) = templates::in_files(folder)? {
+            sidecars.chat_templates = in_files;
         }
 
-        let generation = File::read(folder, "generation_config.json", CONFIG)?;
+        let generation = File::read(folder, generation::FILE, CONFIG)?;
+        sidecars.defaults = generation::defaults(&generation.object, &mut sidecars.notes);
         let config = File { path: folder.join("config.json"), object: config.clone() };
         let (end_ids, bos_id) = generation.with(ids)?;
         let (config_end_ids, config_bos_id) = config.with(|fields| {
@@ -80,6 +88,17 @@ impl Sidecars {
         sidecars.end_ids = end_ids.or(config_end_ids).unwrap_or_default();
         sidecars.bos_id = bos_id.or(config_bos_id);
         Ok(sidecars)
+    }
+
+    /// What they say of a model.
+    pub fn info(&self) -> ModelInfo {
+        ModelInfo {
+            chat_templates: self.chat_templates.clone(),
+            special_tokens: self.special_tokens.clone(),
+            defaults: self.defaults.clone(),
+            notes: self.notes.clone(),
+            ..ModelInfo::default()
+        }
     }
 }
 
@@ -105,6 +124,36 @@ impl File {
     }
 }
 
+/// The named tokens: those that every model has, and what else is called so. What `tokenizer_config.json` says of a
+/// name counts, even if that is null, and `special_tokens_map.json` says the rest, as in transformers.
+fn named_tokens(tokens: &File, map: &File) -> Result<BTreeMap<String, String>> {
+    let mut named = BTreeMap::new();
+    for file in [map, tokens] {
+        file.with(|fields| {
+            for name in NAMES {
+                match token(fields, name)? {
+                    Some(text) => drop(named.insert(name.to_owned(), text)),
+                    None if file.object.contains_key(name) => drop(named.remove(name)),
+                    None => {}
+                }
+            }
+            Ok(())
+        })?;
+        // Names of the model's own: `image_token`, …
+        let own = file.object.iter().filter(|(name, _)| name.ends_with("_token") && !NAMES.contains(&name.as_str()));
+        let extra = ["extra_special_tokens", "model_specific_special_tokens"];
+        let extra = extra.into_iter().filter_map(|key| file.object.get(key)?.as_object()).flatten();
+        for (name, value) in own.chain(extra) {
+            if let Some(text) = value.as_str().or_else(|| value.get("content")?.as_str())
+                && named.len() < NAMED
+            {
+                named.insert(name.clone(), text.to_owned());
+            }
+        }
+    }
+    Ok(named)
+}
+
 /// The text of a token: a string, or an object with its `content`.
 fn token(fields: &Fields<'_>, key: &'static str) -> Result<Option<String>> {
     match fields.raw(key) {
@@ -114,37 +163,6 @@ fn token(fields: &Fields<'_>, key: &'static str) -> Result<Option<String>> {
         }
         _ => Ok(fields.text(key)?.map(Into::into)),
     }
-}
-
-/// `chat_template`: a string, or a list of named ones.
-fn chat_template(fields: &Fields<'_>) -> Result<Option<String>> {
-    const KEY: &str = "chat_template";
-    let template = match fields.raw(KEY) {
-        Some(Value::Array(list)) => {
-            let named = |value: &&Value| value.get("name").and_then(Value::as_str) == Some("default");
-            let template = list.iter().find(named).map(|value| value.get("template").and_then(Value::as_str));
-            template.map(|text| text.ok_or_else(|| fields.wrong(KEY, "no template", "objects with name and template")))
-        }
-        _ => fields.text(KEY)?.map(Ok),
-    };
-    let Some(template) = template.transpose()? else { return Ok(None) };
-    if template.len() > CHAT_TEMPLATE {
-        let found = format!("a string of {} bytes", template.len());
-        return Err(fields.wrong(KEY, found, format!("at most {CHAT_TEMPLATE}")));
-    }
-    Ok(Some(template.into()))
-}
-
-fn template_file(folder: &Path) -> Result<Option<String>> {
-    let path = folder.join("chat_template.jinja");
-    let Some(bytes) = disk::small(&path, CHAT_TEMPLATE as u64)? else { return Ok(None) };
-    let text = String::from_utf8(bytes).map_err(|error| Error::Malformed {
-        what: "the chat template".into(),
-        offset: error.utf8_error().valid_up_to() as u64,
-        found: "bytes that are not UTF-8".into(),
-        expected: "text",
-    });
-    text.map(Some).map_err(|error| error.of(&path))
 }
 
 /// `eos_token_id`, one or several, and `bos_token_id`.

@@ -52,10 +52,9 @@ pub(super) fn read(
         context_trained: context.unwrap_or(0),
         layers: facts.layers.or(layers).unwrap_or(0),
         vocabulary: vocabulary.unwrap_or(0),
-        chat_template: sidecars.chat_template.clone(),
         pooling,
         license: license(folder)?,
-        ..ModelInfo::default()
+        ..sidecars.info()
     })
 }
 

@@ -152,8 +152,7 @@ pub(crate) fn vocabulary(file: &Path) -> Result<ModelInfo> {
         architecture: facts.model_type.unwrap_or_default(),
         bytes,
         vocabulary: facts.vocabulary.unwrap_or(0),
-        chat_template: sidecars.chat_template,
-        ..ModelInfo::default()
+        ..sidecars.info()
     })
 }
 

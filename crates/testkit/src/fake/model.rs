@@ -7,7 +7,7 @@ use trillm_core::{
 };
 
 use super::session::FakeSession;
-use super::tokenizer::FakeTokenizer;
+use super::tokenizer::{BOS, EOS, FakeTokenizer};
 use super::{Fake, Fault};
 
 pub(super) struct FakeModel {
@@ -30,7 +30,11 @@ impl FakeModel {
             width: fake.width,
             layers: 1,
             vocabulary: tokenizer.vocabulary(),
-            chat_template: fake.chat_template.clone(),
+            chat_templates: fake.chat_template.clone().into(),
+            special_tokens: [("bos_token", BOS), ("eos_token", EOS)]
+                .into_iter()
+                .filter_map(|(name, token)| Some((name.into(), tokenizer.spelling(token)?.into())))
+                .collect(),
             pooling: Some(Pooling::Mean),
             engine: Fake::NAME,
             device: "cpu".into(),

@@ -1,0 +1,59 @@
+//! `generation_config.json`: how a model's publisher says it is sampled best.
+//!
+//! A value that cannot be used keeps no model from being loaded: it is left out, with a note.
+
+use serde_json::{Map, Value};
+use trillm_core::{Defaults, Given};
+
+use crate::json;
+
+/// The file, and so the source of what it says.
+pub(super) const FILE: &str = "generation_config.json";
+
+/// What the object of the file says.
+pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> Defaults {
+    // `do_sample: false` takes the most probable token in transformers, whatever else is there. Where it is absent
+    // transformers does so too, but a publisher who gives a temperature means it.
+    if object.get("do_sample") == Some(&Value::Bool(false)) {
+        return Defaults { temperature: given(0.0), ..Defaults::default() };
+    }
+    let mut number = |key: &str| match object.get(key)? {
+        Value::Null => None,
+        value => match value.as_f64() {
+            Some(number) => given(number as f32),
+            None => wrong(notes, key, value, "a number"),
+        },
+    };
+    let mut defaults = Defaults {
+        temperature: number("temperature"),
+        top_p: number("top_p"),
+        min_p: number("min_p"),
+        typical_p: number("typical_p"),
+        repetition_penalty: number("repetition_penalty"),
+        ..Defaults::default()
+    };
+    let value = |key| object.get(key).filter(|value| !value.is_null());
+    defaults.top_k = value("top_k").and_then(|value| match value.as_i64() {
+        // All tokens: some write -1.
+        Some(..=0) => given(0),
+        Some(count) => given(u32::try_from(count).unwrap_or(u32::MAX)),
+        None => wrong(notes, "top_k", value, "a whole number"),
+    });
+    defaults.stop = value("stop_strings").and_then(|value| {
+        let texts = match value {
+            Value::Array(list) => list.iter().map(|text| text.as_str().map(Into::into)).collect(),
+            value => value.as_str().map(|text| vec![text.to_owned()]),
+        };
+        texts.map_or_else(|| wrong(notes, "stop_strings", value, "a text or a list of texts"), given)
+    });
+    defaults.checked(notes)
+}
+
+fn given<T>(value: T) -> Option<Given<T>> {
+    Some(Given { value, source: FILE })
+}
+
+fn wrong<T>(notes: &mut Vec<String>, key: &str, value: &Value, expected: &str) -> Option<T> {
+    notes.push(format!("{FILE}: {key} is {}, expected {expected}; it is not used", json::excerpt(value)));
+    None
+}

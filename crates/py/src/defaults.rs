@@ -1,0 +1,79 @@
+//! What a model's publisher recommends, from and to Python.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use trillm::Setting;
+
+use crate::errors::invalid;
+
+/// Who may recommend something beside the files themselves.
+const SOURCES: [&str; 2] = ["alias", "ollama"];
+
+const EXPECTED: &str = "a mapping of names to dictionaries with value and source";
+
+/// Reads what [`Defaults`] becomes in Python.
+pub(crate) fn read(name: &str, value: &Bound<'_, PyAny>) -> PyResult<trillm::Defaults> {
+    let mut defaults = trillm::Defaults::default();
+    let refused = || invalid(name, &value.to_string(), EXPECTED);
+    for (name, entry) in value.cast::<PyDict>().map_err(|_| refused())? {
+        let (name, source): (String, String) = (name.extract()?, entry.get_item("source")?.extract()?);
+        let source = SOURCES.into_iter().find(|known| *known == source).ok_or_else(refused)?;
+        if !defaults.set(&name, setting(&entry.get_item("value")?).ok_or_else(refused)?, source) {
+            return Err(refused());
+        }
+    }
+    Ok(defaults)
+}
+
+fn setting(value: &Bound<'_, PyAny>) -> Option<Setting> {
+    let count = || value.extract().ok().map(Setting::Count);
+    let number = || value.extract().ok().map(Setting::Number);
+    let text = || value.extract().ok().map(Setting::Text);
+    let texts = || value.extract().ok().map(Setting::Texts);
+    count().or_else(number).or_else(text).or_else(texts)
+}
+
+/// Each value with its source, in order.
+#[derive(Clone)]
+pub(crate) struct Defaults(Vec<(&'static str, Setting, &'static str)>);
+
+impl From<&trillm::Defaults> for Defaults {
+    fn from(defaults: &trillm::Defaults) -> Self {
+        Self(defaults.list())
+    }
+}
+
+impl<'py> IntoPyObject<'py> for &Defaults {
+    type Target = PyDict;
+    type Output = Bound<'py, PyDict>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        let all = PyDict::new(py);
+        for (name, setting, source) in &self.0 {
+            let entry = PyDict::new(py);
+            match setting {
+                // The shortest number that is this one in single precision: 0.2, not 0.20000000298023224.
+                Setting::Number(number) => {
+                    entry.set_item("value", number.to_string().parse::<f64>().unwrap_or(f64::NAN))?
+                }
+                Setting::Count(count) => entry.set_item("value", count)?,
+                Setting::Text(text) => entry.set_item("value", text)?,
+                Setting::Texts(texts) => entry.set_item("value", texts)?,
+            }
+            entry.set_item("source", source)?;
+            all.set_item(name, entry)?;
+        }
+        Ok(all)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Defaults {
+    type Target = PyDict;
+    type Output = Bound<'py, PyDict>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        (&self).into_pyobject(py)
+    }
+}

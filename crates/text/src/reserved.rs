@@ -1,0 +1,109 @@
+//! Which tokens only a template may write.
+//!
+//! Control tokens, whoever calls them so. Beside those a vocabulary has tokens that were added to it later, and their
+//! flags do not say what for: published files have `<｜User｜>` as an ordinary added token, and also runs of spaces,
+//! line breaks, words and HTML tags, which were added to make text shorter and must be read out of a user's text as
+//! ever. The rule, by what they look like and what the template writes:
+//!
+//! - white space and words are text, whatever the template writes: it writes `assistant` and indents by tabs;
+//! - so are tags of HTML for text, unless the template writes them;
+//! - what looks like a marker is one: `<think>`, `[INST]`, `<|user|>`, `＜｜User｜＞`;
+//! - of the rest (`###`, `e.g.`, `]~b]`) what the template writes is one, if there is a letter or a digit in it:
+//!   punctuation alone is code or Markdown.
+
+use trillm_core::{Token, Tokenizer};
+
+/// Elements of HTML that mark up text: Gemma has tokens for some of them.
+const HTML: [&str; 47] = [
+    "a",
+    "b",
+    "blockquote",
+    "body",
+    "br",
+    "caption",
+    "center",
+    "code",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "head",
+    "header",
+    "hr",
+    "html",
+    "i",
+    "ins",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "s",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "title",
+    "tr",
+    "u",
+    "ul",
+];
+
+/// The tokens that only a template of this source may write, in order, each with its spelling.
+pub(crate) fn reserved<'a>(tokenizer: &'a dyn Tokenizer, source: &str) -> Vec<(Token, &'a str)> {
+    let mut control = tokenizer.control().to_vec();
+    control.sort_unstable();
+    let is_reserved = |token: Token, text: &str| {
+        // Of a single character no other text is a part.
+        text.chars().nth(1).is_some() && (control.binary_search(&token).is_ok() || is_marker(text, source))
+    };
+    let mut tokens: Vec<Token> = tokenizer.added().iter().chain(&control).copied().collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    let spelled = tokens.into_iter().filter_map(|token| Some((token, tokenizer.spelling(token)?)));
+    spelled.filter(|&(token, text)| is_reserved(token, text)).collect()
+}
+
+fn is_marker(text: &str, source: &str) -> bool {
+    // SentencePiece writes a space as ▁.
+    let is_word = |c: char| c.is_alphanumeric() || c.is_whitespace() || matches!(c, '_' | '▁' | '\'' | '-');
+    if text.chars().all(is_word) {
+        return false;
+    }
+    looks_like_one(text) || text.contains(char::is_alphanumeric) && source.contains(text)
+}
+
+fn looks_like_one(text: &str) -> bool {
+    let between = |open: &[char], close: &[char]| text.strip_prefix(open)?.strip_suffix(close);
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | ':' | '.' | '@' | '▁' | '|' | '｜');
+    if text.contains("<|") || text.contains("|>") || text.contains('｜') {
+        return text.contains(char::is_alphanumeric);
+    }
+    if let Some(inside) = between(&['<', '＜'], &['>', '＞']) {
+        let tag = inside.trim_start_matches('/').trim_end_matches(['/', ' ']);
+        return inside.contains(char::is_alphabetic)
+            && !inside.contains(char::is_whitespace)
+            && !HTML.contains(&tag.to_ascii_lowercase().as_str());
+    }
+    // `[0]`, `[i]` and `[key]` are code, `[INST]` and `[unused1]` are not.
+    between(&['[', '【'], &[']', '】']).is_some_and(|inside| {
+        let first = inside.trim_start_matches('/');
+        inside.chars().all(is_name)
+            && (first.starts_with("unused") || first.chars().filter(char::is_ascii_uppercase).nth(1).is_some())
+    })
+}
