@@ -110,21 +110,29 @@ def advised(manifest: Manifest | None) -> dict[str, Any]:
 
 def advice(reference: Reference | None, manifest: Manifest | None) -> dict[str, Any]:
     """How a model chats best, as its alias says or else its source; empty where nobody says anything."""
-    found: dict[str, Any] = {}
-    if manifest is not None:
-        found |= json.loads(manifest.model).get("chat") or {}
+    return {name: given["value"] for name, given in published(reference, manifest).items()}
+
+
+def published(reference: Reference | None, manifest: Manifest | None) -> dict[str, dict[str, Any]]:
+    """The same, each value with who gave it, as `ModelInfo.defaults` has it."""
+    found: dict[str, dict[str, Any]] = {}
+    theirs = {} if manifest is None else json.loads(manifest.model).get("chat") or {}
+    ours = {}
     if reference is not None:
         ours = {"system": reference.system, "temperature": reference.temperature, "top_p": reference.top_p}
-        found |= {name: value for name, value in ours.items() if value is not None}
-    # Native numbers are in single precision: 0.2, not 0.20000000298023224.
-    rounded = {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
-    return {name: value for name, value in rounded.items() if value is not None}
+    for source, values in (("ollama", theirs), ("alias", ours)):
+        for name, value in values.items():
+            if value is not None:
+                # Native numbers are in single precision: 0.2, not 0.20000000298023224.
+                rounded = round(value, 6) if isinstance(value, float) else value
+                found[name] = {"value": rounded, "source": source}
+    return found
 
 
 def _capabilities(info: ModelInfo) -> list[str]:
     if any(name in info.architecture.lower() for name in _ENCODERS):
         return ["embed"]
-    chat = ["chat"] if info.chat_template else []
+    chat = ["chat"] if info.chat_templates else []
     # Vectors of a model that generates: llama.cpp's; the others' only if the file says how to pool.
     embed = ["embed"] if info.format == "gguf" or info.pooling else []
     return ["generate", *chat, *embed]

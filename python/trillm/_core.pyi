@@ -66,6 +66,8 @@ class ModelInfo:
     layers: int
     vocabulary: int
     chat_template: str | None
+    chat_templates: dict[str, str]
+    defaults: dict[str, dict[str, Any]]
     system: str | None
     pooling: str | None
     license: str | None

@@ -38,12 +38,16 @@ def load(reference: str | PathLike[str], *, download: Options | None = None, **p
     # Imported here: a program that only wants a tokenizer should not pay for the downloads' modules.
     from trillm.hub import fetch, resolve
 
-    found = resolve(fspath(reference), options=download)
+    tokenizer = params.get("tokenizer")
+    if isinstance(tokenizer, str | PathLike):
+        params["tokenizer"] = fetch(fspath(tokenizer), options=download)
+    return load_resolved(resolve(fspath(reference), options=download), params)
+
+
+def load_resolved(found: Resolved, params: LoadParams) -> Model:
+    """Loads what a reference stands for, and keeps its files where they are until it is closed."""
     try:
-        params.setdefault("system", found.chat.get("system"))
-        tokenizer = params.get("tokenizer")
-        if isinstance(tokenizer, str | PathLike):
-            params["tokenizer"] = fetch(fspath(tokenizer), options=download)
+        params.setdefault("published", found.published)
         model = Model(found.path, **params)
     except BaseException:
         found.release()

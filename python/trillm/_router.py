@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
+    from typing_extensions import Unpack
+
+    from trillm._model import Model
     from trillm.hub import Report, Source
+    from trillm.types import LoadParams
 
 __all__ = ["LLMRouter"]
 
@@ -66,6 +70,16 @@ class LLMRouter:
         from trillm.hub import available
 
         return available(self._store, self._options.models_directory)
+
+    def load(self, reference: str, **params: Unpack[LoadParams]) -> Model:
+        """Loads a model, downloading it first if need be; it begins from its publisher's defaults as by `trillm.load`.
+
+        Raises as `trillm.load` does.
+        """
+        from trillm._model import load_resolved
+        from trillm.hub import resolve
+
+        return load_resolved(resolve(reference, store=self._store, options=self._options), params)
 
     def fetch(self, reference: str, *, progress: Report | None = None) -> Path:
         """Where a model can be opened; downloads it if need be. Raises as `trillm.hub.fetch` does."""

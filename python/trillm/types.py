@@ -83,13 +83,20 @@ class LoadParams(TypedDict, total=False):
     prompt_chunk: int
     """Prompt tokens in a step in which others generate: bounds the pause a long prompt makes for them. Default 64."""
     system: str | None
-    """The system message of chats that have none. Default: what the alias recommends, else the template's own."""
+    """The system message of chats that have none. Default: the publisher's, else the template's own."""
+    defaults: Literal["publisher", "neutral"]
+    """What requests begin from: what the model's publisher recommends (default; `info.defaults` shows it), or nothing.
+
+    The recommendation of an alias goes before that of an Ollama registry, and both before the model's own files.
+    """
+    published: Mapping[str, Mapping[str, Any]]
+    """What its publisher recommends beside its files, as `info.defaults` has it; `load` says it."""
     progress: Callable[[float], object] | None
     """Called with the share loaded, 0 to 1. Returning `False` cancels the load."""
 
 
 class GenerateParams(TypedDict, total=False):
-    """How text is generated."""
+    """How text is generated. What is left out is as the model's publisher recommends, else as given here."""
 
     max_tokens: int | None
     """The most tokens to generate. Default: until the model ends its text or the context is full."""
@@ -142,5 +149,7 @@ class ChatParams(GenerateParams, total=False):
     """Begin the assistant's turn. Default true."""
     template: str
     """A Jinja template to use instead of the model's own."""
+    template_name: str
+    """Which of the model's own templates to use. Default: `"tool_use"` if there are tools and it has one, else its default."""
     template_args: Mapping[str, Any]
     """More variables for the template, such as `enable_thinking`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,13 +72,25 @@ def command(
             show_default="the publisher's, else 0.95",
         ),
     ] = None,
-    top_k: Annotated[int, typer.Option(min=0, metavar="N", help="Choose among so many tokens; 0 is all.")] = 0,
-    min_p: Annotated[
-        float,
+    top_k: Annotated[
+        int | None,
         typer.Option(
-            min=0, max=1, metavar="F", help="Drop what is less probable than this share of the most probable."
+            min=0,
+            metavar="N",
+            help="Choose among so many tokens; 0 is all.",
+            show_default="the publisher's, else all",
         ),
-    ] = 0.0,
+    ] = None,
+    min_p: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="F",
+            help="Drop what is less probable than this share of the most probable.",
+            show_default="the publisher's, else 0",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Makes the answer repeatable.")] = None,
     stop: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="End before this text. May be repeated.")
@@ -109,14 +121,7 @@ def command(
     """
     if raw and system is not None:
         raise UsageError("--system is part of a chat template, which --raw leaves out")
-    params: GenerateParams = {
-        "max_tokens": max_tokens,
-        "top_k": top_k,
-        "min_p": min_p,
-        "seed": seed,
-        "stop": stop or [],
-        "ignore_eos": ignore_eos,
-    }
+    params: GenerateParams = {"max_tokens": max_tokens, "seed": seed, "ignore_eos": ignore_eos}
     with failing_clearly(as_json=as_json):
         # What is mistyped is an error before anything is read.
         Reference(model)
@@ -124,9 +129,8 @@ def command(
         if text is None and (raw or as_json or not sys.stdout.isatty()):
             raise UsageError("no PROMPT: give one, or pipe it in")
         with _found(model) as found, _load(found, engine, context, threads) as llm:
-            params["temperature"] = _first(temperature, found.chat.get("temperature"), 0.7)
-            params["top_p"] = _first(top_p, found.chat.get("top_p"), 0.95)
-            if not raw and llm.info.chat_template is None:
+            params |= _sampling(llm, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, stop=stop)
+            if not raw and not llm.info.chat_templates:
                 raise ChatTemplateError(
                     f"{llm.info.name} has no chat template", "no_chat_template", "--raw continues PROMPT as it stands"
                 )
@@ -167,9 +171,11 @@ def _prompt(argument: str | None) -> str | None:
     return text
 
 
-def _first(*values: float | None) -> float:
-    """The first that is there."""
-    return next(value for value in values if value is not None)
+def _sampling(llm: Model, **given: Any) -> GenerateParams:
+    """What the user chose; for the rest the model has its publisher's values, and where it has none these."""
+    ours = {"temperature": 0.7, "top_p": 0.95}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in ours.items() if name not in llm.info.defaults} | chosen  # type: ignore[return-value]
 
 
 def _found(reference: str) -> Resolved:
@@ -180,11 +186,16 @@ def _found(reference: str) -> Resolved:
 
 
 def _load(found: Resolved, engine: str, context: int | None, threads: int | None) -> Model:
-    system = found.chat.get("system")
     with progress.loading() as report:
         # One request at a time needs no room for others.
         return trillm.Model(
-            found.path, engine=engine, context=context, threads=threads, system=system, parallel=1, progress=report
+            found.path,
+            engine=engine,
+            context=context,
+            threads=threads,
+            published=found.published,
+            parallel=1,
+            progress=report,
         )
 
 
@@ -192,6 +203,7 @@ def _document(llm: Model, completion: Completion) -> dict[str, object]:
     info = llm.info.to_dict()
     # Pages of Jinja in every answer; `trillm show --json` has them.
     info.pop("chat_template")
+    info.pop("chat_templates")
     return {
         "text": completion.text,
         "finish_reason": completion.finish_reason,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trillm._catalogue import advice
+from trillm._catalogue import published
 from trillm.errors import ModelNotFound, StoreError
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class Resolved:
     _lease: Lease | None
 
     @property
-    def chat(self) -> dict[str, Any]:
-        """How its publisher says it chats best: `system`, `temperature` and `top_p`, as far as it says so."""
-        return advice(self.reference, self.manifest)
+    def published(self) -> dict[str, dict[str, Any]]:
+        """What its alias or its source recommends, beside what its files say: each value with who gave it."""
+        return published(self.reference, self.manifest)
 
     def release(self) -> None:
         """Lets go of its files. Harmless when called again."""

@@ -35,6 +35,22 @@ HOST = "registry.ollama.ai"
 _LARGEST_ADVICE = 1 << 20
 """Bytes of a system message or a list of parameters that is still read."""
 
+_LARGEST_NUMBER = 1e30
+
+_NUMBERS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "typical_p": "typical_p",
+    "repeat_penalty": "repetition_penalty",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+}
+"""Parameters that are numbers: Ollama's names and ours."""
+
+_COUNTS = {"top_k": 0, "repeat_last_n": (1 << 32) - 1}
+"""Parameters that are whole numbers, and what they are below zero: all tokens, the whole context."""
+
 _NAMES = {
     "model": "model.gguf",
     "adapter": "adapter.gguf",
@@ -211,11 +227,26 @@ def _chat(name: str, system: str | None, params: str | None) -> Mapping[str, Any
         except (TypeError, ValueError, RecursionError):
             _log.warning("%s has parameters that cannot be read; they are kept, and not used", name)
             advice = {}
-        for key, most in (("temperature", 100), ("top_p", 1)):
-            value = advice.get(key)
-            if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most:
-                chat[key] = float(value)
+        chat |= _sampling(advice)
     return chat or None
+
+
+def _sampling(advice: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by our names. Their ranges are checked when the model is loaded."""
+    found: dict[str, Any] = {}
+    for theirs, ours in _NUMBERS.items():
+        value = advice.get(theirs)
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER:
+            found[ours] = float(value)
+    for name, below_zero in _COUNTS.items():
+        value = advice.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value < 1 << 32:
+            found[name] = value if value >= 0 else below_zero
+    stop = advice.get("stop")
+    texts = [stop] if isinstance(stop, str) else stop
+    if isinstance(texts, list) and texts and all(isinstance(text, str) and text for text in texts):
+        found["stop"] = texts
+    return found
 
 
 def _licence(text: str | None) -> str | None:
