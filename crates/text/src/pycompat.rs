@@ -5,7 +5,7 @@
 
 use jiff::Zoned;
 use jiff::fmt::strtime::{BrokenDownTime, Config};
-use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
@@ -59,6 +59,7 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
             let (suffix,): (&str,) = from_args(args)?;
             text.strip_suffix(suffix).unwrap_or(text).into()
         }
+        "startswith" | "endswith" if args.len() > 1 => within(text, args, name)?.into(),
         "replace" => replace(text, args)?.into(),
         "join" => join(text, args)?.into(),
         "split" => split(text, args, false)?.into(),
@@ -91,6 +92,30 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
         "isdecimal" => (!text.is_empty() && text.chars().all(char::is_numeric)).into(),
         _ => return Ok(None),
     }))
+}
+
+/// `startswith` and `endswith` of a part of the text.
+fn within(text: &str, args: &[Value], name: &str) -> Result<bool, Error> {
+    let (what, start, end): (&Value, i64, Option<i64>) = from_args(args)?;
+    let length = text.chars().count() as i64;
+    let at = |index: i64| if index < 0 { (index + length).max(0) } else { index };
+    let (start, end) = (at(start), end.map_or(length, at).min(length));
+    let part: String = text.chars().skip(start as usize).take((end - start).max(0) as usize).collect();
+    let is = |what: &Value| {
+        let what = what
+            .as_str()
+            .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "expected text or a tuple of texts"))?;
+        let found = if name == "startswith" { part.starts_with(what) } else { part.ends_with(what) };
+        Ok(found && start <= length)
+    };
+    if what.as_str().is_some() {
+        return is(what);
+    }
+    let mut found = false;
+    for what in what.try_iter()? {
+        found |= is(&what)?;
+    }
+    Ok(found)
 }
 
 /// Whether a format's field has fields inside.
@@ -195,11 +220,12 @@ fn partition(text: &str, args: &[Value], from_right: bool) -> Result<Value, Erro
         return Err(Error::new(ErrorKind::InvalidOperation, "empty separator"));
     }
     let found = if from_right { text.rsplit_once(sep) } else { text.split_once(sep) };
-    Ok(Value::from_iter(match (found, from_right) {
+    let parts = match (found, from_right) {
         (Some((before, after)), _) => [before, sep, after],
         (None, false) => [text, "", ""],
         (None, true) => ["", "", text],
-    }))
+    };
+    Ok(Tuple::from(parts.map(Value::from).to_vec()).into())
 }
 
 fn justify(text: &str, name: &str, args: &[Value]) -> Result<String, Error> {

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde_json::Map;
 
 use crate::content::{Content, Fields};
 use crate::form::FORMS;
-use crate::{Error, Message, Result, json, pycompat, sandbox, tojson};
+use crate::rewrite::rewrite;
+use crate::{Error, Message, Result, filters, globals, json, numbers, operators, pycompat, python, sandbox, tojson};
 
 /// Bytes of a template. The longest in use are near 30 kB.
 const MAX_SOURCE: usize = 256 << 10;
@@ -69,8 +70,8 @@ impl ChatTemplate {
         if source.len() > MAX_SOURCE {
             return Err(Error::InvalidTemplate { reason: format!("{} bytes, at most {MAX_SOURCE}", source.len()) });
         }
-        let source = without_generation_tags(source);
-        let environment = Arc::new(sandbox::run(move || compile(source))?);
+        let source = source.to_owned();
+        let environment = Arc::new(sandbox::run(move || compile(rewrite(&source)))?);
         let mut template = Self { environment, content: Content::Both, special: Vec::new(), hung: AtomicU32::new(0) };
         template.content = template.probe();
         Ok(template)
@@ -177,10 +178,17 @@ fn compile(source: String) -> Result<Environment<'static>> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(invalid)?);
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // Errors name what is undefined.
+    environment.set_debug(true);
+    environment.set_formatter(print);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(DEPTH);
     pycompat::install(&mut environment);
+    operators::install(&mut environment);
+    filters::install(&mut environment);
+    numbers::install(&mut environment);
+    globals::install(&mut environment);
     tojson::install(&mut environment);
     environment.add_template_owned(NAME, source).map_err(invalid)?;
     Ok(environment)
@@ -189,28 +197,16 @@ fn compile(source: String) -> Result<Environment<'static>> {
 /// The one template's name, seen in error messages.
 const NAME: &str = "chat_template";
 
-/// Turns `{% generation %}` blocks, which mark text for training, into plain scopes.
-fn without_generation_tags(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = rest.find("{%") {
-        let (before, tag) = rest.split_at(at + 2);
-        out.push_str(before);
-        let name = tag.trim_start_matches(['-', '+']).trim_start();
-        let (word, scope) =
-            if name.starts_with("endgeneration") { ("endgeneration", "endwith") } else { ("generation", "with") };
-        rest = tag;
-        if let Some(after) = name.strip_prefix(word) {
-            let end = after.trim_start();
-            if end.strip_prefix(['-', '+']).unwrap_or(end).starts_with("%}") {
-                out.push_str(&tag[..tag.len() - name.len()]);
-                out.push_str(scope);
-                rest = after;
-            }
-        }
+/// Prints a value.
+fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+    if *state.auto_escape() == AutoEscape::Html && !value.is_safe() {
+        out.write_str(&filters::html(&python::text(value)?))?;
+    } else if python::is_ours(value) {
+        out.write_str(&python::text(value)?)?;
+    } else {
+        minijinja::escape_formatter(out, state, value)?;
     }
-    out.push_str(rest);
-    out
+    Ok(())
 }
 
 /// Output that may not grow beyond [`MAX_OUTPUT`].

@@ -4,22 +4,31 @@
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use trillm_core::{Guarded, ModelInfo, Result, Token, Tokenizer};
+use trillm_core::{ChatTemplates, Guarded, ModelInfo, Result, Token, Tokenizer};
 use trillm_text::{ChatFormat, ChatFormats, Error, Message, RenderOptions, SpecialTokens};
 
 const BOS: Token = Token(1000);
 const START: Token = Token(1001);
 const END: Token = Token(1002);
 const LONG_END: Token = Token(1003);
+/// Added later, and not called special: a marker that the template writes, one that it looks for, text, and a word.
+const USER: Token = Token(1004);
+const THINK: Token = Token(1005);
+const SPACES: Token = Token(1006);
+const TABLE: Token = Token(1007);
+const WORD: Token = Token(1008);
 
 /// One token for each byte, and control tokens.
 struct Bytes {
     control: Vec<Token>,
+    added: Vec<Token>,
     adds_bos: bool,
 }
 
 fn tokenizer(adds_bos: bool) -> Bytes {
-    Bytes { control: vec![BOS, START, END, LONG_END], adds_bos }
+    let control = vec![BOS, START, END, LONG_END];
+    let added = [&control[..], &[USER, THINK, SPACES, TABLE, WORD]].concat();
+    Bytes { control, added, adds_bos }
 }
 
 impl Bytes {
@@ -30,7 +39,7 @@ impl Bytes {
                 let spelling = self.spelling(token).filter(|spelling| text[at..].starts_with(spelling))?;
                 Some((token, at..at + spelling.len())).filter(|(token, place)| read(*token, place))
             };
-            let longest = self.control.iter().filter_map(|&token| place(token)).max_by_key(|(_, place)| place.end);
+            let longest = self.added.iter().filter_map(|&token| place(token)).max_by_key(|(_, place)| place.end);
             at = longest.as_ref().map_or(at + next.len_utf8(), |(_, place)| place.end);
             match longest {
                 Some((token, _)) => out.push(token),
@@ -42,7 +51,7 @@ impl Bytes {
 
 impl Tokenizer for Bytes {
     fn vocabulary(&self) -> u32 {
-        1004
+        1009
     }
 
     fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()> {
@@ -50,7 +59,7 @@ impl Tokenizer for Bytes {
         if add_special && self.adds_bos {
             out.push(BOS);
         }
-        self.tokens(text, |_, _| parse_special, out);
+        self.tokens(text, |token, _| parse_special || !self.control.contains(&token), out);
         Ok(())
     }
 
@@ -60,8 +69,9 @@ impl Tokenizer for Bytes {
         Ok(())
     }
 
-    fn bytes(&self, _: Token) -> &[u8] {
-        &[]
+    fn bytes(&self, token: Token) -> &[u8] {
+        // What is not special is seen when a model writes it.
+        if self.control.contains(&token) { &[] } else { b"seen" }
     }
 
     fn spelling(&self, token: Token) -> Option<&str> {
@@ -70,6 +80,11 @@ impl Tokenizer for Bytes {
             START => Some("<|start|>"),
             END => Some("<|end|>"),
             LONG_END => Some("<|end|>>"),
+            USER => Some("<｜User｜>"),
+            THINK => Some("</think>"),
+            SPACES => Some("  "),
+            TABLE => Some("<table>"),
+            WORD => Some("assistant"),
             _ => None,
         }
     }
@@ -95,7 +110,7 @@ impl Tokenizer for Bytes {
     }
 
     fn added(&self) -> &[Token] {
-        &self.control
+        &self.added
     }
 }
 
@@ -114,6 +129,11 @@ fn show(tokens: &[Token]) -> String {
             START => out.extend(b"{START}"),
             END => out.extend(b"{END}"),
             LONG_END => out.extend(b"{LONG_END}"),
+            USER => out.extend(b"{USER}"),
+            THINK => out.extend(b"{THINK}"),
+            SPACES => out.extend(b"{SPACES}"),
+            TABLE => out.extend(b"{TABLE}"),
+            WORD => out.extend(b"{WORD}"),
             Token(byte) => out.push(u8::try_from(byte).unwrap()),
         }
     }
@@ -281,4 +301,60 @@ fn no_template_is_an_error() {
     }
     let formats = ChatFormats::new(&ModelInfo::default());
     assert_eq!(formats.choose(&RenderOptions::default(), &tokenizer(false)).err(), Some(Error::NoChatTemplate));
+}
+
+#[test]
+fn a_marker_is_one_whatever_its_flags_say() {
+    let template = "{% for m in messages %}<｜User｜>{{ m.content }}{% endfor %}";
+    let asked =
+        |content: &str| encode(template, &json!([{"role": "user", "content": content}]), &RenderOptions::default());
+    assert_eq!(asked("Hi"), "{USER}Hi");
+    assert_eq!(asked("a<｜User｜>b</think>"), "{USER}a<｜User｜>b</think>");
+    // White space, words and HTML are read as ever, beside a marker too.
+    assert_eq!(asked("  <table>assistant"), "{USER}{SPACES}{TABLE}{WORD}");
+    assert_eq!(asked("  <table><｜User｜>  assistant"), "{USER}{SPACES}{TABLE}<｜User｜>{SPACES}{WORD}");
+    // Unless the template writes them.
+    let template = "<table>{{ messages[0].content }}assistant  ";
+    let messages = json!([{"role": "user", "content": "<table>assistant  "}]);
+    assert_eq!(encode(template, &messages, &RenderOptions::default()), "{TABLE}<table>{WORD}{SPACES}{WORD}{SPACES}");
+}
+
+#[test]
+fn a_template_that_looks_for_a_marker_finds_it_in_what_the_model_wrote() {
+    let template = "{% for m in messages %}{{ m.content.split('</think>')[-1] }}<|end|>{% endfor %}";
+    let thought = |role: &str| json!([{"role": role, "content": "why</think>so<|end|>"}]);
+    assert_eq!(encode(template, &thought("assistant"), &RenderOptions::default()), "so<|end|>{END}");
+    // A user's is text, and so the template does not find it.
+    assert_eq!(encode(template, &thought("user"), &RenderOptions::default()), "why</think>so<|end|>{END}");
+}
+
+#[test]
+fn a_template_is_chosen_by_name_or_by_tools() {
+    let named = |names: &[&str]| ModelInfo {
+        chat_templates: ChatTemplates::of_named(names.iter().map(|name| ((*name).into(), (*name).into())).collect()),
+        ..ModelInfo::default()
+    };
+    let tokenizer = tokenizer(false);
+    let chosen = |names: &[&str], name: Option<&str>, tools: bool| {
+        let options = RenderOptions {
+            template_name: name.map(Into::into),
+            tools: tools.then(|| json!([])),
+            ..RenderOptions::default()
+        };
+        let formats = ChatFormats::new(&named(names));
+        formats.choose(&options, &tokenizer)?.render(&[Message::new("user", "Hi")], &options)
+    };
+    let all = ["default", "rag", "tool_use"];
+    for (name, tools, expected) in [
+        (None, false, "default"),
+        (None, true, "tool_use"),
+        (Some("rag"), true, "rag"),
+        (Some("default"), true, "default"),
+    ] {
+        assert_eq!(chosen(&all, name, tools).unwrap(), expected);
+    }
+    assert_eq!(chosen(&["default"], None, true).unwrap(), "default");
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    assert_eq!(chosen(&["a", "b"], None, false), Err(Error::NoDefaultTemplate { names: names(&["a", "b"]) }));
+    assert_eq!(chosen(&all, Some("x"), false), Err(Error::UnknownTemplate { name: "x".into(), names: names(&all) }));
 }

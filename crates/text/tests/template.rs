@@ -51,6 +51,61 @@ fn templates_render_as_in_python() {
             "TrueFalseTrueTrue",
         ),
         ("{{ list is sequence }}{{ 'a' is string }}{{ 1 is number }}{{ true is boolean }}", "TrueTrueTrueTrue"),
+        // Line breaks, and what `trim_blocks` leaves.
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("{% raw %}\n{{ a }}{% endraw %}\nb", "\n{{ a }}b"),
+        ("{% raw -%}\n{{ a }}{%- endraw %}", "{{ a }}"),
+        (
+            "{{ 'a\nb\n' | indent(2) }}|{{ 'a\n\nb' | indent(2, true) }}|{{ 'a\nb' | indent('>') }}",
+            "a\n  b\n|  a\n\n  b|a\n>b",
+        ),
+        // Numbers.
+        (
+            "{{ 1e20 }} {{ 1e-7 }} {{ 1.5e300 }} {{ [1e16, 0.1] }} {{ 1e20 ~ '' }} {{ 1e20 | string }}",
+            "1e+20 1e-07 1.5e+300 [1e+16, 0.1] 1e+20 1e+20",
+        ),
+        ("{{ -7 % 3 }} {{ 7 % -3 }} {{ 7.5 % 2 }} {{ 1 + 7 % 4 * 2 }}", "2 -2 1.5 7"),
+        (
+            "{{ '12'|int }} {{ 'x'|int(3) }} {{ '0x1F'|int(0, 16) }} {{ '1.5'|float }} {{ 'x'|float }}",
+            "12 3 31 1.5 0.0",
+        ),
+        // Formats.
+        (
+            "{{ '%s' % 'x' }} {{ '%s|%5.1f|%-4d|%r' % (none, 1.25, 3, 'é') }} {{ '%d%%' % 50 }}",
+            "x None|  1.2|3   |'é' 50%",
+        ),
+        (
+            "{{ '%(a)s-%(b)05d' % {'a': 1, 'b': 2} }} {{ '%x %e %g' % (255, 1.5, 1e20) }}",
+            "1-00002 ff 1.500000e+00 1e+20",
+        ),
+        ("{{ '%s %s' | format('a', 1) }} {{ '{:>5}|{:.2f}'.format('a', 1.5) }}", "a 1     a|1.50"),
+        // Texts.
+        (
+            "{% for c in 'añ' %}{{ c }}{{ loop.index }}/{{ loop.length }}{{ loop.last }} {% endfor %}",
+            "a1/2False ñ2/2True ",
+        ),
+        ("{{ 'a b/ü?' | urlencode }} {{ {'a b': 1, 'c': '&'} | urlencode }}", "a%20b/%C3%BC%3F a+b=1&c=%26"),
+        (
+            "{{ '<a & \"b\">' | e }} {{ '<b>x</b>  y' | striptags }} {{ 'a b c' | wordcount }}",
+            "&lt;a &amp; &#34;b&#34;&gt; x y 3",
+        ),
+        ("{{ 'abc def ghi' | truncate(8, false, '…', 0) }} [{{ 'ab' | center(5) }}]", "abc… [  ab ]"),
+        // Functions and tests.
+        (
+            "{{ range is callable }}{{ 'a' is callable }}{% macro m() %}{% endmacro %}{{ m is callable }}",
+            "TrueFalseTrue",
+        ),
+        ("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }}", "abab"),
+        ("{% set j = joiner('; ') %}{% for x in list %}{{ j() }}{{ x }}{% endfor %}", "a; b; c"),
+        (
+            "{{ dict([['a', 1]], b=2) }} {{ {'b': 1, 'A': 2} | dictsort }} {{ {'b': 1, 'A': 2} | dictsort(true) }}",
+            "{'a': 1, 'b': 2} [('A', 2), ('b', 1)] [('A', 2), ('b', 1)]",
+        ),
+        ("{% block body %}{{ 1 }}{% endblock %}{% set call = {'name': 'f'} %}{{ call['name'] ~ 'x' }}", "1fx"),
+        (
+            "{{ [missing, ('a',), {'k': none}] }} {{ ['it\\'s', \"a\\nb\"] }}",
+            "[Undefined, ('a',), {'k': None}] [\"it's\", 'a\\nb']",
+        ),
         // Methods.
         (
             "[{{ text.strip() }}][{{ text.lstrip() }}][{{ text.rstrip() }}]",
@@ -165,4 +220,65 @@ fn deep_json_is_refused() {
     let options = RenderOptions { tools: Some(value), ..RenderOptions::default() };
     let template = ChatTemplate::new("{{ tools }}").unwrap();
     assert!(matches!(template.render(&[], &options), Err(Error::Exceeded { .. })));
+}
+
+#[test]
+fn an_undefined_value_is_named() {
+    for (source, name) in [
+        ("{{ messages[0].nothing.more }}", "`messages[0].nothing` is undefined"),
+        ("{{ foo.bar }}", "`foo` is undefined"),
+        ("{{ 'x' + foo }}", "`foo` is undefined"),
+        ("{{ messages[0]['tool_calls'][0] }}", "`messages[0]['tool_calls']` is undefined"),
+        ("{{ foo.upper() }}", "`foo` is undefined"),
+        ("{% for x in foo.bar %}{% endfor %}", "`foo` is undefined"),
+    ] {
+        let error = render(source).unwrap_err();
+        assert!(error.to_string().contains(name), "{source}: {error}");
+    }
+}
+
+fn chat(source: &str, messages: Value) -> Result<String, Error> {
+    let messages = Message::list(messages.as_array().unwrap().clone()).unwrap();
+    ChatTemplate::new(source)?.render(&messages, &RenderOptions::default())
+}
+
+#[test]
+fn arguments_are_an_object_or_the_text_that_a_template_needs() {
+    let call = |arguments: Value| json!([{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": arguments}}]}]);
+    let arguments = "messages[0].tool_calls[0].function.arguments";
+    let by_name = format!("{{{{ {arguments}.city }}}}");
+    let as_text = format!("{{{{ 'f: ' + {arguments} }}}}");
+    let as_json = format!("{{{{ {arguments} | tojson }}}}");
+    for (source, given, expected) in [
+        (&by_name, json!("{\"city\": \"Paris\"}"), "Paris"),
+        (&by_name, json!({"city": "Paris"}), "Paris"),
+        (&as_text, json!("{\"city\": \"Paris\"}"), "f: {\"city\": \"Paris\"}"),
+        (&as_text, json!({"city": "Paris"}), "f: {\"city\": \"Paris\"}"),
+        (&as_json, json!("{\"city\":\"Paris\"}"), "{\"city\": \"Paris\"}"),
+        // What is no object stays text.
+        (&as_json, json!("[1]"), "\"[1]\""),
+        (&as_json, json!("no JSON"), "\"no JSON\""),
+    ] {
+        assert_eq!(chat(source, call(given)).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
+fn null_content_is_absent_or_what_a_template_needs() {
+    let messages =
+        json!([{"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}]);
+    for (source, expected) in [
+        ("[{{ messages[0].content }}]", "[]"),
+        ("{{ 'content' in messages[0] }}", "False"),
+        ("{{ messages[0].content + '.' }}", "."),
+        ("{{ 'x' in messages[0].content.split() }}", "False"),
+        (
+            "{% if messages[0].content is none %}{{ 'call ' + messages[0].tool_calls[0].function.arguments }}{% else %}{{ messages[0]['content'].x.y }}{% endif %}",
+            "call {}",
+        ),
+    ] {
+        assert_eq!(chat(source, messages.clone()).unwrap(), expected, "{source}");
+    }
+    let thought = json!([{"role": "assistant", "content": "a", "reasoning": "why"}]);
+    assert_eq!(chat("{{ messages[0].reasoning_content }}{{ messages[0].thinking }}", thought).unwrap(), "whywhy");
 }

@@ -76,10 +76,10 @@ impl Gguf<'_> {
     /// The keys `general.sampling.*`.
     pub(super) fn defaults(&self, notes: &mut Vec<String>) -> Defaults {
         let mut number = |key: &str| match self.get(&format!("{SAMPLING}.{key}"))? {
-            Value::F32(number) => given(*number),
-            Value::F64(number) => given(*number as f32),
-            Value::I32(number) => given(*number as f32),
-            Value::U32(number) => given(*number as f32),
+            Value::F32(number) => Some(given(*number)),
+            Value::F64(number) => Some(given(*number as f32)),
+            Value::I32(number) => Some(given(*number as f32)),
+            Value::U32(number) => Some(given(*number as f32)),
             value => wrong(notes, key, value),
         };
         let mut defaults = Defaults {
@@ -91,8 +91,8 @@ impl Gguf<'_> {
         };
         // Below zero: all tokens, and the whole context.
         let mut count = |key: &str, below_zero: u32| match self.get(&format!("{SAMPLING}.{key}"))? {
-            Value::I32(number) => given(u32::try_from(*number).unwrap_or(below_zero)),
-            Value::U32(number) => given(*number),
+            Value::I32(number) => Some(given(u32::try_from(*number).unwrap_or(below_zero))),
+            Value::U32(number) => Some(given(*number)),
             value => wrong(notes, key, value),
         };
         defaults.top_k = count("top_k", 0);
@@ -101,8 +101,8 @@ impl Gguf<'_> {
     }
 }
 
-fn given<T>(value: T) -> Option<Given<T>> {
-    Some(Given { value, source: SAMPLING })
+fn given<T>(value: T) -> Given<T> {
+    Given { value, source: SAMPLING }
 }
 
 fn wrong<T>(notes: &mut Vec<String>, key: &str, value: &Value<'_>) -> Option<T> {

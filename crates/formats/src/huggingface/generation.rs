@@ -15,12 +15,12 @@ pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> 
     // `do_sample: false` takes the most probable token in transformers, whatever else is there. Where it is absent
     // transformers does so too, but a publisher who gives a temperature means it.
     if object.get("do_sample") == Some(&Value::Bool(false)) {
-        return Defaults { temperature: given(0.0), ..Defaults::default() };
+        return Defaults { temperature: Some(given(0.0)), ..Defaults::default() };
     }
     let mut number = |key: &str| match object.get(key)? {
         Value::Null => None,
         value => match value.as_f64() {
-            Some(number) => given(number as f32),
+            Some(number) => Some(given(number as f32)),
             None => wrong(notes, key, value, "a number"),
         },
     };
@@ -35,8 +35,8 @@ pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> 
     let value = |key| object.get(key).filter(|value| !value.is_null());
     defaults.top_k = value("top_k").and_then(|value| match value.as_i64() {
         // All tokens: some write -1.
-        Some(..=0) => given(0),
-        Some(count) => given(u32::try_from(count).unwrap_or(u32::MAX)),
+        Some(..=0) => Some(given(0)),
+        Some(count) => Some(given(u32::try_from(count).unwrap_or(u32::MAX))),
         None => wrong(notes, "top_k", value, "a whole number"),
     });
     defaults.stop = value("stop_strings").and_then(|value| {
@@ -44,13 +44,13 @@ pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> 
             Value::Array(list) => list.iter().map(|text| text.as_str().map(Into::into)).collect(),
             value => value.as_str().map(|text| vec![text.to_owned()]),
         };
-        texts.map_or_else(|| wrong(notes, "stop_strings", value, "a text or a list of texts"), given)
+        texts.map(given).or_else(|| wrong(notes, "stop_strings", value, "a text or a list of texts"))
     });
     defaults.checked(notes)
 }
 
-fn given<T>(value: T) -> Option<Given<T>> {
-    Some(Given { value, source: FILE })
+fn given<T>(value: T) -> Given<T> {
+    Given { value, source: FILE }
 }
 
 fn wrong<T>(notes: &mut Vec<String>, key: &str, value: &Value, expected: &str) -> Option<T> {

@@ -1,0 +1,318 @@
+//! Filters of Jinja2 that minijinja lacks, or does otherwise.
+//!
+//! Left out, and refused by name, are those that no prompt needs: `random` and `lipsum`, which are different each time,
+//! `urlize`, `xmlattr`, `wordwrap` and `pprint`'s folding.
+
+#![expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
+
+use std::fmt::Write;
+
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Value};
+
+use crate::python;
+use crate::template::{MAX_OUTPUT, TooLong};
+
+/// Adds them.
+pub(crate) fn install(environment: &mut Environment) {
+    environment.add_filter("string", string);
+    environment.add_filter("join", join);
+    environment.add_filter("indent", indent);
+    environment.add_filter("center", center);
+    environment.add_filter("truncate", truncate);
+    environment.add_filter("wordcount", wordcount);
+    environment.add_filter("striptags", striptags);
+    environment.add_filter("urlencode", urlencode);
+    environment.add_filter("dictsort", dictsort);
+    environment.add_filter("format", format);
+    for name in ["escape", "e", "forceescape"] {
+        environment.add_filter(name, escape);
+    }
+}
+
+fn bounded(text: String) -> Result<String, Error> {
+    if text.len() > MAX_OUTPUT { Err(TooLong.into()) } else { Ok(text) }
+}
+
+/// A text with the characters escaped that HTML gives a meaning, as `MarkupSafe` does it.
+pub(crate) fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&#39;"),
+            '"' => out.push_str("&#34;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn escape(value: &Value) -> Result<Value, Error> {
+    if value.is_safe() {
+        return Ok(value.clone());
+    }
+    Ok(Value::from_safe_string(bounded(html(&python::text(value)?))?))
+}
+
+fn string(value: &Value) -> Result<Value, Error> {
+    if value.as_str().is_some() { Ok(value.clone()) } else { python::text(value).map(Value::from) }
+}
+
+fn join(items: &Value, separator: Option<&Value>, named: Kwargs) -> Result<String, Error> {
+    let separator = match separator {
+        Some(separator) => python::text(separator)?,
+        None => named.get::<Option<&Value>>("d")?.map_or_else(|| Ok(String::new()), python::text)?,
+    };
+    let attribute: Option<Value> = named.get("attribute")?;
+    named.assert_all_used()?;
+    let mut out = String::new();
+    for (index, item) in items.try_iter()?.enumerate() {
+        let item = match &attribute {
+            None => item,
+            Some(path) => along(item, path)?,
+        };
+        if index > 0 {
+            out.push_str(&separator);
+        }
+        out.push_str(&python::text(&item)?);
+        if out.len() > MAX_OUTPUT {
+            return Err(TooLong.into());
+        }
+    }
+    Ok(out)
+}
+
+/// The value at a path such as `a.b.0`.
+fn along(value: Value, path: &Value) -> Result<Value, Error> {
+    let Some(path) = path.as_str() else { return value.get_item(path) };
+    path.split('.').try_fold(value, |value, part| match part.parse::<usize>() {
+        Ok(index) => value.get_item(&Value::from(index)),
+        Err(_) => value.get_attr(part),
+    })
+}
+
+/// `str.splitlines`, without the line breaks.
+fn lines(text: &str) -> Vec<&str> {
+    let is_break = |c: char| {
+        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    };
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_break) {
+        lines.push(&rest[..at]);
+        let after = &rest[at..];
+        let length = if after.starts_with("\r\n") { 2 } else { after.chars().next().map_or(1, char::len_utf8) };
+        rest = &after[length..];
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
+}
+
+fn indent(
+    value: &Value,
+    width: Option<&Value>,
+    first: Option<&Value>,
+    blank: Option<&Value>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let named_width: Option<Value> = named.get("width")?;
+    let (named_first, named_blank): (Option<Value>, Option<Value>) = (named.get("first")?, named.get("blank")?);
+    named.assert_all_used()?;
+    let width = width.cloned().or(named_width);
+    let is_set =
+        |given: Option<&Value>, named: Option<Value>| given.cloned().or(named).is_some_and(|flag| flag.is_true());
+    let (first, blank) = (is_set(first, named_first), is_set(blank, named_blank));
+    let indention = match &width {
+        None => " ".repeat(4),
+        Some(width) => match width.as_str() {
+            Some(text) => text.to_owned(),
+            None => " ".repeat(usize::try_from(i64::try_from(width.clone())?.clamp(0, MAX_OUTPUT as i64)).unwrap_or(0)),
+        },
+    };
+    // The line break added here is what keeps one at the end.
+    let text = python::text(value)? + "\n";
+    let all = lines(&text);
+    if all.len().saturating_mul(indention.len() + 1).saturating_add(text.len()) > MAX_OUTPUT {
+        return Err(TooLong.into());
+    }
+    let mut out = if first { indention.clone() } else { String::new() };
+    for (index, line) in all.into_iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+            out.push_str(if blank || !line.is_empty() { &indention } else { "" });
+        }
+        out.push_str(line);
+    }
+    Ok(out)
+}
+
+fn center(value: &Value, width: Option<i64>) -> Result<String, Error> {
+    let text = python::text(value)?;
+    let width = usize::try_from(width.unwrap_or(80)).unwrap_or(0);
+    let missing = width.saturating_sub(text.chars().count());
+    if missing > MAX_OUTPUT {
+        return Err(TooLong.into());
+    }
+    // As `str.center`: the odd one goes left only when the width is odd.
+    let left = missing / 2 + (missing & width & 1);
+    Ok(" ".repeat(left) + &text + &" ".repeat(missing - left))
+}
+
+fn truncate(
+    value: &Value,
+    length: Option<i64>,
+    killwords: Option<bool>,
+    end: Option<&str>,
+    leeway: Option<i64>,
+) -> Result<String, Error> {
+    let text = python::text(value)?;
+    let (length, end, leeway) = (length.unwrap_or(255), end.unwrap_or("..."), leeway.unwrap_or(5));
+    let dots = end.chars().count() as i64;
+    if length < dots || leeway < 0 {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("expected length >= {dots} and leeway >= 0")));
+    }
+    if text.chars().count() as i64 <= length.saturating_add(leeway) {
+        return Ok(text);
+    }
+    let cut: String = text.chars().take(usize::try_from(length - dots).unwrap_or(0)).collect();
+    let kept = if killwords == Some(true) {
+        cut.as_str()
+    } else {
+        cut.rsplit_once(' ').map_or(cut.as_str(), |(kept, _)| kept)
+    };
+    Ok(format!("{kept}{end}"))
+}
+
+fn wordcount(value: &Value) -> Result<usize, Error> {
+    let text = python::text(value)?;
+    Ok(text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).count())
+}
+
+/// As `Markup.striptags`: without comments and tags, white space made single, entities read.
+fn striptags(value: &Value) -> Result<String, Error> {
+    let mut text = python::text(value)?;
+    for (open, close) in [("<!--", "-->"), ("<", ">")] {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some((before, inside)) = rest.split_once(open) {
+            let Some((_, after)) = inside.split_once(close) else { break };
+            out.push_str(before);
+            rest = after;
+        }
+        out.push_str(rest);
+        text = out;
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut text = words.join(" ");
+    for (entity, character) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&#34;", "\""),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&amp;", "&"),
+    ] {
+        text = text.replace(entity, character);
+    }
+    Ok(text)
+}
+
+/// As `urllib.parse.quote`; a dictionary or a list of pairs becomes a query.
+fn urlencode(value: &Value) -> Result<String, Error> {
+    let quoted = |value: &Value, keep: &str| -> Result<String, Error> {
+        let mut out = String::new();
+        for byte in python::text(value)?.bytes() {
+            let c = char::from(byte);
+            if c.is_ascii_alphanumeric() || "_.-~".contains(c) || keep.contains(c) {
+                out.push(c);
+            } else {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+        bounded(out)
+    };
+    if value.as_str().is_some() || value.try_iter().is_err() || value.is_none() || value.is_undefined() {
+        return quoted(value, "/");
+    }
+    let mut out = String::new();
+    for item in value.try_iter()? {
+        let (name, item) = if value.kind() == ValueKind::Map {
+            let found = value.get_item(&item)?;
+            (item, found)
+        } else {
+            let mut pair = item.try_iter()?;
+            match (pair.next(), pair.next(), pair.next()) {
+                (Some(name), Some(item), None) => (name, item),
+                _ => return Err(Error::new(ErrorKind::InvalidOperation, "urlencode expects pairs of name and value")),
+            }
+        };
+        let part = |value: &Value| quoted(value, "").map(|text| text.replace("%20", "+"));
+        if !out.is_empty() {
+            out.push('&');
+        }
+        out = bounded(out + &part(&name)? + "=" + &part(&item)?)?;
+    }
+    Ok(out)
+}
+
+/// The pairs of a dictionary in order.
+fn dictsort(
+    value: &Value,
+    case_sensitive: Option<bool>,
+    by: Option<&str>,
+    reverse: Option<bool>,
+    named: Kwargs,
+) -> Result<Vec<Value>, Error> {
+    let named_by: Option<String> = named.get("by")?;
+    let case_sensitive = case_sensitive.or(named.get("case_sensitive")?).unwrap_or(false);
+    let reverse = reverse.or(named.get("reverse")?).unwrap_or(false);
+    named.assert_all_used()?;
+    let by_value = match by.or(named_by.as_deref()).unwrap_or("key") {
+        "key" => false,
+        "value" => true,
+        _ => return Err(Error::new(ErrorKind::InvalidOperation, "dictsort takes by='key' or by='value'")),
+    };
+    if value.kind() != ValueKind::Map {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("dictsort takes a dictionary, not {}", value.kind()),
+        ));
+    }
+    let mut pairs = Vec::new();
+    for key in value.try_iter()? {
+        let item = value.get_item(&key)?;
+        let rank = if by_value { &item } else { &key };
+        let rank =
+            rank.as_str().filter(|_| !case_sensitive).map_or_else(|| rank.clone(), |text| text.to_lowercase().into());
+        pairs.push((rank, Value::from(minijinja::value::Tuple::from(vec![key, item]))));
+    }
+    pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+    if reverse {
+        // Equal ones stay in their order.
+        pairs.sort_by(|(a, _), (b, _)| b.cmp(a));
+    }
+    Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
+}
+
+/// `'%s'|format(x)`.
+fn format(text: &Value, arguments: minijinja::value::Rest<Value>) -> Result<String, Error> {
+    let (named, given): (Vec<Value>, Vec<Value>) = arguments.0.into_iter().partition(Value::is_kwargs);
+    let values = match named.into_iter().next() {
+        Some(named) if given.is_empty() => named,
+        Some(_) => {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "can't handle positional and keyword arguments at the same time",
+            ));
+        }
+        None => Value::from(minijinja::value::Tuple::from(given)),
+    };
+    crate::percent::format(&python::text(text)?, &values)
+}

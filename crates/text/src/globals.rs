@@ -1,0 +1,126 @@
+//! Functions and tests of Jinja2 that minijinja lacks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, ValueKind, from_args};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+/// Adds them.
+pub(crate) fn install(environment: &mut Environment) {
+    environment.add_function("cycler", cycler);
+    environment.add_function("joiner", joiner);
+    environment.add_function("dict", dict);
+    environment.add_test("callable", is_callable);
+}
+
+/// Functions, macros and loops; what is undefined can be called in Jinja2, and fails then.
+fn is_callable(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::Plain | ValueKind::Undefined => true,
+        // minijinja keeps these types to itself.
+        ValueKind::Map => value.as_object().is_some_and(|object| {
+            let name = object.type_name();
+            name.ends_with("::Macro") || name.ends_with("::Loop")
+        }),
+        _ => false,
+    }
+}
+
+/// `cycler('odd', 'even')`: gives one after the other.
+#[derive(Debug)]
+struct Cycler {
+    items: Vec<Value>,
+    at: AtomicUsize,
+}
+
+impl Object for Cycler {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str() == Some("current")).then(|| self.items[self.at.load(Ordering::Relaxed)].clone())
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State, method: &str, args: &[Value]) -> Result<Value, Error> {
+        from_args::<()>(args)?;
+        let now = self.at.load(Ordering::Relaxed);
+        match method {
+            "next" => {
+                self.at.store((now + 1) % self.items.len(), Ordering::Relaxed);
+                Ok(self.items[now].clone())
+            }
+            "reset" => {
+                self.at.store(0, Ordering::Relaxed);
+                Ok(Value::from(()))
+            }
+            _ => Err(ErrorKind::UnknownMethod.into()),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Cycler of {}>", self.items.len())
+    }
+}
+
+fn cycler(Rest(items): Rest<Value>) -> Result<Value, Error> {
+    if items.is_empty() {
+        return Err(Error::new(ErrorKind::MissingArgument, "at least one item has to be provided"));
+    }
+    Ok(Value::from_object(Cycler { items, at: AtomicUsize::new(0) }))
+}
+
+/// `joiner(', ')`: nothing when it is first called, then the text.
+#[derive(Debug)]
+struct Joiner {
+    text: Value,
+    calls: AtomicUsize,
+}
+
+impl Object for Joiner {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State, args: &[Value]) -> Result<Value, Error> {
+        from_args::<()>(args)?;
+        Ok(if self.calls.fetch_add(1, Ordering::Relaxed) == 0 { Value::from("") } else { self.text.clone() })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<Joiner>")
+    }
+}
+
+fn joiner(text: Option<Value>) -> Value {
+    Value::from_object(Joiner { text: text.unwrap_or_else(|| Value::from(", ")), calls: AtomicUsize::new(0) })
+}
+
+/// `dict(other, key=value)`; `other` may also be a list of pairs.
+// minijinja hands arguments to a function by value.
+#[expect(clippy::needless_pass_by_value)]
+fn dict(other: Option<Value>, named: Kwargs) -> Result<Value, Error> {
+    // Of two with one key the place is that of the first, and the value that of the last.
+    let mut pairs: Vec<(Value, Value)> = Vec::new();
+    if let Some(other) = other {
+        let is_map = other.kind() == ValueKind::Map;
+        for item in other.try_iter()? {
+            if is_map {
+                let value = other.get_item(&item)?;
+                pairs.push((item, value));
+                continue;
+            }
+            let mut pair = item.try_iter()?;
+            match (pair.next(), pair.next(), pair.next()) {
+                (Some(key), Some(value), None) => pairs.push((key, value)),
+                _ => return Err(Error::new(ErrorKind::InvalidOperation, "dict expects pairs of key and value")),
+            }
+        }
+    }
+    for name in named.args() {
+        pairs.push((Value::from(name), named.peek(name)?));
+    }
+    Ok(Value::from_pairs(pairs))
+}

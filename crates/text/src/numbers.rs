@@ -1,0 +1,80 @@
+//! Filters that make numbers of texts, and texts of numbers.
+#![expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
+
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Value};
+
+use crate::python;
+
+/// Adds them.
+pub(crate) fn install(environment: &mut Environment) {
+    environment.add_filter("filesizeformat", filesizeformat);
+    environment.add_filter("int", int);
+    environment.add_filter("float", float);
+}
+
+fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> {
+    let text = python::text(value)?;
+    let bytes: f64 =
+        text.trim().parse().map_err(|_| Error::new(ErrorKind::InvalidOperation, "a size must be a number"))?;
+    let binary = binary == Some(true);
+    let base: f64 = if binary { 1024.0 } else { 1000.0 };
+    if text.trim() == "1" {
+        return Ok("1 Byte".into());
+    }
+    if bytes < base {
+        return Ok(format!("{} Bytes", bytes.trunc()));
+    }
+    let unit = |at: usize| {
+        let letter = "kMGTPEZY".chars().nth(at).unwrap_or('Y');
+        if binary { format!("{}iB", letter.to_ascii_uppercase()) } else { format!("{letter}B") }
+    };
+    let at = (0..8).find(|&at| bytes < base.powi(at + 2)).unwrap_or(7);
+    Ok(format!("{:.1} {}", bytes / base.powi(at + 1), unit(at as usize)))
+}
+
+/// A whole number, or the default where it is none.
+fn int(value: &Value, default: Option<Value>, base: Option<u32>, named: Kwargs) -> Result<Value, Error> {
+    let default = default.or(named.get("default")?).unwrap_or_else(|| Value::from(0));
+    let base = base.or(named.get("base")?).unwrap_or(10);
+    named.assert_all_used()?;
+    let Some(text) = value.as_str() else {
+        let number = number(value).filter(|number| number.is_finite());
+        let whole =
+            if value.is_integer() { Some(value.clone()) } else { number.map(|number| (number.trunc() as i128).into()) };
+        return Ok(whole.unwrap_or(default));
+    };
+    let digits = text.trim();
+    let (sign, size) = digits.strip_prefix('-').map_or((1, digits), |size| (-1, size));
+    let size = size.strip_prefix('+').unwrap_or(size).to_ascii_lowercase().replace('_', "");
+    let size = match base {
+        16 => size.strip_prefix("0x").unwrap_or(&size),
+        8 => size.strip_prefix("0o").unwrap_or(&size),
+        2 => size.strip_prefix("0b").unwrap_or(&size),
+        _ => &size,
+    };
+    if !(2..=36).contains(&base) {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("int() has no base {base}")));
+    }
+    if let Ok(whole) = i128::from_str_radix(size, base) {
+        return Ok(Value::from(sign * whole));
+    }
+    let number = digits.parse::<f64>().ok().filter(|number| number.is_finite());
+    Ok(number.map_or(default, |number| Value::from(number.trunc() as i128)))
+}
+
+/// A number, or the default where it is none.
+fn float(value: &Value, default: Option<Value>, named: Kwargs) -> Result<Value, Error> {
+    let default = default.or(named.get("default")?).unwrap_or_else(|| Value::from(0.0));
+    named.assert_all_used()?;
+    let found = value.as_str().map_or_else(|| number(value), |text| text.trim().replace('_', "").parse().ok());
+    Ok(found.map_or(default, Value::from))
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value.kind() {
+        ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
+        ValueKind::Number => f64::try_from(value.clone()).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,179 @@
+//! Values as Python writes them: `str` and `repr`.
+//!
+//! minijinja prints most values alike, but not floats (`1e+20`), nor what is undefined inside a list.
+
+use std::fmt::Write;
+
+use minijinja::value::ValueKind;
+use minijinja::{Error, ErrorKind, Value};
+
+use crate::template::{MAX_OUTPUT, TooLong};
+
+/// Values in values. Python stops near a thousand.
+const DEPTH: usize = 500;
+
+/// `str(value)`: what a template prints.
+pub(crate) fn text(value: &Value) -> Result<String, Error> {
+    let mut out = String::new();
+    match value.as_str() {
+        Some(text) => out.push_str(text),
+        None if value.is_undefined() => {}
+        None => write(value, 0, &mut out)?,
+    }
+    Ok(out)
+}
+
+/// `repr(value)`: what a list prints of what is in it.
+pub(crate) fn repr(value: &Value) -> Result<String, Error> {
+    let mut out = String::new();
+    write(value, 0, &mut out)?;
+    Ok(out)
+}
+
+/// Whether minijinja prints a value of this kind in its own way.
+pub(crate) fn is_ours(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::Number => !value.is_integer(),
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => true,
+        _ => false,
+    }
+}
+
+fn write(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
+    if out.len() > MAX_OUTPUT {
+        return Err(TooLong.into());
+    }
+    if depth > DEPTH {
+        return Err(Error::new(ErrorKind::InvalidOperation, "more than 500 levels of values in values to print"));
+    }
+    match value.kind() {
+        ValueKind::Undefined => out.push_str("Undefined"),
+        ValueKind::String => quote(value.as_str().unwrap_or_default(), out),
+        ValueKind::Number if !value.is_integer() => float(f64::try_from(value.clone())?, out),
+        // A loop knows more than its items.
+        ValueKind::Seq | ValueKind::Iterable => {
+            let tuple = value.is_tuple();
+            out.push(if tuple { '(' } else { '[' });
+            let mut count = 0;
+            for item in value.try_iter()? {
+                out.push_str(if count > 0 { ", " } else { "" });
+                write(&item, depth + 1, out)?;
+                count += 1;
+            }
+            out.push_str(if tuple && count == 1 { "," } else { "" });
+            out.push(if tuple { ')' } else { ']' });
+        }
+        ValueKind::Map if is_plain_map(value) => {
+            out.push('{');
+            for (index, key) in value.try_iter()?.enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                write(&key, depth + 1, out)?;
+                out.push_str(": ");
+                write(&value.get_item(&key)?, depth + 1, out)?;
+            }
+            out.push('}');
+        }
+        _ => write!(out, "{value}").map_err(|_| ErrorKind::InvalidOperation)?,
+    }
+    Ok(())
+}
+
+/// Not a loop, nor anything else that has a way of its own to be printed.
+fn is_plain_map(value: &Value) -> bool {
+    value.try_iter().is_ok()
+}
+
+/// `repr` of a float: the shortest digits that read back the same, with an exponent outside 1e-4 to 1e16.
+pub(crate) fn float(number: f64, out: &mut String) {
+    if number.is_nan() {
+        return out.push_str("nan");
+    }
+    if number.is_infinite() {
+        return out.push_str(if number > 0.0 { "inf" } else { "-inf" });
+    }
+    let size = number.abs();
+    if size == 0.0 || (1e-4..1e16).contains(&size) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{number:?}");
+        return;
+    }
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    let _ = write!(out, "{digits}e{sign}{exponent:0>2}");
+}
+
+/// `repr` of a string: in single quotes, unless it has some and no double ones.
+fn quote(text: &str, out: &mut String) {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => out.extend(['\\', c]),
+            c if is_printable(c) => out.push(c),
+            c => {
+                let code = u32::from(c);
+                let _ = match code {
+                    0..=0xFF => write!(out, "\\x{code:02x}"),
+                    0x100..=0xFFFF => write!(out, "\\u{code:04x}"),
+                    _ => write!(out, "\\U{code:08x}"),
+                };
+            }
+        }
+    }
+    out.push(quote);
+}
+
+/// `str.isprintable`, but for code points that Unicode has not assigned.
+fn is_printable(c: char) -> bool {
+    c == ' '
+        || !(c.is_control()
+            || c.is_whitespace()
+            || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}' | '\u{E000}'..='\u{F8FF}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
+                | '\u{E0001}'..='\u{E007F}' | '\u{F0000}'..='\u{10FFFF}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_written_as_python_does() {
+        for (number, expected) in [
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (-2.5, "-2.5"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1e20, "1e+20"),
+            (1.5e300, "1.5e+300"),
+            (1e-4, "0.0001"),
+            (1e-5, "1e-05"),
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (f64::NAN, "nan"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            let mut out = String::new();
+            float(number, &mut out);
+            assert_eq!(out, expected);
+        }
+    }
+
+    #[test]
+    fn strings_in_lists_are_quoted_as_python_does() {
+        for (text, expected) in [
+            ("a", "'a'"),
+            ("it's", "\"it's\""),
+            ("it's \"it\"", "'it\\'s \"it\"'"),
+            ("\\\n\t\u{0}\u{7f}\u{a0}\u{200b}é日😀", "'\\\\\\n\\t\\x00\\x7f\\xa0\\u200bé日😀'"),
+        ] {
+            assert_eq!(repr(&Value::from(text)).unwrap(), expected);
+        }
+    }
+}
