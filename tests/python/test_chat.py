@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -196,3 +198,73 @@ def test_chats_share_their_beginning(llm: trillm.Model) -> None:
     llm.chat(MESSAGES[:2], max_tokens=1, cache_salt=salt)
     usage = llm.chat(MESSAGES, max_tokens=1, cache_salt=salt).usage
     assert usage.cached_tokens >= len(llm.tokenize(llm.render_chat(MESSAGES[:2], add_generation_prompt=False))) / 4
+
+
+@pytest.fixture
+def folder(tiny_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model's folder, to be changed."""
+    copy = tmp_path / "model"
+    shutil.copytree(tiny_folder, copy)
+    return copy
+
+
+def changed(folder: Path, name: str, **more: Any) -> None:
+    path = folder / name
+    path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | more))
+
+
+def test_named_templates(folder: Path) -> None:
+    named = [{"name": name, "template": f"{name} {{{{ pad_token }}}}"} for name in ("default", "tool_use", "rag")]
+    changed(folder, "tokenizer_config.json", chat_template=named, pad_token="<pad>")
+    with trillm.load(folder, threads=1) as llm:
+        assert set(llm.info.chat_templates) == {"default", "tool_use", "rag"}
+        assert llm.info.chat_template == "default {{ pad_token }}"
+        assert llm.render_chat(MESSAGES) == "default <pad>"
+        assert llm.render_chat(MESSAGES, tools=[{"type": "function"}]) == "tool_use <pad>"
+        assert llm.render_chat(MESSAGES, template_name="rag") == "rag <pad>"
+        with pytest.raises(ChatTemplateError, match="no chat template \"x\", expected one of default, rag, tool_use"):
+            llm.render_chat(MESSAGES, template_name="x")
+        with pytest.raises(InvalidRequest, match="template_name"):
+            llm.render_chat(MESSAGES, template_name="rag", template="x")
+    changed(folder, "tokenizer_config.json", chat_template=named[1:])
+    with trillm.load(folder, threads=1) as llm:
+        with pytest.raises(ChatTemplateError, match="tool_use") as caught:
+            llm.chat(MESSAGES)
+        assert caught.value.code == "no_default_chat_template"
+        assert llm.info.chat_template is None
+
+
+def test_the_publishers_defaults_are_where_requests_begin(folder: Path) -> None:
+    changed(folder, "generation_config.json", do_sample=False, temperature=0.7)
+    with trillm.load(folder, threads=1) as llm:
+        assert llm.info.defaults == {"temperature": {"value": 0.0, "source": "generation_config.json"}}
+        greedy = llm.chat(MESSAGES, max_tokens=16, temperature=0, ignore_eos=True).token_ids
+        assert llm.chat(MESSAGES, max_tokens=16, ignore_eos=True).token_ids == greedy
+        assert llm.generate("the man", max_tokens=16, ignore_eos=True, seed=1).token_ids == (
+            llm.generate("the man", max_tokens=16, ignore_eos=True, temperature=0).token_ids
+        )
+        # A parameter of the call wins.
+        drawn = [llm.chat(MESSAGES, max_tokens=16, temperature=5, seed=seed, ignore_eos=True) for seed in (1, 2)]
+        assert drawn[0].token_ids != drawn[1].token_ids
+    published = {"temperature": {"value": 0.2, "source": "alias"}, "system": {"value": "be brief", "source": "ollama"}}
+    with trillm.load(folder, threads=1, published=published) as llm:
+        assert llm.info.defaults == published
+        assert llm.info.system == "be brief"
+        assert llm.render_chat(MESSAGES[1:2]).startswith("<|im_start|>system\nbe brief<|im_end|>")
+    with trillm.load(folder, threads=1, published=published, defaults="neutral") as llm:
+        assert (llm.info.defaults, llm.info.system) == ({}, None)
+    for wrong in ({"temperature": 1}, {"heat": {"value": 1, "source": "alias"}}, {"top_k": {"value": "x", "source": "alias"}}):
+        with pytest.raises(InvalidRequest, match="published"):
+            trillm.load(folder, published=wrong)
+    with pytest.raises(InvalidRequest, match="neutral"):
+        trillm.load(folder, defaults="none")  # type: ignore[arg-type]
+
+
+def test_stops_of_the_publisher_end_an_answer(folder: Path) -> None:
+    with trillm.load(folder, threads=1) as llm:
+        text = llm.generate("the man", max_tokens=30, temperature=0, ignore_eos=True).text
+    stop = text[3:5]
+    changed(folder, "generation_config.json", stop_strings=[stop])
+    with trillm.load(folder, threads=1) as llm:
+        assert llm.generate("the man", max_tokens=30, temperature=0, ignore_eos=True).text == text[: text.index(stop)]
+        assert llm.generate("the man", max_tokens=30, temperature=0, ignore_eos=True, stop=[]).text == text

@@ -129,7 +129,7 @@ fn to_folder(
     progress: &mut dyn FnMut(Progress<'_>) -> bool,
 ) -> Result<Report> {
     // What llama.cpp would abort on is refused here too.
-    trillm_formats::gguf::inspect(source)?;
+    let info = trillm_formats::gguf::inspect(source)?;
     let heads = read_heads(source)?;
     let files = heads.iter().map(Head::parse).collect::<Result<Vec<_>, _>>()?;
     let mut sources = Sources::new(heads.iter().map(|head| head.path().to_owned()).collect());
@@ -143,7 +143,7 @@ fn to_folder(
     let name = keys.text("general.name")?;
     let json = [
         ("config.json", huggingface::config(&decoder, architecture, &vocabulary, options.dtype, name)),
-        ("generation_config.json", huggingface::generation_config(&vocabulary)),
+        ("generation_config.json", huggingface::generation_config(&vocabulary, &info.defaults)),
         ("tokenizer.json", huggingface::tokenizer(&vocabulary, architecture.gguf)?),
         ("tokenizer_config.json", huggingface::tokenizer_config(&vocabulary, decoder.context)),
     ];
@@ -216,6 +216,7 @@ fn to_file(
         tensors.push(Planned { name: name.into(), shape, dtype: Dtype::F32, data: Data::Values(values) });
     }
     gguf::write_vocabulary(&vocabulary, &mut header);
+    gguf::write_defaults(&checkpoint.sidecars.defaults, &mut header);
 
     let mut sources = Sources::new(checkpoint.files.iter().map(|file| file.path.clone()).collect());
     let staging = Staging::new(destination, options.overwrite)?;

@@ -68,6 +68,28 @@ fn a_file_survives_the_way_to_a_folder_and_back() {
 }
 
 #[test]
+fn named_templates_and_defaults_survive_the_way_to_a_folder_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut gguf = TinyLlama::default().gguf();
+    gguf.set("tokenizer.chat_template.tool_use", "{{ tools }}");
+    gguf.set("general.sampling.temp", 0.6f32);
+    let weights = TinyLlama::default().shape.tensors();
+    let bytes = |index: usize| weights[index].weights(TinyLlama::default().seed).into_iter().flat_map(f32::to_le_bytes);
+    gguf.write(&at("tiny.gguf"), |index, out| out.write_all(&bytes(index).collect::<Vec<u8>>())).unwrap();
+    run(&at("tiny.gguf"), &at("folder"), Target::Safetensors, Dtype::F32).unwrap();
+    run(&at("folder"), &at("back.gguf"), Target::Gguf, Dtype::F32).unwrap();
+    let info = |name: &str| trillm_formats::inspect(&at(name)).unwrap();
+    let first = info("tiny.gguf");
+    assert_eq!(first.chat_templates.named["tool_use"], "{{ tools }}");
+    for name in ["folder", "back.gguf"] {
+        assert_eq!(info(name).chat_templates, first.chat_templates, "{name}");
+        assert_eq!(info(name).defaults.request(), first.defaults.request(), "{name}");
+    }
+    assert_eq!(first.defaults.request().sampling.temperature, 0.6);
+}
+
+#[test]
 fn a_model_in_two_files_is_one() {
     let (folder, whole) = gguf();
     let at = |name: &str| folder.path().join(name);

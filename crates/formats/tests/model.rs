@@ -148,6 +148,24 @@ fn what_the_file_says_is_in_the_info() {
 }
 
 #[test]
+fn what_the_file_says_of_chats_is_in_the_info() {
+    let writer = with("tokenizer.chat_template", text("{{ messages }}"))
+        .key("tokenizer.chat_template.tool_use", text("{{ tools }}"))
+        .key("tokenizer.ggml.padding_token_id", V::U32(0))
+        .key("general.sampling.temp", V::F32(0.6))
+        .key("general.sampling.top_k", V::I32(20))
+        .key("general.sampling.top_p", V::F32(1.5));
+    let info = model(&writer.bytes()).expect("accepted");
+    let templates: Vec<_> = info.chat_templates.iter().collect();
+    assert_eq!(templates, [("default", "{{ messages }}"), ("tool_use", "{{ tools }}")]);
+    assert!(info.special_tokens.contains_key("pad_token"));
+    let names: Vec<&str> = info.defaults.list().iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, ["temperature", "top_k"]);
+    assert_eq!(info.defaults.request().sampling.top_k, 20);
+    assert!(info.notes.iter().any(|note| note.contains("general.sampling: top_p is 1.5")), "{:?}", info.notes);
+}
+
+#[test]
 fn the_quantization_is_named_after_most_bytes() {
     let half = |w: Writer| w.change("token_embd.weight", |t| (t.kind, t.len) = (1, t.len / 2));
     assert_eq!(model(&half(Writer::model()).bytes()).expect("accepted").quantization, "F16");

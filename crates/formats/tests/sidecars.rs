@@ -94,3 +94,83 @@ fn ids_come_from_the_generation_config_first() {
         refused(|| Sidecars::read(&folder.0, &config), "invalid_key", "eos_token_id");
     }
 }
+
+#[test]
+fn chat_templates_have_names() {
+    let folder = Folder::new("named-templates");
+    let found = |folder: &Folder| {
+        let templates = read(folder, json!({})).chat_templates;
+        templates.iter().map(|(name, source)| format!("{name}: {source}")).collect::<Vec<_>>()
+    };
+    let list = br#"{"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}"#;
+    folder.write("tokenizer_config.json", list);
+    assert_eq!(found(&folder), ["default: d", "tool_use: t"]);
+    folder.write("tokenizer_config.json", br#"{"chat_template": {"rag": "r", "tool_use": "t"}}"#);
+    assert_eq!(found(&folder), ["rag: r", "tool_use: t"]);
+    // Files replace all of them, as in transformers.
+    std::fs::create_dir(folder.0.join("additional_chat_templates")).expect("made");
+    folder.write("additional_chat_templates/rag.jinja", b"file");
+    folder.write("additional_chat_templates/note.txt", b"no template");
+    assert_eq!(found(&folder), ["rag: file"]);
+    folder.write("chat_template.jinja", b"main");
+    assert_eq!(found(&folder), ["default: main", "rag: file"]);
+    for number in 0..64 {
+        folder.write(&format!("additional_chat_templates/{number}.jinja"), b"x");
+    }
+    refused(|| Sidecars::read(&folder.0, &Map::new()), "over_limit", "additional_chat_templates");
+}
+
+#[test]
+fn tokens_with_a_task_have_names() {
+    let folder = Folder::new("named-tokens");
+    let config = json!({
+        "pad_token": "<pad>", "cls_token": { "content": "[CLS]" }, "mask_token": null, "image_token": "<image>",
+        "add_bos_token": true, "extra_special_tokens": { "boi_token": "<boi>" },
+    });
+    folder.write("tokenizer_config.json", with(&config, json!({})));
+    folder.write("special_tokens_map.json", br#"{"mask_token": "[MASK]", "unk_token": "<unk>", "pad_token": "other"}"#);
+    let found = read(&folder, json!({})).special_tokens;
+    let found: Vec<(&str, &str)> = found.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let expected = [
+        ("boi_token", "<boi>"),
+        ("cls_token", "[CLS]"),
+        ("image_token", "<image>"),
+        ("pad_token", "<pad>"),
+        ("unk_token", "<unk>"),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn publishers_say_how_they_sample() {
+    let folder = Folder::new("sampling");
+    let found = |config: Value| {
+        folder.write("generation_config.json", with(&config, json!({})));
+        let sidecars = read(&folder, json!({}));
+        let request = sidecars.defaults.request();
+        let names: Vec<&str> = sidecars.defaults.list().iter().map(|(name, ..)| *name).collect();
+        (names.join(" "), request, sidecars.notes)
+    };
+    let all = json!({
+        "do_sample": true, "temperature": 0.6, "top_k": 20, "top_p": 0.95, "min_p": 0, "repetition_penalty": 1.05,
+        "typical_p": null, "stop_strings": ["a", "b"],
+    });
+    let (names, request, notes) = found(all);
+    assert_eq!(names, "temperature top_k top_p min_p repetition_penalty stop");
+    let sampling = &request.sampling;
+    assert_eq!((sampling.temperature, sampling.top_k, sampling.top_p), (0.6, 20, 0.95));
+    assert_eq!((sampling.min_p, sampling.repetition_penalty), (0.0, 1.05));
+    assert_eq!((request.stop, notes), (vec!["a".to_owned(), "b".to_owned()], vec![]));
+    // Greedy, whatever else is there.
+    let (names, request, _) = found(json!({ "do_sample": false, "temperature": 0.6, "top_p": 0.9 }));
+    assert_eq!((names.as_str(), request.sampling.temperature), ("temperature", 0.0));
+    let (names, ..) = found(json!({ "top_k": -1, "stop_strings": "x" }));
+    assert_eq!(names, "top_k stop");
+    // What cannot be used keeps no model from being loaded, and is told.
+    let (names, _, notes) = found(json!({ "temperature": "hot", "top_p": 1.5, "top_k": "all", "stop_strings": [""] }));
+    assert_eq!(names, "");
+    for (note, part) in notes.iter().zip(["temperature is \"hot\"", "top_k is \"all\"", "top_p is 1.5", "stop is"]) {
+        assert!(note.starts_with("generation_config.json: ") && note.contains(part), "{note}");
+    }
+    assert_eq!(notes.len(), 4);
+}

@@ -89,14 +89,18 @@ impl Spellings {
     fn find(&self, piece: &NormalizedString, guarded: Guarded<'_>) -> Vec<(Range<usize>, u32)> {
         let text = piece.get();
         let start = piece.offsets_original().0;
-        let allowed = |range: &Range<usize>, id: u32| {
+        let allowed = |range: &Range<usize>, entry: &AddedToken| {
             let original = piece.convert_offsets(Part::Normalized(range.clone())).unwrap_or_default();
-            !guarded.forbids(Token(id), &(start + original.start..start + original.end))
+            // A template writes a token as it is spelled; what normalizing makes one of is someone else's.
+            let is_spelled = piece.get_original().get(original.clone()) == Some(entry.token.content.as_str());
+            let is_guarded = guarded.tokens.binary_search(&Token(entry.id)).is_ok();
+            (is_spelled || !is_guarded)
+                && !guarded.forbids(Token(entry.id), &(start + original.start..start + original.end))
         };
         let spelled = self.automaton.find_overlapping_iter(text);
         let mut spelled: Vec<(Range<usize>, &AddedToken)> = spelled
             .map(|found| (found.range(), &self.tokens[found.pattern().as_usize()]))
-            .filter(|(range, entry)| !range.is_empty() && allowed(range, entry.id))
+            .filter(|(range, entry)| !range.is_empty() && allowed(range, entry))
             .collect();
         spelled.sort_by_key(|(range, _)| (range.start, Reverse(range.end)));
 

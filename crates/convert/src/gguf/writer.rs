@@ -8,6 +8,7 @@ pub(crate) const ALIGNMENT: u64 = 32;
 /// A metadata value.
 pub(crate) enum Value {
     U32(u32),
+    I32(i32),
     F32(f32),
     Bool(bool),
     Text(String),
@@ -77,6 +78,10 @@ impl Value {
                 out.extend(4u32.to_le_bytes());
                 out.extend(value.to_le_bytes());
             }
+            Self::I32(value) => {
+                out.extend(5u32.to_le_bytes());
+                out.extend(value.to_le_bytes());
+            }
             Self::F32(value) => {
                 out.extend(6u32.to_le_bytes());
                 out.extend(value.to_le_bytes());
@@ -126,5 +131,5 @@ macro_rules! from {
     };
 }
 
-from!(u32 => U32, f32 => F32, bool => Bool, &str => Text, String => Text, Vec<String> => Texts, Vec<f32> => F32s,
+from!(u32 => U32, i32 => I32, f32 => F32, bool => Bool, &str => Text, String => Text, Vec<String> => Texts, Vec<f32> => F32s,
     Vec<i32> => I32s, Vec<bool> => Bools);

@@ -5,6 +5,7 @@
 //! layers, so it is left out, and version 4 reads its larger models (4B and up) without their linear scaling.
 
 use serde_json::{Map, Value, json};
+use trillm_core::Defaults;
 use trillm_formats::huggingface::{Activation, Decoder, Rope, RopeScaling};
 
 use crate::Dtype;
@@ -170,11 +171,33 @@ fn parameters(rope: &Rope, decoder: &Decoder) -> Value {
 }
 
 /// `generation_config.json`.
-pub(crate) fn generation_config(vocabulary: &Vocabulary) -> Value {
+pub(crate) fn generation_config(vocabulary: &Vocabulary, defaults: &Defaults) -> Value {
     let mut out = json!({ "eos_token_id": ends(vocabulary) });
     for (key, id) in [("bos_token_id", vocabulary.special.bos), ("pad_token_id", vocabulary.special.padding)] {
         if let Some(id) = id {
             out[key] = id.into();
+        }
+    }
+    let numbers = [
+        ("temperature", &defaults.temperature),
+        ("top_p", &defaults.top_p),
+        ("min_p", &defaults.min_p),
+        ("repetition_penalty", &defaults.repetition_penalty),
+    ];
+    for (key, given) in numbers {
+        if let Some(given) = given {
+            // The shortest number that is this one in single precision.
+            out[key] = given.value.to_string().parse::<f64>().map_or(Value::Null, Value::from);
+        }
+    }
+    if let Some(given) = &defaults.top_k {
+        out["top_k"] = given.value.into();
+    }
+    if let Some(given) = &defaults.temperature {
+        // transformers samples only if it is told to, and takes no temperature of 0.
+        out["do_sample"] = (given.value > 0.0).into();
+        if given.value <= 0.0 {
+            out.as_object_mut().map(|out| out.remove("temperature"));
         }
     }
     out
