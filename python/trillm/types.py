@@ -150,6 +150,9 @@ class ChatParams(GenerateParams, total=False):
     template: str
     """A Jinja template to use instead of the model's own."""
     template_name: str
-    """Which of the model's own templates to use. Default: `"tool_use"` if there are tools and it has one, else its default."""
+    """Which of the model's own templates to use.
+
+    Default: `"tool_use"` if there are tools and it has one, else its default.
+    """
     template_args: Mapping[str, Any]
     """More variables for the template, such as `enable_thinking`."""

@@ -222,7 +222,7 @@ def test_named_templates(folder: Path) -> None:
         assert llm.render_chat(MESSAGES) == "default <pad>"
         assert llm.render_chat(MESSAGES, tools=[{"type": "function"}]) == "tool_use <pad>"
         assert llm.render_chat(MESSAGES, template_name="rag") == "rag <pad>"
-        with pytest.raises(ChatTemplateError, match="no chat template \"x\", expected one of default, rag, tool_use"):
+        with pytest.raises(ChatTemplateError, match='no chat template "x", expected one of default, rag, tool_use'):
             llm.render_chat(MESSAGES, template_name="x")
         with pytest.raises(InvalidRequest, match="template_name"):
             llm.render_chat(MESSAGES, template_name="rag", template="x")
@@ -246,14 +246,23 @@ def test_the_publishers_defaults_are_where_requests_begin(folder: Path) -> None:
         # A parameter of the call wins.
         drawn = [llm.chat(MESSAGES, max_tokens=16, temperature=5, seed=seed, ignore_eos=True) for seed in (1, 2)]
         assert drawn[0].token_ids != drawn[1].token_ids
-    published = {"temperature": {"value": 0.2, "source": "alias"}, "system": {"value": "be brief", "source": "ollama"}}
+    published: dict[str, dict[str, Any]] = {
+        "temperature": {"value": 0.2, "source": "alias"},
+        "system": {"value": "be brief", "source": "ollama"},
+    }
     with trillm.load(folder, threads=1, published=published) as llm:
         assert llm.info.defaults == published
         assert llm.info.system == "be brief"
         assert llm.render_chat(MESSAGES[1:2]).startswith("<|im_start|>system\nbe brief<|im_end|>")
     with trillm.load(folder, threads=1, published=published, defaults="neutral") as llm:
         assert (llm.info.defaults, llm.info.system) == ({}, None)
-    for wrong in ({"temperature": 1}, {"heat": {"value": 1, "source": "alias"}}, {"top_k": {"value": "x", "source": "alias"}}):
+    refused: list[Any] = [
+        {"temperature": 1},
+        {"heat": {"value": 1, "source": "alias"}},
+        {"top_k": {"value": "x", "source": "alias"}},
+        {"top_k": {"value": 1, "source": "someone"}},
+    ]
+    for wrong in refused:
         with pytest.raises(InvalidRequest, match="published"):
             trillm.load(folder, published=wrong)
     with pytest.raises(InvalidRequest, match="neutral"):

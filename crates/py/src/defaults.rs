@@ -55,7 +55,7 @@ impl<'py> IntoPyObject<'py> for &Defaults {
             match setting {
                 // The shortest number that is this one in single precision: 0.2, not 0.20000000298023224.
                 Setting::Number(number) => {
-                    entry.set_item("value", number.to_string().parse::<f64>().unwrap_or(f64::NAN))?
+                    entry.set_item("value", number.to_string().parse::<f64>().unwrap_or(f64::NAN))?;
                 }
                 Setting::Count(count) => entry.set_item("value", count)?,
                 Setting::Text(text) => entry.set_item("value", text)?,

@@ -34,16 +34,16 @@ impl Finder {
             added[at + 1..].iter().all(|other| other.token.content != entry.token.content)
         };
         let tokens = added.iter().enumerate().filter(last).map(|(_, entry)| entry.clone());
-        let (normalized, raw): (Vec<_>, Vec<_>) = tokens.partition(|entry| entry.token.normalized);
+        let (changed, raw): (Vec<_>, Vec<_>) = tokens.partition(|entry| entry.token.normalized);
         let spelling = |entry: &AddedToken| {
             let mut text = NormalizedString::from(entry.token.content.as_str());
             normalizer.map_or(Ok(()), |normalizer| normalizer.normalize(&mut text))?;
             Ok(text.get().to_owned())
         };
-        let spellings = normalized.iter().map(spelling).collect::<tokenizers::Result<Vec<String>>>()?;
-        let normalized = Spellings { automaton: AhoCorasick::new(spellings)?, tokens: normalized };
+        let spellings = changed.iter().map(spelling).collect::<tokenizers::Result<Vec<String>>>()?;
+        let changed = Spellings { automaton: AhoCorasick::new(spellings)?, tokens: changed };
         let automaton = AhoCorasick::new(raw.iter().map(|entry| &entry.token.content))?;
-        Ok(Self { raw: Spellings { automaton, tokens: raw }, normalized })
+        Ok(Self { raw: Spellings { automaton, tokens: raw }, normalized: changed })
     }
 
     /// The text, normalized, in pieces: added tokens that `guarded` does not forbid, and what is between them.

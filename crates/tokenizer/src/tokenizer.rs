@@ -129,19 +129,18 @@ impl HuggingFaceTokenizer {
         }
         Ok(())
     }
+}
 
-    /// What `encode` gives, or nothing if it fails.
-    fn append(
-        &self,
-        out: &mut Vec<Token>,
-        encode: impl FnOnce(&mut Vec<Token>) -> tokenizers::Result<()>,
-    ) -> trillm_core::Result<()> {
-        let start = out.len();
-        guard(|| encode(out)).map_err(|reason| {
-            out.truncate(start);
-            EngineError::Engine { engine: "tokenizer", reason, log: Vec::new() }
-        })
-    }
+/// Appends what `encode` gives, or nothing if it fails.
+fn append(
+    out: &mut Vec<Token>,
+    encode: impl FnOnce(&mut Vec<Token>) -> tokenizers::Result<()>,
+) -> trillm_core::Result<()> {
+    let start = out.len();
+    guard(|| encode(out)).map_err(|reason| {
+        out.truncate(start);
+        EngineError::Engine { engine: "tokenizer", reason, log: Vec::new() }
+    })
 }
 
 /// Their ids in order, each once.
@@ -208,7 +207,7 @@ impl Tokenizer for HuggingFaceTokenizer {
         let added = if parse_special { &self.added } else { &self.plain };
         let words =
             |out: &mut Vec<Token>| self.encode_words(added.extract_and_normalize(self.normalizer.as_ref(), text), out);
-        self.append(out, words).inspect_err(|_| out.truncate(start))?;
+        append(out, words).inspect_err(|_| out.truncate(start))?;
         if add_special {
             out.extend(&self.around.after);
         }
@@ -216,7 +215,7 @@ impl Tokenizer for HuggingFaceTokenizer {
     }
 
     fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> trillm_core::Result<()> {
-        self.append(out, |out| self.encode_words(self.finder.extract(self.normalizer.as_ref(), text, guarded)?, out))
+        append(out, |out| self.encode_words(self.finder.extract(self.normalizer.as_ref(), text, guarded)?, out))
     }
 
     fn bytes(&self, token: Token) -> &[u8] {

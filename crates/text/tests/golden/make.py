@@ -133,7 +133,7 @@ def expect(template, case):
 def render(template, case):
     arguments = {
         # As transformers 5.24 does: what is null is absent.
-        "messages": [{key: value for key, value in message.items() if value is not None} for message in case["messages"]],
+        "messages": [{key: value for key, value in each.items() if value is not None} for each in case["messages"]],
         "tools": case.get("tools"),
         "documents": None,
         "add_generation_prompt": case.get("add_generation_prompt", True),
