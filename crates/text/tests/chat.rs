@@ -354,7 +354,7 @@ fn a_template_is_chosen_by_name_or_by_tools() {
         assert_eq!(chosen(&all, name, tools).unwrap(), expected);
     }
     assert_eq!(chosen(&["default"], None, true).unwrap(), "default");
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    assert_eq!(chosen(&["a", "b"], None, false), Err(Error::NoDefaultTemplate { names: names(&["a", "b"]) }));
-    assert_eq!(chosen(&all, Some("x"), false), Err(Error::UnknownTemplate { name: "x".into(), names: names(&all) }));
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    assert_eq!(chosen(&["a", "b"], None, false), Err(Error::NoDefaultTemplate { names: owned(&["a", "b"]) }));
+    assert_eq!(chosen(&all, Some("x"), false), Err(Error::UnknownTemplate { name: "x".into(), names: owned(&all) }));
 }

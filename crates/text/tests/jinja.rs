@@ -1,0 +1,105 @@
+//! What minijinja does otherwise than Jinja2, or lacks, each with the answer that Python's Jinja gives.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::json;
+use trillm_text::{ChatTemplate, Error, Message, RenderOptions};
+
+fn render(source: &str) -> Result<String, Error> {
+    let variables = json!({
+        "text": "  Hello World  ",
+        "list": ["a", "b", "c"],
+        "map": {"b": 1, "a": {"items": [1, 2.0, true, null, "é<&>'\""]}},
+        "nothing": null,
+    });
+    let options = RenderOptions { variables: variables.as_object().unwrap().clone(), ..RenderOptions::default() };
+    let messages = [Message::new("system", "Be brief."), Message::new("user", "Hi")];
+    ChatTemplate::new(source)?.with_special_tokens([("bos_token", "<s>")]).render(&messages, &options)
+}
+
+fn all_alike(cases: &[(&str, &str)]) {
+    for (source, expected) in cases {
+        assert_eq!(render(source).as_deref(), Ok(*expected), "{source}");
+    }
+}
+
+#[test]
+fn lines_numbers_and_formats() {
+    all_alike(&[
+        // Line breaks, and what `trim_blocks` leaves.
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("{% raw %}\n{{ a }}{% endraw %}\nb", "\n{{ a }}b"),
+        ("{% raw -%}\n{{ a }}{%- endraw %}", "{{ a }}"),
+        (
+            "{{ 'a\nb\n' | indent(2) }}|{{ 'a\n\nb' | indent(2, true) }}|{{ 'a\nb' | indent('>') }}",
+            "a\n  b\n|  a\n\n  b|a\n>b",
+        ),
+        // Numbers.
+        (
+            "{{ 1e20 }} {{ 1e-7 }} {{ 1.5e300 }} {{ [1e16, 0.1] }} {{ 1e20 ~ '' }} {{ 1e20 | string }}",
+            "1e+20 1e-07 1.5e+300 [1e+16, 0.1] 1e+20 1e+20",
+        ),
+        ("{{ -7 % 3 }} {{ 7 % -3 }} {{ 7.5 % 2 }} {{ 1 + 7 % 4 * 2 }}", "2 -2 1.5 7"),
+        (
+            "{{ '12'|int }} {{ 'x'|int(3) }} {{ '0x1F'|int(0, 16) }} {{ '1.5'|float }} {{ 'x'|float }}",
+            "12 3 31 1.5 0.0",
+        ),
+        // Formats.
+        (
+            "{{ '%s' % 'x' }} {{ '%s|%5.1f|%-4d|%r' % (none, 1.25, 3, 'é') }} {{ '%d%%' % 50 }}",
+            "x None|  1.2|3   |'é' 50%",
+        ),
+        (
+            "{{ '%(a)s-%(b)05d' % {'a': 1, 'b': 2} }} {{ '%x %e %g' % (255, 1.5, 1e20) }}",
+            "1-00002 ff 1.500000e+00 1e+20",
+        ),
+        ("{{ '%s %s' | format('a', 1) }} {{ '{:>5}|{:.2f}'.format('a', 1.5) }}", "a 1     a|1.50"),
+    ]);
+}
+
+#[test]
+fn texts_functions_and_statements() {
+    all_alike(&[
+        // Texts.
+        (
+            "{% for c in 'añ' %}{{ c }}{{ loop.index }}/{{ loop.length }}{{ loop.last }} {% endfor %}",
+            "a1/2False ñ2/2True ",
+        ),
+        ("{{ 'a b/ü?' | urlencode }} {{ {'a b': 1, 'c': '&'} | urlencode }}", "a%20b/%C3%BC%3F a+b=1&c=%26"),
+        (
+            "{{ '<a & \"b\">' | e }} {{ '<b>x</b>  y' | striptags }} {{ 'a b c' | wordcount }}",
+            "&lt;a &amp; &#34;b&#34;&gt; x y 3",
+        ),
+        ("{{ 'abc def ghi' | truncate(8, false, '…', 0) }} [{{ 'ab' | center(5) }}]", "abc… [  ab ]"),
+        // Functions and tests.
+        (
+            "{{ range is callable }}{{ 'a' is callable }}{% macro m() %}{% endmacro %}{{ m is callable }}",
+            "TrueFalseTrue",
+        ),
+        ("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }}", "abab"),
+        ("{% set j = joiner('; ') %}{% for x in list %}{{ j() }}{{ x }}{% endfor %}", "a; b; c"),
+        (
+            "{{ dict([['a', 1]], b=2) }} {{ {'b': 1, 'A': 2} | dictsort }} {{ {'b': 1, 'A': 2} | dictsort(true) }}",
+            "{'a': 1, 'b': 2} [('A', 2), ('b', 1)] [('A', 2), ('b', 1)]",
+        ),
+        ("{% block body %}{{ 1 }}{% endblock %}{% set call = {'name': 'f'} %}{{ call['name'] ~ 'x' }}", "1fx"),
+        (
+            "{{ [missing, ('a',), {'k': none}] }} {{ ['it\\'s', \"a\\nb\"] }}",
+            "[Undefined, ('a',), {'k': None}] [\"it's\", 'a\\nb']",
+        ),
+    ]);
+}
+
+#[test]
+fn an_undefined_value_is_named() {
+    for (source, name) in [
+        ("{{ messages[0].nothing.more }}", "`messages[0].nothing` is undefined"),
+        ("{{ foo.bar }}", "`foo` is undefined"),
+        ("{{ 'x' + foo }}", "`foo` is undefined"),
+        ("{{ messages[0]['tool_calls'][0] }}", "`messages[0]['tool_calls']` is undefined"),
+        ("{{ foo.upper() }}", "`foo` is undefined"),
+        ("{% for x in foo.bar %}{% endfor %}", "`foo` is undefined"),
+    ] {
+        let error = render(source).unwrap_err();
+        assert!(error.to_string().contains(name), "{source}: {error}");
+    }
+}
