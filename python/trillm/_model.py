@@ -31,7 +31,7 @@ def load(reference: str | PathLike[str], *, download: Options | None = None, **p
     `trillm.types.LoadParams` says what each parameter means: `engine`, `context`, `parallel`, `threads`, `device`,
     `gpu_layers`, `mmap`, `copy`, `quantize`, `mlock`, `batch`, `ubatch`, `cache_type`, `flash_attention`, `lora`,
     `tokenizer`, `providers`, `execution_mode`, `inter_threads`, `graph_optimization_level`, `prepack`,
-    `runtime_library`, `queue`, `prompt_chunk`, `system`, `progress`.
+    `runtime_library`, `queue`, `prompt_chunk`, `system`, `defaults`, `published`, `progress`.
 
     Raises `ModelNotFound`, `ModelFormatError`, `LoadError`, `DownloadError`, `DigestMismatch`, `InvalidRequest`.
     """
@@ -108,7 +108,7 @@ class Model:
         """Answers a conversation by the model's own chat template; a model without one raises `ChatTemplateError`.
 
         Its parameters are those of `generate`, and those of `trillm.types.ChatParams`: `tools`,
-        `add_generation_prompt`, `template`, `template_args`.
+        `add_generation_prompt`, `template`, `template_name`, `template_args`.
 
         Control tokens written in a message are read as plain text.
         """

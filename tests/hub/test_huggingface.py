@@ -91,6 +91,7 @@ def test_the_options_choose_another(hub: Hub, store: Store) -> None:
 
 def test_companions_come_along_and_are_checked_by_their_git_id(hub: Hub, store: Store) -> None:
     files = {"config.json": b"{}", "tokenizer.json": b'{"a": 1}', "model.safetensors": WEIGHTS}
+    files["additional_chat_templates/tool_use.jinja"] = b"{{ tools }}"
     hub.add("org/tiny", files)
     assert content(pull(job(store, "hf:org/tiny"))) == files
 

@@ -77,7 +77,8 @@ def test_all_layers_arrive_under_names_that_say_what_they_are(registry: Registry
         "manifest": hashlib.sha256(text).hexdigest(),
     }
     assert (model["open"], manifest.licence) == ("model.gguf", "Apache-2.0")
-    assert model["chat"] == {"system": "Be brief.", "temperature": 0.5, "top_p": 0.25}
+    stop = ["<|end|>"]
+    assert model["chat"] == {"system": "Be brief.", "temperature": 0.5, "top_p": 0.25, "stop": stop}
 
 
 def test_the_registry_is_ollamas_unless_set_otherwise(registry: Registry, store: Store) -> None:
@@ -330,6 +331,11 @@ def test_layers_nobody_knows_are_left_out_and_named(
     [
         (b'{"temperature": 0, "top_p": 1}', {"temperature": 0.0, "top_p": 1.0}),
         (b'{"temperature": -1, "top_p": 2}', None),
+        (
+            b'{"top_k": 40, "repeat_penalty": 1.5, "repeat_last_n": -1, "min_p": 0.25, "num_ctx": 4096, "stop": "x"}',
+            {"top_k": 40, "repetition_penalty": 1.5, "repeat_last_n": (1 << 32) - 1, "min_p": 0.25, "stop": ["x"]},
+        ),
+        (b'{"top_k": "all", "repeat_penalty": 0, "stop": [""], "repeat_last_n": 1.5}', None),
         (b'{"temperature": "hot", "top_p": true}', None),
         (b'{"temperature": NaN, "top_p": 1e400}', None),
         (b"[1]", None),
@@ -338,7 +344,7 @@ def test_layers_nobody_knows_are_left_out_and_named(
     ],
 )
 def test_only_advice_that_makes_sense_is_taken(
-    registry: Registry, store: Store, params: bytes, chat: dict[str, float] | None
+    registry: Registry, store: Store, params: bytes, chat: dict[str, Any] | None
 ) -> None:
     registry.add("library/odd:latest", [("model", GGUF), ("params", params)])
     manifest = pull(job(store, wanted(registry, "library/odd")))

@@ -1,7 +1,7 @@
 //! What a model's publisher recommends, from and to Python.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyMapping};
 use trillm::Setting;
 
 use crate::errors::invalid;
@@ -15,10 +15,13 @@ const EXPECTED: &str = "a mapping of names to dictionaries with value and source
 pub(crate) fn read(name: &str, value: &Bound<'_, PyAny>) -> PyResult<trillm::Defaults> {
     let mut defaults = trillm::Defaults::default();
     let refused = || invalid(name, &value.to_string(), EXPECTED);
-    for (name, entry) in value.cast::<PyDict>().map_err(|_| refused())? {
-        let (name, source): (String, String) = (name.extract()?, entry.get_item("source")?.extract()?);
+    for item in value.cast::<PyMapping>().map_err(|_| refused())?.items()? {
+        let (name, entry): (String, Bound<'_, PyAny>) = item.extract().map_err(|_| refused())?;
+        let part = |key| entry.get_item(key).map_err(|_| refused());
+        let source: String = part("source")?.extract().map_err(|_| refused())?;
         let source = SOURCES.into_iter().find(|known| *known == source).ok_or_else(refused)?;
-        if !defaults.set(&name, setting(&entry.get_item("value")?).ok_or_else(refused)?, source) {
+        let setting = setting(&part("value")?).ok_or_else(refused)?;
+        if !defaults.set(&name, setting, source) {
             return Err(refused());
         }
     }

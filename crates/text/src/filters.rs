@@ -7,8 +7,8 @@
 
 use std::fmt::Write;
 
-use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use crate::python;
 use crate::template::{MAX_OUTPUT, TooLong};
@@ -25,6 +25,8 @@ pub(crate) fn install(environment: &mut Environment) {
     environment.add_filter("urlencode", urlencode);
     environment.add_filter("dictsort", dictsort);
     environment.add_filter("format", format);
+    environment.add_filter("sort", sort);
+    environment.add_filter("unique", unique);
     for name in ["escape", "e", "forceescape"] {
         environment.add_filter(name, escape);
     }
@@ -301,8 +303,32 @@ fn dictsort(
     Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
 }
 
+fn sort(state: &mut State, value: Value, arguments: Rest<Value>) -> Result<Value, Error> {
+    minijinja::filters::sort(state, value, by_name(&["reverse", "case_sensitive", "attribute"], arguments.0)?)
+}
+
+fn unique(state: &mut State, value: Value, arguments: Rest<Value>) -> Result<Value, Error> {
+    minijinja::filters::unique(state, value, by_name(&["case_sensitive", "attribute"], arguments.0)?)
+}
+
+/// Arguments by their names, for filters of minijinja that take them only so.
+fn by_name(names: &[&str], arguments: Vec<Value>) -> Result<Kwargs, Error> {
+    let (pairs, given): (Vec<Value>, Vec<Value>) = arguments.into_iter().partition(Value::is_kwargs);
+    if given.len() > names.len() {
+        return Err(ErrorKind::TooManyArguments.into());
+    }
+    let mut all: Vec<(String, Value)> = names.iter().zip(given).map(|(name, value)| ((*name).into(), value)).collect();
+    for pairs in pairs {
+        let pairs = Kwargs::try_from(pairs)?;
+        for name in pairs.args() {
+            all.push((name.into(), pairs.peek(name)?));
+        }
+    }
+    Ok(all.into_iter().collect())
+}
+
 /// `'%s'|format(x)`.
-fn format(text: &Value, arguments: minijinja::value::Rest<Value>) -> Result<String, Error> {
+fn format(text: &Value, arguments: Rest<Value>) -> Result<String, Error> {
     let (named, given): (Vec<Value>, Vec<Value>) = arguments.0.into_iter().partition(Value::is_kwargs);
     let values = match named.into_iter().next() {
         Some(named) if given.is_empty() => named,

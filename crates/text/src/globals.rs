@@ -13,6 +13,7 @@ pub(crate) fn install(environment: &mut Environment) {
     environment.add_function("joiner", joiner);
     environment.add_function("dict", dict);
     environment.add_test("callable", is_callable);
+    environment.add_test("sequence", is_sequence);
 }
 
 /// Functions, macros and loops; what is undefined can be called in Jinja2, and fails then.
@@ -26,6 +27,11 @@ fn is_callable(value: &Value) -> bool {
         }),
         _ => false,
     }
+}
+
+/// What has a length and can be indexed: a dictionary too, as Jinja2 has it.
+fn is_sequence(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined)
 }
 
 /// `cycler('odd', 'even')`: gives one after the other.

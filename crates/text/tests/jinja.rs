@@ -71,6 +71,11 @@ fn texts_functions_and_statements() {
         ),
         ("{{ 'abc def ghi' | truncate(8, false, '…', 0) }} [{{ 'ab' | center(5) }}]", "abc… [  ab ]"),
         // Functions and tests.
+        ("{{ {} is sequence }}{{ 'a' is sequence }}{{ 1 is sequence }}{{ [] is sequence }}", "TrueTrueFalseTrue"),
+        (
+            "{{ ['b', 'a', 'C'] | sort(true) }} {{ ['a', 'A', 'b'] | unique(true) | list }}",
+            "['C', 'b', 'a'] ['a', 'A', 'b']",
+        ),
         (
             "{{ range is callable }}{{ 'a' is callable }}{% macro m() %}{% endmacro %}{{ m is callable }}",
             "TrueFalseTrue",

@@ -29,6 +29,9 @@ _NAMES = (
     "config_sentence_transformers.json",
 )
 
+_TEMPLATES = "additional_chat_templates"
+"""The folder of chat templates with a name."""
+
 
 def companions(folder: str, paths: Collection[str]) -> dict[str, str]:
     """The small files for weights in ``folder``: their paths in the repository by their names beside the weights.
@@ -44,4 +47,12 @@ def companions(folder: str, paths: Collection[str]) -> dict[str, str]:
         nearest = next((path for path in at if path in paths), None)
         if nearest is not None:
             found[name] = nearest
+    for above in folders:
+        templates = posixpath.join(above, _TEMPLATES) + "/"
+        named = [path for path in sorted(paths) if path.startswith(templates) and path.endswith(".jinja")]
+        if named:
+            found |= {
+                f"{_TEMPLATES}/{posixpath.basename(path)}": path for path in named if "/" not in path[len(templates) :]
+            }
+            break
     return found

@@ -35,18 +35,16 @@ HOST = "registry.ollama.ai"
 _LARGEST_ADVICE = 1 << 20
 """Bytes of a system message or a list of parameters that is still read."""
 
-_LARGEST_NUMBER = 1e30
-
 _NUMBERS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "min_p": "min_p",
-    "typical_p": "typical_p",
-    "repeat_penalty": "repetition_penalty",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
+    "temperature": ("temperature", 0, 100),
+    "top_p": ("top_p", 0, 1),
+    "min_p": ("min_p", 0, 1),
+    "typical_p": ("typical_p", 0, 1),
+    "repeat_penalty": ("repetition_penalty", 0.01, 100),
+    "presence_penalty": ("presence_penalty", -2, 2),
+    "frequency_penalty": ("frequency_penalty", -2, 2),
 }
-"""Parameters that are numbers: Ollama's names and ours."""
+"""Parameters that are numbers: Ollama's names; our names, and the least and the most that we take."""
 
 _COUNTS = {"top_k": 0, "repeat_last_n": (1 << 32) - 1}
 """Parameters that are whole numbers, and what they are below zero: all tokens, the whole context."""
@@ -232,11 +230,11 @@ def _chat(name: str, system: str | None, params: str | None) -> Mapping[str, Any
 
 
 def _sampling(advice: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters by our names. Their ranges are checked when the model is loaded."""
+    """Parameters by our names; what makes no sense is left out."""
     found: dict[str, Any] = {}
-    for theirs, ours in _NUMBERS.items():
+    for theirs, (ours, least, most) in _NUMBERS.items():
         value = advice.get(theirs)
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER:
+        if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
             found[ours] = float(value)
     for name, below_zero in _COUNTS.items():
         value = advice.get(name)
