@@ -14,55 +14,8 @@
 use trillm_core::{Token, Tokenizer};
 
 /// Elements of HTML that mark up text: Gemma has tokens for some of them.
-const HTML: [&str; 47] = [
-    "a",
-    "b",
-    "blockquote",
-    "body",
-    "br",
-    "caption",
-    "center",
-    "code",
-    "dd",
-    "del",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "footer",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "head",
-    "header",
-    "hr",
-    "html",
-    "i",
-    "ins",
-    "li",
-    "ol",
-    "p",
-    "pre",
-    "s",
-    "small",
-    "span",
-    "strong",
-    "sub",
-    "sup",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "title",
-    "tr",
-    "u",
-    "ul",
-];
+const HTML: &str = "a b blockquote body br caption center code dd del div dl dt em footer h1 h2 h3 h4 h5 h6 head header hr \
+    html i ins li ol p pre s small span strong sub sup table tbody td tfoot th thead title tr u ul";
 
 /// The tokens that only a template of this source may write, in order, each with its spelling.
 pub(crate) fn reserved<'a>(tokenizer: &'a dyn Tokenizer, source: &str) -> Vec<(Token, &'a str)> {
@@ -98,7 +51,7 @@ fn looks_like_one(text: &str) -> bool {
         let tag = inside.trim_start_matches('/').trim_end_matches(['/', ' ']);
         return inside.contains(char::is_alphabetic)
             && !inside.contains(char::is_whitespace)
-            && !HTML.contains(&tag.to_ascii_lowercase().as_str());
+            && !HTML.split(' ').any(|element| element == tag.to_ascii_lowercase());
     }
     // `[0]`, `[i]` and `[key]` are code, `[INST]` and `[unused1]` are not.
     between(&['[', '【'], &[']', '】']).is_some_and(|inside| {
@@ -106,4 +59,65 @@ fn looks_like_one(text: &str) -> bool {
         inside.chars().all(is_name)
             && (first.starts_with("unused") || first.chars().filter(char::is_ascii_uppercase).nth(1).is_some())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_told_from_text() {
+        let template = "<|im_start|>{{ m }} ### User: ]~b] \n\n    assistant () <th>";
+        for marker in [
+            "<think>",
+            "</think>",
+            "<|user|>",
+            "<｜User｜>",
+            "<｜tool▁calls▁begin｜>",
+            "[INST]",
+            "[/INST]",
+            "[TOOL_CALLS]",
+            "<unused12>",
+            "[unused1]",
+            "<turn|>",
+            "<|channel>",
+            "<tool_call>",
+            "<start_of_turn>",
+            "【SYS】",
+            "### User:",
+            "]~b]",
+            "<th>",
+        ] {
+            assert!(is_marker(marker, template), "{marker}");
+        }
+        for text in [
+            "\n\n",
+            "    ",
+            "▁▁",
+            "\t",
+            "assistant",
+            "don't",
+            "well-known",
+            "<table>",
+            "</h1>",
+            "<B>",
+            "<br/>",
+            "()",
+            "[]",
+            "<>",
+            "[0]",
+            "[i]",
+            "{}",
+            "=>",
+            "->",
+            "###",
+            "日本",
+            "e.g",
+            ":)",
+            "<1>",
+            "< a >",
+        ] {
+            assert!(!is_marker(text, template), "{text:?}");
+        }
+    }
 }

@@ -173,7 +173,8 @@ def _rows(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> list
     if "system" in chat:
         # An empty message is not none: it replaces the one that the template would put in.
         rows.append(("system message", str(chat["system"]) or "empty"))
-    rows += [(name, str(chat[name])) for name in ("temperature", "top_p") if name in chat]
+    of_files = {} if info is None else {name: given["value"] for name, given in info.defaults.items()}
+    rows += [(name, str(value)) for name, value in (of_files | chat).items() if name != "system"]
     if manifest is not None:
         rows += [
             ("reference", manifest.reference),
