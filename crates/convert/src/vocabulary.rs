@@ -118,6 +118,14 @@ impl Vocabulary {
     }
 }
 
+/// Tokens that some models forgot to call special (`does_token_look_special` of llama.cpp's converter).
+pub(crate) fn looks_special(text: &str) -> bool {
+    ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(&text)
+        || (text.starts_with("<|") && text.ends_with("|>"))
+        || (text.starts_with("<｜") && text.ends_with("｜>"))
+        || (text.starts_with("<unused") && text.ends_with('>'))
+}
+
 /// The text of the token that fills id `id`, as llama.cpp's converter writes it.
 pub(crate) fn filler(id: usize) -> String {
     format!("[PAD{id}]")

@@ -11,7 +11,7 @@ use serde_json::Value;
 use trillm_formats::huggingface::Sidecars;
 
 use crate::pre::Pre;
-use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, scores_of_merges};
+use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, looks_special, scores_of_merges};
 use crate::{Error, Result};
 
 const FILE: &str = "tokenizer.json";
@@ -161,14 +161,6 @@ fn add(tokens: &mut [Token], added: &Value, byte_level: bool) -> Result<()> {
         place(tokens, &token["id"], &text, kind)?;
     }
     Ok(())
-}
-
-/// Tokens that some models forgot to call special (`does_token_look_special` of llama.cpp's converter).
-fn looks_special(text: &str) -> bool {
-    ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(&text)
-        || (text.starts_with("<|") && text.ends_with("|>"))
-        || (text.starts_with("<｜") && text.ends_with("｜>"))
-        || (text.starts_with("<unused") && text.ends_with('>'))
 }
 
 /// Whether the post-processor puts a token before and behind a text; `None` if it does not say.

@@ -139,6 +139,30 @@ fn gaps_and_added_tokens_keep_their_numbers() {
 }
 
 #[test]
+fn a_marker_that_a_file_does_not_call_special_is_a_control_token() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, kind) in [
+        ("<｜User｜>", Kind::Control),
+        ("<|user|>", Kind::Control),
+        ("<unused3>", Kind::Control),
+        ("<tool>", Kind::UserDefined),
+        ("  ", Kind::UserDefined),
+    ] {
+        let mut vocabulary = small();
+        vocabulary.tokens[6].text = text.into();
+        // From GGUF, where it is user-defined.
+        let mut file = tokenizer(&vocabulary, "llama").unwrap();
+        let added = file["added_tokens"].as_array_mut().unwrap().last_mut().unwrap();
+        assert_eq!((&added["content"], &added["special"]), (&json!(text), &json!(kind == Kind::Control)));
+        // And to GGUF, from a file that says it is not special.
+        added["special"] = json!(false);
+        fs::write(folder.path().join("tokenizer.json"), file.to_string()).unwrap();
+        let read = read_vocabulary(folder.path(), &Sidecars::default(), 7, &mut Vec::new()).unwrap();
+        assert_eq!(read.tokens[6], Token { text: text.into(), kind });
+    }
+}
+
+#[test]
 fn what_llama_cpp_cannot_do_is_an_error() {
     type Change<'c> = &'c dyn Fn(&mut Value);
     let folder = tempfile::tempdir().unwrap();

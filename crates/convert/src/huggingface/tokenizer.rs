@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, merges_of_scores};
+use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, looks_special, merges_of_scores};
 use crate::{Error, Result};
 
 /// What stands for a space in SentencePiece's tokens.
@@ -44,7 +44,7 @@ pub(crate) fn tokenizer(vocabulary: &Vocabulary, architecture: &str) -> Result<V
             "lstrip": false,
             "rstrip": swallows && swallows_spaces(token),
             "normalized": false,
-            "special": token.kind != Kind::UserDefined,
+            "special": token.kind != Kind::UserDefined || looks_special(&token.text),
         })
     });
     Ok(json!({
