@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trillm
+from trillm._core import Store
 from trillm.errors import ChatTemplateError, InvalidRequest
 from trillm.types import Message
 
@@ -278,3 +279,21 @@ def test_stops_of_the_publisher_end_an_answer(folder: Path) -> None:
     with trillm.load(folder, threads=1) as llm:
         assert llm.generate("the man", max_tokens=30, temperature=0, ignore_eos=True).text == text[: text.index(stop)]
         assert llm.generate("the man", max_tokens=30, temperature=0, ignore_eos=True, stop=[]).text == text
+
+
+def test_a_router_and_an_alias_begin_alike(tiny_model: Path, tmp_path: Path) -> None:
+    """What an alias recommends, from the store to a request."""
+    store = Store(tmp_path / "store")
+    with store.stage("tiny") as staging:
+        staging.write(tiny_model.read_bytes())
+        sha256, size = staging.commit()
+    source = {"kind": "pypi", "package": "tiny", "version": "1.0", "archive": "tiny-1.0-py3-none-any.whl"}
+    files = [{"name": "model.gguf", "sha256": sha256, "size": size}]
+    store.put(json.dumps({"reference": "smollm2", "source": source | {"sha256": sha256}, "files": files}))
+    router = trillm.LLMRouter(cache_directory=tmp_path / "store", download_on_demand=False)
+    with router.load("smollm2", threads=1) as llm:
+        given = {name: (entry["value"], entry["source"]) for name, entry in llm.info.defaults.items()}
+        assert given == {"temperature": (0.2, "alias"), "top_p": (0.9, "alias"), "system": ("", "alias")}
+        assert llm.render_chat(MESSAGES[1:2]).startswith("<|im_start|>system\n<|im_end|>\n<|im_start|>user")
+    with router.load("smollm2", threads=1, defaults="neutral") as llm:
+        assert llm.info.defaults == {}
