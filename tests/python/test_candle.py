@@ -284,7 +284,7 @@ def test_a_file_that_changes_is_noticed(copied: Path, change: str) -> None:
     with trillm.load(copied, **EXACT) as mapped, trillm.load(copied, copy=True, **EXACT) as read:
         before, same = (model.generate("the man", max_tokens=9, **GREEDY) for model in (mapped, read))
         assert before.token_ids == same.token_ids
-        size = weights.stat().st_size
+        size, original = weights.stat().st_size, weights.read_bytes()
         if change == "shortened":
             os.truncate(weights, size // 2)
         else:
@@ -295,7 +295,26 @@ def test_a_file_that_changes_is_noticed(copied: Path, change: str) -> None:
             mapped.generate("on a", max_tokens=9, **GREEDY)
         assert caught.value.code == "engine_failed"
         assert "copy" in str(caught.value)
+        # Whatever the file becomes.
+        (copied / "model.safetensors").write_bytes(original)
+        for call in (lambda: mapped.generate("on a", max_tokens=9), lambda: mapped.embed(["on a"])):
+            for _ in range(4):
+                with pytest.raises(EngineError, match=r"model\.safetensors was changed"):
+                    call()
         assert read.generate("the man", max_tokens=9, cache_salt=9, **GREEDY).token_ids == before.token_ids
+
+
+def test_a_file_may_be_touched_and_appended_to(copied: Path) -> None:
+    """Neither changes the weights."""
+    weights = copied / "model.safetensors"
+    with trillm.load(copied, **EXACT) as model:
+        expected = model.generate("the man", max_tokens=9, **GREEDY).token_ids
+        for _ in range(2):
+            weights.touch()
+            assert model.generate("the man", max_tokens=9, cache_salt=1, **GREEDY).token_ids == expected
+            with weights.open("ab") as file:
+                file.write(b"more")
+            assert model.generate("the man", max_tokens=9, cache_salt=2, **GREEDY).token_ids == expected
 
 
 def test_a_file_may_be_replaced(copied: Path, candle: trillm.Model) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 import trillm
 from numpy.typing import NDArray
 from trillm import _core
-from trillm.errors import Closed, InvalidRequest, LoadError, ModelFormatError, ModelNotFound, Unsupported
+from trillm.errors import Closed, EngineError, InvalidRequest, LoadError, ModelFormatError, ModelNotFound, Unsupported
 
 from . import alike
 from .helpers import ENDLESS, GREEDY, SAMPLED, another_counts_beside, idle, until
@@ -403,3 +404,15 @@ def test_a_model_in_8_bits_makes_the_vectors_that_the_runtime_makes(all_minilm_i
         in_32_bits = model.embed(SENTENCES)
     # Eight bits cost less than this.
     assert (together * in_32_bits).sum(axis=1).min() > 0.99
+
+
+def test_a_file_that_shrank_is_an_error_each_time(tiny_onnx: TinyOnnx, form: str, tmp_path: Path) -> None:
+    """Its last pages are gone, and the runtime must not be let near them again."""
+    folder = shutil.copytree(tiny_onnx(form), tmp_path / "model")
+    with trillm.load(folder, threads=1) as model:
+        assert model.generate("the man", max_tokens=3, **GREEDY).finish_reason == "length"
+        for file in folder.glob("*.onnx*"):
+            os.truncate(file, file.stat().st_size // 3)
+        for _ in range(5):
+            with pytest.raises(EngineError, match="was changed while it was in use, from"):
+                model.generate("the man", max_tokens=3, **GREEDY)

@@ -37,6 +37,7 @@ impl Model for CandleModel {
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
+        self.files.iter().try_for_each(|file| file.check())?;
         match &self.network {
             Network::Decoder(shape, weights) => {
                 Ok(Box::new(DecoderSession::new(shape, weights, &self.files, options)?))

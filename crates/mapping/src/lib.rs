@@ -8,5 +8,7 @@
 
 #[expect(unsafe_code, reason = "mapping a file is a promise that the compiler cannot check")]
 mod mapping;
+mod watched;
+mod writes;
 
 pub use mapping::Mapping;

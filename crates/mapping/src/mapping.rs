@@ -1,41 +1,25 @@
 //! A file as memory. The only `unsafe` of this crate: what a mapping promises, and what may break it.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 
 use memmap2::{Advice, Mmap};
 use trillm_core::{Error, Result};
+
+use crate::watched::Watched;
 
 /// A file with weights: mapped, or read into memory of our own.
 pub struct Mapping {
     /// The engine that wants it, for errors.
     engine: &'static str,
-    path: PathBuf,
-    /// Kept open for what a path could no longer tell once the file is replaced.
-    file: File,
-    identity: Identity,
     bytes: Bytes,
 }
 
 enum Bytes {
-    Mapped(Mmap),
-    /// In words, so that what the file aligns to eight bytes is aligned here.
-    Read(Vec<u64>),
-}
-
-/// What changes when somebody writes to a file.
-#[derive(PartialEq)]
-struct Identity {
-    size: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        Self { size: metadata.len(), modified: metadata.modified().ok() }
-    }
+    Mapped(Mmap, Watched),
+    /// In words, so that what the file aligns to eight bytes is aligned here; and how many bytes they are.
+    Read(Vec<u64>, usize),
 }
 
 impl Mapping {
@@ -54,13 +38,13 @@ impl Mapping {
     /// [`Error::Load`], in the name of `engine`.
     pub fn of(engine: &'static str, mut file: File, path: &Path, size: u64, copy: bool) -> Result<Self> {
         let failed = |error: io::Error| Error::load(engine, path, error.to_string());
-        let identity = Identity::of(&file.metadata().map_err(failed)?);
-        if identity.size != size {
-            let reason = format!("it had {size} bytes a moment ago and has {} now", identity.size);
+        let found = file.metadata().map_err(failed)?.len();
+        if found != size {
+            let reason = format!("it had {size} bytes a moment ago and has {found} now");
             return Err(Error::load(engine, path, reason));
         }
         let bytes = if copy {
-            Bytes::Read(read(&mut file, size).map_err(failed)?)
+            Bytes::Read(read(&mut file, size).map_err(failed)?, size as usize)
         } else {
             // SAFETY: the mapping is read-only. What it cannot promise is that nobody else writes to or
             // shortens the file: `check` looks before every step, files in the store are read-only, and `copy` is
@@ -69,46 +53,37 @@ impl Mapping {
             // process with SIGBUS, which is documented.
             let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
             read_ahead(&map);
-            Bytes::Mapped(map)
+            Bytes::Mapped(map, Watched::new(file, path, size).map_err(failed)?)
         };
-        Ok(Self { engine, path: path.into(), file, identity, bytes })
+        Ok(Self { engine, bytes })
     }
 
     /// The bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
-            Bytes::Mapped(map) => map,
-            Bytes::Read(words) => &bytemuck::cast_slice(words)[..self.identity.size as usize],
+            Bytes::Mapped(map, _) => map,
+            Bytes::Read(words, size) => &bytemuck::cast_slice(words)[..*size],
         }
     }
 
     /// Keeps the weights from being paged out; whether the system allows it.
     pub fn lock(&self) -> bool {
         match &self.bytes {
-            Bytes::Mapped(map) => map.lock().is_ok(),
-            Bytes::Read(_) => false,
+            Bytes::Mapped(map, _) => map.lock().is_ok(),
+            Bytes::Read(..) => false,
         }
     }
 
-    /// Checks that nobody wrote to the file since it was opened.
+    /// Checks that nobody shortened the file or wrote to it since it was opened. Once somebody did, it fails for ever.
+    /// To be asked before the bytes are touched: those that are gone end the process.
     ///
     /// # Errors
-    /// If somebody did: what was computed since, and what would be, is not the model's.
+    /// [`Error::Engine`]: what was computed since, and what would be, is not the model's.
     pub fn check(&self) -> Result<()> {
-        if let Bytes::Read(_) = self.bytes {
-            return Ok(());
+        match &self.bytes {
+            Bytes::Mapped(_, file) => file.check(self.engine),
+            Bytes::Read(..) => Ok(()),
         }
-        match self.file.metadata() {
-            Ok(metadata) if Identity::of(&metadata) == self.identity => Ok(()),
-            Ok(_) => Err(self.changed("was changed while it was in use")),
-            Err(error) => Err(self.changed(&error.to_string())),
-        }
-    }
-
-    fn changed(&self, what: &str) -> Error {
-        let advice = "replace model files by renaming, or load with copy";
-        let reason = format!("{} {what}: {advice}", self.path.display());
-        Error::Engine { engine: self.engine, reason, log: Vec::new() }
     }
 }
 
@@ -137,7 +112,10 @@ fn read(file: &mut File, size: u64) -> io::Result<Vec<u64>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::FileTimes;
     use std::io::Write;
+    use std::os::unix::fs::FileExt;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
@@ -153,19 +131,74 @@ mod tests {
         for copy in [false, true] {
             let mapping = Mapping::open("test", file.path(), 11, copy).expect("a file of eleven bytes");
             assert_eq!(mapping.bytes(), b"eleven byte");
-            assert_eq!(matches!(mapping.bytes, Bytes::Mapped(_)), !copy);
+            assert_eq!(matches!(mapping.bytes, Bytes::Mapped(..)), !copy);
         }
     }
 
+    /// What a check says after each of some changes to a mapped file of ten thousand bytes.
+    fn after(changes: &[fn(&File)]) -> Vec<bool> {
+        let file = file(&[7; 10_000]);
+        let mapping = Mapping::open("test", file.path(), 10_000, false).expect("as long");
+        let again = Mapping::open("test", file.path(), 10_000, false).expect("as long");
+        mapping.check().expect("nobody wrote");
+        let check = |change: &fn(&File)| {
+            change(file.as_file());
+            assert_eq!(mapping.check().is_ok(), again.check().is_ok());
+            mapping.check().is_ok()
+        };
+        changes.iter().map(check).collect()
+    }
+
+    fn shorten(file: &File) {
+        file.set_len(5_000).expect("shortened");
+    }
+
+    fn touch(file: &File) {
+        let later = SystemTime::now() + Duration::from_secs(1);
+        file.set_times(FileTimes::new().set_accessed(later).set_modified(later)).expect("touched");
+    }
+
+    fn append(file: &File) {
+        let end = file.metadata().expect("its size").len();
+        file.write_all_at(b"more", end).expect("written");
+    }
+
+    fn write(file: &File) {
+        file.write_all_at(b"8", 7_777).expect("written");
+    }
+
+    /// As a copy onto it does: shorter for a moment, longer in the end.
+    fn write_all(file: &File) {
+        file.set_len(0).expect("emptied");
+        file.write_all_at(&[9; 20_000], 0).expect("written");
+    }
+
+    fn restore(file: &File) {
+        file.set_len(10_000).expect("lengthened");
+        file.write_all_at(&[7; 10_000], 0).expect("written");
+    }
+
     #[test]
-    fn a_file_that_changes_is_noticed() {
+    fn what_changes_the_weights_ends_the_model_and_nothing_else() {
+        assert_eq!(after(&[shorten]), [false]);
+        assert_eq!(after(&[write]), [false]);
+        assert_eq!(after(&[write_all]), [false]);
+        assert_eq!(after(&[touch, touch, append, touch, append]), [true; 5]);
+        assert_eq!(after(&[append, write_all]), [true, false]);
+        assert_eq!(after(&[touch, write, touch]), [true, false, false]);
+    }
+
+    #[test]
+    fn a_model_that_ended_stays_ended() {
+        assert_eq!(after(&[shorten, restore, touch]), [false; 3]);
+    }
+
+    #[test]
+    fn what_was_read_does_not_change() {
         let file = file(&[7; 10_000]);
         assert!(matches!(Mapping::open("test", file.path(), 9_999, false), Err(Error::Load { .. })));
-        let (mapped, read) =
-            [false, true].map(|copy| Mapping::open("test", file.path(), 10_000, copy).expect("as long")).into();
-        mapped.check().expect("nobody wrote");
-        file.as_file().set_len(5_000).expect("shortened");
-        assert!(matches!(mapped.check(), Err(Error::Engine { .. })));
+        let read = Mapping::open("test", file.path(), 10_000, true).expect("as long");
+        shorten(file.as_file());
         read.check().expect("a copy does not change");
         assert_eq!(read.bytes(), [7; 10_000]);
     }

@@ -100,6 +100,8 @@ impl Model for OnnxModel {
         let Some(program) = &self.program else {
             return Err(Error::not_loaded());
         };
+        // The runtime reads the weights as a session is made.
+        program.memory.check()?;
         let architecture = &self.info.architecture;
         match (&program.interface, options.output) {
             (Interface::Encoder(shape), Output::Embedding(pooling)) => {

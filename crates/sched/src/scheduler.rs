@@ -5,7 +5,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
 use trillm_core::{Error, Limits, Model, Ready, Result, SessionOptions};
@@ -24,9 +24,17 @@ pub(crate) struct Shared {
     pub(crate) intake: Intake<Sequence>,
     pub(crate) wake: Arc<Wake>,
     pub(crate) closed: AtomicBool,
+    /// Why no session can be made any more, if that is why it is closed.
+    failure: OnceLock<Error>,
     queue: Arc<Queue>,
     pub(crate) counters: Counters,
     pub(crate) options: options::SchedulerOptions,
+}
+
+impl Shared {
+    fn why_closed(&self) -> Error {
+        self.failure.get().cloned().unwrap_or(Error::Closed)
+    }
 }
 
 /// Continuous batching for one model, on a thread of its own. Any number of threads may submit at once.
@@ -51,6 +59,7 @@ impl Scheduler {
             intake: Intake::new(),
             wake: Arc::new(Wake::new()),
             closed: AtomicBool::new(false),
+            failure: OnceLock::new(),
             queue: Arc::new(Queue::new(options.queue)),
             counters: Counters::default(),
             options,
@@ -79,10 +88,11 @@ impl Scheduler {
     /// Queues a request. Lock-free; its pieces come by the stream.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] if the queue is full, [`Error::Closed`] after [`close`](Self::close).
+    /// [`Error::Overloaded`] if the queue is full, [`Error::Closed`] after [`close`](Self::close), and the engine's own
+    /// after it could not make a session any more.
     pub fn submit(&self, ready: Ready) -> Result<Stream> {
         if self.shared.closed.load(Acquire) {
-            return Err(Error::Closed);
+            return Err(self.shared.why_closed());
         }
         self.shared.queue.try_enter()?;
         let capacity = self.shared.options.stream_capacity.min(ready.max_tokens() as usize + 1);
@@ -92,8 +102,10 @@ impl Scheduler {
         self.shared.intake.push(Sequence::new(ready, arrival, vocabulary, writer));
         self.shared.wake.notify();
         if self.shared.closed.load(Acquire) {
-            // Closed meanwhile: the decode thread may have looked for the last time. Dropping a sequence ends its stream.
-            self.shared.intake.take_all(&mut Vec::new());
+            // Closed meanwhile: the decode thread may have looked for the last time.
+            let mut late = Vec::new();
+            self.shared.intake.take_all(&mut late);
+            late.into_iter().for_each(|sequence| sequence.finish(Err(self.shared.why_closed())));
         }
         Ok(stream)
     }
@@ -133,6 +145,7 @@ fn decode(model: &dyn Model, options: &SessionOptions, shared: &Arc<Shared>, sta
                     tracing::error!(%error, "no session");
                 }
                 worker.fail_all(&error);
+                shared.failure.get_or_init(|| error.clone());
                 let _ = started.send(Err(error));
                 break;
             }
@@ -152,5 +165,5 @@ fn decode(model: &dyn Model, options: &SessionOptions, shared: &Arc<Shared>, sta
         failures = if shared.counters.read().steps > steps { 0 } else { failures + 1 };
     }
     shared.closed.store(true, Release);
-    worker.fail_all(&Error::Closed);
+    worker.fail_all(&shared.why_closed());
 }
