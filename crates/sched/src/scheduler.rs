@@ -105,7 +105,9 @@ impl Scheduler {
             // Closed meanwhile: the decode thread may have looked for the last time.
             let mut late = Vec::new();
             self.shared.intake.take_all(&mut late);
-            late.into_iter().for_each(|sequence| sequence.finish(Err(self.shared.why_closed())));
+            for sequence in late {
+                sequence.finish(Err(self.shared.why_closed()));
+            }
         }
         Ok(stream)
     }
