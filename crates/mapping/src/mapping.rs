@@ -170,7 +170,7 @@ mod tests {
     /// As a copy onto it does: shorter for a moment, longer in the end.
     fn write_all(file: &File) {
         file.set_len(0).expect("emptied");
-        file.write_all_at(&[9; 20_000], 0).expect("written");
+        file.write_all_at(&[9; 15_000], 0).expect("written");
     }
 
     fn restore(file: &File) {
