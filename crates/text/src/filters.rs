@@ -303,42 +303,41 @@ fn dictsort(
     Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
 }
 
-fn sort(state: &mut State, value: Value, arguments: Rest<Value>) -> Result<Value, Error> {
-    minijinja::filters::sort(state, value, by_name(&["reverse", "case_sensitive", "attribute"], arguments.0)?)
+fn sort(
+    state: &mut State,
+    value: Value,
+    reverse: Option<Value>,
+    case_sensitive: Option<Value>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    minijinja::filters::sort(state, value, with(named, [("reverse", reverse), ("case_sensitive", case_sensitive)])?)
 }
 
-fn unique(state: &mut State, value: Value, arguments: Rest<Value>) -> Result<Value, Error> {
-    minijinja::filters::unique(state, value, by_name(&["case_sensitive", "attribute"], arguments.0)?)
+fn unique(
+    state: &mut State,
+    value: Value,
+    case_sensitive: Option<Value>,
+    attribute: Option<Value>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    minijinja::filters::unique(
+        state,
+        value,
+        with(named, [("case_sensitive", case_sensitive), ("attribute", attribute)])?,
+    )
 }
 
 /// Arguments by their names, for filters of minijinja that take them only so.
-fn by_name(names: &[&str], arguments: Vec<Value>) -> Result<Kwargs, Error> {
-    let (pairs, given): (Vec<Value>, Vec<Value>) = arguments.into_iter().partition(Value::is_kwargs);
-    if given.len() > names.len() {
-        return Err(ErrorKind::TooManyArguments.into());
+fn with<const N: usize>(named: Kwargs, given: [(&str, Option<Value>); N]) -> Result<Kwargs, Error> {
+    let mut all: Vec<(String, Value)> = Vec::new();
+    for name in named.args() {
+        all.push((name.into(), named.peek(name)?));
     }
-    let mut all: Vec<(String, Value)> = names.iter().zip(given).map(|(name, value)| ((*name).into(), value)).collect();
-    for pairs in pairs {
-        let pairs = Kwargs::try_from(pairs)?;
-        for name in pairs.args() {
-            all.push((name.into(), pairs.peek(name)?));
-        }
-    }
+    all.extend(given.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
     Ok(all.into_iter().collect())
 }
 
 /// `'%s'|format(x)`.
-fn format(text: &Value, arguments: Rest<Value>) -> Result<String, Error> {
-    let (named, given): (Vec<Value>, Vec<Value>) = arguments.0.into_iter().partition(Value::is_kwargs);
-    let values = match named.into_iter().next() {
-        Some(named) if given.is_empty() => named,
-        Some(_) => {
-            return Err(Error::new(
-                ErrorKind::InvalidOperation,
-                "can't handle positional and keyword arguments at the same time",
-            ));
-        }
-        None => Value::from(minijinja::value::Tuple::from(given)),
-    };
-    crate::percent::format(&python::text(text)?, &values)
+fn format(text: &Value, values: Rest<Value>) -> Result<String, Error> {
+    crate::percent::format(&python::text(text)?, &Value::from(minijinja::value::Tuple::from(values.0)))
 }

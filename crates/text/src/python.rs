@@ -63,7 +63,11 @@ fn write(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
             out.push_str(if tuple && count == 1 { "," } else { "" });
             out.push(if tuple { ')' } else { ']' });
         }
-        ValueKind::Map if is_plain_map(value) => {
+        ValueKind::Map => {
+            if let Some(printed) = of_type(value)? {
+                out.push_str(&printed);
+                return Ok(());
+            }
             out.push('{');
             for (index, key) in value.try_iter()?.enumerate() {
                 out.push_str(if index > 0 { ", " } else { "" });
@@ -78,9 +82,15 @@ fn write(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
     Ok(())
 }
 
-/// Not a loop, nor anything else that has a way of its own to be printed.
-fn is_plain_map(value: &Value) -> bool {
-    value.try_iter().is_ok()
+/// How a macro or a loop is printed, which are dictionaries for minijinja; it keeps their types to itself.
+fn of_type(value: &Value) -> Result<Option<String>, Error> {
+    let Some(object) = value.as_object() else { return Ok(None) };
+    let number = |name: &str| Ok::<_, Error>(value.get_attr(name)?.to_string());
+    Ok(match object.type_name().rsplit("::").next() {
+        Some("Macro") => Some(format!("<Macro {}>", repr(&value.get_attr("name")?)?)),
+        Some("Loop") => Some(format!("<LoopContext {}/{}>", number("index")?, number("length")?)),
+        _ => None,
+    })
 }
 
 /// `repr` of a float: the shortest digits that read back the same, with an exponent outside 1e-4 to 1e16.

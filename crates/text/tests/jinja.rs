@@ -70,7 +70,15 @@ fn texts_functions_and_statements() {
             "&lt;a &amp; &#34;b&#34;&gt; x y 3",
         ),
         ("{{ 'abc def ghi' | truncate(8, false, '…', 0) }} [{{ 'ab' | center(5) }}]", "abc… [  ab ]"),
+        (
+            "{% macro m(a) %}{% endmacro %}{{ m }}{% for x in [1] %}{{ loop }}{% endfor %}",
+            "<Macro 'm'><LoopContext 1/1>",
+        ),
         // Functions and tests.
+        (
+            "{{ [{'v': 2}, {'v': 1}] | sort(attribute='v') }}{{ ['b', 'C'] | sort(reverse=true) }}",
+            "[{'v': 1}, {'v': 2}]['C', 'b']",
+        ),
         ("{{ {} is sequence }}{{ 'a' is sequence }}{{ 1 is sequence }}{{ [] is sequence }}", "TrueTrueFalseTrue"),
         (
             "{{ ['b', 'a', 'C'] | sort(true) }} {{ ['a', 'A', 'b'] | unique(true) | list }}",
