@@ -31,7 +31,11 @@ fn is_callable(value: &Value) -> bool {
 
 /// What has a length and can be indexed: a dictionary too, as Jinja2 has it.
 fn is_sequence(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined)
+    match value.kind() {
+        ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined => true,
+        ValueKind::Iterable => value.len().is_some(),
+        _ => false,
+    }
 }
 
 /// `cycler('odd', 'even')`: gives one after the other.
