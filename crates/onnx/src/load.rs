@@ -28,7 +28,6 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
                 info.chat_templates.clone_from(&sidecars.chat_templates);
             }
             info.special_tokens.clone_from(&sidecars.special_tokens);
-            info.defaults = info.defaults.or(sidecars.defaults.clone());
             HuggingFaceTokenizer::open(path, &sidecars)
         }
     };
