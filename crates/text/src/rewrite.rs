@@ -201,6 +201,9 @@ enum Part {
     Low,
 }
 
+/// The most operators of one kind in a row. Templates have some dozens.
+const CHAIN: usize = 1000;
+
 /// Words that end an operand. Those that begin a statement may be names elsewhere.
 const WORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
 
@@ -259,6 +262,10 @@ fn group(tokens: &mut dyn Iterator<Item = &str>) -> String {
 /// Makes a filter of each of these operators, from left to right.
 fn apply(parts: &mut Vec<(Part, String)>, operator: Part, filter: &str) {
     let binds_more = |part: Part| matches!(part, Part::Operand | Part::Times);
+    // Each is copied once for every one behind it; a longer chain is nested too deep for the parser in any case.
+    if parts.iter().filter(|(part, _)| *part == operator).count() > CHAIN {
+        return;
+    }
     while let Some(at) = parts.iter().position(|(part, _)| *part == operator) {
         let start = parts[..at].iter().rposition(|(part, _)| !binds_more(*part)).map_or(0, |before| before + 1);
         // What is behind `%` goes to the next of its kind; what is behind `~` may be a product.

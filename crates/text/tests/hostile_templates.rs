@@ -34,6 +34,13 @@ fn bombs_are_defused() {
         "{{ 'x'.zfill(100000000000) }}",
         "{{ '{:>10000000000}'.format('x') }}",
         "{{ '%10000000000d'|format(1) }}",
+        "{{ '%10000000000d' % 1 }}",
+        "{{ '%*d' % (10000000000, 1) }}",
+        "{{ '%.10000000000f' % 1 }}",
+        "{{ 'x' | center(100000000000) }}",
+        "{{ ('\\n' * 1000000) | indent('x' * 1000000, true, true) }}",
+        "{{ ('&' * 10000000) | e }}",
+        "{{ ('/?' * 10000000) | urlencode }}",
         "{% set ns = namespace(s='x') %}{% for a in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
         "{% set ns = namespace(s=['x']) %}{% for a in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
         // A few values that print as very many.
@@ -69,7 +76,7 @@ fn source_is_bounded() {
     for piece in ["(", "[", "not ", "-", "{% if true %}{{"] {
         let _ = render(&format!("{{{{ {}1 }}}}", piece.repeat(240_000 / piece.len())));
     }
-    for piece in [".a", "[0]", "()", "|upper", " + 1", " is odd", "**1", " if 1 else 1"] {
+    for piece in [".a", "[0]", "()", "|upper", " + 1", " is odd", "**1", " if 1 else 1", " % 1", " ~ 1", "%(1"] {
         let _ = render(&format!("{{{{ a{} }}}}", piece.repeat(240_000 / piece.len())));
     }
 }
