@@ -22,17 +22,21 @@ from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import TextIO
 
 __all__ = [
     "UsageError",
     "complain",
+    "draws",
     "failing_clearly",
+    "failure",
     "prepare",
     "print_columns",
     "print_json",
     "readable",
     "say",
     "size",
+    "unread",
     "write",
 ]
 
@@ -44,6 +48,9 @@ _SHOWN = {
     ord("\r"): None,
 }
 del _SHOWN[ord("\n")], _SHOWN[ord("\t")]
+
+
+_OUTPUT_FAILED = "output_failed"
 
 
 class UsageError(typer.TyperException):
@@ -69,16 +76,44 @@ def readable(text: str) -> str:
     return text.translate(_SHOWN)
 
 
+def draws(stream: TextIO) -> bool:
+    """Whether escape sequences have a meaning there: a terminal that has some, of a user who wants them."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and not os.environ.get("NO_COLOR")
+
+
 def write(text: str) -> None:
     """Writes to standard output at once."""
-    sys.stdout.write(readable(text) if sys.stdout.isatty() else text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(readable(text) if sys.stdout.isatty() else text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _abandon(sys.stdout)
+        raise TrillmError(f"cannot write to standard output: {error.strerror}", _OUTPUT_FAILED) from error
 
 
 def say(line: str) -> None:
     """A line on standard error."""
-    sys.stderr.write(readable(line) + "\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(readable(line) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        # There is nobody left to tell.
+        _abandon(sys.stderr)
+
+
+def unread() -> int:
+    """The exit code when nobody reads on: the reader has what it wanted, as in `trillm run … | head`."""
+    _abandon(sys.stdout)
+    return 0
+
+
+def _abandon(stream: TextIO) -> None:
+    """Lets what is still buffered go nowhere: written again at exit, it would fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def complain(message: str, hint: str | None = None) -> None:
@@ -110,28 +145,32 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def failure(error: TrillmError | OSError | UnicodeError) -> tuple[str, str, str | None]:
+    """What to say of an error that is not a bug: a message, its code, and a hint if there is one."""
+    if isinstance(error, TrillmError):
+        return str(error), error.code, error.hint
+    if isinstance(error, UnicodeError):
+        return "a text that was given is not UTF-8", "not_utf8", None
+    where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
+    code = errno.errorcode.get(error.errno or 0, "os_error").lower()
+    return (error.strerror or str(error)) + where, code, None
+
+
 @contextmanager
 def failing_clearly(*, as_json: bool) -> Iterator[None]:
     """Turns the errors that are not bugs into a clear line, or a JSON document, and exit code 1."""
     try:
         yield
     except BrokenPipeError:
-        # The reader has what it wanted: `trillm run … | head`. What is still buffered would fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
-    except TrillmError as error:
-        failure = (str(error), error.code, error.hint)
-    except OSError as error:
-        where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
-        code = errno.errorcode.get(error.errno or 0, "os_error").lower()
-        failure = ((error.strerror or str(error)) + where, code, None)
-    except UnicodeError:
-        failure = ("a text that was given is not UTF-8", "not_utf8", None)
+        raise typer.Exit(unread()) from None
+    except (TrillmError, OSError, UnicodeError) as error:
+        message, code, hint = failure(error)
     else:
         return
-    message, code, hint = failure
-    if as_json:
-        print_json({"error": {"code": code, "message": message, "hint": hint}})
+    if as_json and code != _OUTPUT_FAILED:
+        # It may fail as well, on a full device: then that is said.
+        with failing_clearly(as_json=False):
+            print_json({"error": {"code": code, "message": message, "hint": hint}})
     else:
         complain(message, hint)
     raise typer.Exit(1)

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from trillm.cli.output import readable, say, size
+from trillm.cli.output import draws, readable, say, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def converting(name: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def _shown() -> Iterator[Callable[[str, int, int | None], None]]:
     """Yields what to call with the title of a step, its bytes so far, and its bytes in all where known."""
-    bar = _Bar() if sys.stderr.isatty() else _Log()
+    bar = _Bar() if draws(sys.stderr) else _Log()
     try:
         yield bar
     finally:
@@ -132,7 +132,7 @@ def _title(progress: Progress) -> str:
 @contextmanager
 def loading() -> Iterator[Callable[[float], object] | None]:
     """Shows how far a slow load is; yields what `trillm.load` takes as `progress`."""
-    if not sys.stderr.isatty():
+    if not draws(sys.stderr):
         yield None
         return
     start = time.monotonic()
