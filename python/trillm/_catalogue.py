@@ -33,17 +33,28 @@ def available(store: Store | None = None, models_directory: Path | None = None) 
     """
     store = Store() if store is None else store
     manifests, _ = store.list()
-    return [facts(manifest.path, manifest) for manifest in manifests] + own(models_directory)
+    return [facts(manifest.path, manifest) for manifest in manifests] + own(models_directory)[0]
 
 
-def own(models_directory: Path | None = None) -> list[dict[str, Any]]:
-    """The models of the user's own folder, as :func:`available` has them."""
+def own(models_directory: Path | None = None) -> tuple[list[dict[str, Any]], list[str]]:
+    """The models of the user's own folder, as :func:`available` has them, and what there cannot be read, and why."""
     setting = os.environ.get("LOCAL_MODELS_DIR")
     folder = models_directory or (Path(setting) if setting else None)
-    if folder is None or not folder.is_dir():
-        return []
-    found = ((path, peek(path)) for path in sorted(folder.iterdir()) if _may_be_a_model(path))
-    return [facts(path, None, info) | {"reference": str(path)} for path, info in found if info is not None]
+    if folder is None:
+        return [], []
+    models, problems = [], []
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        return [], [f"the folder of models {folder} cannot be read: {error.strerror}"]
+    for path in paths:
+        try:
+            if _may_be_a_model(path):
+                models.append(facts(path, None, inspect(path)) | {"reference": str(path)})
+        except (TrillmError, OSError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            problems.append(reason if str(path) in reason else f"{path} cannot be read: {reason}")
+    return models, problems
 
 
 def _may_be_a_model(path: Path) -> bool:

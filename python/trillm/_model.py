@@ -7,6 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Literal, overload
 
 from trillm import _core, _logs, _runtime
+from trillm._reference import at_home
 from trillm._streaming import AsyncStream, collect
 
 if TYPE_CHECKING:
@@ -66,11 +67,14 @@ class Model:
     def __init__(self, path: str | PathLike[str], **params: Unpack[LoadParams]) -> None:
         """Loads the file at `path`; see `load`. A `tokenizer` must be a path, too."""
         self._held: Resolved | None = None
+        for name in ("lora", "runtime_library", "tokenizer"):
+            if name in params:
+                params[name] = at_home(params[name])
         if params.get("runtime_library") is None:
             params["runtime_library"] = _runtime.library()
         _logs.listen()
         try:
-            self._core = _core.Model(fspath(path), **params)
+            self._core = _core.Model(at_home(path), **params)
         finally:
             _logs.forward()
 

@@ -47,10 +47,11 @@ class LLMRouter:
         """
         from pathlib import Path
 
+        from trillm._reference import at_home
         from trillm.hub import Options, Source
 
         given = {
-            "models_directory": None if models_directory is None else Path(models_directory),
+            "models_directory": None if models_directory is None else Path(at_home(models_directory)),
             "preferred_formats": None if preferred_formats is None else tuple(preferred_formats),
             "quantization_preference": None if quantization_preference is None else tuple(quantization_preference),
             "download_timeout": download_timeout,
@@ -63,7 +64,7 @@ class LLMRouter:
             },
         }
         self._options = Options(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-        self._store = Store(cache_directory)
+        self._store = Store(None if cache_directory is None else at_home(cache_directory))
 
     def available(self) -> list[dict[str, Any]]:
         """All models on this machine, each a dictionary as `trillm.hub.available` describes it."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from trillm import _core
+from trillm._reference import at_home
 from trillm.cli import progress
 from trillm.cli.output import failing_clearly, print_columns, print_json, size
 
@@ -40,6 +41,7 @@ def command(
     """
     from trillm.hub import fetch
 
+    destination = Path(at_home(destination))
     with failing_clearly(as_json=as_json):
         with progress.downloading() as report_download:
             path = fetch(source, progress=report_download)

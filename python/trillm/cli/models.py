@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trillm import _catalogue as catalogue
-from trillm._core import Manifest, Reference, Store, inspect
+from trillm._core import Manifest, Store, inspect
+from trillm._reference import parse
 from trillm.cli import progress
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size, write
 from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trillm import ModelInfo
 
-__all__ = ["AsJson", "ReferenceArgument", "added", "all_of", "list_", "pull", "rm", "show"]
+__all__ = ["AsJson", "ReferenceArgument", "added", "all_of", "list_", "looking", "pull", "rm", "show"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ReferenceArgument = Annotated[
@@ -63,7 +67,9 @@ def list_(as_json: AsJson = False) -> None:
     """Lists the models in the store, and those in LOCAL_MODELS_DIR."""
     with failing_clearly(as_json=as_json):
         manifests, problems = Store().list()
-        models = [catalogue.facts(manifest.path, manifest) for manifest in manifests] + catalogue.own()
+        own, unreadable = catalogue.own()
+        models = [catalogue.facts(manifest.path, manifest) for manifest in manifests] + own
+        problems += unreadable
         if as_json:
             print_json({"models": models, "problems": problems})
             return
@@ -91,8 +97,9 @@ def list_(as_json: AsJson = False) -> None:
 def show(reference: ReferenceArgument, as_json: AsJson = False) -> None:
     """Shows what is known about a model on this machine."""
     with failing_clearly(as_json=as_json):
-        wanted = Reference(reference)
-        manifest = None if wanted.local is not None else Store().get(wanted.text, wanted.generation)
+        wanted = parse(reference)
+        with looking(fetched=wanted.source is not None):
+            manifest = None if wanted.local is not None else Store().get(wanted.text, wanted.generation)
         path = wanted.local if manifest is None else manifest.path
         assert path is not None
         info = None
@@ -119,7 +126,8 @@ def rm(
         removed = []
         for reference in dict.fromkeys(references):
             name = all_of(reference)
-            freed = store.remove(name)
+            with looking(fetched=False):
+                freed = store.remove(name)
             removed.append({"reference": name, "freed": freed})
             if not as_json:
                 write(f"removed {name}, freed {size(freed)}\n")
@@ -127,9 +135,19 @@ def rm(
             print_json({"removed": removed})
 
 
+@contextmanager
+def looking(*, fetched: bool) -> Iterator[None]:
+    """Looks for a model in the store; where fetching it would be no help, that is not what is advised."""
+    try:
+        yield
+    except ModelNotFound as error:
+        hint = error.hint if fetched else "`trillm list` shows what is in the store"
+        raise ModelNotFound(str(error), error.code, hint) from None
+
+
 def all_of(reference: str) -> str:
     """What the store knows a model by, with all its generations."""
-    wanted = Reference(reference)
+    wanted = parse(reference)
     if wanted.local is not None:
         raise ModelNotFound(f"{reference} is a file, not a model in the store", "model_not_found", "see: trillm list")
     if wanted.generation is not None:

@@ -9,7 +9,7 @@ import typer
 
 from trillm._core import Manifest, Store
 from trillm.cli import progress
-from trillm.cli.models import AsJson, ReferenceArgument, added, all_of
+from trillm.cli.models import AsJson, ReferenceArgument, added, all_of, looking
 from trillm.cli.output import failing_clearly, print_columns, print_json, readable, size, write
 from trillm.errors import StoreError
 from trillm.types import Link
@@ -19,7 +19,7 @@ __all__ = ["gc", "history", "import_", "rollback", "update", "verify"]
 Every = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[REFERENCE...]", help="What `trillm list` calls it; every model if none.", show_default=False
+        metavar="REFERENCE...", help="What `trillm list` calls it; every model if none.", show_default=False
     ),
 ]
 
@@ -47,7 +47,8 @@ def update(references: Every = None, as_json: AsJson = False) -> None:
 def history(reference: ReferenceArgument, as_json: AsJson = False) -> None:
     """Lists the generations of a model, the newest first; the one in use has a star."""
     with failing_clearly(as_json=as_json):
-        generations, current = Store().history(all_of(reference))
+        with looking(fetched=False):
+            generations, current = Store().history(all_of(reference))
         if as_json:
             print_json({"generations": [_generation(manifest, current) for manifest in generations]})
             return
@@ -72,15 +73,14 @@ def rollback(
     reference: ReferenceArgument,
     to: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[GENERATION]", help="Its number or digest; the one before if none.", show_default=False
-        ),
+        typer.Argument(metavar="GENERATION", help="Its number or digest; the one before if none.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Puts an earlier generation of a model in use again."""
     with failing_clearly(as_json=as_json):
-        manifest = Store().rollback(all_of(reference), to)
+        with looking(fetched=False):
+            manifest = Store().rollback(all_of(reference), to)
         if as_json:
             print_json(_generation(manifest, manifest.id))
         else:
@@ -100,7 +100,8 @@ def verify(
         store = Store()
         found: list[dict[str, Any]] = []
         for reference in _all(store, references):
-            damages = store.verify(reference)
+            with looking(fetched=False):
+                damages = store.verify(reference)
             if damages and repair:
                 with progress.downloading() as report:
                     hub.repair(reference, damages, store=store, progress=report)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trillm._core import HuggingFace, Ollama, Reference, Store
+from trillm._core import HuggingFace, Ollama, Store
+from trillm._reference import parse
 from trillm.errors import DigestMismatch, ModelNotFound, StoreError
 from trillm.hub._failure import download_failed
 from trillm.hub._flight import share
@@ -18,7 +19,7 @@ from trillm.hub._resolved import Resolved, stored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trillm._core import Manifest
+    from trillm._core import Manifest, Reference
     from trillm.hub._progress import Report
 
 _log = logging.getLogger("trillm.hub")
@@ -53,7 +54,7 @@ def resolve(
 ) -> Resolved:
     """As :func:`fetch`, and keeps the model's files from being collected until it is released."""
     options = _options(options)
-    wanted = Reference(reference, options.models_directory)
+    wanted = parse(reference, options.models_directory)
     if wanted.local is not None:
         return Resolved(wanted, wanted.local, None, None)
     store = Store() if store is None else store
@@ -64,9 +65,11 @@ def renew(
     reference: str, *, store: Store | None = None, options: Options | None = None, progress: Report | None = None
 ) -> Manifest:
     """Asks the source again, though the store has the model: what it gives now becomes the generation in use."""
-    wanted = Reference(reference)
+    wanted = parse(reference)
     if wanted.local is not None:
         raise ModelNotFound(f"{reference} is a file, which has no source", "model_not_found")
+    if wanted.source is None:
+        raise _not_imported(wanted)
     store = Store() if store is None else store
     job = Job(store, wanted, _options(options))
     return share(
@@ -91,9 +94,7 @@ def _stored(store: Store, wanted: Reference) -> Resolved | None:
 
 def _download(store: Store, wanted: Reference, options: Options, progress: Report | None) -> Resolved:
     if wanted.source is None:
-        raise ModelNotFound(
-            f"{wanted.text} is not in the store", "model_not_found", "import it first: trillm import PATH --name NAME"
-        )
+        raise _not_imported(wanted)
     # What other programs left on this machine needs no connection.
     if options.no_network and not isinstance(wanted.source, HuggingFace | Ollama):
         raise download_failed(
@@ -111,6 +112,14 @@ def _download(store: Store, wanted: Reference, options: Options, progress: Repor
             "its source no longer has the generation that was asked for; leave out @sha256:… to take what there is",
         )
     return found
+
+
+def _not_imported(wanted: Reference) -> ModelNotFound:
+    """The error for a name of the user's own that the store does not have: there is nowhere to fetch it from."""
+    name = wanted.text.removeprefix("local:")
+    return ModelNotFound(
+        f"{wanted.text} is not in the store", "model_not_found", f"import it first: trillm import PATH --name {name}"
+    )
 
 
 def _pull_in_turn(job: Job, *, again: bool) -> Manifest:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trillm._core import Reference, Store
+from trillm._reference import at_home
 from trillm.errors import ModelNotFound
 from trillm.hub._choosing.choose import Preferences, RepoFile, choose
 from trillm.hub._flight import share
@@ -36,7 +37,7 @@ def import_model(
 
     Raises `ModelNotFound`, `InvalidRequest`, `StoreError`.
     """
-    path = Path(path).absolute()
+    path = Path(at_home(path)).absolute()
     store = Store() if store is None else store
     wanted = Reference(f"local:{path.stem if name is None and path.is_file() else name or path.name}")
     folder, chosen = _choose(path)

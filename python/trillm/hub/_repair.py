@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trillm._core import Reference, Store
+from trillm._core import Store
+from trillm._reference import parse
 from trillm.errors import ModelNotFound, StoreError
 from trillm.hub._flight import share
 from trillm.hub._job import Job
@@ -44,7 +45,7 @@ def repair(
     that is not possible any more, and as :func:`fetch` does.
     """
     store = Store() if store is None else store
-    wanted = Reference(reference)
+    wanted = parse(reference)
     job = Job(store, wanted, options or Options())
     key = (store.root, wanted.text, job.options.key, tuple(damage.sha256 for damage in damages))
     share(key, job, lambda job: _mend(job, damages), progress)

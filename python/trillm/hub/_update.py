@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trillm._core import Reference, Store
+from trillm._core import Store
+from trillm._reference import parse
 from trillm.errors import ModelNotFound
 from trillm.hub._fetch import renew
 
@@ -70,7 +71,7 @@ def update(
     What was imported has no source: nothing changes. Raises as :func:`fetch` does.
     """
     store = Store() if store is None else store
-    wanted = Reference(reference)
+    wanted = parse(reference)
     before = _current(store, wanted.text)
     if wanted.source is None and before is not None:
         after = before

@@ -1,0 +1,56 @@
+"""What people type for a model, read in one place: a home is `~`, and other programs' names get a hint.
+
+The native half says what a reference means; what a name means elsewhere is knowledge about other programs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from trillm._core import Reference
+from trillm.errors import ModelNotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["at_home", "parse"]
+
+_REPOSITORY = re.compile(r"(?:https?://)?(?:(?:www\.)?huggingface\.co/|hf\.co/)?([\w-][\w.-]*/[\w-][\w.-]*(?:[@:].+)?)")
+"""How Hugging Face, and programs that think of nothing else, write a model."""
+
+_NAME = re.compile(r"[\w-][\w.-]*(?::[\w.-]+)?")
+"""How Ollama does."""
+
+
+def parse(text: str, models_directory: Path | None = None) -> Reference:
+    """What `text` means. Raises `InvalidRequest`, and `ModelNotFound` for a name or a path that is not there."""
+    try:
+        found = Reference(at_home(text), models_directory)
+        # A path that leads nowhere is found out here.
+        _ = found.local
+    except ModelNotFound as error:
+        raise ModelNotFound(str(error), error.code, _hint(text, error.hint)) from None
+    return found
+
+
+def at_home(value: Any) -> Any:
+    """A path, or paths within lists and tuples, with the user's home for `~`; anything else as it is."""
+    if isinstance(value, str | os.PathLike):
+        # Not by `Path`, which makes the current folder of an empty text.
+        return os.path.expanduser(os.fspath(value))  # noqa: PTH111
+    if isinstance(value, list | tuple):
+        return type(value)(map(at_home, value))
+    return value
+
+
+def _hint(text: str, hint: str | None) -> str | None:
+    repository = _REPOSITORY.fullmatch(text)
+    if repository and not text.endswith((".gguf", ".onnx", ".safetensors")):
+        elsewhere = f"if it is a model on Hugging Face: hf:{repository[1]}"
+    elif _NAME.fullmatch(text):
+        elsewhere = f"if it is a model of Ollama's: ollama:{text}"
+    else:
+        return hint
+    return f"{elsewhere}; {hint}" if hint else elsewhere
