@@ -27,6 +27,7 @@ PEERS = {
     "repeat_penalty": "repetition_penalty",
     "stop_sequences": "stop",
     "system_prompt": "system",
+    "temp": "temperature",
     "top_logprobs": "logprobs",
     "type_k": "cache_type",
     "type_v": "cache_type",

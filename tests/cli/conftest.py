@@ -17,7 +17,7 @@ def trillm(*arguments: str | Path) -> list[str]:
     """A command line."""
     command = [sys.executable, "-m", "trillm", *map(str, arguments)]
     # With more threads, each token waits for whatever else the machine does meanwhile.
-    return [*command, "--threads", "1"] if "run" in arguments[:1] else command
+    return [*command, "--threads", "1"] if arguments[:1] in (("run",), ("embed",)) else command
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,12 @@ Terminal = Callable[..., "pexpect.spawn[str]"]
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """A user with an empty store and no settings."""
-    ours = {"LOCAL_CACHE_DIR": str(tmp_path / "store"), "TERM": "xterm", "COLUMNS": "120"}
+    ours = {
+        "LOCAL_CACHE_DIR": str(tmp_path / "store"),
+        "TERM": "xterm",
+        "COLUMNS": "120",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
     return {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | ours
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-import trillm
-from trillm._core import Reference
-from trillm.cli import chat, progress
+from trillm._reference import parse
+from trillm.cli import chat, loaded
+from trillm.cli.chat.conversation import Conversation
 from trillm.cli.output import UsageError, failing_clearly, print_json, say
-from trillm.errors import ChatTemplateError
+from trillm.cli.prompt import Asked
 
 if TYPE_CHECKING:
     from trillm import Completion, Model
-    from trillm.hub import Resolved
     from trillm.types import GenerateParams
 
 __all__ = ["command"]
@@ -30,16 +29,35 @@ def command(
         ),
     ],
     prompt: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            metavar="PROMPT",
-            help="The question. Without one: standard input if that is not a terminal, else a conversation. "
-            "'-' reads standard input; its last line break does not count.",
+            metavar="PROMPT...",
+            help="The question; several words need no quotes. What is on standard input goes before it, as with ollama "
+            "and llm; without either, on a terminal, a conversation. '-' waits for standard input. The last line break "
+            "of standard input does not count.",
+            show_default=False,
         ),
     ] = None,
     *,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="A text file to send before the question, with its name. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     system: Annotated[
-        str | None, typer.Option(help="The system message: how to answer.", metavar="TEXT", show_default=False)
+        str | None,
+        typer.Option(
+            "--system",
+            "-s",
+            help="The system message: how to answer. -s is this, as with llm; the seed has no letter.",
+            metavar="TEXT",
+            show_default=False,
+        ),
     ] = None,
     raw: Annotated[
         bool,
@@ -50,6 +68,8 @@ def command(
     max_tokens: Annotated[
         int | None,
         typer.Option(
+            "--max-tokens",
+            "-n",
             min=1,
             metavar="N",
             help="The most tokens to generate.",
@@ -59,7 +79,12 @@ def command(
     temperature: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="F", help="0 always takes the most probable token.", show_default="the publisher's, else 0.7"
+            "--temperature",
+            "-t",
+            min=0,
+            metavar="F",
+            help="0 always takes the most probable token.",
+            show_default="the publisher's, else 0.7",
         ),
     ] = None,
     top_p: Annotated[
@@ -121,30 +146,40 @@ def command(
     """
     if raw and system is not None:
         raise UsageError("--system is part of a chat template, which --raw leaves out")
-    params: GenerateParams = {"max_tokens": max_tokens, "seed": seed, "ignore_eos": ignore_eos}
+    given = _given(
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        min_p=min_p,
+        seed=seed,
+        stop=stop or None,
+        ignore_eos=ignore_eos or None,
+    )
+
+    def load(reference: str) -> loaded.Loaded:
+        return loaded.load(reference, engine=engine, context=context, threads=threads, chats=not raw)
+
     with failing_clearly(as_json=as_json):
         # What is mistyped is an error before anything is read.
-        Reference(model)
-        text = _prompt(prompt)
-        if text is None and (raw or as_json or not sys.stdout.isatty()):
+        parse(model)
+        asked = Asked.by(prompt or [], files or [], raw=raw)
+        if asked.question is None and (raw or as_json or not sys.stdout.isatty()):
             raise UsageError("no PROMPT: give one, or pipe it in")
-        with _found(model) as found, _load(found, engine, context, threads) as llm:
-            params |= _sampling(llm, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, stop=stop)
-            if not raw and not llm.info.chat_templates:
-                raise ChatTemplateError(
-                    f"{llm.info.name} has no chat template", "no_chat_template", "--raw continues PROMPT as it stands"
-                )
-            messages = [] if system is None else [{"role": "system", "content": system}]
-            if text is None:
-                chat.converse(llm, messages, params, verbose=verbose)
+        with load(model) as it:
+            if asked.question is None:
+                session = chat.Session(it, load, Conversation(system, attached=asked.attached), given)
+                session.verbose = verbose
+                session.hold()
                 return
-            messages.append({"role": "user", "content": text})
+            params: GenerateParams = {**it.defaults, **given}
+            messages = Conversation(system).asking(asked.text)
             completion: Completion | None
             if as_json:
-                completion = llm.generate(text, **params) if raw else llm.chat(messages, **params)
-                print_json(_document(llm, completion))
+                completion = it.llm.generate(asked.text, **params) if raw else it.llm.chat(messages, **params)
+                print_json(_document(it.llm, completion))
             else:
-                stream = llm.stream(text, **params) if raw else llm.chat_stream(messages, **params)
+                stream = it.llm.stream(asked.text, **params) if raw else it.llm.chat_stream(messages, **params)
                 # What reads a continuation from a pipe wants to put it behind the prompt.
                 chat.show(stream, [], end_line=not raw or sys.stdout.isatty())
                 completion = stream.completion
@@ -152,51 +187,9 @@ def command(
                 say(chat.statistics(completion))
 
 
-def _prompt(argument: str | None) -> str | None:
-    """The text to answer; `None` if there is someone to talk to."""
-    # A closed standard input is None.
-    terminal = sys.stdin is not None and sys.stdin.isatty()
-    if argument is None and terminal:
-        return None
-    if argument is not None and argument != "-":
-        # Bytes that are no text arrive as lone surrogates: an error here, before anything is loaded.
-        argument.encode()
-        return argument
-    if sys.stdin is None:
-        raise UsageError("no PROMPT, and standard input is closed")
-    # `echo question | trillm run …` asks the question, not the question and a line break.
-    text = sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
-    if argument is None and not text:
-        raise UsageError("no PROMPT, and standard input is empty")
-    return text
-
-
-def _sampling(llm: Model, **given: Any) -> GenerateParams:
-    """What the user chose; for the rest the model has its publisher's values, and where it has none these."""
-    ours = {"temperature": 0.7, "top_p": 0.95}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return {name: value for name, value in ours.items() if name not in llm.info.defaults} | chosen  # type: ignore[return-value]
-
-
-def _found(reference: str) -> Resolved:
-    from trillm.hub import resolve
-
-    with progress.downloading() as report:
-        return resolve(reference, progress=report)
-
-
-def _load(found: Resolved, engine: str, context: int | None, threads: int | None) -> Model:
-    with progress.loading() as report:
-        # One request at a time needs no room for others.
-        return trillm.Model(
-            found.path,
-            engine=engine,
-            context=context,
-            threads=threads,
-            published=found.published,
-            parallel=1,
-            progress=report,
-        )
+def _given(**params: Any) -> GenerateParams:
+    """What the user chose."""
+    return cast("GenerateParams", {name: value for name, value in params.items() if value is not None})
 
 
 def _document(llm: Model, completion: Completion) -> dict[str, object]:

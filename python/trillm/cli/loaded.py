@@ -1,0 +1,79 @@
+"""A model for the command line: fetched if need be, loaded, and with how it answers unless told otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import trillm
+from trillm.cli import progress
+from trillm.errors import ChatTemplateError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from trillm import Model
+    from trillm.hub import Resolved
+    from trillm.types import GenerateParams
+
+__all__ = ["Loaded", "load"]
+
+_NO_CHAT = "--raw continues PROMPT as it stands"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is open."""
+
+    reference: str
+    llm: Model
+    defaults: GenerateParams
+    """What is good for most, where its publisher recommends nothing: what that does, the model knows by itself."""
+    _found: Resolved
+
+    def close(self) -> None:
+        """Frees it. Harmless when called again."""
+        self.llm.close()
+        self._found.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def load(
+    reference: str,
+    *,
+    engine: str,
+    context: int | None,
+    threads: int | None,
+    chats: bool = False,
+) -> Loaded:
+    """Loads it, with progress on standard error; one without a chat template is an error if it `chats`."""
+    from trillm.hub import resolve
+
+    with progress.downloading() as report:
+        found = resolve(reference, progress=report)
+    try:
+        with progress.loading() as show:
+            llm = trillm.Model(
+                found.path,
+                engine=engine,
+                context=context,
+                threads=threads,
+                published=found.published,
+                # One request at a time needs no room for others.
+                parallel=1,
+                progress=show,
+            )
+        if chats and not llm.info.chat_templates:
+            raise ChatTemplateError(f"{llm.info.name} has no chat template", "no_chat_template", _NO_CHAT)
+        ours: GenerateParams = {"temperature": 0.7, "top_p": 0.95}
+        advised = llm.info.defaults
+        defaults = {name: value for name, value in ours.items() if name not in advised}
+        return Loaded(reference, llm, cast("GenerateParams", defaults), found)
+    except BaseException:
+        found.release()
+        raise

@@ -1,0 +1,77 @@
+"""What a command line asks: files, then standard input, then PROMPT.
+
+`ollama run` and `llm` put standard input before the prompt, too: what is asked about comes first, and the question is
+what a model has read last.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trillm.cli.given import INPUT, file_text, input_text, joined, named, shown
+from trillm.cli.output import UsageError, say
+from trillm.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Asked"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked."""
+
+    attached: list[str]
+    """The texts of files, each with its name."""
+    question: str | None
+    """What else is given; `None` if there is someone to talk to."""
+
+    @classmethod
+    def by(cls, words: Sequence[str], files: Sequence[str], *, raw: bool) -> Asked:
+        """Reads what the arguments name. Errors that need no model are found here, before one is loaded."""
+        texts = [(path, file_text(path)) for path in files]
+        attached = [text if raw else named(path, text) for path, text in texts]
+        alone = sys.stdin is not None and sys.stdin.isatty()
+        if not words and alone:
+            return cls(attached, None)
+        if list(words) == ["-"]:
+            piped, words = (_typed() if alone else input_text()), ()
+        else:
+            piped = input_text()
+        if not words and not piped and not attached:
+            state = "closed" if sys.stdin is None else "empty"
+            raise UsageError(f"no PROMPT, and {INPUT} is {state}")
+        for word in words:
+            _check(word)
+        return cls(attached, joined([piped, " ".join(words)]))
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return joined([*self.attached, self.question or ""])
+
+
+def _check(word: str) -> None:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"PROMPT is not UTF-8 text: {shown(word)}", "not_utf8") from None
+    # A question that happens to be a file's name is rare enough that a note about it is no nuisance.
+    if len(word) < 256 and _is_file(word):
+        say(f"note: {word} is a file, and its name is all that is sent: --file {word} attaches it")
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _typed() -> str:
+    """What is typed up to Ctrl-D."""
+    return sys.stdin.read().removesuffix("\n")

@@ -1,0 +1,327 @@
+"""What begins with a slash in a conversation, and what is typed besides messages."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from pathlib import Path
+
+import pexpect
+import pytest
+from trillm.cli.chat.history import History
+from trillm.cli.chat.settings import EXPECTED
+from trillm.types import GenerateParams
+
+from .conftest import Terminal
+from .test_chat import PROMPT, SHORT, ended, tokens
+
+
+@pytest.fixture
+def chat(terminal: Terminal, tiny_model: Path) -> pexpect.spawn[str]:
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact(PROMPT)
+    return child
+
+
+def said(child: pexpect.spawn[str], line: str) -> str:
+    """What the command says to a line."""
+    child.sendline(line)
+    child.expect_exact("\r\n")
+    child.expect_exact(PROMPT)
+    assert isinstance(child.before, str)
+    # Without what editing sends.
+    return re.sub(r"\x1b\[\?2004[hl]\r?", "", child.before).replace("\r\n", "\n")
+
+
+def asked(child: pexpect.spawn[str], line: str = "hello") -> int:
+    child.sendline(line)
+    return tokens(child)
+
+
+def test_every_parameter_of_generating_can_be_set_but_those_of_programs() -> None:
+    left_out = {"logprobs", "priority", "cache_salt", "add_special", "parse_special"}
+    assert EXPECTED.keys() == GenerateParams.__annotations__.keys() - left_out
+
+
+def test_a_system_message(chat: pexpect.spawn[str]) -> None:
+    first = asked(chat)
+    said(chat, "/clear")
+    assert "is set" in said(chat, '/system "Be brief."')
+    assert said(chat, "/system") == "Be brief.\n"
+    brief = asked(chat)
+    assert brief > first
+    said(chat, "/clear")
+    # It stays.
+    assert asked(chat) == brief
+    said(chat, "/clear")
+    said(chat, '/system ""')
+    assert asked(chat) < brief
+
+
+def test_settings(chat: pexpect.spawn[str]) -> None:
+    assert said(chat, "/set temperature 0.5") == "temperature is 0.5\n"
+    assert said(chat, "/set parameter top-k 40") == "top_k is 40\n"
+    assert said(chat, "/set stop \\n") == "stop is \\n\n"
+    assert said(chat, '/set stop ["a", "b"]') == "stop is ['a', 'b']\n"
+    assert said(chat, '/set logit_bias {"5": -1}') == "logit_bias is {5: -1}\n"
+    assert said(chat, "/set seed 18446744073709551615") == "seed is 18446744073709551615\n"
+    assert said(chat, "/set ignore_eos off") == "ignore_eos is False\n"
+    assert said(chat, "/set seed default") == "seed is default\n"
+    assert "0 to 100" in said(chat, "/set temperature")
+    listed = said(chat, "/set")
+    assert re.search(r"^temperature +0\.5 +0 to 100$", listed, re.MULTILINE)
+    assert [line.split()[0] for line in listed.splitlines()] == list(EXPECTED)
+    said(chat, "/set max_tokens 2")
+    chat.sendline("hello")
+    chat.expect("answer 2 tokens")
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("/set temperature hot", "temperature is"),
+        ("/set temperature 200", "temperature is 200, expected 0 to 100"),
+        ("/set temperature -1", "temperature is -1, expected 0 to 100"),
+        ("/set top_p 2", "top_p is 2, expected 0 to 1"),
+        ("/set top_k 1.5", "top_k is"),
+        ("/set min_p -1", "min_p is -1"),
+        ("/set typical_p 2", "typical_p is 2"),
+        ("/set repetition_penalty 0", "repetition_penalty is 0"),
+        ("/set presence_penalty 3", "presence_penalty is 3"),
+        ("/set frequency_penalty 3", "frequency_penalty is 3"),
+        ("/set repeat_last_n x", "repeat_last_n is"),
+        ("/set max_tokens 0", "max_tokens is 0"),
+        ("/set seed -1", "seed is -1"),
+        ("/set ignore_eos maybe", "ignore_eos is"),
+        ("/set timeout 0", "timeout is 0"),
+        ('/set logit_bias {"x": 1}', "logit_bias is"),
+        ('/set stop [""]', "stop is an empty string"),
+        ("/set temprature 0", "no parameter temprature"),
+        ("/set num_predict 0", "did you mean max_tokens?"),
+        ("/set num_ctx 9", "--context N"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_changes_nothing(chat: pexpect.spawn[str], line: str, error: str) -> None:
+    before = said(chat, "/set")
+    answer = said(chat, line)
+    assert answer.startswith("error: ")
+    assert error in answer
+    assert said(chat, "/set") == before
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "hint"),
+    [
+        ("/sytem You are a pirate", "no command /sytem", "/system"),
+        ("/nonsense with words", "no command /nonsense", "/help"),
+        ("/Clear now", "/Clear stands alone", "/clear"),
+        ("/", "no command /", "/help"),
+        ("/bye for now", "/bye stands alone", "/bye"),
+        ("/save", "no FILE was given", "/save FILE"),
+        ("/undo", "nothing was said", ""),
+        ("/regen", "nothing was said", ""),
+        ("/load missing.json", "No such file or directory: missing.json", ""),
+        ("/file missing.txt", "No such file or directory: missing.txt", ""),
+        ("/model no-such-model", 'there is no model named "no-such-model"', ""),
+    ],
+)
+def test_no_command_reaches_the_model(chat: pexpect.spawn[str], line: str, error: str, hint: str) -> None:
+    first = asked(chat, "one")
+    said(chat, "/undo")
+    answer = said(chat, line)
+    assert answer.startswith(f"error: {error}")
+    assert hint in answer
+    assert asked(chat, "one") == first
+
+
+def test_what_is_quoted_is_a_message(chat: pexpect.spawn[str]) -> None:
+    assert asked(chat, '"""/clear"""') > 0
+    # It was not obeyed.
+    assert asked(chat) > asked_alone(chat)
+
+
+def asked_alone(chat: pexpect.spawn[str]) -> int:
+    said(chat, "/clear")
+    return asked(chat)
+
+
+def test_undo_and_regen(chat: pexpect.spawn[str]) -> None:
+    first = asked(chat, "one")
+    second = asked(chat, "two")
+    assert second > first
+    chat.sendline("/regen")
+    assert tokens(chat) == second
+    assert said(chat, "/undo") == "forgot: two\n"
+    assert asked(chat, "two") == second
+    said(chat, "/undo")
+    assert said(chat, "/undo") == "forgot: one\n"
+    assert asked(chat, "one") == first
+
+
+def test_a_file_goes_with_the_next_message(chat: pexpect.spawn[str], tmp_path: Path) -> None:
+    (tmp_path / "my notes.txt").write_text("x" * 100)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0")
+    alone = asked_alone(chat)
+    said(chat, "/clear")
+    assert said(chat, "/file my notes.txt").startswith("my notes.txt, 100 B, goes with")
+    assert asked(chat) > alone + 100
+    said(chat, "/undo")
+    assert asked(chat) == alone
+    assert said(chat, "/file a.png").startswith("error: a.png is an image (PNG)")
+
+
+def test_save_and_load(chat: pexpect.spawn[str], terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:
+    said(chat, "/system Be brief.")
+    said(chat, "/set top_k 40")
+    said(chat, '/set logit_bias {"5": -1}')
+    asked(chat, "one")
+    assert said(chat, "/save talk.json") == "saved as talk.json\n"
+    path = tmp_path / "talk.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    document = json.loads(path.read_text())
+    assert [message["role"] for message in document["messages"]] == ["system", "user", "assistant"]
+    second = asked(chat, "two")
+    # To where it was saved before, but to nothing else.
+    said(chat, "/save talk.json")
+    (tmp_path / "mine").write_text("mine")
+    assert said(chat, "/save mine").startswith("error: mine is there already")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+    other = terminal("run", tiny_model, *SHORT)
+    other.expect_exact(PROMPT)
+    assert said(other, "/load talk.json") == "2 questions and answers\n"
+    assert "top_k is 40" in said(other, "/set top_k")
+    assert "Be brief." in said(other, "/show")
+    said(other, "/undo")
+    assert asked(other, "two") == second
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "nonsense",
+        "[]",
+        '{"messages": 3}',
+        '{"messages": [{"role": "user"}]}',
+        '{"messages": [{"role": "user", "content": "x"}]}',
+        '{"messages": [{"role": "tool", "content": "x"}]}',
+        '{"messages": [], "settings": []}',
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_conversation_is_not_loaded(chat: pexpect.spawn[str], tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.json").write_text(content)
+    asked(chat, "one")
+    assert said(chat, "/load bad.json").startswith("error: bad.json is no saved conversation: ")
+    assert "1 question and answer" in said(chat, "/show")
+
+
+def test_a_saved_setting_is_checked(chat: pexpect.spawn[str], tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text('{"messages": [], "settings": {"temperature": 200}}')
+    assert said(chat, "/load bad.json").startswith("error: temperature is 200")
+
+
+def test_another_model_goes_on(chat: pexpect.spawn[str], tiny_model: Path, no_template: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.gguf").write_bytes(tiny_model.read_bytes())
+    first = asked(chat, "one")
+    assert said(chat, "/model ./other.gguf").startswith("tiny; what was said stays")
+    assert said(chat, "/model") == "./other.gguf\n"
+    assert asked(chat, "two") > first
+    assert said(chat, f"/model {no_template}").startswith("error: tiny has no chat template")
+    assert said(chat, "/model") == "./other.gguf\n"
+    assert asked(chat, "three") > first
+
+
+def test_show_and_help(chat: pexpect.spawn[str], tiny_model: Path) -> None:
+    asked(chat)
+    shown = said(chat, "/show")
+    assert re.search(r"^conversation +1 question and answer", shown, re.MULTILINE)
+    assert str(tiny_model) in shown
+    helped = said(chat, "/help")
+    for name in ("system", "set", "show", "save", "load", "undo", "regen", "clear", "model", "file", "help", "bye"):
+        assert f"/{name}" in helped
+
+
+def test_ctrl_d_does_not_lose_several_lines(chat: pexpect.spawn[str]) -> None:
+    chat.sendline('"""ab')
+    chat.expect_exact("... ")
+    chat.sendline("cd")
+    chat.expect_exact("... ")
+    chat.sendeof()
+    whole = tokens(chat)
+    said(chat, "/clear")
+    chat.sendline('"""ab')
+    chat.expect_exact("... ")
+    chat.sendline('cd"""')
+    assert tokens(chat) == whole
+    chat.sendeof()
+    assert ended(chat) == 0
+
+
+UP = "\x1b[A"
+
+
+def test_history_between_conversations(terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact(PROMPT)
+    child.sendline('"""ab')
+    child.expect_exact("... ")
+    child.sendline('cd"""')
+    several = tokens(child)
+    said(child, "/clear")
+    child.close(force=True)
+
+    path = tmp_path / "state" / "trillm" / "history"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    again = terminal("run", tiny_model, *SHORT)
+    again.expect_exact(PROMPT)
+    # The last is /clear, the one before has two lines.
+    again.send(UP + UP + "\r")
+    assert tokens(again) == several
+
+
+def test_history_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    history = History()
+    for number in range(2500):
+        history.append(f"message {number}\nand more")
+    history.append("x" * 100_000)
+    expected = [f"message {number}\nand more" for number in range(1500, 2500)]
+    assert history.read() == expected
+    path = tmp_path / "trillm" / "history"
+    assert len(path.read_bytes().splitlines()) == 1000
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_bytes(path.read_bytes() + b"\xff\xfe nonsense\n[1]\n{")
+    assert history.read() == expected
+
+
+def test_without_a_place_for_history_it_goes_on(
+    terminal: Terminal, tiny_model: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "state").write_text("a file, not a folder")
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact("note: what you type is not kept")
+    child.expect_exact(PROMPT)
+    assert asked(child) > 0
+    (tmp_path / "other" / "trillm" / "history").mkdir(parents=True)
+    environment["XDG_STATE_HOME"] = str(tmp_path / "other")
+    again = terminal("run", tiny_model, *SHORT)
+    again.expect_exact("note: what you type is not kept")
+    again.expect_exact(PROMPT)
+
+
+@pytest.mark.parametrize("setting", [{"TERM": "dumb"}, {"TERM": "dumb", "NO_COLOR": "1"}])
+def test_a_dumb_terminal_gets_no_escape_sequences(
+    terminal: Terminal, tiny_model: Path, environment: dict[str, str], setting: dict[str, str]
+) -> None:
+    environment |= setting
+    child = terminal("run", tiny_model, *SHORT)
+    seen = ""
+    for line in ("hello", "/show", '"""a"""', "/help", "/bye"):
+        child.expect_exact(PROMPT)
+        seen += child.before or ""
+        child.sendline(line)
+    seen += child.read()
+    assert "\x1b" not in seen
