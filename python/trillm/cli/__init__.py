@@ -1,4 +1,4 @@
-"""The command line: `trillm run pull list show rm update history rollback verify gc import convert doctor`.
+"""The command line: `trillm run embed pull list show rm update history rollback verify gc import convert doctor`.
 
 Each command is a thin layer over the Python API. Exit codes: 0 ok, 1 failed, 2 usage, 130 interrupted. Standard output
 carries the result alone; progress, statistics and errors go to standard error. rich is imported only to draw a progress
@@ -11,32 +11,60 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trillm.cli import convert, doctor, models, output, run, upkeep
+from trillm.cli import convert, doctor, embed, models, output, run, upkeep, usage
+from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["main"]
+__all__ = ["EXAMPLES", "main"]
 
 app = typer.Typer(
+    cls=usage.Group,
     help="Language models on your own machine.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.command)
-app.command("pull")(models.pull)
-app.command("list")(models.list_)
-app.command("show")(models.show)
-app.command("rm")(models.rm)
-app.command("update")(upkeep.update)
-app.command("history")(upkeep.history)
-app.command("rollback")(upkeep.rollback)
-app.command("verify")(upkeep.verify)
-app.command("gc")(upkeep.gc)
-app.command("import")(upkeep.import_)
-app.command("convert")(convert.command)
-app.command("doctor")(doctor.command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run.command,
+    "embed": embed.command,
+    "pull": models.pull,
+    "list": models.list_,
+    "show": models.show,
+    "rm": models.rm,
+    "update": upkeep.update,
+    "history": upkeep.history,
+    "rollback": upkeep.rollback,
+    "verify": upkeep.verify,
+    "gc": upkeep.gc,
+    "import": upkeep.import_,
+    "convert": convert.command,
+    "doctor": doctor.command,
+}
+
+EXAMPLES = {
+    "run": (
+        'trillm run smollm2 "What is the capital of France?"',
+        'cat notes.txt | trillm run smollm2 "When is the meeting?"',
+        "trillm run smollm2 -f notes.txt -f todo.txt What is left to do",
+        'trillm run smollm2 -s "Answer in one word." -t 0 -n 8 "Is water wet?"',
+        'trillm run smollm2 --raw "Once upon a time" > story.txt',
+    ),
+    "embed": (
+        'trillm embed all-minilm "a text" "another text"',
+        "trillm embed all-minilm --json < notes.txt",
+    ),
+    "convert": ("trillm convert smollm2 ./smollm2 --to safetensors --dtype bf16",),
+    "pull": ("trillm pull hf:org/repo",),
+    "import": ("trillm import ~/models/x.gguf --name mine",),
+}
+"""Shown in the help; each of them runs in a test."""
+
+for _name, _command in _COMMANDS.items():
+    # Each paragraph becomes a line.
+    _epilog = "\n\n".join(("Examples:", *EXAMPLES[_name])) if _name in EXAMPLES else None
+    app.command(_name, cls=usage.Command, epilog=_epilog)(_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -59,8 +87,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.prepare()
     try:
         # Not stand-alone: typer would draw a box around a usage error, where one line says it.
-        return app(args=arguments, prog_name="trillm", standalone_mode=False) or 0
+        code = app(args=arguments, prog_name="trillm", standalone_mode=False) or 0
+        # What typer printed may lie in a buffer still.
+        output.write("")
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        output.complain(error.format_message(), f"see {context.command_path if context else 'trillm'} --help")
+        output.complain(usage.message(error), f"see {context.command_path if context else 'trillm'} --help")
         return 2
+    except BrokenPipeError:
+        return output.unread()
+    except (TrillmError, OSError) as error:
+        message, _, hint = output.failure(error)
+        output.complain(message, hint)
+        return 1
+    return code

@@ -1,0 +1,87 @@
+"""`trillm embed`: vectors of texts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from trillm._reference import parse
+from trillm.cli import loaded
+from trillm.cli.given import INPUT, file_text, input_text
+from trillm.cli.output import UsageError, failing_clearly, print_json, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["command"]
+
+
+def command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name such as all-minilm, or what `run` takes.")],
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT...", help="The texts. Each line of standard input is one more.", show_default=False
+        ),
+    ] = None,
+    *,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="A text file, as one text, behind the others. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    pooling: Annotated[
+        Literal["auto", "mean", "cls", "last"],
+        typer.Option(help="How the vectors of a text's tokens become one; auto does as the model's file says."),
+    ] = "auto",
+    unscaled: Annotated[bool, typer.Option("--no-normalize", help="Leave vectors as long as they come.")] = False,
+    context: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Tokens that a text may have.", show_default="as trained, at most 4096"),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Compute threads.", show_default="one for each physical core"),
+    ] = None,
+    engine: Annotated[str, typer.Option(metavar="NAME", help="auto goes by the file's format.")] = "auto",
+) -> None:
+    """Prints a vector for each text: a JSON list on a line of its own, in the order of the texts."""
+    with failing_clearly(as_json=as_json):
+        parse(model)
+        given = _texts(texts or [], files or [])
+        with loaded.load(model, engine=engine, context=context, threads=threads) as it:
+            vectors = it.llm.embed([text for _, text in given], pooling=pooling, normalize=not unscaled)
+            # The shortest digits that mean the same in single precision, and not those of the double.
+            lists = [[float(str(number)) for number in vector] for vector in vectors]
+            if not as_json:
+                write("".join(f"{json.dumps(numbers)}\n" for numbers in lists))
+                return
+            embeddings = [{**source, "vector": numbers} for (source, _), numbers in zip(given, lists, strict=True)]
+            print_json({"model": it.llm.info.name, "width": vectors.shape[1], "embeddings": embeddings})
+
+
+def _texts(texts: Sequence[str], files: Sequence[str]) -> list[tuple[dict[str, Any], str]]:
+    """The texts, each with what it is called in a document."""
+    for text in texts:
+        # Bytes that are no text arrive as lone surrogates: an error here, before anything is loaded.
+        text.encode()
+    lines = _lines(input_text())
+    if not texts and not lines and not files:
+        raise UsageError(f"no TEXT, and nothing on {INPUT}")
+    return [
+        *(({"text": text}, text) for text in [*texts, *lines]),
+        *(({"file": path}, file_text(path)) for path in files),
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    """Each line. An empty one is a text, too: the vectors are counted by the lines."""
+    return [line.removesuffix("\r") for line in text.split("\n")] if text else []

@@ -1,0 +1,68 @@
+"""Usage errors on one line, and help that shows flags as flags.
+
+typer checks values by pydantic, whose messages are made for programmers, and lists choices on lines of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import typer
+import typer.core
+
+__all__ = ["Command", "Group", "message"]
+
+_KINDS = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+
+
+def message(error: typer.TyperException) -> str:
+    """What is wrong with a command line."""
+    text = error.format_message().replace("Value error, ", "")
+    text = re.sub(r"Input should be a valid (\w+).*", _kind, text)
+    text = text.replace("Input should be", "expected")
+    # Choices come one on a line, behind commas of their own.
+    text = re.sub(r"\s*\n\s*", " ", text).removesuffix(".")
+    return text + _found(error) if "expected" in text else text
+
+
+def _kind(found: re.Match[str]) -> str:
+    return f"expected {_KINDS.get(found[1], f'a {found[1]}')}"
+
+
+def _found(error: typer.TyperException) -> str:
+    """What was given instead, as far as pydantic tells."""
+    details: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    return f", found {str(details[0]['input'])!r}" if details else ""
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose flags take no value, and whose help says so."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """As its base has them."""
+        return _plain(super().get_params(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        """As its base does it; an error of usage that is found later knows, too, whose help to see."""
+        try:
+            return super().invoke(ctx)
+        except typer.TyperException as error:
+            if getattr(error, "ctx", None) is None:
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
+
+
+class Group(typer.core.TyperGroup):
+    """The same for the program itself."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """As its base has them."""
+        return _plain(super().get_params(ctx))
+
+
+def _plain(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params

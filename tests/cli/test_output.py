@@ -1,0 +1,102 @@
+"""What happens to output that nobody takes, and how usage errors read."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import Cli, trillm
+
+FULL = Path("/dev/full")
+
+
+def lost(arguments: list[str], environment: dict[str, str], where: str) -> tuple[int, str]:
+    """The exit code and standard error of a command whose standard output is redirected."""
+    shell = ["sh", "-c", f'"$@" {where}', "sh", *arguments]
+    done = subprocess.run(shell, stdin=subprocess.DEVNULL, env=environment, stderr=subprocess.PIPE, check=False)
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "MODEL", "hello", "-n", "2"),
+        ("run", "MODEL", "hello", "-n", "2", "--json"),
+        ("run", "no-such-model", "hello", "--json"),
+        ("embed", "MODEL", "hello"),
+        ("show", "MODEL"),
+        ("list", "--json"),
+        ("doctor", "--json"),
+        ("--version",),
+        ("--help",),
+        ("run", "--help"),
+    ],
+)
+def test_a_full_device_is_one_line(tiny_model: Path, environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    command = trillm(*(str(tiny_model) if word == "MODEL" else word for word in arguments))
+    code, error = lost(command, environment, ">/dev/full")
+    assert code == 1
+    assert error.startswith("error: ")
+    assert "No space left on device" in error
+    assert error.count("\n") == 1
+    assert lost(command, environment, ">/dev/full 2>/dev/full") == (1, "")
+
+
+@pytest.mark.parametrize("arguments", [("list", "--json"), ("doctor",), ("--version",), ("doctor", "--json")])
+def test_a_pipe_that_nobody_reads_is_quiet(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    process = subprocess.Popen(
+        trillm(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+    process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ("convert", "a", "b", "--to", "foo", "--dtype", "bf16"),
+            "Invalid value for '--to': 'foo' is not one of 'safetensors', 'gguf'",
+        ),
+        (("convert", "a", "b", "--to", "gguf"), "Missing option '--dtype'. Choose from: bf16, f16, f32"),
+        (("gc", "--keep", "x"), "Invalid value for '--keep': expected a whole number, found 'x'"),
+        (("gc", "--keep", "0"), "Invalid value for '--keep': expected greater than or equal to 1, found '0'"),
+        (("run", "m", "p", "-t", "hot"), "Invalid value for '--temperature' / '-t': expected a number, found 'hot'"),
+    ],
+)
+def test_usage_errors_are_for_people(cli: Cli, arguments: tuple[str, ...], expected: str) -> None:
+    result = cli(*arguments)
+    assert result.code == 2
+    assert result.err.splitlines()[0] == f"error: {expected}"
+
+
+@pytest.mark.parametrize("command", ["run", "embed", "pull", "list", "convert"])
+def test_help_shows_flags_as_flags(command: str, environment: dict[str, str]) -> None:
+    environment["COLUMNS"] = "200"
+    result = subprocess.run(
+        trillm(command, "--help"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--json" in result.stdout
+    assert "bool" not in result.stdout.lower()
+
+
+def test_no_escape_sequences_where_they_mean_nothing(environment: dict[str, str]) -> None:
+    for setting in ({"TERM": "dumb"}, {"NO_COLOR": "1"}, {}):
+        done = subprocess.run(
+            trillm("run", "--help"),
+            env=environment | setting,
+            capture_output=True,
+            check=True,
+        )
+        assert b"\x1b" not in done.stdout + done.stderr

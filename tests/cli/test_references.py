@@ -1,0 +1,113 @@
+"""What is said of models that are not here, and of paths as people type them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import trillm
+from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
+
+from .conftest import Cli
+
+
+@pytest.mark.parametrize(
+    ("reference", "hint"),
+    [
+        ("llama3", "ollama:llama3;"),
+        ("llama3.2:1b", "ollama:llama3.2:1b;"),
+        ("meta-llama/Llama-3.2-1B", "hf:meta-llama/Llama-3.2-1B;"),
+        ("org/repo@main:file.gguf2", "hf:org/repo@main:file.gguf2;"),
+        ("huggingface.co/org/repo", "hf:org/repo;"),
+        ("hf.co/org/repo:Q8_0", "hf:org/repo:Q8_0;"),
+    ],
+)
+def test_names_of_other_programs_get_a_hint(cli: Cli, reference: str, hint: str) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        trillm.load(reference)
+    assert hint in str(caught.value.hint)
+    result = cli("run", reference, "hello")
+    assert (result.code, result.out) == (1, "")
+    assert hint in result.err.splitlines()[1]
+
+
+@pytest.mark.parametrize("reference", ["./model", "a/b/c", "models/x.gguf", "/nowhere/at/all", "~/nowhere", "../x/y"])
+def test_what_can_only_be_a_path_does_not(reference: str) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        trillm.load(reference)
+    assert "hf:" not in str(caught.value.hint)
+    assert "ollama:" not in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("rm", "local:x"), "`trillm list` shows"),
+        (("rm", "smollm2"), "`trillm list` shows"),
+        (("history", "local:x"), "`trillm list` shows"),
+        (("rollback", "local:x"), "`trillm list` shows"),
+        (("verify", "local:x"), "`trillm list` shows"),
+        (("show", "local:x"), "`trillm list` shows"),
+        (("show", "smollm2"), "trillm pull smollm2"),
+        (("update", "local:x"), "trillm import PATH --name x"),
+        (("pull", "local:x"), "trillm import PATH --name x"),
+        (("run", "local:x", "hello"), "trillm import PATH --name x"),
+    ],
+)
+def test_advice_can_be_followed(cli: Cli, arguments: tuple[str, ...], hint: str) -> None:
+    result = cli(*arguments)
+    assert (result.code, result.out) == (1, "")
+    error, advice = result.err.splitlines()
+    assert "is not in the store" in error
+    assert hint in advice
+    if hint != "trillm pull smollm2":
+        assert "pull" not in advice
+
+
+def test_list_says_what_it_cannot_read(cli: Cli, tmp_path: Path, tiny_model: Path, environment: dict[str, str]) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "good.gguf").write_bytes(tiny_model.read_bytes())
+    (folder / "bad.gguf").write_text("nonsense")
+    (folder / "notes.txt").write_text("no model, and not meant as one")
+    (folder / "empty").mkdir()
+    (folder / "empty" / "config.json").write_text("{}")
+    environment["LOCAL_MODELS_DIR"] = str(folder)
+    listed = cli("list")
+    assert listed.code == 0
+    assert "good.gguf" in listed.out
+    assert [line.split(":")[0] for line in listed.err.splitlines()] == ["warning", "warning"]
+    assert "bad.gguf: expected a model" in listed.err
+    assert str(folder / "empty") in listed.err
+    document = json.loads(cli("list", "--json").out)
+    assert [Path(model["path"]).name for model in document["models"]] == ["good.gguf"]
+    assert len(document["problems"]) == 2
+    environment["LOCAL_MODELS_DIR"] = str(tmp_path / "nowhere")
+    assert "nowhere cannot be read: No such file or directory" in cli("list").err
+
+
+def test_a_home_is_meant_by_a_tilde(
+    cli: Cli, tmp_path: Path, tiny_model: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.gguf").write_bytes(tiny_model.read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    environment["HOME"] = str(tmp_path)
+    for made in (trillm.load, trillm.Model):
+        with made("~/x.gguf", threads=1) as llm:
+            assert llm.info.path == str(tmp_path / "x.gguf")
+    with pytest.raises(TrillmError, match=str(tmp_path / "no.gguf")):
+        trillm.Model("~/x.gguf", lora=["~/no.gguf"])
+    assert cli("show", "~/x.gguf").code == 0
+    assert cli("import", "~/x.gguf", "--name", "mine").out.startswith("local:mine")
+    assert cli("convert", "~/x.gguf", "~/made", "--to", "safetensors", "--dtype", "f32").code == 0
+    assert (tmp_path / "made" / "config.json").is_file()
+    router = trillm.LLMRouter(models_directory="~", cache_directory="~/cache")
+    assert str(tmp_path / "x.gguf") in [model["reference"] for model in router.available()]
+    assert (tmp_path / "cache").is_dir()
+
+
+def test_a_reference_that_breaks_its_form_is_still_one(cli: Cli) -> None:
+    with pytest.raises(InvalidRequest):
+        trillm.load("hf:")
+    assert cli("run", "hf:", "hello").code == 1
