@@ -19,7 +19,7 @@ def test_a_vector_for_each_text(cli: Cli, tiny_model: Path, tmp_path: Path) -> N
     (tmp_path / "a.txt").write_text("third\n")
     with trillm.load(tiny_model, threads=1) as llm:
         expected = llm.embed(["first", "second", "", "third\n"])
-    result = cli("embed", tiny_model, "first", "--file", "a.txt", given=b"second\r\n\n\n")
+    result = cli("embed", tiny_model, "first", "--file", "a.txt", given=b"second\r\n\n")
     assert (result.code, result.err) == (0, "")
     found = np.array(lines(result.out), dtype=np.float32)
     assert found.shape == expected.shape

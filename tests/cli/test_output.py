@@ -47,15 +47,14 @@ def test_a_full_device_is_one_line(tiny_model: Path, environment: dict[str, str]
 
 @pytest.mark.parametrize("arguments", [("list", "--json"), ("doctor",), ("--version",), ("doctor", "--json")])
 def test_a_pipe_that_nobody_reads_is_quiet(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         trillm(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
-    )
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == ""
-    assert process.wait() == 0
-    process.stderr.close()
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
 
 
 @pytest.mark.parametrize(

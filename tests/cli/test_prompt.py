@@ -72,7 +72,7 @@ def test_nothing_on_standard_input_is_no_error(
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_process_may_be_a_file(tiny_model: Path, environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_process_may_be_a_file(cli: Cli, tiny_model: Path, environment: dict[str, str], tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"from a pipe")
     os.close(writing)
@@ -87,7 +87,7 @@ def test_a_process_may_be_a_file(tiny_model: Path, environment: dict[str, str], 
         pass_fds=[reading],
     )
     os.close(reading)
-    assert json.loads(done.stdout)["usage"]["prompt_tokens"] == len("from a pipe") + 1
+    assert json.loads(done.stdout)["usage"]["prompt_tokens"] == asked(cli, tiny_model, "from a pipe", "--raw")
 
 
 IMAGES = {

@@ -75,7 +75,8 @@ def _root(
     if version:
         from trillm import __version__
 
-        output.write(f"trillm {__version__}\n")
+        with output.failing_clearly(as_json=False):
+            output.write(f"trillm {__version__}\n")
         raise typer.Exit
     if context.invoked_subcommand is None:
         output.write(context.get_help() + "\n")
