@@ -85,6 +85,16 @@ def test_a_bar_on_a_terminal(terminal: Terminal, package: str) -> None:
     assert output.splitlines()[-1].endswith("model.gguf")
 
 
+@pytest.mark.parametrize("setting", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_lines_on_a_terminal_that_cannot_draw(
+    terminal: Terminal, package: str, environment: dict[str, str], setting: dict[str, str]
+) -> None:
+    environment |= setting
+    output = terminal("pull", package).read()
+    assert "\x1b" not in output
+    assert "model.gguf" in output
+
+
 def test_show_a_file(cli: Cli, tiny_model: Path) -> None:
     result = cli("show", tiny_model)
     facts = dict(line.split(None, 1) for line in result.out.splitlines())
