@@ -59,7 +59,6 @@ FOR_TESTS = {"trillm-testkit", "trillm-formats"}
 
 KEPT = {
     "pyo3": {"trillm-py"},
-    "numpy": {"trillm-py"},
     "llama-cpp-2": {"trillm-llama"},
     "llama-cpp-sys-2": {"trillm-llama"},
     "minijinja": {"trillm-text"},

@@ -16,23 +16,29 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod activation;
 mod completion;
 mod engines;
 mod error;
 mod llm;
+mod passages;
 mod prompt;
+mod steps;
 mod tokenizer;
+mod vectors;
 
 pub use completion::{Completion, Generation};
 pub use engines::engines;
 pub use error::{Error, Result};
 pub use llm::{Llm, OpenOptions};
+pub use passages::Cut;
 pub use prompt::Prompt;
 pub use tokenizer::{VocabularyFile, decode};
+pub use vectors::{EmbedOptions, Vectors};
 
 pub use trillm_core::{
     CacheType, ChatTemplates, Coded, Defaults, Engine, Error as CoreError, FinishReason, Given, GraphOptions, Limits,
-    LoadOptions, Logprob, Model, ModelInfo, Optimization, Outcome, Output, Piece, Pooling, Progress, Quantize, Request,
+    LoadOptions, Logprob, Model, ModelInfo, Optimization, Outcome, Output, Piece, Pipeline, Pooling, Progress, Purpose, Quantize, Request,
     SamplingParams, SessionOptions, Setting, Text, Timings, Token, Tokenizer, Usage,
 };
 pub use trillm_formats::inspect;

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use trillm_core::{
-    Defaults, Error as CoreError, LoadOptions, Model, ModelInfo, Output, Pooling, Request, SessionOptions,
+    Defaults, Error as CoreError, LoadOptions, Model, ModelInfo, Pipeline, Pooling, Purpose, Request, SessionOptions,
 };
 use trillm_formats::inspect;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
 use crate::prompt::with_system;
+use crate::steps::Steps;
 use crate::{Generation, Prompt, Result, engines};
 
 /// How to open a model. The defaults work.
@@ -35,13 +35,17 @@ pub struct OpenOptions {
 
 /// A model file, loaded. Any number of threads may use it at once; their requests run as one batch.
 pub struct Llm {
-    model: Arc<dyn Model>,
-    /// Or why there is none: a model that only embeds.
+    pub(crate) model: Arc<dyn Model>,
+    /// Or why there is none: a model that does not generate.
     scheduler: Result<Scheduler, CoreError>,
-    session: SessionOptions,
+    pub(crate) session: SessionOptions,
     chats: ChatFormats,
     /// Made at the first `embed`, and again when another pooling is asked for: it has a cache of its own.
-    embedder: Mutex<Option<(Pooling, Arc<Embedder>)>>,
+    pub(crate) embedder: Mutex<Option<(Vec<Pooling>, Arc<Embedder>)>>,
+    /// What is done to a pooled vector.
+    pub(crate) steps: Steps,
+    /// The same where pairs are scored.
+    pub(crate) scoring: Steps,
 }
 
 impl Llm {
@@ -61,12 +65,21 @@ impl Llm {
 
     /// Serves a model that is already loaded.
     pub fn serve(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
-        let scheduler = match Scheduler::start(model.clone(), session.clone(), options) {
-            Err(error) if !matches!(error, CoreError::EmbedsOnly { .. }) => return Err(error.into()),
+        let info = model.info();
+        let load = |pipeline: &Option<Pipeline>| Steps::load(pipeline.as_ref().map_or(&[], |it| &it.steps));
+        let (steps, scoring) = (load(&info.pipeline)?, load(&info.scoring)?);
+        let scheduler = match does_not_generate(info) {
+            Some(error) => Err(error),
+            None => Scheduler::start(model.clone(), session.clone(), options),
+        };
+        let scheduler = match scheduler {
+            Err(error) if !matches!(error, CoreError::EmbedsOnly { .. } | CoreError::LabelsOnly { .. }) => {
+                return Err(error.into());
+            }
             scheduler => scheduler,
         };
         let chats = ChatFormats::new(model.info());
-        Ok(Self { model, scheduler, session, chats, embedder: Mutex::new(None) })
+        Ok(Self { model, scheduler, session, chats, embedder: Mutex::new(None), steps, scoring })
     }
 
     /// What the file says, and what was decided.
@@ -101,8 +114,8 @@ impl Llm {
     ///
     /// # Errors
     /// [`ContextOverflow`](CoreError::ContextOverflow), [`InvalidParameter`](CoreError::InvalidParameter),
-    /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed), [`EmbedsOnly`](CoreError::EmbedsOnly), or
-    /// the chat template's.
+    /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed), [`EmbedsOnly`](CoreError::EmbedsOnly),
+    /// [`LabelsOnly`](CoreError::LabelsOnly), or the chat template's.
     pub fn generate(&self, prompt: Prompt<'_>, request: Request) -> Result<Generation> {
         let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
         let tokenizer = self.model.tokenizer();
@@ -132,55 +145,6 @@ impl Llm {
         self.info().system.as_deref()
     }
 
-    /// One vector for each text, back to back, of length 1 if `normalize`; and the width of a vector. `None` pools as
-    /// the model says, else by the mean. Waits; `interrupted` is asked now and then whether to give up.
-    pub fn embed(
-        &self,
-        texts: &[&str],
-        pooling: Option<Pooling>,
-        normalize: bool,
-        mut interrupted: impl FnMut() -> bool,
-    ) -> Result<(Vec<f32>, usize)> {
-        let embedder = self.embedder(pooling.or(self.info().pooling).unwrap_or(Pooling::Mean))?;
-        let tokenizer = self.model.tokenizer();
-        let mut encoded = Vec::with_capacity(texts.len());
-        for (index, text) in texts.iter().enumerate() {
-            if index % 64 == 63 && interrupted() {
-                return Err(CoreError::Cancelled.into());
-            }
-            let mut tokens = Vec::new();
-            tokenizer.encode(text, true, false, &mut tokens)?;
-            encoded.push(tokens);
-        }
-        let embedding = embedder.submit(encoded)?;
-        let mut vectors = loop {
-            if let Some(vectors) = embedding.wait(Duration::from_millis(50)) {
-                break vectors?;
-            }
-            if interrupted() {
-                return Err(CoreError::Cancelled.into());
-            }
-        };
-        let width = embedder.limits().row as usize;
-        if normalize {
-            vectors.chunks_mut(width.max(1)).for_each(to_unit_length);
-        }
-        Ok((vectors, width))
-    }
-
-    fn embedder(&self, pooling: Pooling) -> Result<Arc<Embedder>> {
-        let mut made = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((kind, embedder)) = &*made
-            && *kind == pooling
-        {
-            return Ok(embedder.clone());
-        }
-        let session = SessionOptions { output: Output::Embedding(pooling), ..self.session.clone() };
-        let embedder = Arc::new(Embedder::start(self.model.clone(), session)?);
-        *made = Some((pooling, embedder.clone()));
-        Ok(embedder)
-    }
-
     /// Ends what runs with [`Closed`](CoreError::Closed) and waits for the threads. Harmless when called again.
     pub fn close(&self) {
         if let Ok(scheduler) = &self.scheduler {
@@ -192,11 +156,12 @@ impl Llm {
     }
 }
 
-fn to_unit_length(vector: &mut [f32]) {
-    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if length > 0.0 {
-        for x in vector {
-            *x /= length;
-        }
+/// Why a model makes no text, if its files say what else it is for.
+fn does_not_generate(info: &ModelInfo) -> Option<CoreError> {
+    let class = info.kind().to_owned();
+    match info.purpose {
+        Purpose::Text => None,
+        Purpose::Vectors => Some(CoreError::EmbedsOnly { architecture: class }),
+        Purpose::Labels => Some(CoreError::LabelsOnly { class }),
     }
 }

@@ -13,6 +13,7 @@ from trillm._core import Completion, ModelInfo, Piece, Stream, Timings, Tokenize
 from trillm._model import Model, load
 from trillm._router import LLMRouter
 from trillm._streaming import AsyncStream
+from trillm._truncation import TruncationWarning
 
 __all__ = [
     "AsyncStream",
@@ -24,6 +25,7 @@ __all__ = [
     "Stream",
     "Timings",
     "Tokenizer",
+    "TruncationWarning",
     "Usage",
     "__version__",
     "errors",

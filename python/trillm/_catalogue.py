@@ -25,9 +25,9 @@ def available(store: Store | None = None, models_directory: Path | None = None) 
 
     Each is a dictionary: `reference` (what to load it by), `file`, `path`, `size` (bytes), `format`, `digest` (sha256
     of the generation, or `None` for files outside the store), `source`, `license`, `parameters`, `quantization`,
-    `context` (tokens, as trained), `capabilities` (of `"generate"`, `"chat"`, `"embed"`), `generation`, `created`
-    (seconds since 1970), `files`, `chat` (as its publisher advises) and `info` (all that the file says; `None` if it
-    cannot be read).
+    `context` (tokens, as trained), `capabilities` (of `"generate"`, `"chat"`, `"embed"`, `"score"`), `generation`,
+    `created` (seconds since 1970), `files`, `chat` (as its publisher advises) and `info` (all that the file says;
+    `None` if it cannot be read).
 
     ``models_directory`` is `LOCAL_MODELS_DIR` unless given.
     """
@@ -141,8 +141,8 @@ def published(reference: Reference | None, manifest: Manifest | None) -> dict[st
 
 
 def _capabilities(info: ModelInfo) -> list[str]:
-    if any(name in info.architecture.lower() for name in _ENCODERS):
-        return ["embed"]
+    if info.purpose != "text" or any(name in info.architecture.lower() for name in _ENCODERS):
+        return ["score"] * bool(info.scoring) + ["embed"] * bool(info.pipeline)
     chat = ["chat"] if info.chat_templates else []
     # Vectors of a model that generates: llama.cpp's; the others' only if the file says how to pool.
     embed = ["embed"] if info.format == "gguf" or info.pooling else []

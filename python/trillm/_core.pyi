@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self, Unpack
 
-from trillm.types import ChatParams, GenerateParams, Link, LoadParams, Message, Prompt
+from trillm.types import ChatParams, EmbedParams, GenerateParams, Link, LoadParams, Message, Prompt, TextParams
 
 __version__: str
 CHUNK: int
@@ -69,7 +69,13 @@ class ModelInfo:
     chat_templates: dict[str, str]
     defaults: dict[str, dict[str, Any]]
     system: str | None
+    class_name: str
+    purpose: Literal["text", "vectors", "labels"]
     pooling: str | None
+    pipeline: list[str]
+    scoring: list[str]
+    prompts: dict[str, str]
+    default_prompt_name: str | None
     license: str | None
     engine: str
     device: str
@@ -182,8 +188,11 @@ class Model:
     def chat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Stream: ...
     def render_chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> str: ...
     def embed(
-        self, texts: str | Sequence[str], *, pooling: str = "auto", normalize: bool = True
-    ) -> NDArray[np.float32]: ...
+        self, texts: str | Sequence[str], **params: Unpack[EmbedParams]
+    ) -> tuple[NDArray[np.float32], list[tuple[int, int]]]: ...
+    def score(
+        self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]
+    ) -> tuple[NDArray[np.float32], list[tuple[int, int]]]: ...
     def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]: ...
     def detokenize(self, ids: Sequence[int]) -> str: ...
     @property

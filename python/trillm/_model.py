@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, overload
 
 from trillm import _core, _logs, _runtime
 from trillm._reference import at_home
 from trillm._streaming import AsyncStream, collect
+from trillm._truncation import warn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from trillm._core import Completion, ModelInfo, Stream
     from trillm.hub import Options, Resolved
-    from trillm.types import ChatParams, GenerateParams, LoadParams, Message, Prompt
+    from trillm.types import ChatParams, EmbedParams, GenerateParams, LoadParams, Message, Prompt, TextParams
 
 __all__ = ["Model", "load"]
 
@@ -142,18 +143,34 @@ class Model:
         """The text that `chat` gives to the model."""
         return self._core.render_chat(messages, **params)
 
-    def embed(
-        self,
-        texts: str | Sequence[str],
-        *,
-        pooling: Literal["auto", "mean", "cls", "last"] = "auto",
-        normalize: bool = True,
-    ) -> NDArray[np.float32]:
-        """One vector for each text: float32 `[n, dim]`, of length 1 unless `normalize` is false.
+    def embed(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> NDArray[np.float32]:
+        """One vector for each text, as sentence-transformers makes it: float32 `[n, dim]`.
 
-        `"auto"` pools as the model file says, else by the mean over tokens.
+        All steps that the model's files name are done (`info.pipeline` shows them), after its default prompt if it has
+        one. The vectors have length 1 unless `normalize` is false.
+
+        >>> llm.embed(["How far is it?"], prompt_name="query").shape  # doctest: +SKIP
+        (1, 384)
+
+        Raises `ContextOverflow` for a text that is too long, unless `truncate` is true: a `TruncationWarning` says what
+        was cut then. Raises `InvalidRequest`, `Unsupported`, `MissingDependency` (numpy), `EngineError`, `Closed`.
         """
-        return self._core.embed(texts, pooling=pooling, normalize=normalize)
+        vectors, cuts = self._core.embed(texts, **params)
+        warn(cuts)
+        return vectors
+
+    def score(self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]) -> NDArray[np.float32]:
+        """How well the two texts of each pair go together, as `CrossEncoder.predict` of sentence-transformers has it.
+
+        Float32 `[n]`, or `[n, labels]` by a model with several labels. A model without such scores raises
+        `Unsupported`; otherwise it raises as `embed` does.
+
+        >>> llm.score([("How far is it?", "Ten miles."), ("How far is it?", "Blue.")])  # doctest: +SKIP
+        array([0.98, 0.01], dtype=float32)
+        """
+        scores, cuts = self._core.score(pairs, **params)
+        warn(cuts)
+        return scores
 
     def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
         """The token ids of `text`; see `Tokenizer.encode`."""

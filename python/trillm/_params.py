@@ -37,7 +37,7 @@ PEERS = {
 """What other programs call it: those that people come from."""
 
 
-Kind = Literal["LoadParams", "GenerateParams", "ChatParams"]
+Kind = Literal["LoadParams", "GenerateParams", "ChatParams", "EmbedParams", "TextParams"]
 
 
 def known(kind: Kind) -> frozenset[str]:

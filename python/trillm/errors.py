@@ -17,6 +17,7 @@ __all__ = [
     "ForkError",
     "InvalidRequest",
     "LoadError",
+    "MissingDependency",
     "ModelFormatError",
     "ModelNotFound",
     "Overloaded",
@@ -55,7 +56,7 @@ class LoadError(TrillmError):
 
 
 class ContextOverflow(TrillmError):
-    """The prompt, or the prompt and the tokens asked for, do not fit the context. Nothing is ever cut off."""
+    """The prompt, or the prompt and the tokens asked for, do not fit the context. Nothing is cut off unasked."""
 
 
 class InvalidRequest(TrillmError, ValueError):
@@ -88,6 +89,10 @@ class EngineError(TrillmError):
 
 class Unsupported(TrillmError):
     """The engine or the model cannot do this."""
+
+
+class MissingDependency(TrillmError, ImportError):
+    """A library that this call needs cannot be imported."""
 
 
 class ForkError(TrillmError):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypedDict
 
-__all__ = ["ChatParams", "GenerateParams", "Link", "LoadParams", "Message", "Prompt"]
+__all__ = ["ChatParams", "EmbedParams", "GenerateParams", "Link", "LoadParams", "Message", "Prompt", "TextParams"]
 
 Prompt = str | Sequence[int]
 """A text, or token ids."""
@@ -138,6 +138,26 @@ class GenerateParams(TypedDict, total=False):
     """Put the model's BOS before a text prompt. Default true."""
     parse_special: bool
     """Read control tokens written out in a text prompt as such. Default false: never do it with a user's text."""
+
+
+class TextParams(TypedDict, total=False):
+    """How texts to embed or to score are read."""
+
+    prompt_name: str | None
+    """Put the model's prompt of this name before each text. Default: the one that the model's files name, if any."""
+    prompt: str | None
+    """Put this before each text, instead; `""` puts nothing there."""
+    truncate: bool
+    """Cut a text that is too long, and warn (`TruncationWarning`). Default false: it raises `ContextOverflow`."""
+
+
+class EmbedParams(TextParams, total=False):
+    """How texts become vectors."""
+
+    pooling: Literal["auto", "mean", "cls", "last", "max", "mean_sqrt_len", "weightedmean"]
+    """`"auto"` (default) does all that the model's files say; another one pools token vectors so, and does no more."""
+    normalize: bool
+    """Make each vector's length 1. Default true; false gives what the last step of the model gave."""
 
 
 class ChatParams(GenerateParams, total=False):

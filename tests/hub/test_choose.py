@@ -372,7 +372,7 @@ def test_shards_of_another_name_open_by_their_index() -> None:
 
 def test_models_for_sentences_bring_how_they_pool() -> None:
     small = {"1_Pooling/config.json", "config.json", "config_sentence_transformers.json", "modules.json", "vocab.txt"}
-    small |= {"sentence_bert_config.json", *TEXT}
+    small |= {"sentence_bert_config.json", "2_Dense/config.json", "2_Dense/model.safetensors", *TEXT}
     choice = chosen(SENTENCES, None, Preferences(formats=("safetensors", "onnx")))
     assert names(choice) == {"model.safetensors", *small}
     assert choice.open is None

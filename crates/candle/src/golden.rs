@@ -173,7 +173,7 @@ fn vectors_are_those_of_transformers() {
     let files = weights.files().to_vec();
     let loaded = encoder::load(shape, &mut weights, |_| Ok(())).expect("all tensors");
     for (pooling, name) in [(Pooling::Mean, "mean"), (Pooling::First, "cls"), (Pooling::Last, "last")] {
-        let options = options(shape.context as usize, Output::Embedding(pooling));
+        let options = options(shape.context as usize, Output::Embedding(vec![pooling]));
         let mut session = EncoderSession::new(shape, &loaded, &files, &options).expect("a session");
         for text in 0..3 {
             let mut found = step(&mut session, 0, 0, &golden.tokens(&format!("text.{text}")));

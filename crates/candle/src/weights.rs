@@ -176,11 +176,16 @@ impl<'a> Weights<'a> {
         Ok(numbers)
     }
 
-    /// The first row of the matrix `name`, widened, into `out`.
-    pub(crate) fn first_row(&mut self, name: &str, out: &mut [f32]) -> Result<()> {
+    /// The first rows of the matrix `name`, widened: at most `most`, at least one.
+    pub(crate) fn first_rows(&mut self, name: &str, most: usize, columns: usize) -> Result<Vec<Vec<f32>>> {
         let rows = self.checkpoint.tensors.get(name).and_then(|tensor| tensor.shape.first()).map_or(1, |&rows| rows);
-        self.table(name, rows as usize, out.len())?.row(0, out);
-        Ok(())
+        let table = self.table(name, rows as usize, columns)?;
+        let row = |index| {
+            let mut out = vec![0.0; columns];
+            table.row(index, &mut out);
+            out
+        };
+        Ok((0..(rows as usize).min(most)).map(row).collect())
     }
 
     fn view(&mut self, name: &str, shape: &[usize]) -> Result<View> {

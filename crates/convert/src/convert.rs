@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use trillm_core::Purpose;
 use trillm_formats::gguf::{Head, read_heads};
 use trillm_formats::huggingface::{Config, Decoder};
 use trillm_formats::{Checkpoint, Format, Gguf};
@@ -196,6 +197,11 @@ fn to_file(
         let found = "an encoder, which makes vectors of texts";
         return Err(Error::unsupported("the model", found, "a decoder, which generates text"));
     };
+    // The other format has no head for labels, and no way to say that tokens see those after them.
+    if checkpoint.purpose == Purpose::Labels || !decoder.causal {
+        let found = if decoder.causal { checkpoint.class.as_str() } else { "a decoder that is not causal" };
+        return Err(Error::unsupported("the model", found, "one that generates text, or its states alone"));
+    }
     let architecture = Architecture::of_family(decoder.family);
     let mut notes = checkpoint.notes.clone();
     let folder = &checkpoint.folder;

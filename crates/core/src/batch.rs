@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{Error, Result, Token};
+use crate::{Error, Passage, Result, Token};
 
 /// A place for one sequence in a session's key-value cache, numbered from zero below [`Limits::slots`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -45,6 +45,10 @@ pub struct Span {
     pub tokens: Range<usize>,
     /// Whether the last token's row is wanted. Rows come back in the order of the spans that asked.
     pub wants_output: bool,
+    /// Tokens at the start that are not pooled. Zero but for texts to embed.
+    pub prompt: u32,
+    /// Where the second of two texts begins, counted from the span's start; its length if there is one text alone.
+    pub second: u32,
 }
 
 impl Batch {
@@ -58,16 +62,52 @@ impl Batch {
     pub fn push(&mut self, slot: Slot, start: u32, tokens: &[Token], wants_output: bool) {
         let begin = self.tokens.len();
         self.tokens.extend_from_slice(tokens);
-        self.spans.push(Span { slot, start, tokens: begin..self.tokens.len(), wants_output });
+        let second = tokens.len() as u32;
+        self.spans.push(Span { slot, start, tokens: begin..self.tokens.len(), wants_output, prompt: 0, second });
     }
 
-    /// Checks that every span begins its slot, as an embedding asks for: its text comes in one step.
+    /// Adds a whole text for `slot`, whose vector is wanted.
+    pub fn push_text(&mut self, slot: Slot, text: &Passage) {
+        self.push(slot, 0, &text.tokens, true);
+        if let Some(span) = self.spans.last_mut() {
+            (span.prompt, span.second) = (text.prompt, text.second);
+        }
+    }
+
+    /// Checks that every span begins its slot, as an embedding asks for (its text comes in one step), and that each has
+    /// tokens besides its prompt.
     ///
     /// # Errors
     /// [`Error::Batch`].
     pub fn check_whole(&self) -> Result<()> {
         if self.spans.iter().any(|span| span.start > 0) {
             return Err(Error::Batch("an embedding takes its whole text in one step".into()));
+        }
+        if let Some(span) = self.spans.iter().find(|span| span.prompt as usize >= span.tokens.len()) {
+            return Err(Error::Batch(format!("a prompt of {} of {} tokens", span.prompt, span.tokens.len())));
+        }
+        Ok(())
+    }
+
+    /// Checks that all tokens are pooled, for an engine that cannot leave any out.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], by `engine`.
+    pub fn check_all_pooled(&self, engine: &str) -> Result<()> {
+        if self.spans.iter().any(|span| span.prompt > 0) {
+            return Err(Error::Unsupported { what: "leaving a prompt out of pooling".into(), by: engine.into() });
+        }
+        Ok(())
+    }
+
+    /// Checks that no span holds two texts, for a model that does not tell them apart.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], by a model of `engine`.
+    pub fn check_one_text(&self, engine: &str) -> Result<()> {
+        if self.spans.iter().any(|span| (span.second as usize) < span.tokens.len()) {
+            let by = format!("this model of {engine}, which does not tell two texts apart");
+            return Err(Error::Unsupported { what: "a pair of texts".into(), by });
         }
         Ok(())
     }

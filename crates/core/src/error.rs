@@ -29,6 +29,24 @@ pub enum Error {
         /// Tokens the context holds.
         context: u32,
     },
+    /// A text to embed, or a pair to score, that is too long.
+    #[error("text {index} has {tokens} tokens, expected at most {limit}")]
+    TextOverflow {
+        /// Which of the texts, counted from zero.
+        index: usize,
+        /// Its tokens, with a prompt and what stands around it.
+        tokens: usize,
+        /// Tokens that fit.
+        limit: u32,
+    },
+    /// A prompt that the model does not have.
+    #[error("there is no prompt {name:?}: the model has {known}")]
+    UnknownPrompt {
+        /// The name given.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// A parameter outside its range.
     #[error("{name} is {found}, expected {expected}")]
     InvalidParameter {
@@ -76,8 +94,14 @@ pub enum Error {
     /// A model that was asked for text and has only vectors to give.
     #[error("{architecture} models turn texts into vectors: they do not generate text")]
     EmbedsOnly {
-        /// The model's architecture.
+        /// The model's class or architecture.
         architecture: String,
+    },
+    /// A model that was asked for text and has only labels to give.
+    #[error("{class} models label or score texts: they do not generate text")]
+    LabelsOnly {
+        /// The model's class or architecture.
+        class: String,
     },
     /// An engine could not load a file.
     #[error("{engine} cannot load {}: {reason}{}", .path.display(), tail(.log))]
@@ -132,15 +156,15 @@ fn tail(log: &[String]) -> String {
 impl Coded for Error {
     fn code(&self) -> &'static str {
         match self {
-            Self::ContextOverflow { .. } => "context_overflow",
-            Self::InvalidParameter { .. } => "invalid_parameter",
+            Self::ContextOverflow { .. } | Self::TextOverflow { .. } => "context_overflow",
+            Self::InvalidParameter { .. } | Self::UnknownPrompt { .. } => "invalid_parameter",
             Self::Overloaded { .. } => "overloaded",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
             Self::Cancelled => "cancelled",
             Self::Closed => "closed",
             Self::CacheFull => "cache_full",
             Self::Batch(_) => "invalid_batch",
-            Self::Unsupported { .. } | Self::EmbedsOnly { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::EmbedsOnly { .. } | Self::LabelsOnly { .. } => "unsupported",
             Self::Load { .. } => "load_failed",
             Self::Engine { .. } => "engine_failed",
         }
@@ -151,9 +175,13 @@ impl Coded for Error {
             Self::ContextOverflow { .. } => {
                 "shorten the prompt, ask for fewer tokens, or load with a larger context".into()
             }
+            Self::TextOverflow { .. } => {
+                "shorten the text, have it cut (truncate), or load with a larger context".into()
+            }
             Self::Overloaded { .. } => "try again later, or load with a larger queue".into(),
             Self::Closed => "load it again".into(),
             Self::EmbedsOnly { .. } => "ask it to embed, or load a model that generates".into(),
+            Self::LabelsOnly { .. } => "ask it to score pairs of texts, or load a model that generates".into(),
             Self::Batch(_) => "this is a bug in trillm: please report it".into(),
             _ => return None,
         })

@@ -3,7 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::{ChatTemplates, Defaults, Pooling};
+use crate::{ChatTemplates, Defaults, Pipeline};
+
+/// What a model is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Purpose {
+    /// It generates text.
+    #[default]
+    Text,
+    /// It turns texts into vectors: what would score tokens is not there.
+    Vectors,
+    /// It scores or labels texts, or parts of them.
+    Labels,
+}
+
+impl Purpose {
+    /// The name used in `info`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Vectors => "vectors",
+            Self::Labels => "labels",
+        }
+    }
+}
 
 /// Facts about a model and about how it was loaded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +47,7 @@ pub struct ModelInfo {
     pub quantization: String,
     /// The longest sequence the model was trained for, in tokens.
     pub context_trained: u32,
-    /// Width of the hidden state, and of an embedding.
+    /// Width of the hidden state.
     pub width: u32,
     /// Number of layers.
     pub layers: u32,
@@ -38,8 +61,14 @@ pub struct ModelInfo {
     pub defaults: Defaults,
     /// The system message given to chats that have none; `None` leaves that to the template.
     pub system: Option<String>,
-    /// Pooling for embeddings: what the file asks for.
-    pub pooling: Option<Pooling>,
+    /// The name of the class that the files were written from: `BertModel`, …; empty if they do not say it.
+    pub class: String,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// How texts become vectors; `None` if they do not.
+    pub pipeline: Option<Pipeline>,
+    /// How pairs of texts become scores; `None` if they do not. A vector has one number for each label then.
+    pub scoring: Option<Pipeline>,
     /// Licence, as the file says it.
     pub license: Option<String>,
     /// The engine that runs it; empty before loading.
@@ -50,4 +79,16 @@ pub struct ModelInfo {
     pub weights: &'static str,
     /// What the reader should know: keys ignored, repairs made, limits hit.
     pub notes: Vec<String>,
+}
+
+impl ModelInfo {
+    /// The ways of pooling that the files ask for, by name.
+    pub fn pooling(&self) -> Option<String> {
+        self.pipeline.as_ref().filter(|pipeline| pipeline.stated).and_then(Pipeline::pooling_name)
+    }
+
+    /// What to call the model in an error about what it cannot do: its class, or its architecture.
+    pub fn kind(&self) -> &str {
+        if self.class.is_empty() { &self.architecture } else { &self.class }
+    }
 }

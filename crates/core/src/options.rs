@@ -159,13 +159,14 @@ pub enum CacheType {
 }
 
 /// What the rows of a session are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Output {
     /// A score (logit) for every token of the vocabulary.
     #[default]
     Scores,
-    /// One vector for the whole span.
-    Embedding(Pooling),
+    /// One vector for the whole span, pooled in these ways, which stand side by side; in none if the model itself gives
+    /// one vector for a text.
+    Embedding(Vec<Pooling>),
 }
 
 /// How to run a loaded model.

@@ -9,6 +9,19 @@ use crate::Result;
 #[repr(transparent)]
 pub struct Token(pub u32);
 
+/// What stands around and between the two texts of a pair.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PairFrame {
+    /// Before the first text.
+    pub before: Vec<Token>,
+    /// Between them.
+    pub between: Vec<Token>,
+    /// How many of these belong to the second text; `None` if the model is not told which token belongs to which.
+    pub seconds: Option<usize>,
+    /// After the second text.
+    pub after: Vec<Token>,
+}
+
 /// A model's own tokenizer. Immutable: any number of threads may use it at once.
 pub trait Tokenizer: Send + Sync {
     /// How many tokens there are; every id is below this.
@@ -24,6 +37,11 @@ pub trait Tokenizer: Send + Sync {
     /// with `parse_special`, but a token that `guarded` forbids is not read. What is around such a place becomes what it
     /// would if the vocabulary had no token spelled so: the text is never cut there.
     fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<()>;
+
+    /// What a pair of texts has around it; `None` if the model knows no pairs.
+    fn pair(&self) -> Option<&PairFrame> {
+        None
+    }
 
     /// The bytes of one token, which may be part of a character; empty for control tokens and unknown ids.
     fn bytes(&self, token: Token) -> &[u8];

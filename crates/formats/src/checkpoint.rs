@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use trillm_core::ModelInfo;
+use trillm_core::{ModelInfo, Pipeline, Purpose, Stored};
 
-use crate::huggingface::{Config, Decoder, Sidecars};
+use crate::huggingface::{self, Config, Decoder, Sidecars};
+use crate::sentence::{self, About, Labels};
 use crate::weights::{self, Weights};
 use crate::{Element, Result, disk};
 
@@ -50,6 +51,14 @@ pub struct Checkpoint {
     pub config: Config,
     /// Tokens, template and stop tokens, from the small files beside the weights.
     pub sidecars: Sidecars,
+    /// The class that it was saved from; empty if `config.json` does not say it.
+    pub class: String,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// How texts become vectors.
+    pub pipeline: Pipeline,
+    /// How pairs of texts become scores, if they do.
+    pub scoring: Option<Pipeline>,
     /// Licence, as the front matter of `README.md` says it.
     pub license: Option<String>,
     /// What the reader should know: keys ignored, files not used.
@@ -57,7 +66,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a model: a folder, or a file of weights or an index of such files with `config.json` beside it.
+    /// Reads a model: a folder, or a file of weights or an index of such files with `config.json` beside it. A folder of
+    /// sentence-transformers may have the network in one below it.
     ///
     /// In a folder `model.safetensors` is preferred, then the files of `model.safetensors.index.json`, then the one
     /// file of another name that ends in `.safetensors`, then `pytorch_model.bin` and its index. What a file is shows
@@ -66,18 +76,62 @@ impl Checkpoint {
     /// # Errors
     /// What is wrong with which file.
     pub fn open(path: &Path) -> Result<Self> {
-        let Weights { folder, format, files, tensors, mut notes } = weights::find(path)?;
+        let below = if path.is_dir() { sentence::transformer_folder(path)? } else { path.to_owned() };
+        let Weights { folder, format, files, tensors, mut notes } = weights::find(&below)?;
+        let root = if path.is_dir() { path } else { &folder };
         let (mut config, object) = Config::open(&folder, &mut notes)?;
-        match &mut config {
-            Config::Decoder(decoder) => tie(decoder, &tensors, &mut notes),
-            Config::Encoder(encoder) => encoder.add_sentence_files(&folder)?,
-        }
+        let class = huggingface::class(&object).to_owned();
         let sidecars = Sidecars::read(&folder, &object)?;
+        let (purpose, width, context, causal) = match &mut config {
+            Config::Decoder(decoder) => {
+                let has_head = tensors.keys().any(|name| name.ends_with(HEAD));
+                let purpose = match huggingface::purpose(&class, has_head) {
+                    Purpose::Text if !decoder.causal => Purpose::Vectors,
+                    purpose => purpose,
+                };
+                if purpose == Purpose::Text {
+                    tie(decoder, &tensors, &mut notes);
+                }
+                (purpose, decoder.width, decoder.context, decoder.causal)
+            }
+            Config::Encoder(it) => {
+                (huggingface::purpose(&class, false).max(Purpose::Vectors), it.width, it.context, true)
+            }
+        };
+        let about = About { width, context, sidecars: &sidecars, class: &class, causal, whole: false };
+        let mut unsaid = Vec::new();
+        let pipeline = sentence::read(root, &about, &mut unsaid)?;
+        if purpose != Purpose::Text {
+            notes.append(&mut unsaid);
+        }
+        let mut scoring = None;
+        if purpose == Purpose::Labels {
+            match labels(&config, &class, &files, &tensors)
+                .map(|labels| sentence::labels(root, &object, &about, labels))
+            {
+                Ok(found) => scoring = Some(found?),
+                Err(reason) => notes.push(format!("a {class} makes no scores here: {reason}")),
+            }
+        }
         let given = object.get("_name_or_path").and_then(serde_json::Value::as_str);
         let given = given.and_then(|name| name.split(['/', '\\']).rfind(|part| !part.is_empty() && *part != "."));
         let name = given.map_or_else(|| folder_name(&folder), Into::into);
         let license = license(&folder)?;
-        Ok(Self { folder, name, format, files, tensors, config, sidecars, license, notes })
+        Ok(Self {
+            folder,
+            name,
+            format,
+            files,
+            tensors,
+            config,
+            sidecars,
+            class,
+            purpose,
+            pipeline,
+            scoring,
+            license,
+            notes,
+        })
     }
 
     /// What is known of the model before it is loaded. `path` is the file with weights, or the first of several.
@@ -91,9 +145,9 @@ impl Checkpoint {
             parameters += bytes / element.size();
         }
         let dominant = bytes_in.into_iter().max_by_key(|&(element, bytes)| (bytes, element));
-        let (context_trained, width, layers, vocabulary, pooling) = match &self.config {
-            Config::Decoder(it) => (it.context, it.width, it.layers.len() as u32, it.vocabulary, None),
-            Config::Encoder(it) => (it.context, it.width, it.layers, it.vocabulary, it.pooling),
+        let (context_trained, width, layers, vocabulary) = match &self.config {
+            Config::Decoder(it) => (it.context, it.width, it.layers.len() as u32, it.vocabulary),
+            Config::Encoder(it) => (it.context, it.width, it.layers, it.vocabulary),
         };
         ModelInfo {
             name: self.name.clone(),
@@ -107,12 +161,51 @@ impl Checkpoint {
             width,
             layers,
             vocabulary,
-            pooling,
+            class: self.class.clone(),
+            purpose: self.purpose,
+            pipeline: Some(self.pipeline.clone()),
+            scoring: self.scoring.clone(),
             license: self.license.clone(),
             notes: [&self.notes[..], &self.sidecars.notes[..]].concat(),
             ..self.sidecars.info()
         }
     }
+}
+
+/// What the name of an output matrix ends in.
+const HEAD: &str = "lm_head.weight";
+
+/// The layer of labels at the end of a network, or why there is none that can be run.
+fn labels(
+    config: &Config,
+    class: &str,
+    files: &[WeightFile],
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<Labels, String> {
+    let Config::Encoder(encoder) = config else { return Err("scores are those of encoders alone".into()) };
+    if !class.ends_with("ForSequenceClassification") {
+        return Err("it labels no whole texts".into());
+    }
+    let find = |end: &str, rows: Option<u64>| {
+        let found = tensors.iter().find(|(name, _)| name.ends_with(end) && !name.ends_with(&format!("_{end}")));
+        let (_, tensor) = found.ok_or_else(|| format!("there is no tensor {end}"))?;
+        let width = u64::from(encoder.width);
+        let (rows, is_matrix) = (rows.or(tensor.shape.first().copied()).unwrap_or(0), end.ends_with("weight"));
+        let expected = if is_matrix { vec![rows, width] } else { vec![rows] };
+        if tensor.shape != expected || rows == 0 {
+            return Err(format!("{end} has shape {:?}, expected {expected:?}", tensor.shape));
+        }
+        let number = sentence::number(tensor.element);
+        let number = number.ok_or_else(|| format!("{end} has type {}", tensor.element.name()))?;
+        Ok((rows, Stored { path: files[tensor.file].path.clone(), offset: tensor.offset, number }))
+    };
+    let width = Some(u64::from(encoder.width));
+    let (count, weight) = find("classifier.weight", None)?;
+    let classifier = sentence::Layer { weight, bias: find("classifier.bias", Some(count))?.1 };
+    let pooler =
+        sentence::Layer { weight: find("pooler.dense.weight", width)?.1, bias: find("pooler.dense.bias", width)?.1 };
+    let count = u32::try_from(count).map_err(|_| format!("{count} labels"))?;
+    Ok(Labels { count, pooler, classifier })
 }
 
 /// Settles whether the output matrix is the embedding: the file decides, as in transformers. One that has an output

@@ -23,6 +23,7 @@ mod inspect;
 mod json;
 pub mod onnx;
 pub mod safetensors;
+mod sentence;
 pub mod torch;
 mod weights;
 

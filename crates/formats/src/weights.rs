@@ -92,6 +92,16 @@ fn in_folder(folder: &Path) -> Result<Weights> {
     Ok(weights)
 }
 
+/// The weights of a module of sentence-transformers: of its two names for them, the first that is there.
+pub(crate) fn of_module(folder: &Path) -> Result<Weights> {
+    let path = [SAFETENSORS, PYTORCH].map(|name| folder.join(name)).into_iter().find(|path| path.is_file());
+    let path = path.ok_or_else(|| {
+        let expected = "model.safetensors or pytorch_model.bin";
+        Error::Weights { path: folder.to_owned(), found: "no weights".into(), expected }
+    })?;
+    single(folder, &path)
+}
+
 /// Whether a folder has weights that [`find`] would read.
 pub(crate) fn is_checkpoint(folder: &Path) -> Result<bool> {
     let is_weights = |name: &String| {

@@ -10,7 +10,7 @@ use common::{Folder, refused};
 use hugging_face::{config, safetensors, with};
 use serde_json::json;
 use torch::Zip;
-use trillm_core::{Coded, Pooling};
+use trillm_core::Coded;
 use trillm_formats::huggingface::{Config, Decoder};
 use trillm_formats::{Checkpoint, Element, Error, inspect, inspect_vocabulary};
 
@@ -173,40 +173,13 @@ fn what_is_known_of_a_model() {
     assert_eq!((info.parameters, info.layers, info.width, info.vocabulary), (10, 6, 64, 1000));
     assert_eq!((info.context_trained, info.license.as_deref()), (2048, Some("apache-2.0")));
     assert_eq!(info.chat_templates.default.as_deref(), Some("{{ messages }}"));
-    assert_eq!((info.path, info.pooling), (folder.0.join("model.safetensors"), None));
+    assert_eq!((info.pooling(), info.path), (None, folder.0.join("model.safetensors")));
     assert!(folder.0.ends_with(&info.name));
     let named = with(config("llama"), json!({ "_name_or_path": "someone/My-Model/" }));
     folder.write("config.json", named.to_string().as_bytes());
     assert_eq!(inspect(&folder.0).expect("accepted").name, "My-Model");
     folder.write("README.md", b"no front matter\nlicense: mit\n");
     assert_eq!(inspect(&folder.0).expect("accepted").license, None);
-}
-
-#[test]
-fn sentence_transformers_say_how_to_pool() {
-    let folder = Folder::new("sentence");
-    let bert = with(config("bert"), json!({ "layer_norm_eps": 1e-6, "type_vocab_size": 2, "hidden_act": "gelu_new" }));
-    folder.write("config.json", bert.to_string().as_bytes());
-    folder.write("model.safetensors", &safetensors(&[("embeddings.word_embeddings.weight", &[4, 2])]));
-    assert_eq!(inspect(&folder.0).expect("accepted").pooling, None);
-    std::fs::create_dir_all(folder.0.join("1_Pooling")).expect("a folder");
-    folder.write("sentence_bert_config.json", br#"{"max_seq_length": 256, "do_lower_case": false}"#);
-    for (key, pooling) in [
-        ("pooling_mode_mean_tokens", Pooling::Mean),
-        ("pooling_mode_cls_token", Pooling::First),
-        ("pooling_mode_lasttoken", Pooling::Last),
-    ] {
-        let modes = json!({ "word_embedding_dimension": 64, "pooling_mode_max_tokens": false, key: true });
-        folder.write("1_Pooling/config.json", modes.to_string().as_bytes());
-        let read = open(&folder).expect("accepted");
-        assert_eq!(read.info().pooling, Some(pooling));
-        let Config::Encoder(encoder) = &read.config else { panic!("an encoder") };
-        assert_eq!((encoder.max_tokens, encoder.norm_epsilon), (Some(256), 1e-6));
-    }
-    folder.write("1_Pooling/config.json", br#"{"pooling_mode_max_tokens": true}"#);
-    refused(|| open(&folder), "invalid_key", "pooling_mode_max_tokens");
-    folder.write("1_Pooling/config.json", br#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#);
-    refused(|| open(&folder), "invalid_key", "exactly one of");
 }
 
 #[test]

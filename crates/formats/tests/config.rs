@@ -360,7 +360,6 @@ fn bert_is_an_encoder() {
     let read = encoder(&config("bert"));
     assert_eq!((read.width, read.heads, read.layers, read.feed_forward), (64, 8, 6, 128));
     assert_eq!((read.norm_epsilon, read.activation, read.context), (1e-12, Activation::Gelu, 2048));
-    assert_eq!((read.pooling, read.max_tokens), (None, None));
     let refuse = |keys, words| refused(|| parse(&family("bert", keys)), "invalid_key", words);
     refuse(json!({ "position_embedding_type": "relative_key" }), "relative_key");
     refuse(json!({ "is_decoder": true }), "is_decoder");

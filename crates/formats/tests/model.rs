@@ -3,7 +3,6 @@
 mod common;
 
 use common::{V, Writer, model, text};
-use trillm_core::Pooling;
 
 fn with(key: &str, value: V) -> Writer {
     Writer::model().key(key, value)
@@ -143,7 +142,7 @@ fn what_the_file_says_is_in_the_info() {
     let info = model(&writer.bytes()).expect("accepted");
     assert_eq!(info.license.as_deref(), Some("mit"));
     assert_eq!(info.chat_templates.default.as_deref(), Some("{{ messages }}"));
-    assert_eq!(info.pooling, Some(Pooling::Last));
+    assert_eq!(info.pooling().as_deref(), Some("last"));
     assert_eq!((info.engine, info.device.as_str(), info.weights), ("", "", ""));
 }
 

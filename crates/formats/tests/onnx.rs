@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use common::Folder;
 use onnx::*;
 use serde_json::json;
-use trillm_core::Pooling;
 use trillm_formats::onnx::{Cache, DataType, Decoder, Encoder, Interface, Onnx, Role};
 use trillm_formats::{inspect, inspect_vocabulary};
 
@@ -288,10 +287,12 @@ fn rows_that_share_a_scale_are_told() {
 fn encoders_give_tokens_or_texts() {
     let read = open(&Model::encoder(), "encoder");
     assert_eq!((encoder(&read).pooled, encoder(&read).width), (false, 24));
-    assert_eq!((read.info().width, read.info().pooling), (24, None));
-    // Token vectors are preferred: they can be pooled as the model wants.
+    assert_eq!((read.info().width, read.info().pooling()), (24, None));
+    // The vector of a whole model of sentence-transformers, whatever its modules; another output may be of any part.
     let model = Model::encoder().output(port("sentence_embedding", F32, &[D::S("batch"), D::N(24)]));
-    assert!(!encoder(&open(&model, "both")).pooled);
+    assert!(encoder(&open(&model, "both")).pooled);
+    let model = Model::encoder().output(port("pooler_output", F32, &[D::S("batch"), D::N(24)]));
+    assert!(!encoder(&open(&model, "pooler")).pooled);
     let model = Model::encoder().change(|model| {
         model.outputs[0] = port("sentence_embedding", F16, &[D::S("batch"), D::N(12)]);
     });
@@ -305,7 +306,7 @@ fn encoders_give_tokens_or_texts() {
     std::fs::create_dir(folder.0.join("1_Pooling")).expect("a folder");
     folder.write("1_Pooling/config.json", br#"{"pooling_mode_cls_token": true}"#);
     let read = Onnx::open(&Model::encoder().write(&folder.0)).expect("sound");
-    assert_eq!(read.info().pooling, Some(Pooling::First));
+    assert_eq!(read.info().pooling().as_deref(), Some("cls"));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn stories_is_accepted_with_its_quirks() {
     assert_eq!((info.architecture.as_str(), info.quantization.as_str()), ("llama", "F32"));
     assert_eq!((info.layers, info.width, info.vocabulary, info.context_trained), (5, 64, 512, 2048));
     assert_eq!((info.bytes, info.parameters), (1_185_376, 292_800));
-    assert_eq!((info.chat_templates.default, info.pooling), (None, None));
+    assert_eq!((info.chat_templates.default, info.pipeline.map(|pipeline| pipeline.stated)), (None, Some(false)));
     assert!(info.notes.iter().any(|note| note.contains("padding_token_id is 4294967295")), "{:?}", info.notes);
 }
 

@@ -80,12 +80,17 @@ pub(crate) fn context(model: &Model, options: &SessionOptions) -> Result<sys::ll
         Some(false) => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
     };
     params.no_perf = true;
-    if let Output::Embedding(pooling) = options.output {
+    if let Output::Embedding(pooling) = &options.output {
         params.embeddings = true;
-        params.pooling_type = match pooling {
-            Pooling::Mean => sys::LLAMA_POOLING_TYPE_MEAN,
-            Pooling::First => sys::LLAMA_POOLING_TYPE_CLS,
-            Pooling::Last => sys::LLAMA_POOLING_TYPE_LAST,
+        params.pooling_type = match pooling[..] {
+            [Pooling::Mean] => sys::LLAMA_POOLING_TYPE_MEAN,
+            [Pooling::First] => sys::LLAMA_POOLING_TYPE_CLS,
+            [Pooling::Last] => sys::LLAMA_POOLING_TYPE_LAST,
+            _ => {
+                let ways: Vec<_> = pooling.iter().map(|way| way.name()).collect();
+                let what = format!("pooling by {:?}", ways.join("+"));
+                return Err(Error::Unsupported { what, by: NAME.into() });
+            }
         };
         // Pooling sees one micro-batch at a time, so a whole text has to fit into one. Every token is an output.
         params.n_batch = cells;

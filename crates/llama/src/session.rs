@@ -71,7 +71,12 @@ impl LlamaSession {
         if total > self.limits.tokens_per_step as usize {
             return Err(Error::Batch(format!("{total} tokens in spans, of at most {}", self.limits.tokens_per_step)));
         }
-        if self.arrays.pooled() { batch.check_whole() } else { Ok(()) }
+        if !self.arrays.pooled() {
+            return Ok(());
+        }
+        batch.check_whole()?;
+        batch.check_all_pooled(NAME)?;
+        batch.check_one_text(NAME)
     }
 
     /// After a failure inside a step: some of its tokens may have gone in.

@@ -7,8 +7,8 @@ use crate::feeds::{self, Layout, Row, Side};
 use crate::ffi::Graph;
 use crate::model::Program;
 use crate::rows::{Numbers, Outputs};
-use crate::stopped;
 use crate::weights::WeightMemory;
+use crate::{NAME, stopped};
 
 /// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.
 const SHORT_TEXT: u32 = 8;
@@ -21,7 +21,8 @@ pub(crate) struct EncoderSession<'m> {
     graph: Graph,
     memory: &'m WeightMemory,
     shape: &'m Encoder,
-    pooling: Pooling,
+    /// None if the graph pools.
+    pooling: Vec<Pooling>,
     texts: Texts,
     vocabulary: u32,
     outputs: Outputs,
@@ -34,7 +35,7 @@ impl<'m> EncoderSession<'m> {
     pub(crate) fn new(
         program: &'m Program,
         shape: &'m Encoder,
-        pooling: Pooling,
+        pooling: Vec<Pooling>,
         limits: Limits,
         vocabulary: u32,
         options: &SessionOptions,
@@ -51,7 +52,7 @@ impl<'m> EncoderSession<'m> {
             pooling,
             texts: Texts::new(limits),
             vocabulary,
-            outputs: Outputs::new(shape.width, shape.vectors.element),
+            outputs: Outputs::new(limits.row, shape.vectors.element),
             states: Vec::new(),
             pooled: Vec::new(),
         })
@@ -92,7 +93,9 @@ impl<'m> EncoderSession<'m> {
             self.states.resize(row.tokens.len() * width, 0.0);
             numbers.copy(index * sequence * width, &mut self.states)?;
             self.pooled.clear();
-            self.pooling.pool(&self.states, width, &mut self.pooled);
+            for way in &self.pooling {
+                way.pool(&self.states, width, row.prompt, &mut self.pooled);
+            }
             self.outputs.row_mut(place).copy_from_slice(&self.pooled);
         }
         Ok(())
@@ -106,6 +109,12 @@ impl Session for EncoderSession<'_> {
 
     fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
         self.texts.check(batch, self.vocabulary)?;
+        if self.shape.pooled {
+            batch.check_all_pooled("a graph that pools by itself")?;
+        }
+        if !self.shape.feeds.iter().any(|feed| feed.role == Role::TokenTypes) {
+            batch.check_one_text(NAME)?;
+        }
         self.memory.check()?;
         self.outputs.make_room(batch.outputs());
         let places = batch.places();

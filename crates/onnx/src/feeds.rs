@@ -15,6 +15,10 @@ pub(crate) struct Row<'a> {
     pub(crate) wanted: bool,
     /// Index of the span in its batch.
     pub(crate) span: usize,
+    /// Tokens that are not pooled.
+    pub(crate) prompt: usize,
+    /// Where the second of two texts begins.
+    pub(crate) second: usize,
 }
 
 impl<'a> Row<'a> {
@@ -26,6 +30,8 @@ impl<'a> Row<'a> {
             tokens: &batch.tokens[span.tokens.clone()],
             wanted: span.wants_output,
             span: index,
+            prompt: span.prompt as usize,
+            second: span.second as usize,
         })
     }
 
@@ -79,7 +85,11 @@ fn fill_one(feed: &Feed, rows: &[Row<'_>], layout: Layout) -> ort::Result<Tensor
         ),
         Role::Positions => tensor(feed, &matrix(sequence), each(rows, sequence, |row, i| (row.start + i) as i64)),
         Role::CachePositions => tensor(feed, &[sequence as i64], (0..sequence).map(|i| (total - sequence + i) as i64)),
-        Role::TokenTypes => tensor(feed, &matrix(sequence), each(rows, sequence, |_, _| 0)),
+        Role::TokenTypes => tensor(
+            feed,
+            &matrix(sequence),
+            each(rows, sequence, |row, i| i64::from((row.second..row.tokens.len()).contains(&i))),
+        ),
         Role::UseCache => tensor(feed, &[1], [i64::from(total > sequence)]),
         Role::ScoresKept { vector } => tensor(feed, if vector { &[1] } else { &[] }, [1]),
     }

@@ -103,11 +103,15 @@ impl Model for OnnxModel {
         // The runtime reads the weights as a session is made.
         program.memory.check()?;
         let architecture = &self.info.architecture;
-        match (&program.interface, options.output) {
+        match (&program.interface, &options.output) {
             (Interface::Encoder(shape), Output::Embedding(pooling)) => {
                 let vocabulary = self.info.vocabulary;
-                let limits = self.limits(options, shape.width)?;
-                Ok(Box::new(EncoderSession::new(program, shape, pooling, limits, vocabulary, options)?))
+                if shape.pooled != pooling.is_empty() {
+                    let by = format!("this {architecture} graph, which pools by itself");
+                    return Err(Error::Unsupported { what: "another way of pooling".into(), by });
+                }
+                let limits = self.limits(options, shape.width * pooling.len().max(1) as u32)?;
+                Ok(Box::new(EncoderSession::new(program, shape, pooling.clone(), limits, vocabulary, options)?))
             }
             (Interface::Encoder(_), Output::Scores) => Err(Error::EmbedsOnly { architecture: architecture.clone() }),
             (Interface::Decoder(_), Output::Embedding(_)) => {

@@ -39,7 +39,7 @@ pub(crate) fn convert<'py>(
         trillm_convert::convert(&source, &destination, &Convert { to, dtype, overwrite }, &mut |progress| {
             watch.goes_on((progress.written, progress.total))
         })
-    });
+    })?;
     let report = made.map_err(|error| watch.raised().unwrap_or_else(|| raise(error)))?;
     let dict = PyDict::new(py);
     dict.set_item("bytes", report.bytes)?;

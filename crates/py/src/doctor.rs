@@ -34,7 +34,7 @@ pub(crate) fn doctor(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 }
 
 fn llama_facts(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let (system, devices) = outside(py, || (llama::system_info(), llama::devices()));
+    let (system, devices) = outside(py, || (llama::system_info(), llama::devices()))?;
     let dict = PyDict::new(py);
     dict.set_item("version", system.version)?;
     dict.set_item("commit", system.commit)?;

@@ -2,6 +2,7 @@
 //!
 //! Code behind it owns what it touches and knows no Python object. Waiting is done in slices, so that Ctrl-C is seen.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use trillm::Coded;
 
-use crate::errors::raise;
+use crate::errors::{exception, raise};
 
 /// How long a wait may keep a signal from being seen.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
@@ -23,17 +24,24 @@ pub(crate) fn enter<T: Send, E: Coded + Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T, E> + Send,
 ) -> PyResult<T> {
-    outside(py, work).map_err(raise)
+    outside(py, work)?.map_err(raise)
 }
 
-/// Runs `work` without the interpreter lock.
-pub(crate) fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
-    py.detach(|| {
-        let done = work();
+/// Runs `work` without the interpreter lock. A panic in it is a bug of ours, and an error like any other: PyO3 would make
+/// it an exception that `except Exception` does not catch.
+pub(crate) fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let done = py.detach(|| {
+        // What `work` held when it panicked is dropped or guarded by locks that take poison for what it is.
+        let done = catch_unwind(AssertUnwindSafe(work));
         while EXITING.get().is_some_and(|exiting| *exiting != thread::current().id()) {
             thread::park();
         }
         done
+    });
+    done.map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let message = format!("trillm failed: {}", text.unwrap_or("a panic without words"));
+        exception("internal_error", &message, Some("this is a bug in trillm: please report it".into()))
     })
 }
 
@@ -41,7 +49,7 @@ pub(crate) fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) 
 /// After each, signal handlers run, and what they raise is raised here.
 pub(crate) fn wait(py: Python<'_>, mut slice: impl FnMut() -> bool + Send) -> PyResult<()> {
     loop {
-        let done = outside(py, &mut slice);
+        let done = outside(py, &mut slice)?;
         py.check_signals()?;
         if done {
             return Ok(());

@@ -18,6 +18,8 @@ const CLASSES: &[(&str, &str)] = &[
     ("invalid_batch", "EngineError"),
     ("engine_failed", "EngineError"),
     ("unsupported", "Unsupported"),
+    ("missing_dependency", "MissingDependency"),
+    ("internal_error", "EngineError"),
     ("forked", "ForkError"),
     // Loading.
     ("load_failed", "LoadError"),
@@ -99,7 +101,7 @@ pub(crate) fn raise<E: Coded>(error: E) -> PyErr {
 pub(crate) fn exception(code: &str, message: &str, hint: Option<String>) -> PyErr {
     Python::attach(|py| {
         // At exit other threads stop here rather than report that their model was closed.
-        outside(py, || ());
+        let _ = outside(py, || ());
         let made = py
             .import("trillm.errors")
             .and_then(|module| module.getattr(class_of(code)))

@@ -41,6 +41,10 @@ fn chat_templates(info: &Info) -> BTreeMap<String, String> {
     info.chat_templates.iter().map(|(name, source)| (name.to_owned(), source.to_owned())).collect()
 }
 
+fn described(pipeline: Option<&trillm::Pipeline>) -> Vec<String> {
+    pipeline.map_or_else(Vec::new, trillm::Pipeline::describe)
+}
+
 model_info! {
     /// The model's own name for itself, or the file's.
     name: String = |info: &Info| info.name.clone(),
@@ -58,7 +62,7 @@ model_info! {
     quantization: String = |info: &Info| info.quantization.clone(),
     /// The longest sequence the model was trained for, in tokens.
     context_trained: u32 = |info: &Info| info.context_trained,
-    /// Width of the hidden state, and of an embedding.
+    /// Width of the hidden state.
     width: u32 = |info: &Info| info.width,
     /// Number of layers.
     layers: u32 = |info: &Info| info.layers,
@@ -72,8 +76,24 @@ model_info! {
     defaults: Defaults = |info: &Info| Defaults::from(&info.defaults),
     /// The system message given to chats that have none; `None` leaves that to the template.
     system: Option<String> = |info: &Info| info.system.clone(),
+    /// The class that the files were written from, such as `BertModel`; empty if they do not say it.
+    class_name: String = |info: &Info| info.class.clone(),
+    /// What it is for: `text`, `vectors` or `labels`.
+    purpose: &'static str = |info: &Info| info.purpose.name(),
     /// Pooling for embeddings, if the file asks for one.
-    pooling: Option<&'static str> = |info: &Info| info.pooling.map(trillm::Pooling::name),
+    pooling: Option<String> = trillm::ModelInfo::pooling,
+    /// Every step from a text to its vector; empty for a model that makes none.
+    pipeline: Vec<String> = |info: &Info| described(info.pipeline.as_ref()),
+    /// Every step from a pair of texts to its scores; empty for a model that makes none.
+    scoring: Vec<String> = |info: &Info| described(info.scoring.as_ref()),
+    /// Texts that may be put before a text to embed, by name.
+    prompts: BTreeMap<String, String> = |info: &Info| {
+        info.pipeline.iter().flat_map(|pipeline| pipeline.prompts.iter().cloned()).collect()
+    },
+    /// The name of the one that is put there if none is asked for.
+    default_prompt_name: Option<String> = |info: &Info| {
+        info.pipeline.as_ref().and_then(|pipeline| pipeline.default_prompt.clone())
+    },
     /// Licence, as the file says it.
     license: Option<String> = |info: &Info| info.license.clone(),
     /// The engine that runs it; empty before loading.

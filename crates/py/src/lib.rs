@@ -23,6 +23,7 @@ mod prompt;
 mod store;
 mod stream;
 mod tokenizer;
+mod vectors;
 mod watch;
 
 /// The native half of trillm.

@@ -51,7 +51,7 @@ impl Owned {
         }
         let llm = self.llm.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(llm) = llm {
-            enter::outside(py, move || {
+            let _ = enter::outside(py, move || {
                 llm.close();
                 drop(llm);
             });

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
-use trillm::{Generation, Llm, Pooling, Prompt};
+use trillm::{Generation, Llm, Prompt};
 
 use crate::completion::Completion;
 use crate::enter::{enter, outside};
@@ -18,6 +17,7 @@ use crate::params::{Chat, Generate, messages, open_options};
 use crate::prompt::{self, Given, is_batch};
 use crate::stream::Stream;
 use crate::tokenizer::{decode, encode};
+use crate::vectors;
 use crate::watch::Watch;
 
 /// A loaded model.
@@ -26,14 +26,6 @@ pub(crate) struct Model {
     owned: Arc<Owned>,
     info: trillm::ModelInfo,
     context: u32,
-}
-
-/// Runs signal handlers from outside the interpreter lock.
-fn check_signals() -> PyResult<()> {
-    Python::attach(|py| {
-        py.check_signals()?;
-        Ok(())
-    })
 }
 
 impl Model {
@@ -52,7 +44,7 @@ impl Model {
         let llm = self.owned.get()?;
         let (given, params) = (Given::new(prompt)?, Generate::new(&self.info.defaults, params)?);
         let Generate { request, add_special, parse_special } = params;
-        Ok(outside(py, move || llm.generate(given.prompt(add_special, parse_special), request)))
+        outside(py, move || llm.generate(given.prompt(add_special, parse_special), request))
     }
 
     fn start(
@@ -91,7 +83,7 @@ impl Model {
             let watch = watch.clone();
             Arc::new(move |share| watch.goes_on((share,)))
         });
-        outside(py, move || Llm::open(&path, options)).map(Self::of).map_err(|error| match (watch.raised(), error) {
+        outside(py, move || Llm::open(&path, options))?.map(Self::of).map_err(|error| match (watch.raised(), error) {
             (Some(raised), _) => raised,
             (None, trillm::Error::Core(trillm::CoreError::Cancelled)) => {
                 exception("load_cancelled", "loading was cancelled by the progress callback", None)
@@ -176,38 +168,24 @@ impl Model {
         enter(py, move || llm.render_chat(&messages, &chat.options, chat.template.as_deref()))
     }
 
-    #[pyo3(signature = (texts, *, pooling="auto", normalize=true))]
+    #[pyo3(signature = (texts, **params))]
     fn embed<'py>(
         &self,
         py: Python<'py>,
         texts: &Bound<'py, PyAny>,
-        pooling: &str,
-        normalize: bool,
-    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let llm = self.owned.get()?;
-        let texts: Vec<String> = match texts.cast::<PyString>() {
-            Ok(one) => vec![one.to_cow()?.into_owned()],
-            Err(_) => texts.extract().map_err(|_| invalid("texts", "something else", "a text or a list of texts"))?,
-        };
-        let pooling = match pooling {
-            "auto" => None,
-            "mean" => Some(Pooling::Mean),
-            "cls" => Some(Pooling::First),
-            "last" => Some(Pooling::Last),
-            other => return Err(invalid("pooling", other, "auto, mean, cls or last")),
-        };
-        let count = texts.len();
-        let mut interrupted = Ok(());
-        let embedded = outside(py, || {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            llm.embed(&texts, pooling, normalize, || {
-                interrupted = check_signals();
-                interrupted.is_err()
-            })
-        });
-        interrupted?;
-        let (vectors, width) = embedded.map_err(raise)?;
-        PyArray1::from_vec(py, vectors).reshape([count, width])
+        params: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<vectors::Given<'py>> {
+        vectors::embed(py, &*self.owned.get()?, texts, params)
+    }
+
+    #[pyo3(signature = (pairs, **params))]
+    fn score<'py>(
+        &self,
+        py: Python<'py>,
+        pairs: &Bound<'py, PyAny>,
+        params: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<vectors::Given<'py>> {
+        vectors::score(py, &*self.owned.get()?, pairs, params)
     }
 
     #[pyo3(signature = (text, *, add_special=true, parse_special=false))]

@@ -46,7 +46,7 @@ pub(crate) struct Chat {
 
 /// Calls `set` for every argument; it says whether it knows the name. `None` is for the default, of known names alone.
 /// `kind` is what `trillm.types` calls these parameters.
-fn each<'py>(
+pub(crate) fn each<'py>(
     kind: &'static str,
     params: Option<&Bound<'py, PyDict>>,
     mut set: impl FnMut(&str, Value<'_, 'py>) -> PyResult<bool>,
@@ -66,7 +66,11 @@ fn is_known(any: Value<'_, '_>, kind: &str, name: &str) -> PyResult<bool> {
     any.py().import("trillm._params")?.call_method1("known", (kind,))?.contains(name)
 }
 
-fn get<'a, 'py, T: FromPyObject<'a, 'py>>(name: &str, value: &'a Bound<'py, PyAny>, expected: &str) -> PyResult<T> {
+pub(crate) fn get<'a, 'py, T: FromPyObject<'a, 'py>>(
+    name: &str,
+    value: &'a Bound<'py, PyAny>,
+    expected: &str,
+) -> PyResult<T> {
     value.extract().map_err(|_| invalid(name, &repr(value), expected))
 }
 

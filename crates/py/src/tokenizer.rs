@@ -79,5 +79,5 @@ pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bo
         let found = format!("{} at index {index}", tokens[index].0);
         return Err(invalid("ids", &found, &format!("ids of this model's vocabulary, below {vocabulary}")));
     }
-    Ok(outside(py, || trillm::decode(tokenizer, &tokens)))
+    outside(py, || trillm::decode(tokenizer, &tokens))
 }

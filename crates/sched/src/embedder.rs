@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use trillm_core::{Batch, Error, Limits, Model, Result, Session, SessionOptions, Slot, Token};
+use trillm_core::{Batch, Error, Limits, Model, Passage, Result, Session, SessionOptions, Slot};
 
 use crate::lockfree::Intake;
 use crate::scheduler::no_thread;
 use crate::wake::Wake;
 
 struct Job {
-    texts: Vec<Vec<Token>>,
+    texts: Vec<Passage>,
     reply: mpsc::Sender<Result<Vec<f32>>>,
     abandoned: Arc<AtomicBool>,
 }
@@ -46,7 +46,7 @@ struct Shared {
     closed: AtomicBool,
 }
 
-/// Turns token lists into vectors. Any number of threads may ask at once.
+/// Turns texts, as tokens, into vectors. Any number of threads may ask at once.
 pub struct Embedder {
     shared: Arc<Shared>,
     limits: Limits,
@@ -68,24 +68,34 @@ impl Embedder {
         Ok(Self { shared, limits, thread: Mutex::new(Some(thread)) })
     }
 
-    /// What the session can hold; a text is at most `context` tokens.
-    pub fn limits(&self) -> Limits {
-        self.limits
+    /// Numbers in a vector.
+    pub fn width(&self) -> u32 {
+        self.limits.row
     }
 
-    /// Asks for one vector for each text, raw, back to back in the order given: `texts.len() * limits().row` numbers.
+    /// Tokens in the longest text.
+    pub fn longest(&self) -> u32 {
+        self.limits.context.min(self.limits.tokens_per_step)
+    }
+
+    /// Asks for one vector for each text, raw, back to back in the order given: `texts.len() * width()` numbers.
     ///
     /// # Errors
-    /// [`Error::ContextOverflow`] for a text that is too long, [`Error::InvalidParameter`] for one without tokens.
-    pub fn submit(&self, texts: Vec<Vec<Token>>) -> Result<Embedding> {
-        let longest = self.limits.context.min(self.limits.tokens_per_step);
-        for text in &texts {
-            if text.is_empty() {
+    /// [`Error::TextOverflow`] for a text that is too long, [`Error::InvalidParameter`] for one without tokens to pool.
+    pub fn submit(&self, texts: Vec<Passage>) -> Result<Embedding> {
+        let limit = self.longest();
+        for (index, text) in texts.iter().enumerate() {
+            let tokens = text.tokens.len();
+            if text.prompt as usize >= tokens {
+                let found = match tokens {
+                    0 => format!("an empty text (number {index})"),
+                    _ => format!("nothing but the prompt in text {index}"),
+                };
                 let expected = "at least one token in each";
-                return Err(Error::InvalidParameter { name: "texts", found: "an empty text".into(), expected });
+                return Err(Error::InvalidParameter { name: "texts", found, expected });
             }
-            if text.len() > longest as usize {
-                return Err(Error::ContextOverflow { prompt: text.len(), max_tokens: None, context: longest });
+            if tokens > limit as usize {
+                return Err(Error::TextOverflow { index, tokens, limit });
             }
         }
         if self.shared.closed.load(Acquire) {
@@ -147,7 +157,7 @@ fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: 
 fn embed(
     session: &mut dyn Session,
     batch: &mut Batch,
-    texts: &[Vec<Token>],
+    texts: &[Passage],
     given_up: impl Fn() -> bool,
 ) -> Result<Vec<f32>> {
     let limits = session.limits();
@@ -159,10 +169,10 @@ fn embed(
         }
         batch.clear();
         for (slot, text) in (0..limits.slots).zip(rest) {
-            if batch.tokens.len() + text.len() > limits.tokens_per_step.min(limits.cells) as usize {
+            if batch.tokens.len() + text.tokens.len() > limits.tokens_per_step.min(limits.cells) as usize {
                 break;
             }
-            batch.push(Slot(slot), 0, text, true);
+            batch.push_text(Slot(slot), text);
         }
         let packed = batch.spans.len();
         let rows = session.step(batch)?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper};
-use trillm_core::Token;
+use trillm_core::{PairFrame, Token};
 use trillm_formats::huggingface::Sidecars;
 
 use crate::document::AddedToken;
@@ -82,11 +82,13 @@ impl Special {
     }
 }
 
-/// What is put around a text: the tokens before it, and those after it.
+/// What is put around a text: the tokens before it, and those after it. And the same around two.
 #[derive(Default)]
 pub(crate) struct Around {
     pub(crate) before: Vec<Token>,
     pub(crate) after: Vec<Token>,
+    /// `None` if a post-processor does something else to a pair.
+    pub(crate) pair: Option<PairFrame>,
 }
 
 impl Around {
@@ -113,13 +115,46 @@ impl Around {
         let ids = processed.map_err(malformed)?.get_ids().to_vec();
         let mut parts = ids.split(|id| *id == TEXT).map(|part| part.iter().copied().map(Token).collect());
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(before), Some(after), None) => Ok(Self { before, after }),
+            (Some(before), Some(after), None) => Ok(Self { before, after, pair: Self::pair(section) }),
             _ => Err(malformed("it does not give the text once".into())),
         }
     }
 
+    /// The same of two texts.
+    fn pair(section: &str) -> Option<PairFrame> {
+        const TEXTS: [u32; 2] = [u32::MAX, u32::MAX - 1];
+        let processed = guard(|| {
+            let processor: PostProcessorWrapper = serde_json::from_str(section)?;
+            let [first, second] = [0, 1].map(|index| {
+                let text = vec![tokenizers::Token::new(TEXTS[index], String::new(), (0, 0))];
+                Encoding::from_tokens(text, index as u32)
+            });
+            processor.process(first, Some(second), true)
+        });
+        let processed = processed.ok()?;
+        let (ids, kinds) = (processed.get_ids(), processed.get_type_ids());
+        let [first, second] = TEXTS.map(|text| ids.iter().position(|id| *id == text));
+        let (first, second) = (first?, second.filter(|second| Some(*second) > first)?);
+        let tokens = |ids: &[u32]| ids.iter().copied().map(Token).collect::<Vec<_>>();
+        // Zeros, then ones, or zeros alone.
+        let begins = kinds.iter().position(|kind| *kind == 1);
+        let is_sound = kinds.iter().enumerate().all(|(at, kind)| *kind == u32::from(begins.is_some_and(|it| at >= it)));
+        let seconds = match begins {
+            None => None,
+            Some(begins) if (first + 1..=second).contains(&begins) => Some(second - begins),
+            Some(_) => return None,
+        };
+        is_sound.then(|| PairFrame {
+            before: tokens(&ids[..first]),
+            between: tokens(&ids[first + 1..second]),
+            seconds,
+            after: tokens(&ids[second + 1..]),
+        })
+    }
+
     pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> {
-        self.before.iter().chain(&self.after).copied()
+        let pair = self.pair.iter().flat_map(|pair| [&pair.before, &pair.between, &pair.after].into_iter().flatten());
+        self.before.iter().chain(&self.after).chain(pair).copied()
     }
 }
 

@@ -9,7 +9,7 @@ use tokenizers::{
     AddedVocabulary, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _,
     PreTokenizerWrapper,
 };
-use trillm_core::{Error as EngineError, Guarded, Token, Tokenizer};
+use trillm_core::{Error as EngineError, Guarded, PairFrame, Token, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
 
 use crate::decoder::Decoder;
@@ -216,6 +216,10 @@ impl Tokenizer for HuggingFaceTokenizer {
 
     fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> trillm_core::Result<()> {
         append(out, |out| self.encode_words(self.finder.extract(self.normalizer.as_ref(), text, guarded)?, out))
+    }
+
+    fn pair(&self) -> Option<&PairFrame> {
+        self.around.pair.as_ref()
     }
 
     fn bytes(&self, token: Token) -> &[u8] {

@@ -182,7 +182,10 @@ def _rows(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> list
             ("width", f"{info.width:,}"),
             ("layers", str(info.layers)),
             ("vocabulary", f"{info.vocabulary:,} tokens"),
-            ("pooling", info.pooling),
+            *(("to a vector", step) for step in info.pipeline if "embed" in known["capabilities"]),
+            *(("to a score", step) for step in info.scoring),
+            *(("prompt " + name, repr(text)) for name, text in info.prompts.items() if text),
+            ("default prompt", info.default_prompt_name),
             ("chat template", f"{len(template):,} characters; --json has it" if template else "none"),
             *(("note", note) for note in info.notes),
         ]

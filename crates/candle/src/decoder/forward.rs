@@ -57,7 +57,7 @@ impl<'m> Forward<'m> {
         cells: &mut [Cells],
         batch: &Batch,
         sequences: &[Sequence<'_>],
-        pooling: Option<Pooling>,
+        pooling: Option<&[Pooling]>,
     ) {
         self.row = 0;
         if batch.tokens.is_empty() {
@@ -117,7 +117,7 @@ impl<'m> Forward<'m> {
             scale: self.shape.attention_scale,
             cap: self.shape.attention_cap,
             window: layer.attention.window.map(|window| window as usize),
-            causal: true,
+            causal: self.shape.causal,
         };
         let on = (&mut compute.pool, compute.isa);
         self.attention.run(on, (cells, &rule), sequences, (&self.qkv, stride), &mut self.attended);
@@ -213,10 +213,11 @@ impl<'m> Forward<'m> {
     }
 
     /// One vector for each span that asked.
-    fn vectors(&mut self, compute: &mut Compute, batch: &Batch, pooling: Pooling) {
+    fn vectors(&mut self, compute: &mut Compute, batch: &Batch, pooling: &[Pooling]) {
         self.norm(compute, &self.weights.norm);
-        self.row = self.shape.width as usize;
-        pooling.pool_spans(batch, &self.normed, self.row, &mut self.rows);
+        let width = self.shape.width as usize;
+        self.row = width * pooling.len();
+        Pooling::pool_spans(pooling, batch, &self.normed, width, &mut self.rows);
     }
 }
 

@@ -10,14 +10,15 @@ use trillm_mapping::Mapping;
 use super::DecoderWeights;
 use super::forward::{Forward, heads};
 use crate::cache::Pages;
-use crate::compute;
+use crate::{NAME, compute};
 
 /// One session: pages of keys and values, and what a step works in.
 pub(crate) struct DecoderSession<'m> {
     shape: &'m Decoder,
     files: &'m [Arc<Mapping>],
     limits: Limits,
-    pooling: Option<Pooling>,
+    /// `None` if scores were asked for.
+    pooling: Option<Vec<Pooling>>,
     compute: Compute,
     pages: Pages,
     /// One for each layer.
@@ -38,22 +39,25 @@ impl<'m> DecoderSession<'m> {
             CacheType::F16 => true,
             CacheType::Q8_0 | CacheType::Q4_0 => {
                 let what = "a cache of 8-bit or 4-bit numbers".into();
-                return Err(Error::Unsupported { what, by: crate::NAME.into() });
+                return Err(Error::Unsupported { what, by: NAME.into() });
             }
         };
         let compute = compute::start(options)?;
         let context = options.context_for(shape.context);
-        let pooling = match options.output {
+        let pooling = match &options.output {
             Output::Scores => None,
-            Output::Embedding(pooling) => Some(pooling),
+            Output::Embedding(pooling) => Some(pooling.clone()),
         };
+        if pooling.is_none() && !shape.causal {
+            return Err(Error::EmbedsOnly { architecture: shape.model_type.clone() });
+        }
         let limits = Limits {
             slots: options.parallel,
             context,
             cells: context,
             // An embedding takes its whole text in one step.
             tokens_per_step: if pooling.is_some() { context } else { options.batch },
-            row: if pooling.is_some() { shape.width } else { shape.vocabulary },
+            row: pooling.as_ref().map_or(shape.vocabulary, |ways| shape.width * ways.len() as u32),
             reuses_prefix: pooling.is_none(),
         };
         let pages = Pages::new(limits.slots as usize, limits.cells as usize);
@@ -66,6 +70,7 @@ impl<'m> DecoderSession<'m> {
         self.limits.check(batch, |slot| self.pages.length(slot) as u32, self.shape.vocabulary)?;
         if self.pooling.is_some() {
             batch.check_whole()?;
+            batch.check_one_text(NAME)?;
         }
         self.files.iter().try_for_each(|file| file.check())
     }
@@ -87,7 +92,7 @@ impl Session for DecoderSession<'_> {
             .iter()
             .map(|span| Sequence { pages: pages.pages(span.slot), start: span.start as usize, rows: span.tokens.len() })
             .collect();
-        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, self.pooling);
+        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, self.pooling.as_deref());
         Ok(&self.forward)
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Forward<'m> {
     projected: Vec<f32>,
     /// What was asked for.
     rows: Vec<f32>,
+    /// Numbers in one of them.
+    row: usize,
 }
 
 impl<'m> Forward<'m> {
@@ -35,7 +37,13 @@ impl<'m> Forward<'m> {
             inner: Vec::new(),
             projected: Vec::new(),
             rows: Vec::new(),
+            row: 0,
         }
+    }
+
+    /// Whether the model tells two texts apart.
+    pub(crate) fn knows_pairs(&self) -> bool {
+        self.weights.kinds.len() > 1
     }
 
     /// Computes `batch`, whose spans are `sequences`; `cells` hold one layer's keys and values at a time.
@@ -45,10 +53,11 @@ impl<'m> Forward<'m> {
         cells: &mut Cells,
         batch: &Batch,
         sequences: &[Sequence<'_>],
-        pooling: Pooling,
+        pooling: &[Pooling],
     ) {
         let width = self.shape.width as usize;
         self.rows.clear();
+        self.row = width * pooling.len();
         if batch.tokens.is_empty() {
             return;
         }
@@ -72,10 +81,10 @@ impl<'m> Forward<'m> {
             self.feed_forward(compute, &layer.up, &layer.down, rows);
             self.add(compute, &layer.feed_forward_norm);
         }
-        pooling.pool_spans(batch, &self.hidden, width, &mut self.rows);
+        Pooling::pool_spans(pooling, batch, &self.hidden, width, &mut self.rows);
     }
 
-    /// Adds up what each token is, where it stands, and that it belongs to the first text.
+    /// Adds up what each token is, where it stands, and to which of two texts it belongs.
     fn begin(&mut self, compute: &mut Compute, batch: &Batch) {
         let (shape, weights, width) = (self.shape, self.weights, self.shape.width as usize);
         let count = batch.tokens.len();
@@ -85,10 +94,12 @@ impl<'m> Forward<'m> {
         self.inner.resize(count * shape.feed_forward as usize, 0.0);
         self.projected.resize(count * width, 0.0);
         let positions: Vec<_> = batch.spans.iter().flat_map(|span| 0..span.tokens.len()).collect();
+        let seconds = batch.spans.iter().flat_map(|span| (0..span.tokens.len()).map(|at| at >= span.second as usize));
+        let kinds: Vec<_> = seconds.map(usize::from).collect();
         for_rows(compute, &mut self.projected, width, |row, out| weights.positions.row(positions[row], out));
         for_rows(compute, &mut self.hidden, width, |row, out| {
             weights.words.row(batch.tokens[row].0 as usize, out);
-            out.iter_mut().zip(&weights.first_text).for_each(|(number, first)| *number += first);
+            out.iter_mut().zip(&weights.kinds[kinds[row]]).for_each(|(number, kind)| *number += kind);
         });
         self.add(compute, &weights.norm);
     }
@@ -117,8 +128,7 @@ impl<'m> Forward<'m> {
 
 impl Rows for Forward<'_> {
     fn row(&self, index: usize) -> &[f32] {
-        let width = self.shape.width as usize;
-        &self.rows[index * width..][..width]
+        &self.rows[index * self.row..][..self.row]
     }
 }
 

@@ -22,15 +22,14 @@ pub(crate) fn load(
     let words = weights.table(&format!("{prefix}{EMBEDDING}"), shape.vocabulary as usize, width)?;
     let positions = format!("{prefix}embeddings.position_embeddings.weight");
     let positions = weights.table(&positions, shape.context as usize, width)?;
-    let mut first_text = vec![0.0; width];
-    weights.first_row(&format!("{prefix}embeddings.token_type_embeddings.weight"), &mut first_text)?;
+    let kinds = weights.first_rows(&format!("{prefix}embeddings.token_type_embeddings.weight"), 2, width)?;
     let norm = Part { shape, weights, prefix: prefix.clone() }.norm("embeddings.LayerNorm")?;
     let mut layers = Vec::with_capacity(count);
     for index in 0..count {
         layers.push(Part { shape, weights, prefix: format!("{prefix}encoder.layer.{index}.") }.layer()?);
         told((index + 1) as f32 / count as f32)?;
     }
-    Ok(EncoderWeights { words, positions, first_text, norm, layers })
+    Ok(EncoderWeights { words, positions, kinds, norm, layers })
 }
 
 /// Tensors under one prefix.

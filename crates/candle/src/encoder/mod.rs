@@ -14,8 +14,9 @@ use crate::weights::Weight;
 pub(crate) struct EncoderWeights {
     words: Weight,
     positions: Weight,
-    /// Added to every token: that it belongs to the first of two texts.
-    first_text: Vec<f32>,
+    /// Added to every token: whether it belongs to the first or the second of two texts. A model may know only the
+    /// first.
+    kinds: Vec<Vec<f32>>,
     norm: Norm,
     layers: Vec<Layer>,
 }

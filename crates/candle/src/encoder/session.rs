@@ -9,7 +9,7 @@ use trillm_mapping::Mapping;
 
 use super::EncoderWeights;
 use super::forward::{Forward, heads};
-use crate::compute;
+use crate::{NAME, compute};
 
 /// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.
 const SHORT_TEXT: u32 = 8;
@@ -19,7 +19,7 @@ pub(crate) struct EncoderSession<'m> {
     files: &'m [Arc<Mapping>],
     texts: Texts,
     vocabulary: u32,
-    pooling: Pooling,
+    pooling: Vec<Pooling>,
     compute: Compute,
     cells: Cells,
     /// Pages in order: a step's texts take them one after the other.
@@ -35,7 +35,7 @@ impl<'m> EncoderSession<'m> {
         options: &SessionOptions,
     ) -> Result<Self> {
         options.check()?;
-        let Output::Embedding(pooling) = options.output else {
+        let Output::Embedding(pooling) = &options.output else {
             return Err(Error::EmbedsOnly { architecture: shape.model_type.clone() });
         };
         if let Some(context) = options.context.filter(|&context| context > shape.context) {
@@ -50,7 +50,7 @@ impl<'m> EncoderSession<'m> {
             context,
             cells: tokens_per_step,
             tokens_per_step,
-            row: shape.width,
+            row: shape.width * pooling.len() as u32,
             reuses_prefix: false,
         };
         // Every text may have one page that is not full.
@@ -59,7 +59,7 @@ impl<'m> EncoderSession<'m> {
             files,
             texts: Texts::new(limits),
             vocabulary: shape.vocabulary,
-            pooling,
+            pooling: pooling.clone(),
             cells: Cells::new(heads(shape), count, false),
             pages: (0..count as u32).collect(),
             forward: Forward::new(shape, weights, compute.threads()),
@@ -75,6 +75,9 @@ impl Session for EncoderSession<'_> {
 
     fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
         self.texts.check(batch, self.vocabulary)?;
+        if !self.forward.knows_pairs() {
+            batch.check_one_text(NAME)?;
+        }
         self.files.iter().try_for_each(|file| file.check())?;
         let mut pages = &self.pages[..];
         let mut sequences = Vec::with_capacity(batch.spans.len());
@@ -85,7 +88,7 @@ impl Session for EncoderSession<'_> {
             pages = rest;
         }
         self.texts.hold(batch);
-        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, self.pooling);
+        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, &self.pooling);
         Ok(&self.forward)
     }
 

@@ -92,7 +92,7 @@ fn a_model_that_generates_also_embeds() {
     let model = load(folder.path(), &LoadOptions::default()).expect("the model loads");
     let tokens: Vec<_> = (40..60).map(Token).collect();
     let vector = |pooling, tokens: &[Token]| {
-        let options = SessionOptions { output: Output::Embedding(pooling), ..small() };
+        let options = SessionOptions { output: Output::Embedding(vec![pooling]), ..small() };
         run(&mut *model.session(&options).expect("a session"), 0, 0, tokens).expect("a step")
     };
     let last = vector(Pooling::Last, &tokens);

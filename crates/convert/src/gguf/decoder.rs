@@ -69,6 +69,7 @@ pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, present: &m
         norm_epsilon: keys
             .float("attention.layer_norm_rms_epsilon")?
             .ok_or_else(|| Error::missing(keys.name("attention.layer_norm_rms_epsilon"), "a number"))?,
+        causal: true,
         norm_adds_one: gemma,
         tied: !(present.has)("output.weight"),
         layers: read_layers(keys, kind, count)?,

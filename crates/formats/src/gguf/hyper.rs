@@ -1,6 +1,6 @@
 //! Hyper-parameters: the numbers that size a model, as `llama_model_base::load_hparams` reads and asserts them.
 
-use trillm_core::Pooling;
+use trillm_core::{Pipeline, Pooling};
 
 use super::architecture::Architecture;
 use super::keys::Keys;
@@ -57,7 +57,8 @@ pub(crate) struct Hyper {
     pub(crate) layers: u32,
     pub(crate) width: u32,
     pub(crate) context: u32,
-    pub(crate) pooling: Option<Pooling>,
+    /// `None` for a model that ranks pairs of texts.
+    pub(crate) pipeline: Option<Pipeline>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -92,8 +93,8 @@ pub(crate) fn read(gguf: &Gguf<'_>) -> Result<Hyper> {
     rules::check(&keys, layers, width)?;
 
     let mut notes = Vec::new();
-    let pooling = pooling(&keys, &mut notes)?;
-    Ok(Hyper { layers, width, context, pooling, notes })
+    let pipeline = pipeline(&keys, &mut notes)?;
+    Ok(Hyper { layers, width, context, pipeline, notes })
 }
 
 /// Every float of the architecture is finite and, where that matters, not negative or not zero.
@@ -164,16 +165,17 @@ fn experts(keys: &Keys<'_, '_>, layers: u32) -> Result<()> {
 }
 
 /// How vectors for tokens become one for a text. A number that llama.cpp does not know aborts it.
-fn pooling(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Option<Pooling>> {
+fn pipeline(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Option<Pipeline>> {
     keys.within("classifier.pooling_type", 0..=4)?;
+    let stated = |way| Pipeline { stated: true, pooling: vec![way], ..Pipeline::default() };
     Ok(match keys.within("pooling_type", 0..=4)? {
-        Some(1) => Some(Pooling::Mean),
-        Some(2) => Some(Pooling::First),
-        Some(3) => Some(Pooling::Last),
+        Some(1) => Some(stated(Pooling::Mean)),
+        Some(2) => Some(stated(Pooling::First)),
+        Some(3) => Some(stated(Pooling::Last)),
         Some(4) => {
             notes.push("the model ranks pairs of texts (pooling type 4), which is not supported".into());
             None
         }
-        _ => None,
+        _ => Some(Pipeline::default()),
     })
 }

@@ -106,6 +106,8 @@ pub struct Decoder {
     pub context: u32,
     /// Added to the mean square in norms.
     pub norm_epsilon: f32,
+    /// Tokens see only those before them; not so in decoders that were trained to embed (`is_causal`).
+    pub causal: bool,
     /// Norms multiply by 1 + weight (Gemma).
     pub norm_adds_one: bool,
     /// The output matrix is the embedding. Where the file has none of its own, it is, whatever the config says.
@@ -176,6 +178,10 @@ impl Decoder {
         if family.is_gemma() && flag("use_bidirectional_attention")? {
             return Err(config.wrong("use_bidirectional_attention", "true", "false: a decoder"));
         }
+        let causal = config.flag("is_causal")?.unwrap_or(true);
+        if !causal && layers.iter().any(|layer| layer.window.is_some()) {
+            return Err(config.wrong("is_causal", "false", "true where layers see a window"));
+        }
         let bias = match family {
             Family::Mistral | Family::Qwen2 | Family::Phi3 => false,
             _ => flag("attention_bias")?,
@@ -193,6 +199,7 @@ impl Decoder {
             vocabulary: size("vocab_size", VOCABULARY, 262_208)?,
             context,
             norm_epsilon: config.positive("rms_norm_eps")?.unwrap_or(defaults.epsilon) as f32,
+            causal,
             norm_adds_one: family.is_gemma(),
             tied: config.flag("tie_word_embeddings")?.unwrap_or(defaults.tied),
             ropes: rope::read(config, &around)?,

@@ -1,5 +1,6 @@
 //! The small files of a Hugging Face model: `config.json` and what says how its tokens are used.
 
+mod class;
 mod config;
 mod decoder;
 mod encoder;
@@ -16,7 +17,7 @@ pub use decoder::{Activation, Attention, Decoder, Family, Rope, RopeScaling};
 pub use encoder::Encoder;
 pub use sidecars::Sidecars;
 
-pub(crate) use encoder::pooling_of;
+pub(crate) use class::{class, purpose};
 pub(crate) use sidecars::ids as token_ids;
 
 /// Bytes of `config.json` and of files of its kind.

@@ -38,6 +38,12 @@ pub struct Sidecars {
     pub add_bos: Option<bool>,
     /// `add_eos_token`.
     pub add_eos: Option<bool>,
+    /// The longest text (`model_max_length`), in tokens; `None` for the huge numbers that stand for none.
+    pub max_tokens: Option<u32>,
+    /// Whether the model is told which of two texts a token belongs to (`token_type_ids`); `None` leaves it to the model.
+    pub tells_texts_apart: Option<bool>,
+    /// Whether a text that is to be cut loses its beginning (`truncation_side`).
+    pub cuts_beginning: bool,
     /// Ids that end generation: `eos_token_id` of `generation_config.json`, else of `config.json`.
     pub end_ids: Vec<u32>,
     /// `bos_token_id` of the same files.
@@ -64,6 +70,9 @@ impl Sidecars {
         tokens.with(|fields| {
             sidecars.add_bos = fields.flag("add_bos_token")?;
             sidecars.add_eos = fields.flag("add_eos_token")?;
+            sidecars.max_tokens = max_tokens(fields)?;
+            sidecars.tells_texts_apart = tells_texts_apart(fields)?;
+            sidecars.cuts_beginning = fields.text("truncation_side")? == Some("left");
             sidecars.chat_templates = templates::configured(fields)?;
             Ok(())
         })?;
@@ -152,6 +161,24 @@ fn named_tokens(tokens: &File, map: &File) -> Result<BTreeMap<String, String>> {
         }
     }
     Ok(named)
+}
+
+/// `model_max_length`. Where a tokenizer has no limit, transformers writes 10^30.
+fn max_tokens(fields: &Fields<'_>) -> Result<Option<u32>> {
+    let longest = fields.number("model_max_length")?.filter(|longest| *longest < f64::from(u32::MAX));
+    if let Some(wrong) = longest.filter(|longest| *longest < 1.0) {
+        return Err(fields.wrong("model_max_length", wrong.to_string(), "a number of tokens, at least 1"));
+    }
+    Ok(longest.map(|longest| longest as u32))
+}
+
+/// `model_input_names`, or what the class of the tokenizer has there: BERT's own names the kinds of tokens, the one for
+/// any `tokenizer.json` does not.
+fn tells_texts_apart(fields: &Fields<'_>) -> Result<Option<bool>> {
+    if let Some(names) = fields.list("model_input_names")? {
+        return Ok(Some(names.iter().any(|name| name == "token_type_ids")));
+    }
+    Ok(fields.text("tokenizer_class")?.map(|class| ["BertTokenizer", "BertTokenizerFast"].contains(&class)))
 }
 
 /// The text of a token: a string, or an object with its `content`.

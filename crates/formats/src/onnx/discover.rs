@@ -128,16 +128,18 @@ fn encoder(
 ) -> Result<(Interface, Option<u64>)> {
     /// Outputs with a vector for each token, the best first.
     const TOKENS: [&str; 4] = ["last_hidden_state", "token_embeddings", "hidden_states", "hidden_state"];
+    /// The output of a whole model of sentence-transformers, all of its modules included.
+    const WHOLE: [&str; 1] = ["sentence_embedding"];
     /// Outputs with a vector for each text.
-    const TEXTS: [&str; 5] =
-        ["sentence_embedding", "sentence_embeddings", "text_embeds", "embeddings", "pooler_output"];
+    const TEXTS: [&str; 4] = ["sentence_embeddings", "text_embeds", "embeddings", "pooler_output"];
     let rank = |port: &Port<'_>| port.shape.as_ref().map(Vec::len);
     let by_name = |names: &[&str], wanted: usize| {
         let of = |name: &&str| outputs.iter().find(|port| port.name == *name && rank(port) == Some(wanted));
         names.iter().find_map(of)
     };
     let only = || outputs.first().filter(|port| outputs.len() == 1 && rank(port) == Some(3));
-    let Some(port) = by_name(&TOKENS, 3).or_else(|| by_name(&TEXTS, 2)).or_else(only) else {
+    let found = by_name(&WHOLE, 2).or_else(|| by_name(&TOKENS, 3)).or_else(|| by_name(&TEXTS, 2)).or_else(only);
+    let Some(port) = found else {
         let found: Vec<String> = outputs.iter().take(8).map(|port| shortened(port.name)).collect();
         let (what, expected) = ("the graph".into(), "logits, last_hidden_state or sentence_embedding".into());
         return Err(Error::Graph { what, found: format!("the outputs {}", found.join(", ")), expected });

@@ -64,6 +64,19 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The folder that says how texts become vectors, for a file whose other small files lie in `folder`: the one above, if
+/// the file lies in a folder `onnx` of a model of sentence-transformers.
+pub(super) fn modules(file: &Path, folder: &Path) -> PathBuf {
+    const LIST: &str = "modules.json";
+    let own = parent(file);
+    let full = own.canonicalize().unwrap_or_else(|_| own.to_owned());
+    let above = full.parent().filter(|above| full.ends_with("onnx") && above.join(LIST).is_file());
+    match above {
+        Some(above) if !folder.join(LIST).is_file() => above.to_owned(),
+        _ => folder.to_owned(),
+    }
+}
+
 /// The folder that a file lies in.
 pub(super) fn parent(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use trillm_core::ModelInfo;
+use trillm_core::{ModelInfo, Purpose};
 
 use super::cache::cosine_rows;
 use super::facts::Facts;
@@ -13,11 +13,12 @@ use super::wiring::Wiring;
 use super::{Cache, DataType, Interface};
 use crate::Result;
 use crate::checkpoint::{folder_name, license};
-use crate::huggingface::{Sidecars, pooling_of};
+use crate::huggingface::Sidecars;
+use crate::sentence::{self, About};
 
-/// What is known of a model but for its file, name and notes.
+/// What is known of a model but for its file and name. `modules` is the folder that says how texts become vectors.
 pub(super) fn read(
-    folder: &Path,
+    (folder, modules): (&Path, &Path),
     model: &Model<'_>,
     wiring: &Wiring<'_, '_>,
     facts: &Facts,
@@ -26,7 +27,7 @@ pub(super) fn read(
 ) -> Result<ModelInfo> {
     let (parameters, quantization) = weights(model, wiring);
     let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
-    let (vocabulary, layers, pooling) = match interface {
+    let (vocabulary, layers) = match interface {
         Interface::Decoder(decoder) => {
             let layers = match &decoder.cache {
                 Cache::None => None,
@@ -34,13 +35,22 @@ pub(super) fn read(
                     Some(tensors.iter().map(|tensor| if tensor.joined { 2 } else { 1 }).sum::<u32>() / 2)
                 }
             };
-            (Some(decoder.vocabulary), layers, None)
+            (Some(decoder.vocabulary), layers)
         }
-        Interface::Encoder(encoder) if encoder.pooled => (facts.vocabulary, None, None),
-        Interface::Encoder(_) => (facts.vocabulary, None, pooling_of(folder)?),
+        Interface::Encoder(_) => (facts.vocabulary, None),
     };
     // Positions behind the end of a table cannot be computed, whatever the configuration says.
     let context = [facts.context, small(cosine_rows(model, wiring))].into_iter().flatten().min();
+    let class = facts.class.clone().unwrap_or_default();
+    let mut notes = Vec::new();
+    let (purpose, pipeline) = match interface {
+        Interface::Decoder(_) => (Purpose::Text, None),
+        Interface::Encoder(encoder) => {
+            let (width, context, causal) = (encoder.width, context.unwrap_or(0), true);
+            let about = About { width, context, sidecars, class: &class, causal, whole: encoder.pooled };
+            (Purpose::Vectors, Some(sentence::read(modules, &about, &mut notes)?))
+        }
+    };
     let producer = Some(model.producer).filter(|producer| !producer.is_empty());
     let architecture = facts.model_type.as_deref().or(producer).unwrap_or("unknown");
     Ok(ModelInfo {
@@ -52,7 +62,10 @@ pub(super) fn read(
         context_trained: context.unwrap_or(0),
         layers: facts.layers.or(layers).unwrap_or(0),
         vocabulary: vocabulary.unwrap_or(0),
-        pooling,
+        class,
+        purpose,
+        pipeline,
+        notes,
         license: license(folder)?,
         ..sidecars.info()
     })

@@ -77,7 +77,7 @@ pub enum Role {
     Positions,
     /// The position of each token in the cache, `[sequence]`.
     CachePositions,
-    /// Which of two texts a token belongs to, `[batch, sequence]`; always 0 here.
+    /// Which of two texts a token belongs to, `[batch, sequence]`: 0 or 1.
     TokenTypes,
     /// Whether the cache holds anything, `[1]`: graphs with two branches.
     UseCache,

@@ -179,7 +179,8 @@ fn read(
     let last_row = last_row.map(|projection| skeleton::LastRow::new(projection, interface.output(), &wiring));
     let skeleton = skeleton::write(&skim, &model, last_row.as_ref())?;
 
-    let mut info = info::read(folder, &model, &wiring, facts, sidecars, &interface)?;
+    let modules = find::modules(&path, folder);
+    let mut info = info::read((folder, &modules), &model, &wiring, facts, sidecars, &interface)?;
     info.path.clone_from(&path);
     info.bytes = places.files.iter().map(|file| file.size).sum();
     info.width = facts.width.or(width.and_then(|width| u32::try_from(width).ok())).unwrap_or(0);

@@ -44,7 +44,7 @@ pub(crate) fn small() -> SessionOptions {
 }
 
 pub(crate) fn embedding(pooling: Pooling) -> SessionOptions {
-    SessionOptions { output: Output::Embedding(pooling), ..small() }
+    SessionOptions { output: Output::Embedding(vec![pooling]), ..small() }
 }
 
 /// One span for each of `spans`: slot, start, tokens, wanted.

@@ -71,7 +71,7 @@ fn what_it_cannot_do_is_an_error() {
 
     let model = load(folder.path(), &LoadOptions::default()).expect("the model loads");
     let wrong = |options: SessionOptions| model.session(&options).map(|_| ()).expect_err("not supported");
-    let embedding = SessionOptions { output: Output::Embedding(Pooling::Mean), ..small() };
+    let embedding = SessionOptions { output: Output::Embedding(vec![Pooling::Mean]), ..small() };
     assert!(matches!(wrong(embedding), Error::Unsupported { .. }));
     assert!(matches!(wrong(SessionOptions { context: Some(513), ..small() }), Error::InvalidParameter { .. }));
     let (encoder, _) = tiny(OnnxForm::Encoder);

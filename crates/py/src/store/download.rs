@@ -29,7 +29,7 @@ impl Staging {
     /// Makes the file a blob if it is what was expected; returns its sha256 and size.
     #[pyo3(signature = (*, sha256=None, git=None))]
     fn commit(&self, py: Python<'_>, sha256: Option<&str>, git: Option<&str>) -> PyResult<(String, u64)> {
-        let taken = outside(py, || held(&self.0).take());
+        let taken = outside(py, || held(&self.0).take())?;
         let staging = taken.ok_or_else(used)?;
         let blob = enter(py, || staging.commit(expected(sha256, git)?))?;
         Ok((blob.sha256.to_string(), blob.size))
@@ -40,8 +40,8 @@ impl Staging {
     }
 
     #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyAny>) {
-        outside(py, || drop(held(&self.0).take()));
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyAny>) -> PyResult<()> {
+        outside(py, || drop(held(&self.0).take()))
     }
 }
 
@@ -79,8 +79,8 @@ impl Partial {
     }
 
     /// Throws away what is there. Without it, a later attempt goes on from here.
-    fn discard(&self, py: Python<'_>) {
-        outside(py, || self.0.discard());
+    fn discard(&self, py: Python<'_>) -> PyResult<()> {
+        outside(py, || self.0.discard())
     }
 }
 

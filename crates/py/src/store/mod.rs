@@ -167,8 +167,8 @@ impl Store {
     }
 
     /// Tries to become the one process that fetches this; `None` while another one does.
-    fn claim(&self, py: Python<'_>, key: &str) -> Option<Claim> {
-        outside(py, || self.0.claim(key)).map(Claim::from)
+    fn claim(&self, py: Python<'_>, key: &str) -> PyResult<Option<Claim>> {
+        Ok(outside(py, || self.0.claim(key))?.map(Claim::from))
     }
 
     fn __repr__(&self) -> String {

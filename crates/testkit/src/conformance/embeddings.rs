@@ -6,7 +6,8 @@ use super::driver::{Driver, Part, assert_close, options, prompt};
 
 /// Texts embedded in one step have the vectors that each has alone. An engine without embeddings must say so.
 pub fn embeddings_in_a_batch_equal_one_by_one(model: &dyn Model) {
-    let pooling = model.info().pooling.unwrap_or(Pooling::Mean);
+    let pipeline = model.info().pipeline.as_ref();
+    let pooling = pipeline.map_or_else(|| vec![Pooling::Mean], |pipeline| pipeline.pooling.clone());
     let options = SessionOptions { output: Output::Embedding(pooling), ..options() };
     let mut driver = match Driver::with(model, &options) {
         Err(Error::Unsupported { .. }) => return,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use trillm_core::{
-    Error, Limits, LoadOptions, Model, ModelInfo, Output, Pooling, Result, Session, SessionOptions, Tokenizer,
+    Error, Limits, LoadOptions, Model, ModelInfo, Output, Pipeline, Result, Session, SessionOptions, Tokenizer,
 };
 
 use super::session::FakeSession;
@@ -35,7 +35,7 @@ impl FakeModel {
                 .into_iter()
                 .filter_map(|(name, token)| Some((name.into(), tokenizer.spelling(token)?.into())))
                 .collect(),
-            pooling: Some(Pooling::Mean),
+            pipeline: Some(Pipeline { stated: true, ..Pipeline::default() }),
             engine: Fake::NAME,
             device: "cpu".into(),
             weights: "none",
@@ -75,13 +75,13 @@ impl Model for FakeModel {
             context,
             cells: self.fake.cells.unwrap_or(context),
             tokens_per_step: options.batch,
-            row: match options.output {
+            row: match &options.output {
                 Output::Scores => self.tokenizer.vocabulary(),
-                Output::Embedding(_) => self.fake.width,
+                Output::Embedding(ways) => self.fake.width * ways.len() as u32,
             },
             reuses_prefix: self.fake.reuses_prefix,
         };
-        Ok(Box::new(FakeSession::new(self, limits, options.output)))
+        Ok(Box::new(FakeSession::new(self, limits, options.output.clone())))
     }
 }
 

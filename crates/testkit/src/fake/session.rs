@@ -1,8 +1,8 @@
 //! A fake session: the cache, and one row for every span that asks.
 
-use trillm_core::{Batch, Error, Limits, Output, Pooling, Result, Rows, Session, Slot, Tokenizer};
+use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, Slot, Span, Tokenizer};
 
-use super::cache::{Cache, State};
+use super::cache::Cache;
 use super::model::{FakeModel, failure};
 use super::says::Voice;
 use super::{Fake, Fault, wait};
@@ -52,32 +52,23 @@ impl<'m> FakeSession<'m> {
                 self.cache.push(span.slot, state);
             }
             if span.wants_output {
-                match self.output {
+                match &self.output {
                     Output::Scores => self.voice.score(state, &mut self.rows.values),
-                    Output::Embedding(pooling) => self.embed(span.slot, pooling),
+                    Output::Embedding(_) => self.embed(span),
                 }
             }
         }
     }
 
-    /// Appends the vector of `slot`: to each position belongs a vector that depends on all tokens up to it.
-    fn embed(&mut self, slot: Slot, pooling: Pooling) {
-        let begin = self.rows.values.len();
-        self.rows.values.resize(begin + self.rows.width, 0.0);
-        let row = &mut self.rows.values[begin..];
-        let mut add = |state: State, weight: f32| {
-            for (value, lane) in row.iter_mut().zip(1..) {
-                *value += weight * ((mix(state.hash ^ mix(lane)) >> 40) as f32 / 8_388_608.0 - 1.0);
-            }
-        };
-        let mut states = self.cache.states(slot);
-        match pooling {
-            Pooling::Mean => {
-                let weight = 1.0 / states.len() as f32;
-                states.for_each(|state| add(state, weight));
-            }
-            Pooling::First => add(states.next().unwrap_or_default(), 1.0),
-            Pooling::Last => add(states.next_back().unwrap_or_default(), 1.0),
+    /// Appends the vectors of a span's text: to each position belongs one that depends on all tokens up to it.
+    fn embed(&mut self, span: &Span) {
+        let Output::Embedding(ways) = &self.output else { return };
+        let width = self.model.fake.width;
+        let number = |hash: u64, lane: u32| (mix(hash ^ mix(u64::from(lane))) >> 40) as f32 / 8_388_608.0 - 1.0;
+        let states = self.cache.states(span.slot);
+        let states: Vec<f32> = states.flat_map(|state| (1..=width).map(move |lane| number(state.hash, lane))).collect();
+        for way in ways {
+            way.pool(&states, width as usize, span.prompt as usize, &mut self.rows.values);
         }
     }
 

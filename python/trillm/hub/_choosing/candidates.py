@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from trillm.hub._choosing.companions import MODULE
 from trillm.hub._choosing.quantization import quantization_of
 
 _SHARD = re.compile(r"(?P<stem>.*)-(?P<number>[0-9]{1,6})-of-(?P<count>[0-9]{1,6})")
@@ -23,9 +24,6 @@ _PARTIAL = re.compile(r"adapter_|consolidated")
 
 _LEFT_BEHIND = re.compile(r"training_args|optimizer|scheduler|rng_state")
 """What trainers leave beside the weights."""
-
-_MODULE = re.compile(r"[0-9]+_[A-Z][A-Za-z]*")
-"""Folders in which sentence-transformers keeps what comes after the model: `2_Dense`."""
 
 _GRAPHS = ("model", "decoder_model_merged", "decoder_model", "decoder_with_past_model")
 """Names of graphs that write text, the best first. The merged one can do what the two after it do."""
@@ -169,7 +167,7 @@ def _checkpoints(files: Collection[str], kind: str, ending: str, name: str) -> I
 def _main(files: Collection[str], sets: list[_Set], kind: str, ending: str, name: str) -> Candidate | None:
     """The model that a folder stands for."""
     folder = posixpath.dirname(sets[0].files[0])
-    usual = _MODULE.fullmatch(posixpath.basename(folder)) is None
+    usual = MODULE.fullmatch(posixpath.basename(folder)) is None
     single = posixpath.join(folder, name + ending)
     if single in files:
         return Candidate(kind, (single,), True, usual=usual)

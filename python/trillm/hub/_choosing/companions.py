@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Collection
 
 _NAMES = (
-    # What our readers look at: crates/formats/src/huggingface, crates/formats/src/onnx/facts.rs, crates/tokenizer.
+    # What our readers look at: crates/formats/src/huggingface, crates/formats/src/sentence,
+    # crates/formats/src/onnx/facts.rs, crates/tokenizer.
     "config.json",
     "generation_config.json",
     "genai_config.json",
@@ -14,8 +16,9 @@ _NAMES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
-    "1_Pooling/config.json",
+    "modules.json",
     "sentence_bert_config.json",
+    "config_sentence_transformers.json",
     # Tokenizers that we do not read, so that the error can say which it is.
     "tokenizer.model",
     "spiece.model",
@@ -25,12 +28,16 @@ _NAMES = (
     "added_tokens.json",
     "merges.txt",
     "chat_template.json",
-    "modules.json",
-    "config_sentence_transformers.json",
 )
 
 _TEMPLATES = "additional_chat_templates"
 """The folder of chat templates with a name."""
+
+MODULE = re.compile(r"[0-9]+_[A-Z][A-Za-z]*")
+"""Folders in which sentence-transformers keeps what comes after the model: `2_Dense`."""
+
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""A module's weights: the first that is there counts."""
 
 
 def companions(folder: str, paths: Collection[str]) -> dict[str, str]:
@@ -55,4 +62,20 @@ def companions(folder: str, paths: Collection[str]) -> dict[str, str]:
                 f"{_TEMPLATES}/{posixpath.basename(path)}": path for path in named if "/" not in path[len(templates) :]
             }
             break
-    return found
+    return found | _modules(folders, paths)
+
+
+def _modules(folders: list[str], paths: Collection[str]) -> dict[str, str]:
+    """What comes after the model, weights included, from the nearest folder that has any of it."""
+    for above in folders:
+        start = posixpath.join(above, "")
+        inside = [path.removeprefix(start) for path in sorted(paths) if path.startswith(start)]
+        modules = {name.partition("/")[0] for name in inside if "/" in name}
+        found: dict[str, str] = {}
+        for module in sorted(filter(MODULE.fullmatch, modules)):
+            weights = [name for name in (f"{module}/{weights}" for weights in _WEIGHTS) if start + name in paths]
+            config = [name for name in (f"{module}/config.json",) if start + name in paths]
+            found |= {name: start + name for name in [*config, *weights[:1]]}
+        if found:
+            return found
+    return {}

@@ -1,0 +1,82 @@
+//! A network with a layer of labels at its end: what sentence-transformers calls a cross encoder.
+//!
+//! Scores are the pipeline of a vector with other steps: the first token's state, the pooler, and the labels' layer, as
+//! `BertForSequenceClassification` of transformers has them.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use trillm_core::{Activation, Dense, Pipeline, Pooling, Residual, Step, Stored};
+
+use super::modules::Kind;
+use super::transformer::Transformer;
+use super::{About, activation, config, modules};
+use crate::huggingface::fields::Fields;
+use crate::{Error, Result};
+
+/// Where the layer's tensors lie.
+pub(crate) struct Labels {
+    /// Rows of the last matrix.
+    pub(crate) count: u32,
+    pub(crate) pooler: Layer,
+    pub(crate) classifier: Layer,
+}
+
+/// A matrix and what is added.
+pub(crate) struct Layer {
+    pub(crate) weight: Stored,
+    pub(crate) bias: Stored,
+}
+
+/// How `labels` make scores, with what `config.json` and the files of sentence-transformers in `folder` say of it.
+pub(crate) fn read(folder: &Path, object: &Map<String, Value>, about: &About<'_>, labels: Labels) -> Result<Pipeline> {
+    let settings = config::read(folder)?;
+    let modules = modules::read(folder).ok().flatten();
+    let is_cross_encoder = settings.model_type.as_deref() == Some("CrossEncoder");
+    let (transformer, of_settings) = match &modules {
+        Some(modules) if is_cross_encoder => {
+            if let Some(other) = modules[1..].iter().find(|module| module.kind != Kind::Dropout) {
+                return Err(other.refused(&format!("a {} after the labels", other.kind.name())));
+            }
+            let transformer = Transformer::read(&modules::first(folder, modules)?.folder)?;
+            transformer.check_task("sequence-classification")?;
+            (transformer, settings.activation)
+        }
+        _ => (Transformer::default(), None),
+    };
+    let fields = Fields::new(object);
+    let last = match of_settings {
+        Some(activation) => activation,
+        None => of_config(&fields, labels.count).map_err(|error| error.of(&folder.join("config.json")))?,
+    };
+    let dense = |layer: Layer, outputs: u32, activation| {
+        let Layer { weight, bias } = layer;
+        let bias = Some(bias);
+        Step::Dense(Dense { inputs: about.width, outputs, weight, bias, activation, residual: Residual::None })
+    };
+    let count = labels.count;
+    let mut pipeline = Pipeline {
+        stated: true,
+        pooling: vec![Pooling::First],
+        steps: vec![dense(labels.pooler, about.width, Activation::Tanh), dense(labels.classifier, count, last)],
+        ..transformer.pipeline(about)
+    };
+    if is_cross_encoder {
+        settings.add_prompts(&mut pipeline);
+    }
+    Ok(pipeline)
+}
+
+/// What `config.json` says of scores; without that, one label is squeezed between 0 and 1, and several stay.
+fn of_config(config: &Fields<'_>, labels: u32) -> Result<Activation, Error> {
+    const OLDER: &str = "sbert_ce_default_activation_function";
+    if let Some(own) = config.object("sentence_transformers")?
+        && own.raw("activation_fn").is_some()
+    {
+        return activation(&own, "activation_fn", Activation::Identity);
+    }
+    if config.raw(OLDER).is_some_and(|value| !value.is_null()) {
+        return activation(config, OLDER, Activation::Identity);
+    }
+    Ok(if labels == 1 { Activation::Sigmoid } else { Activation::Identity })
+}

@@ -1,0 +1,186 @@
+//! How a text becomes a vector, or two a score: what sentence-transformers writes beside a model.
+//!
+//! What a file means, and what holds where it says nothing, follows sentence-transformers 6.2. A module, a way or a
+//! function that is not known would change vectors, so it is an error by its name; nothing is put in its place.
+
+mod config;
+mod labels;
+mod layer;
+mod modules;
+mod pooling;
+mod transformer;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use trillm_core::{Activation, Pipeline, Pooling, Step};
+
+use crate::huggingface::fields::Fields;
+use crate::huggingface::{CONFIG, Sidecars};
+use crate::{Error, Result, disk, json};
+
+pub(crate) use labels::{Labels, Layer, read as labels};
+pub(crate) use layer::number;
+pub(crate) use modules::transformer_folder;
+
+use config::Settings;
+use modules::{Kind, Module};
+use transformer::Transformer;
+
+/// What is known of the model that the files lie beside.
+pub(crate) struct About<'a> {
+    /// Numbers in a token's vector, or in a text's if the model gives such; zero if that is not known.
+    pub(crate) width: u32,
+    /// Positions that it has; zero if that is not known.
+    pub(crate) context: u32,
+    pub(crate) sidecars: &'a Sidecars,
+    /// The first of `architectures`.
+    pub(crate) class: &'a str,
+    /// Whether tokens see only those before them.
+    pub(crate) causal: bool,
+    /// Whether the model gives one vector for a text, to which nothing is to be done.
+    pub(crate) whole: bool,
+}
+
+/// Reads the files in `folder`, which may all be absent. What the reader should know goes to `notes`.
+///
+/// # Errors
+/// What is wrong with which file, and what of it is not supported.
+pub(crate) fn read(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) -> Result<Pipeline> {
+    let modules = modules::read(folder)?;
+    let settings = config::read(folder)?;
+    let modules = match (modules, settings.model_type.as_deref()) {
+        (Some(modules), None | Some("SentenceTransformer")) => modules,
+        // Of a cross encoder sentence-transformers takes the network alone, as of a folder without modules.
+        (Some(_), Some("CrossEncoder")) => return Ok(unstated(about, notes)),
+        (None, _) => return without_list(folder, about, notes),
+        (_, Some(other)) => {
+            let what = format!("the kind of model {other:?} (config_sentence_transformers.json)");
+            return Err(Error::Unsupported { what, expected: "SentenceTransformer or CrossEncoder" });
+        }
+    };
+    let transformer = Transformer::read(&modules::first(folder, &modules)?.folder)?;
+    transformer.check_task("feature-extraction")?;
+    let mut pipeline = transformer.pipeline(about);
+    pipeline.stated = true;
+    if about.whole {
+        pipeline.pooling.clear();
+    } else {
+        if !add_modules(&mut pipeline, &modules[1..], about.width, notes)? {
+            return Err(modules::missing(folder, "Pooling"));
+        }
+        if let Some(most) = settings.truncate {
+            pipeline.steps.push(Step::Truncate(most));
+        }
+    }
+    settings.add_prompts(&mut pipeline);
+    Ok(pipeline)
+}
+
+/// A folder without a list of modules. Copies of models come without it that do have what it would name.
+fn without_list(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) -> Result<Pipeline> {
+    let pooling = folder.join("1_Pooling");
+    if about.whole || !pooling.join("config.json").is_file() {
+        return Ok(unstated(about, notes));
+    }
+    let read = pooling::read(&pooling)?;
+    let mut pipeline = Transformer::read(folder)?.pipeline(about);
+    (pipeline.stated, pipeline.pooling, pipeline.include_prompt) = (true, read.ways, read.include_prompt);
+    config::read(folder)?.add_prompts(&mut pipeline);
+    notes.push("there is no modules.json: what it would list is taken to be 1_Pooling alone".into());
+    Ok(pipeline)
+}
+
+/// What sentence-transformers does with a model of which no modules are listed.
+fn unstated(about: &About<'_>, notes: &mut Vec<String>) -> Pipeline {
+    let mut pipeline = Transformer::default().pipeline(about);
+    if about.whole {
+        pipeline.pooling.clear();
+    } else {
+        // Models made to predict the next token know the whole text at its last one only.
+        let is_last = about.class.ends_with("ForCausalLM") && about.causal;
+        pipeline.pooling = vec![if is_last { Pooling::Last } else { Pooling::Mean }];
+        let name = if is_last { "the last token's vector" } else { "the mean over tokens" };
+        notes.push(format!("no modules.json says how texts become vectors: it is {name}, as in sentence-transformers"));
+    }
+    Settings::default().add_prompts(&mut pipeline);
+    pipeline
+}
+
+/// Adds what comes after the network; says whether there was a Pooling.
+fn add_modules(pipeline: &mut Pipeline, modules: &[Module], width: u32, notes: &mut Vec<String>) -> Result<bool> {
+    let mut width = width;
+    let mut pooled = false;
+    for module in modules {
+        let of_file = |error: Error| error.of(&module.folder);
+        match module.kind {
+            Kind::Transformer => return Err(module.refused("a second Transformer")),
+            Kind::Pooling if pooled => return Err(module.refused("a second Pooling")),
+            Kind::Pooling => {
+                let read = pooling::read(&module.folder)?;
+                width = width.saturating_mul(read.ways.len() as u32);
+                (pipeline.pooling, pipeline.include_prompt) = (read.ways, read.include_prompt);
+                pooled = true;
+            }
+            // It looks for a vector of the text, finds none, and does nothing.
+            Kind::Normalize if !pooled => notes.push(format!("{} does nothing before a Pooling", module.kind.name())),
+            Kind::Dense | Kind::LayerNorm if !pooled => {
+                return Err(module.refused(&format!("a {} before Pooling", module.kind.name())));
+            }
+            Kind::Dense => {
+                let dense = layer::dense(&module.folder, width).map_err(of_file)?;
+                width = dense.outputs;
+                pipeline.steps.push(Step::Dense(dense));
+            }
+            Kind::LayerNorm => pipeline.steps.push(layer::norm(&module.folder, width).map_err(of_file)?),
+            Kind::Normalize => {
+                layer::check_names(&module.folder)?;
+                pipeline.steps.push(Step::Normalize);
+            }
+            Kind::Dropout => {}
+        }
+    }
+    Ok(pooled)
+}
+
+/// A file of one JSON object; an absent one is empty.
+struct File {
+    path: PathBuf,
+    object: Map<String, Value>,
+}
+
+impl File {
+    fn read(folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(name);
+        let object = match disk::small(&path, CONFIG)? {
+            None => Map::new(),
+            Some(bytes) => json::object(&bytes, CONFIG, "the file").map_err(|error| error.of(&path))?,
+        };
+        Ok(Self { path, object })
+    }
+
+    /// The same of a file that must be there.
+    fn required(folder: &Path, name: &str) -> Result<Self> {
+        disk::open(&folder.join(name))?;
+        Self::read(folder, name)
+    }
+
+    /// Reads from the object; errors name the file.
+    fn with<T>(&self, read: impl FnOnce(&Fields<'_>) -> Result<T>) -> Result<T> {
+        read(&Fields::new(&self.object)).map_err(|error| error.of(&self.path))
+    }
+}
+
+/// A function by the path of its class in torch: `torch.nn.modules.activation.Tanh`.
+fn activation(fields: &Fields<'_>, key: &'static str, default: Activation) -> Result<Activation> {
+    let path = match fields.raw(key) {
+        None => return Ok(default),
+        Some(value) => value.as_str().ok_or_else(|| fields.wrong(key, json::excerpt(value), "a class of torch.nn")),
+    }?;
+    let class = path.strip_prefix("torch.nn.").map(|rest| rest.rsplit('.').next().unwrap_or(rest));
+    let found = class.and_then(|class| Activation::ALL.into_iter().find(|known| known.name() == class));
+    found.ok_or_else(|| {
+        let known: Vec<_> = Activation::ALL.iter().map(|known| known.name()).collect();
+        fields.wrong(key, json::excerpt(&path.into()), format!("a class of torch.nn: {}", known.join(", ")))
+    })
+}
