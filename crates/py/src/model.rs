@@ -10,7 +10,7 @@ use trillm::{Generation, Llm, Prompt};
 
 use crate::completion::Completion;
 use crate::enter::{enter, outside};
-use crate::errors::{exception, invalid, raise};
+use crate::errors::{exception, raise};
 use crate::info::ModelInfo;
 use crate::lifetime::Owned;
 use crate::params::{Chat, Generate, messages, open_options};

@@ -17,6 +17,7 @@ _NAMES = (
     "special_tokens_map.json",
     "chat_template.jinja",
     "modules.json",
+    "1_Pooling/config.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     # Tokenizers that we do not read, so that the error can say which it is.
@@ -62,20 +63,18 @@ def companions(folder: str, paths: Collection[str]) -> dict[str, str]:
                 f"{_TEMPLATES}/{posixpath.basename(path)}": path for path in named if "/" not in path[len(templates) :]
             }
             break
-    return found | _modules(folders, paths)
+    # Only where they are listed: a repository may have ten thousand files and as many models.
+    return found | _modules(posixpath.dirname(found["modules.json"]), paths) if "modules.json" in found else found
 
 
-def _modules(folders: list[str], paths: Collection[str]) -> dict[str, str]:
-    """What comes after the model, weights included, from the nearest folder that has any of it."""
-    for above in folders:
-        start = posixpath.join(above, "")
-        inside = [path.removeprefix(start) for path in sorted(paths) if path.startswith(start)]
-        modules = {name.partition("/")[0] for name in inside if "/" in name}
-        found: dict[str, str] = {}
-        for module in sorted(filter(MODULE.fullmatch, modules)):
+def _modules(folder: str, paths: Collection[str]) -> dict[str, str]:
+    """What comes after the model of sentence-transformers in ``folder``, weights included."""
+    start = posixpath.join(folder, "")
+    inside = (path.removeprefix(start) for path in paths if path.startswith(start))
+    found: dict[str, str] = {}
+    for module in sorted({name.partition("/")[0] for name in inside if "/" in name}):
+        if MODULE.fullmatch(module):
             weights = [name for name in (f"{module}/{weights}" for weights in _WEIGHTS) if start + name in paths]
             config = [name for name in (f"{module}/config.json",) if start + name in paths]
             found |= {name: start + name for name in [*config, *weights[:1]]}
-        if found:
-            return found
-    return {}
+    return found
