@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CASES", "PAIRS", "SCORERS", "Case", "Scorer", "write", "write_scorer"]
+__all__ = ["CASES", "FUNCTIONS", "PAIRS", "SCORERS", "Case", "Scorer", "write", "write_scorer"]
 
 Json = dict[str, Any]
 

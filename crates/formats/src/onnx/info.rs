@@ -42,7 +42,7 @@ pub(super) fn read(
     // Positions behind the end of a table cannot be computed, whatever the configuration says.
     let context = [facts.context, small(cosine_rows(model, wiring))].into_iter().flatten().min();
     let class = facts.class.clone().unwrap_or_default();
-    let mut notes = Vec::new();
+    let mut notes = sidecars.notes.clone();
     let (purpose, pipeline) = match interface {
         Interface::Decoder(_) => (Purpose::Text, None),
         Interface::Encoder(encoder) => {
