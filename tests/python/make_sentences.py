@@ -1,7 +1,9 @@
 """Writes `sentences.json`: the vectors and scores that sentence-transformers makes with the models of `sentences.py`.
 
     python -m pip install sentence-transformers
-    python tests/python/make_sentences.py
+    python tests/python/make_sentences.py FOLDER
+
+FOLDER is that of all-MiniLM-L6-v2; `trillm show all-minilm` names it.
 
 Never run this to make a failing test pass.
 """
@@ -9,6 +11,7 @@ Never run this to make a failing test pass.
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
@@ -49,6 +52,8 @@ def main() -> None:
             models.write_scorer(scorer, Path(folder))
             cross = CrossEncoder(folder, device="cpu", local_files_only=True)
             made["scores"][scorer.name] = rounded(cross.predict([tuple(pair) for pair in models.PAIRS]))
+    minilm = SentenceTransformer(sys.argv[1], device="cpu", local_files_only=True)
+    made["all-minilm"] = rounded(minilm.encode(models.SENTENCES))
     (HERE / "sentences.json").write_text(json.dumps(made, separators=(",", ":")).replace("]],", "]],\n") + "\n")
 
 

@@ -24,6 +24,13 @@ WIDTH = 32
 
 TEXTS = ["The cat sat on the mat.", "a dog", "x", "UPPER and lower, one two three: the end of it all is near"]
 
+SENTENCES = [
+    "A man is eating a piece of bread.",
+    "Someone eats food.",
+    "The stock market fell sharply today.",
+    "Shares lost value.",
+]
+
 PAIRS = [
     ["the cat", "sat on the mat"],
     ["a dog", "x"],

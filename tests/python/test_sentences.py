@@ -24,6 +24,7 @@ from .sentences import (
     OLD,
     PAIRS,
     SCORERS,
+    SENTENCES,
     TEXTS,
     WIDTH,
     Case,
@@ -81,6 +82,21 @@ def test_scores_are_those_of_sentence_transformers(scorer: Scorer, tmp_path: Pat
     assert scores.shape == expected.shape == ((3,) if scorer.labels == 1 else (3, scorer.labels))
     assert np.allclose(scores, expected, atol=2e-5)
     assert np.allclose(scores[:2], alone, atol=1e-6)
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("all_minilm")
+def test_vectors_of_a_real_model_are_those_of_sentence_transformers() -> None:
+    with trillm.load("all-minilm", threads=1) as model:
+        assert model.info.pipeline == [
+            "Transformer(max_seq_length=256, do_lower_case=False)",
+            "Pooling(pooling_mode=mean, include_prompt=True)",
+            "Normalize()",
+        ]
+        vectors = model.embed(SENTENCES, normalize=False)
+    expected = np.array(GOLDEN["all-minilm"], dtype=np.float32)
+    assert cosines(vectors, expected).min() >= 0.99999
+    assert np.allclose(vectors, expected, atol=1e-5)
 
 
 def test_a_module_without_weights_is_named(tmp_path: Path) -> None:
