@@ -24,7 +24,9 @@ fn folder(name: &str, files: &[(&str, Value)]) -> Folder {
     let folder = Folder::new(&format!("sentence-{name}"));
     folder.write("config.json", bert().to_string().as_bytes());
     folder.write("model.safetensors", &safetensors(&[WORDS]));
-    files.iter().for_each(|(name, content)| put(&folder, name, content));
+    for (name, content) in files {
+        put(&folder, name, content);
+    }
     folder
 }
 
