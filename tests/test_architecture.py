@@ -66,7 +66,7 @@ KEPT = {
     "candle-core": {"trillm-candle", "trillm-convert"},
     "memmap2": {"trillm-mapping", "trillm-onnx"},
     "ort": {"trillm-onnx"},
-    "rustix": {"trillm-formats", "trillm-store"},
+    "rustix": {"trillm-formats", "trillm-mapping", "trillm-store"},
 }
 """Libraries that no other crate is built from."""
 

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 
 from trillm.errors import ModelNotFound
 from trillm.hub._choosing.candidates import Candidate, candidates
-from trillm.hub._choosing.companions import companions
+from trillm.hub._choosing.companions import companions, templates_of
 from trillm.hub._choosing.names import is_file_name
 from trillm.hub._choosing.quantization import bits, graphs_like, is_quantization, normal
 from trillm.hub._options import FORMATS, QUANTIZATIONS
@@ -65,7 +65,7 @@ def choose(files: Sequence[RepoFile], wanted: str | None, preferences: Preferenc
     the preferences. A path of one part of a model is the whole model. Raises `ModelNotFound`.
     """
     sizes = {file.path: file.size for file in files if is_file_name(file.path)}
-    repository = _Repository(sizes, sorted(candidates(sizes), key=_order))
+    repository = _Repository(sizes, templates_of(sizes), sorted(candidates(sizes), key=_order))
     if wanted is None:
         return _unasked(repository, preferences)
     if wanted in sizes:
@@ -87,6 +87,7 @@ def _order(model: Candidate) -> tuple[int, int, bool, int, str]:
 @dataclass(frozen=True)
 class _Repository:
     sizes: Mapping[str, int | None]
+    templates: Sequence[str]
     models: Sequence[Candidate]
     """Those that are better where all else is equal come first."""
 
@@ -224,7 +225,7 @@ def _whole(repository: _Repository, model: Candidate, reason: str) -> Choice:
 
 def _small(repository: _Repository, model: Candidate) -> dict[str, str]:
     # A GGUF file has everything in it.
-    return {} if model.format == "gguf" else companions(model.folder, repository.sizes)
+    return {} if model.format == "gguf" else companions(model.folder, repository.sizes, repository.templates)
 
 
 def _choice(names: Mapping[str, str], opened: str | None, why: str) -> Choice:

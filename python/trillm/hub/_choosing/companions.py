@@ -41,10 +41,18 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """A module's weights: the first that is there counts."""
 
 
-def companions(folder: str, paths: Collection[str]) -> dict[str, str]:
+def templates_of(paths: Collection[str]) -> list[str]:
+    """The chat templates with a name, wherever they lie, in order."""
+    return sorted(
+        path for path in paths if path.endswith(".jinja") and posixpath.basename(posixpath.dirname(path)) == _TEMPLATES
+    )
+
+
+def companions(folder: str, paths: Collection[str], templates: Collection[str]) -> dict[str, str]:
     """The small files for weights in ``folder``: their paths in the repository by their names beside the weights.
 
-    Each is the one in the nearest folder upwards; `""` is the repository itself.
+    Each is the one in the nearest folder upwards; `""` is the repository itself. ``templates`` are `templates_of` the
+    paths: a repository may have ten thousand files and as many models.
     """
     folders = [folder]
     while folders[-1]:
@@ -56,14 +64,12 @@ def companions(folder: str, paths: Collection[str]) -> dict[str, str]:
         if nearest is not None:
             found[name] = nearest
     for above in folders:
-        templates = posixpath.join(above, _TEMPLATES) + "/"
-        named = [path for path in sorted(paths) if path.startswith(templates) and path.endswith(".jinja")]
+        place = posixpath.join(above, _TEMPLATES)
+        named = [path for path in templates if posixpath.dirname(path) == place]
         if named:
-            found |= {
-                f"{_TEMPLATES}/{posixpath.basename(path)}": path for path in named if "/" not in path[len(templates) :]
-            }
+            found |= {f"{_TEMPLATES}/{posixpath.basename(path)}": path for path in named}
             break
-    # Only where they are listed: a repository may have ten thousand files and as many models.
+    # Only where they are listed, for the same reason.
     return found | _modules(posixpath.dirname(found["modules.json"]), paths) if "modules.json" in found else found
 
 
