@@ -8,12 +8,15 @@
 
 from typing import TYPE_CHECKING
 
-from trillm import errors
+from trillm import _interpreter, errors
 from trillm._core import Completion, ModelInfo, Piece, Stream, Timings, Tokenizer, Usage, __version__
 from trillm._model import Model, load
 from trillm._router import LLMRouter
 from trillm._streaming import AsyncStream
 from trillm._truncation import TruncationWarning
+
+# Only its being imported matters.
+del _interpreter
 
 __all__ = [
     "AsyncStream",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .program import output
 
 HEAVY = [
@@ -32,7 +34,7 @@ def test_what_comes_in_is_a_short_list() -> None:
     import __future__, atexit, collections.abc, logging, os, typing, weakref
     before = set(sys.modules)
     import trillm
-    print(*(set(sys.modules) - before))
+    print(*(set(sys.modules) - before - {"_interpreters", "_xxsubinterpreters"}))
     """
     loaded = output(program).split()
     assert all(name.split(".")[0] == "trillm" for name in loaded), loaded
@@ -75,3 +77,21 @@ def test_modules_that_cost_time_are_there_when_they_are_asked_for() -> None:
         print(error)
     """
     assert output(program) == "fetch GenerateParams\nmodule 'trillm' has no attribute 'hubb'\n"
+
+
+@pytest.mark.parametrize("first", ["pass", "import trillm"])
+def test_a_subinterpreter_is_told_at_once(first: str) -> None:
+    """Whether the main interpreter has it or not; and the process ends."""
+    program = f"""
+    {first}
+    code = "try: import trillm" + chr(10) + "except ImportError as error: print(error, flush=True)"
+    try:
+        import _interpreters as interpreters
+        interpreters.exec(interpreters.create("legacy"), code)
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+        interpreters.run_string(interpreters.create(), code)
+    """
+    said = output(program)
+    assert "trillm works in the main interpreter alone" in said
+    assert said.count("\n") == 1
