@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use trillm_core::Coded;
 
+use crate::reference;
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -191,7 +193,15 @@ impl Coded for Error {
             }
             Self::CannotLink { .. } => "give another way to link it, or none to have one chosen".into(),
             Self::NotFound { reference } => format!("fetch it with: trillm pull {reference}"),
-            Self::NoSuchPath { .. } => "check the path; `trillm list` shows the models in the store".into(),
+            Self::NoSuchPath { path } => {
+                let check = "check the path; `trillm list` shows the models in the store";
+                match reference::on_hub(path) {
+                    Some(reference) => {
+                        format!("for the repository on the Hugging Face hub give {reference}; else {check}")
+                    }
+                    None => check.into(),
+                }
+            }
             Self::DigestMismatch { .. } => {
                 "the file is not what its publisher announced, so it was not used: try again, then ask the publisher"
                     .into()

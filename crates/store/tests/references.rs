@@ -590,3 +590,20 @@ fn of_a_hundred_thousand_hostile_names_none_escapes() {
     only(&outer.path().join("a"), "b");
     only(&outer.path().join("a/b"), "root");
 }
+
+#[test]
+fn a_repository_without_its_source_is_told_how_to_be_named() {
+    let hint = |text: &str| parse(text).local().unwrap_err().hint().unwrap();
+    for (text, reference) in [
+        ("someone/some-model", "hf:someone/some-model"),
+        ("someone/some.model@main:model.gguf", "hf:someone/some.model@main:model.gguf"),
+    ] {
+        assert!(
+            hint(text).starts_with(&format!("for the repository on the Hugging Face hub give {reference};")),
+            "{text}"
+        );
+    }
+    for text in ["./someone/model", "/someone/model", "a/b/c", "../model", "some folder/model", "model.gguf"] {
+        assert!(hint(text).starts_with("check the path"), "{text}");
+    }
+}

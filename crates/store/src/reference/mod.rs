@@ -97,6 +97,13 @@ impl fmt::Display for Pinned {
     }
 }
 
+/// The reference for a path that could be meant as a repository on the Hugging Face hub: `org/name`, as other programs
+/// take it.
+pub(crate) fn on_hub(path: &Path) -> Option<HuggingFace> {
+    let text = path.to_str().filter(|text| text.matches('/').count() == 1)?;
+    HuggingFace::parse(text, text).ok()
+}
+
 /// The error for a reference that breaks the rules of its own form.
 fn invalid(reference: &str, reason: impl Into<String>) -> Error {
     /// What of a reference is quoted, in characters: more would hide the reason.
