@@ -43,7 +43,8 @@ pub struct ModelInfo {
     pub bytes: u64,
     /// Number of weights.
     pub parameters: u64,
-    /// The type most weights are stored in: `Q4_K`, `F16`, …
+    /// How the weights are stored: by the name of the mix, where the file says one, else the type of most: `Q4_K_M`,
+    /// `F16`, …
     pub quantization: String,
     /// The longest sequence the model was trained for, in tokens.
     pub context_trained: u32,

@@ -82,14 +82,16 @@ impl Gguf<'_> {
         })
     }
 
-    /// The type that most bytes are in, by the name of the whole mix where the file says one that agrees.
+    /// The name of the whole mix (`general.file_type`) where the weights agree with it, else the type that most bytes are
+    /// in.
     fn quantization<'t>(&self, tensors: impl Iterator<Item = &'t Tensor<'t>>) -> Result<String> {
         let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
         for tensor in tensors {
             *bytes.entry(tensor.kind.name).or_default() += tensor.bytes;
         }
-        let dominant = bytes.into_iter().max_by_key(|&(_, bytes)| bytes).map_or("", |(name, _)| name);
-        let named = self.u32("general.file_type")?.and_then(|id| types::file_type(id, dominant));
+        let dominant = bytes.iter().max_by_key(|(_, bytes)| **bytes).map_or("", |(name, _)| *name);
+        let kinds = bytes.keys().copied();
+        let named = self.u32("general.file_type")?.and_then(|id| types::file_type(id, dominant, kinds));
         Ok(named.unwrap_or(dominant).into())
     }
 }

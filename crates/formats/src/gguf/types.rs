@@ -111,7 +111,34 @@ const FILE_TYPES: &[(u32, &str, &str)] = &[
     (41, "Q2_0", "Q2_0"),
 ];
 
-/// The name of a file type, if most of the weights are stored as it promises.
-pub(crate) fn file_type(id: u32, dominant: &str) -> Option<&'static str> {
-    FILE_TYPES.iter().find(|&&(number, _, kind)| number == id && kind == dominant).map(|&(_, name, _)| name)
+/// The name of a file type, if the types that the weights have are those of such a file.
+///
+/// Most bytes may be in another type than it promises: a large embedding is kept in more bits, and rows that do not divide
+/// into its blocks are stored in other ones. But a file without any of its type, or of another kind, says what is not so.
+pub(crate) fn file_type<'t>(id: u32, dominant: &str, mut kinds: impl Iterator<Item = &'t str>) -> Option<&'static str> {
+    /// Types that nothing is quantized to.
+    const FLOATS: [&str; 3] = ["F32", "F16", "BF16"];
+    let &(_, name, promised) = FILE_TYPES.iter().find(|(number, ..)| *number == id)?;
+    let agrees =
+        if FLOATS.contains(&promised) { promised == dominant } else { kinds.any(|kind| !FLOATS.contains(&kind)) };
+    agrees.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mix_is_named_as_a_whole() {
+        let named = |id, dominant, kinds: &[&'static str]| file_type(id, dominant, kinds.iter().copied());
+        assert_eq!(named(15, "Q4_K", &["F32", "Q4_K", "Q6_K"]), Some("Q4_K_M"));
+        // An embedding that is most of a small model, and rows that are no multiple of 256.
+        assert_eq!(named(15, "Q6_K", &["F32", "Q4_K", "Q6_K"]), Some("Q4_K_M"));
+        assert_eq!(named(15, "Q8_0", &["F32", "Q5_0", "Q8_0"]), Some("Q4_K_M"));
+        assert_eq!(named(1, "F16", &["F32", "F16"]), Some("F16"));
+        // What is not so, and what nobody knows.
+        assert_eq!(named(15, "F16", &["F32", "F16"]), None);
+        assert_eq!(named(1, "Q8_0", &["F32", "Q8_0"]), None);
+        assert_eq!(named(999, "Q8_0", &["Q8_0"]), None);
+    }
 }
