@@ -145,11 +145,28 @@ mod links {
         assert_eq!(read.skeleton.files[1].path, folder.0.join("weights.bin"));
     }
 
+    /// Makes a file somebody else's, as only root can; `false` for others.
+    #[expect(clippy::print_stdout, reason = "who reads the tests should know")]
+    fn give_away(path: &Path) -> bool {
+        let done = std::os::unix::fs::chown(path, Some(12_345), None).is_ok();
+        if !done {
+            println!("skipped: a file can be given to another owner by root alone");
+        }
+        done
+    }
+
     #[test]
-    fn a_file_with_two_names_is_not_read() {
+    fn second_names_are_for_ones_own_files() {
         let (folder, path) = named("names", &[("location", "weights.bin")]);
-        std::fs::hard_link(folder.0.join("weights.bin"), folder.0.join("again")).expect("a link");
-        refused(&path, "unsupported", "2 names (hard links)");
+        let weights = folder.0.join("weights.bin");
+        // What imports, backups and deduplication leave behind.
+        std::fs::hard_link(&weights, folder.0.join("again")).expect("a link");
+        Onnx::open(&path).expect("sound");
+        if give_away(&weights) {
+            refused(&path, "unsupported", "another owner with 2 names (hard links)");
+            std::fs::remove_file(folder.0.join("again")).expect("removed");
+            Onnx::open(&path).expect("sound");
+        }
     }
 
     #[test]
@@ -205,7 +222,9 @@ mod links {
             std::fs::remove_file(&link).expect("removed");
             let other = folder.write("other", &[0; 2048]);
             std::fs::hard_link(&other, &link).expect("a link");
-            refused(&path, "unsupported", "2 names");
+            if give_away(&other) {
+                refused(&path, "unsupported", "2 names");
+            }
             std::fs::remove_file(&link).expect("removed");
             symlink(&other, &link).expect("a link");
             refused(&path, "unsupported", "a link");

@@ -2,7 +2,9 @@
 //!
 //! A path in a model is text from a stranger. It is checked as text first; then the system is told to resolve it below
 //! the folder without following links (`openat2`), so that nobody can swap a link in between the check and the opening;
-//! and what is open must be a regular file with one name. Stores of models keep files as links into a folder of blobs:
+//! and what is open must be a regular file. A hard link could be another name for what somebody else may not read, so a
+//! file with several names must belong to whoever owns the model's folder: backups, deduplication and our own store give
+//! second names to people's own files. Stores of models keep files as links into a folder of blobs:
 //! such a link is followed if the model lies in `<root>/snapshots/` and the file in `<root>/blobs/`.
 
 use std::fs::{File, Metadata};
@@ -61,8 +63,10 @@ pub(super) fn beside(folder: &Path, location: &str) -> Result<(File, u64)> {
         return Err(Error::NotAFile { path });
     }
     let names = names(&metadata);
-    if names != 1 && !is_blob && !blobs.is_some_and(|blobs| blobs.hold(&metadata)) {
-        return Err(wrong(format!("a file with {names} names (hard links)"), "a file with one name"));
+    let is_owners = || std::fs::metadata(folder).is_ok_and(|folder| owner(&folder) == owner(&metadata));
+    if names != 1 && !is_blob && !is_owners() && !blobs.is_some_and(|blobs| blobs.hold(&metadata)) {
+        let found = format!("a file of another owner with {names} names (hard links)");
+        return Err(wrong(found, "a file with one name, or of whom the model's folder belongs to"));
     }
     Ok((file, metadata.len()))
 }
@@ -109,6 +113,17 @@ impl Blobs {
     fn hold(&self, _: &Metadata) -> bool {
         true
     }
+}
+
+/// Whose a file is.
+#[cfg(unix)]
+fn owner(metadata: &Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::uid(metadata)
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Metadata) -> u32 {
+    0
 }
 
 /// How many names a file has.
