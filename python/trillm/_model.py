@@ -35,7 +35,8 @@ def load(reference: str | PathLike[str], *, download: Options | None = None, **p
     `tokenizer`, `providers`, `execution_mode`, `inter_threads`, `graph_optimization_level`, `prepack`,
     `runtime_library`, `queue`, `prompt_chunk`, `system`, `defaults`, `published`, `progress`.
 
-    Raises `ModelNotFound`, `ModelFormatError`, `LoadError`, `DownloadError`, `DigestMismatch`, `InvalidRequest`.
+    Raises `ModelNotFound`, `ModelFormatError`, `LoadError`, `DownloadError`, `DigestMismatch`, `InvalidRequest`,
+    `OutOfMemory`.
     """
     # Imported here: a program that only wants a tokenizer should not pay for the downloads' modules.
     from trillm.hub import fetch, resolve
@@ -101,7 +102,8 @@ class Model:
         >>> llm.generate("Once upon a time", max_tokens=8, temperature=0).text  # doctest: +SKIP
         ' there was a little girl named Lily'
 
-        Raises `ContextOverflow`, `InvalidRequest`, `Overloaded`, `DeadlineExceeded`, `EngineError`, `Closed`.
+        Raises `ContextOverflow`, `InvalidRequest`, `Overloaded`, `DeadlineExceeded`, `EngineError`, `OutOfMemory`,
+        `Closed`.
         """
         return self._core.generate(prompt, **params)
 

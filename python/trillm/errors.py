@@ -20,6 +20,7 @@ __all__ = [
     "MissingDependency",
     "ModelFormatError",
     "ModelNotFound",
+    "OutOfMemory",
     "Overloaded",
     "StoreError",
     "TrillmError",
@@ -85,6 +86,10 @@ class Closed(TrillmError):
 
 class EngineError(TrillmError):
     """An engine failed while running."""
+
+
+class OutOfMemory(TrillmError, MemoryError):
+    """The system gives no more memory; the message says how much was asked for, and for what."""
 
 
 class Unsupported(TrillmError):

@@ -219,13 +219,20 @@ def test_a_file_of_two_that_is_missing(split: Path) -> None:
     assert error.hint
 
 
-def test_an_index_that_says_what_is_not_so(split: Path) -> None:
+def test_an_index_that_says_what_is_not_so(tiny_folder: Path, split: Path) -> None:
+    """Where a tensor lies is what the files say, as for transformers."""
     path = split / "model.safetensors.index.json"
     index = json.loads(path.read_text())
-    for name, file in list(index["weight_map"].items())[:2]:
-        (other,) = set(index["weight_map"].values()) - {file}
-        path.write_text(json.dumps({"weight_map": index["weight_map"] | {name: other}}))
-        assert name in str(refused(split))
+    names = list(index["weight_map"])
+    files = sorted(set(index["weight_map"].values()))
+    with trillm.load(tiny_folder, threads=1) as whole:
+        expected = whole.generate("the man", max_tokens=20, **GREEDY).token_ids
+    # In the other file, in none, and not at all.
+    elsewhere = {name: files[1 - files.index(file)] for name, file in index["weight_map"].items()}
+    for changed in (elsewhere, index["weight_map"] | {"absent": files[0]}, {names[0]: files[0], names[1]: files[1]}):
+        path.write_text(json.dumps({"weight_map": changed}))
+        with trillm.load(split, threads=1) as model:
+            assert model.generate("the man", max_tokens=20, **GREEDY).token_ids == expected
 
 
 # The files beside the weights.

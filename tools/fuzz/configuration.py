@@ -71,7 +71,7 @@ class Reference:
 
 def tokenizer(chance: random.Random) -> tuple[Json, Json]:
     """`tokenizer.json` and `tokenizer_config.json`: a small byte-pair vocabulary, and tokens said here and there."""
-    letters = [chr(code) for code in range(33, 84)] + ["▁", "é", "日"]
+    letters = [*"abcdefghijklmnopqrstuvwxyz<>/.|", "▁", "é", "日"]
     vocabulary = ["<unk>", "<s>", "</s>", *letters, "ab", "th", "the", "▁the"]
     flags = dict.fromkeys(["single_word", "lstrip", "rstrip", "normalized"], False)
     added = [{"id": number, "content": vocabulary[number], "special": True, **flags} for number in range(3)]
@@ -109,9 +109,7 @@ def tokenizer(chance: random.Random) -> tuple[Json, Json]:
     if chance.random() < 0.3:
         token = {"content": chance.choice(["<tool>", "<x>", "</s>"]), "special": chance.random() < 0.5, **flags}
         token["rstrip"] = chance.random() < 0.3
-        config["added_tokens_decoder"] = {str(chance.choice([2, 58, 60])): token}
-    if chance.random() < 0.3:
-        config["add_bos_token"] = chance.random() < 0.5
+        config["added_tokens_decoder"] = {str(chance.choice([2, len(vocabulary), len(vocabulary) + 2])): token}
     return file, config
 
 

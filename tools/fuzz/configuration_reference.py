@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 STEPS = 6
 
@@ -27,7 +27,8 @@ def make(folder: str, config: dict[str, Any], seed: int) -> dict[str, Any]:
 
 def read(folder: str, texts: list[str], prompt: list[int]) -> dict[str, Any]:
     """The ids of the texts, and what the model writes after the prompt, with the margin of each choice."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    # By this class: those of some families build a tokenizer of their own and leave the file's aside.
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     ids = [tokenizer(text)["input_ids"] for text in texts]
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     written, margins = [], []

@@ -1,6 +1,8 @@
 //! A linear layer: one or more matrices with the same inputs, whose outputs stand side by side.
 
+use trillm_core::Result;
 use trillm_kernels::{Compute, Matrix, multiply};
+use trillm_mapping::zeros;
 
 use crate::compute::for_rows;
 use crate::weights::{Operand, Weight};
@@ -16,6 +18,9 @@ pub(crate) struct Linear {
 /// The most matrices in one linear layer: queries, keys and values.
 const MOST: usize = 3;
 
+/// What memory for a part of a product is asked for as.
+pub(crate) const PRODUCT: &str = "a product with a quantized matrix";
+
 impl Linear {
     /// Adds a matrix at the end.
     pub(crate) fn push(&mut self, weight: Weight, bias: Option<Vec<f32>>) {
@@ -30,18 +35,19 @@ impl Linear {
     }
 
     /// Computes `out`, a row of outputs for each of the `rows` rows of `x`.
-    pub(crate) fn run(&self, compute: &mut Compute, x: &[f32], rows: usize, out: &mut [f32]) {
-        forward(compute, &self.parts, x, rows, out);
+    pub(crate) fn run(&self, compute: &mut Compute, x: &[f32], rows: usize, out: &mut [f32]) -> Result<()> {
+        forward(compute, &self.parts, x, rows, out)?;
         if !self.bias.is_empty() {
             for_rows(compute, out, self.outputs(), |_, row| {
                 row.iter_mut().zip(&self.bias).for_each(|(number, bias)| *number += bias);
             });
         }
+        Ok(())
     }
 }
 
 /// Multiplies `rows` rows of `x` with each of `parts`, at most three, whose outputs stand side by side in `out`.
-pub(crate) fn forward(compute: &mut Compute, parts: &[Weight], x: &[f32], rows: usize, out: &mut [f32]) {
+pub(crate) fn forward(compute: &mut Compute, parts: &[Weight], x: &[f32], rows: usize, out: &mut [f32]) -> Result<()> {
     let mut plain = [Matrix::NONE; MOST];
     let mut count = 0;
     for part in parts {
@@ -51,21 +57,23 @@ pub(crate) fn forward(compute: &mut Compute, parts: &[Weight], x: &[f32], rows: 
         }
     }
     if count == parts.len() {
-        return multiply(compute, x, rows, &plain[..count], out);
+        multiply(compute, x, rows, &plain[..count], out);
+        return Ok(());
     }
     let stride = out.len() / rows;
     let mut at = 0;
     for part in parts {
         match part.operand() {
             Operand::Plain(matrix) => {
-                let mut own = vec![0.0; rows * matrix.rows];
+                let mut own = zeros(rows * matrix.rows, PRODUCT)?;
                 multiply(compute, x, rows, &[matrix], &mut own);
                 for (out, own) in out.chunks_exact_mut(stride).zip(own.chunks_exact(matrix.rows)) {
                     out[at..][..own.len()].copy_from_slice(own);
                 }
             }
-            Operand::Quantized(blocks) => blocks.multiply(compute, part.rows(), (x, rows), (out, stride, at)),
+            Operand::Quantized(blocks) => blocks.multiply(compute, part.rows(), (x, rows), (out, stride, at))?,
         }
         at += part.rows();
     }
+    Ok(())
 }

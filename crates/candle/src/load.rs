@@ -22,8 +22,8 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
         Config::Encoder(shape) => shape.vocabulary,
     };
     let tokenizer = HuggingFaceTokenizer::open(&checkpoint.folder, &checkpoint.sidecars)
-        .and_then(|tokenizer| tokenizer.with_rows(rows))
-        .map_err(|error| refused(&error))?;
+        .map_err(|error| refused(&error))?
+        .with_rows(rows);
     info.engine = NAME;
     info.device = "cpu".into();
     info.vocabulary = tokenizer.vocabulary();
@@ -32,6 +32,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
         return Ok(CandleModel { info, tokenizer, network: Network::None, files: Vec::new() });
     }
 
+    checkpoint.check_output().map_err(|error| refused(&error))?;
     let mut weights = Weights::open(&checkpoint, options)?;
     let told = |share| options.tell(share);
     let network = match &checkpoint.config {

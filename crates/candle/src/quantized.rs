@@ -4,10 +4,13 @@ use std::thread;
 
 use candle_core::quantized::GgmlType;
 use candle_core::quantized::k_quants::{BlockQ4K, BlockQ8_0};
-use trillm_core::Quantize;
+use trillm_core::{Quantize, Result, memory};
 use trillm_kernels::Compute;
+use trillm_mapping::zeros;
 use trillm_pool::{Grid, default_threads};
 
+use crate::compute::no_threads;
+use crate::linear::PRODUCT;
 use crate::weights::Weight;
 
 /// A matrix in blocks.
@@ -26,13 +29,16 @@ pub(crate) struct Table<T> {
 impl Blocks {
     /// `weight` in blocks of `wish`, or of a smaller kind where its rows are no multiple of a block; `None` if they are
     /// no multiple of any.
-    pub(crate) fn quantize(weight: &Weight, wish: Quantize) -> Option<(Self, Quantize)> {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](trillm_core::Error::OutOfMemory).
+    pub(crate) fn quantize(weight: &Weight, wish: Quantize) -> Result<Option<(Self, Quantize)>> {
         let fits = |block: usize| weight.columns().is_multiple_of(block);
-        match wish {
-            Quantize::Q4K if fits(BlockQ4K::BLCK_SIZE) => Some((Self::Q4K(Table::new(weight)), Quantize::Q4K)),
-            _ if fits(BlockQ8_0::BLCK_SIZE) => Some((Self::Q8_0(Table::new(weight)), Quantize::Q8_0)),
+        Ok(match wish {
+            Quantize::Q4K if fits(BlockQ4K::BLCK_SIZE) => Some((Self::Q4K(Table::new(weight)?), Quantize::Q4K)),
+            _ if fits(BlockQ8_0::BLCK_SIZE) => Some((Self::Q8_0(Table::new(weight)?), Quantize::Q8_0)),
             _ => None,
-        }
+        })
     }
 
     /// Row `index` as 32-bit numbers.
@@ -51,7 +57,7 @@ impl Blocks {
         outputs: usize,
         x: (&[f32], usize),
         out: (&mut [f32], usize, usize),
-    ) {
+    ) -> Result<()> {
         match self {
             Self::Q8_0(table) => table.multiply(compute, outputs, x, out),
             Self::Q4K(table) => table.multiply(compute, outputs, x, out),
@@ -60,22 +66,25 @@ impl Blocks {
 }
 
 impl<T: GgmlType> Table<T> {
-    fn new(weight: &Weight) -> Self {
+    fn new(weight: &Weight) -> Result<Self> {
         let row = weight.columns() / T::BLCK_SIZE;
-        let mut blocks = vec![T::zeros(); weight.rows() * row];
+        let mut blocks = Vec::new();
+        memory::resize(&mut blocks, weight.rows() * row, T::zeros(), "quantized weights")?;
         let rows = weight.rows().div_ceil(default_threads() as usize);
         thread::scope(|scope| {
             for (part, blocks) in blocks.chunks_mut(rows * row).enumerate() {
-                scope.spawn(move || {
+                let work = move || {
                     let mut numbers = vec![0.0; weight.columns()];
                     for (index, blocks) in blocks.chunks_exact_mut(row).enumerate() {
                         weight.row(part * rows + index, &mut numbers);
                         T::from_float(&numbers, blocks);
                     }
-                });
+                };
+                thread::Builder::new().spawn_scoped(scope, work).map_err(|error| no_threads(part + 1, &error))?;
             }
-        });
-        Self { blocks, row }
+            Ok(())
+        })?;
+        Ok(Self { blocks, row })
     }
 
     fn row(&self, index: usize) -> &[T] {
@@ -88,16 +97,17 @@ impl<T: GgmlType> Table<T> {
         outputs: usize,
         (x, rows): (&[f32], usize),
         (out, stride, at): (&mut [f32], usize, usize),
-    ) {
+    ) -> Result<()> {
         /// Columns of a tile.
         const COLUMNS: usize = 32;
         let columns = self.row * T::BLCK_SIZE;
         let inputs = columns / T::VecDotType::BLCK_SIZE;
-        let mut quantized = vec![T::VecDotType::zeros(); rows * inputs];
+        let mut quantized = Vec::new();
+        memory::resize(&mut quantized, rows * inputs, T::VecDotType::zeros(), PRODUCT)?;
         for (x, blocks) in x.chunks_exact(columns).zip(quantized.chunks_exact_mut(inputs)) {
             T::VecDotType::from_float(x, blocks);
         }
-        let mut product = vec![0.0; rows * outputs];
+        let mut product = zeros(rows * outputs, PRODUCT)?;
         let column_cuts: Vec<_> = (0..outputs).step_by(COLUMNS).chain([outputs]).collect();
         let grid = Grid { row_cuts: &[0, rows], column_cuts: &column_cuts };
         let mut nothing = vec![(); compute.pool.threads()];
@@ -113,5 +123,6 @@ impl<T: GgmlType> Table<T> {
         for (out, product) in out.chunks_exact_mut(stride).zip(product.chunks_exact(outputs)) {
             out[at..][..outputs].copy_from_slice(product);
         }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Weights as the file has them: views of its bytes, with names, shapes and types checked once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use trillm_formats::{Checkpoint, Element, Tensor};
 use trillm_kernels::elementwise::widen;
 use trillm_kernels::simd::Isa;
 use trillm_kernels::{Matrix, Weights as Numbers};
-use trillm_mapping::Mapping;
+use trillm_mapping::{Mapping, zeros};
 
 use crate::NAME;
 use crate::quantized::Blocks;
@@ -141,11 +141,6 @@ impl<'a> Weights<'a> {
         self.checkpoint
     }
 
-    /// Whether there is a tensor of this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.checkpoint.tensors.contains_key(name)
-    }
-
     /// The matrix `name` of `rows` outputs and `columns` inputs, quantized if that was asked for.
     pub(crate) fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Weight> {
         let view = self.view(name, &[rows, columns])?;
@@ -153,7 +148,7 @@ impl<'a> Weights<'a> {
             return Ok(Weight { rows, columns, data: Data::View(view) });
         };
         let plain = Weight { rows, columns, data: Data::View(view) };
-        let Some((blocks, kind)) = Blocks::quantize(&plain, wish) else {
+        let Some((blocks, kind)) = Blocks::quantize(&plain, wish)? else {
             self.kept.push(format!("{name} as it is"));
             return Ok(plain);
         };
@@ -190,16 +185,16 @@ impl<'a> Weights<'a> {
 
     fn view(&mut self, name: &str, shape: &[usize]) -> Result<View> {
         let tensor = self.tensor(name, shape)?;
-        let range = tensor.offset as usize..(tensor.offset + tensor.bytes) as usize;
+        let range = tensor.offset as usize..(tensor.offset + tensor.span()) as usize;
         let view = View { source: Source::File(self.files[tensor.file].clone()), element: tensor.element, range };
         self.used.insert(name.into());
-        if view.aligned() {
+        if tensor.strides.is_none() && view.aligned() {
             return Ok(view);
         }
         self.copied.push(name.into());
-        let mut words = vec![0u64; view.range.len().div_ceil(8)];
-        let length = view.range.len();
-        bytemuck::cast_slice_mut(&mut words)[..length].copy_from_slice(view.bytes());
+        let length = tensor.bytes as usize;
+        let mut words = zeros::<u64>(length.div_ceil(8), &format!("a copy of the tensor {name}"))?;
+        tensor.gather(view.bytes(), &mut bytemuck::cast_slice_mut(&mut words)[..length]);
         Ok(View { source: Source::Copied(Arc::new(words)), element: view.element, range: 0..length })
     }
 
@@ -229,10 +224,17 @@ impl<'a> Weights<'a> {
 
     /// What the reader of `info` should know.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let unused: Vec<_> =
-            self.checkpoint.tensors.keys().filter(|name| !self.used.contains(*name)).cloned().collect();
+        // Another name for what is used is no tensor of its own: a head that shares its storage with the embedding.
+        let place = |tensor: &Tensor| (tensor.file, tensor.offset);
+        let tensors = &self.checkpoint.tensors;
+        let places: HashSet<_> = self.used.iter().filter_map(|name| tensors.get(name)).map(place).collect();
+        let unused: Vec<_> = tensors
+            .iter()
+            .filter(|(name, tensor)| !self.used.contains(*name) && !places.contains(&place(tensor)))
+            .map(|(name, _)| name.clone())
+            .collect();
         [
-            ("copied, for they are not aligned in the file", &self.copied),
+            ("copied, for they are not aligned in the file, or not in rows", &self.copied),
             ("not quantized as asked, for their rows do not divide into blocks", &self.kept),
             ("not used", &unused),
         ]

@@ -197,6 +197,7 @@ fn to_file(
         let found = "an encoder, which makes vectors of texts";
         return Err(Error::unsupported("the model", found, "a decoder, which generates text"));
     };
+    checkpoint.check_output()?;
     // The other format has no head for labels, and no way to say that tokens see those after them.
     if checkpoint.purpose == Purpose::Labels || !decoder.causal {
         let found = if decoder.causal { checkpoint.class.as_str() } else { "a decoder that is not causal" };

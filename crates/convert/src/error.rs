@@ -13,6 +13,9 @@ pub enum Error {
     /// The source is damaged, or not a model.
     #[error(transparent)]
     Source(#[from] trillm_formats::Error),
+    /// There is not enough memory.
+    #[error(transparent)]
+    Core(#[from] trillm_core::Error),
     /// A file of the source cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
     Read {
@@ -141,6 +144,7 @@ impl Coded for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Source(error) => error.code(),
+            Self::Core(error) => error.code(),
             Self::Read { .. } => "read_failed",
             Self::Write { .. } => "write_failed",
             Self::DestinationExists { .. } => "destination_exists",
@@ -159,6 +163,7 @@ impl Coded for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Source(error) => return error.hint(),
+            Self::Core(error) => return error.hint(),
             Self::DestinationExists { .. } => "name another destination, or allow it to be overwritten".into(),
             Self::NotReplaceable { .. } => "name another destination".into(),
             Self::TensorType { .. } => "convert from a file in F32, F16, BF16, Q8_0 or a K type".into(),

@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
+use trillm_core::memory;
+use trillm_formats::Tensor;
+
 use crate::storage::{ALIGNMENT, Storage};
 use crate::{Dtype, Error, Result};
 
@@ -36,6 +39,8 @@ pub(crate) enum Data {
         storage: Storage,
         /// What happens to it.
         change: Change,
+        /// The tensor, if its rows do not follow one another.
+        strided: Option<Tensor>,
     },
     /// Weights that were computed.
     Values(Vec<f32>),
@@ -89,6 +94,14 @@ impl Planned {
     }
 }
 
+/// Where the bytes of a tensor are while it is copied.
+enum Place {
+    /// In this file of the source.
+    File(usize),
+    /// In memory, row after row.
+    Memory(Vec<u8>),
+}
+
 /// The files that weights are read from, opened as they are needed.
 pub(crate) struct Sources {
     paths: Vec<PathBuf>,
@@ -114,12 +127,17 @@ impl Sources {
     /// Hands the data of a tensor, as it is to be written, to `out`, a block at a time.
     pub(crate) fn copy(&mut self, tensor: &Planned, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut encoded = Vec::new();
-        let (file, offset, storage, change) = match &tensor.data {
+        let (place, offset, storage, change) = match &tensor.data {
             Data::Values(values) => {
                 tensor.dtype.encode(values, &tensor.name, &mut encoded)?;
                 return out(&encoded);
             }
-            Data::File { file, offset, storage, change } => (*file, *offset, *storage, *change),
+            Data::File { file, offset, storage, change, strided: None } => {
+                (Place::File(*file), *offset, *storage, *change)
+            }
+            Data::File { storage, change, strided: Some(strided), .. } => {
+                (Place::Memory(self.rows(strided, &tensor.name)?), 0, *storage, *change)
+            }
         };
         let row = tensor.shape.iter().skip(1).product::<u64>().max(1);
         let rows = tensor.weights() / row;
@@ -130,12 +148,14 @@ impl Sources {
         while done < tensor.weights() {
             let count = step.min(tensor.weights() - done);
             let bytes = match change {
-                Change::Keep | Change::Add(_) => self.read(file, offset + storage.bytes(done), storage.bytes(count))?,
+                Change::Keep | Change::Add(_) => {
+                    self.read(&place, offset + storage.bytes(done), storage.bytes(count))?
+                }
                 Change::Rows(rotation, heads) => {
                     let head = rows / heads;
                     let places = (done / row..(done + count) / row).map(|row| rotation.source(row, head));
                     let bytes = storage.bytes(row);
-                    self.gather(file, places.map(|place| offset + place * bytes), bytes)?
+                    self.gather(&place, places.map(|row| offset + row * bytes), bytes)?
                 }
             };
             if storage == Storage::Plain(tensor.dtype) && !matches!(change, Change::Add(_)) {
@@ -157,26 +177,43 @@ impl Sources {
         Ok(())
     }
 
-    fn read(&mut self, file: usize, offset: u64, bytes: u64) -> Result<&[u8]> {
-        self.gather(file, std::iter::once(offset), bytes)
+    fn read(&mut self, place: &Place, offset: u64, bytes: u64) -> Result<&[u8]> {
+        self.gather(place, std::iter::once(offset), bytes)
+    }
+
+    /// The rows of a tensor whose elements do not follow one another. All of it is held: its rows lie all over the file.
+    fn rows(&mut self, tensor: &Tensor, name: &str) -> Result<Vec<u8>> {
+        let mut rows = Vec::new();
+        memory::resize(&mut rows, tensor.bytes as usize, 0, &format!("the rows of {name}"))?;
+        let span = self.gather(&Place::File(tensor.file), std::iter::once(tensor.offset), tensor.span())?;
+        tensor.gather(span, &mut rows);
+        Ok(rows)
     }
 
     /// The `bytes` bytes at each of `offsets`, one after the other, aligned for [`Storage::decode`].
-    fn gather(&mut self, file: usize, offsets: impl Iterator<Item = u64>, bytes: u64) -> Result<&[u8]> {
-        let path = self.paths[file].clone();
-        let failed = |source| Error::Read { path: path.clone(), source };
-        if self.open.as_ref().is_none_or(|(open, _)| *open != file) {
-            self.open = Some((file, File::open(&path).map_err(failed)?));
-        }
-        let (_, source) = self.open.as_mut().expect("it was opened above");
+    fn gather(&mut self, place: &Place, offsets: impl Iterator<Item = u64>, bytes: u64) -> Result<&[u8]> {
         let mut len = ALIGNMENT;
         for offset in offsets {
             let end = len + bytes as usize;
             if self.buffer.len() < end {
-                self.buffer.resize(end, 0);
+                memory::resize(&mut self.buffer, end, 0, "a part of a tensor")?;
             }
-            source.seek(SeekFrom::Start(offset)).map_err(failed)?;
-            source.read_exact(&mut self.buffer[len..end]).map_err(failed)?;
+            match place {
+                Place::Memory(rows) => {
+                    let start = offset as usize;
+                    self.buffer[len..end].copy_from_slice(&rows[start..start + bytes as usize]);
+                }
+                Place::File(file) => {
+                    let path = &self.paths[*file];
+                    let failed = |source| Error::Read { path: path.clone(), source };
+                    if self.open.as_ref().is_none_or(|(open, _)| open != file) {
+                        self.open = Some((*file, File::open(path).map_err(failed)?));
+                    }
+                    let (_, source) = self.open.as_mut().expect("it was opened above");
+                    source.seek(SeekFrom::Start(offset)).map_err(failed)?;
+                    source.read_exact(&mut self.buffer[len..end]).map_err(failed)?;
+                }
+            }
             len = end;
         }
         // The allocator aligns a vector of bytes to far more than it must, so this is the usual case.

@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod event;
 mod info;
+pub mod memory;
 mod options;
 mod pipeline;
 mod pooling;

@@ -94,8 +94,8 @@ impl Request {
         if prompt.is_empty() {
             return invalid("prompt", "empty", "at least one token");
         }
-        if let Some(token) = prompt.iter().find(|token| token.0 >= vocabulary) {
-            return invalid("prompt", format!("token {}", token.0), "token ids of this model's vocabulary");
+        if let Some(&Token(token)) = prompt.iter().find(|token| token.0 >= vocabulary) {
+            return Err(Error::NoEmbedding { name: "prompt", token, rows: vocabulary });
         }
         let room = (context as usize).checked_sub(prompt.len()).filter(|&room| room > 0);
         match (room, self.max_tokens) {

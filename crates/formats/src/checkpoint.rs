@@ -5,25 +5,10 @@ use std::path::{Path, PathBuf};
 
 use trillm_core::{ModelInfo, Pipeline, Purpose, Stored};
 
-use crate::huggingface::{self, Config, Decoder, Sidecars};
+use crate::huggingface::{self, Config, Decoder, OUTPUT, Sidecars, plain_names};
 use crate::sentence::{self, About, Labels};
 use crate::weights::{self, Weights};
-use crate::{Element, Result, disk};
-
-/// A tensor: contiguous, in row-major order, little-endian.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Tensor {
-    /// Element type.
-    pub element: Element,
-    /// Lengths of the dimensions, the outermost first.
-    pub shape: Vec<u64>,
-    /// Index into [`Checkpoint::files`].
-    pub file: usize,
-    /// Where its data begins, in bytes from the start of the file.
-    pub offset: u64,
-    /// Bytes of its data: the elements of `shape` times the size of one. All of it lies within the file.
-    pub bytes: u64,
-}
+use crate::{Element, Error, Result, Tensor, disk};
 
 /// A file that holds weights.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +18,9 @@ pub struct WeightFile {
     /// Its size when it was read, in bytes.
     pub size: u64,
 }
+
+/// The token embedding of a decoder.
+const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// A model that was read and found sound; its weights were not touched.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,7 +33,8 @@ pub struct Checkpoint {
     pub format: &'static str,
     /// The files with weights.
     pub files: Vec<WeightFile>,
-    /// All tensors by name. Several names may stand for the same bytes.
+    /// All tensors by the names that the model's class in transformers has for them, whatever wrapped it when it was
+    /// saved. Several names may stand for the same bytes.
     pub tensors: BTreeMap<String, Tensor>,
     /// `config.json`.
     pub config: Config,
@@ -80,17 +69,20 @@ impl Checkpoint {
         let Weights { folder, format, files, tensors, mut notes } = weights::find(&below)?;
         let root = if path.is_dir() { path } else { &folder };
         let (mut config, object) = Config::open(&folder, &mut notes)?;
+        let tensors = plain_names(tensors, &config, &files)?;
         let class = huggingface::class(&object).to_owned();
         let sidecars = Sidecars::read(&folder, &object)?;
         let (purpose, width, context, causal) = match &mut config {
             Config::Decoder(decoder) => {
-                let has_head = tensors.keys().any(|name| name.ends_with(HEAD));
+                let has_head = tensors.contains_key(OUTPUT);
                 let purpose = match huggingface::purpose(&class, has_head) {
                     Purpose::Text if !decoder.causal => Purpose::Vectors,
                     purpose => purpose,
                 };
                 if purpose == Purpose::Text {
                     tie(decoder, &tensors, &mut notes);
+                } else {
+                    decoder.headless = true;
                 }
                 (purpose, decoder.width, decoder.context, decoder.causal)
             }
@@ -134,6 +126,20 @@ impl Checkpoint {
         })
     }
 
+    /// Checks that a decoder can give scores: it has an output matrix, or one is not asked for.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`]: the embedding in place of a matrix that got lost would write nonsense.
+    pub fn check_output(&self) -> Result<()> {
+        match &self.config {
+            Config::Decoder(decoder) if !decoder.tied && !decoder.headless && !self.tensors.contains_key(OUTPUT) => {
+                let expected = "it, or tie_word_embeddings in config.json to say that the embedding is it, too";
+                Err(Error::MissingTensor { name: OUTPUT.into(), expected: expected.into() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What is known of the model before it is loaded. `path` is the file with weights, or the first of several.
     pub fn info(&self) -> ModelInfo {
         let mut bytes_in: HashMap<Element, u64> = HashMap::new();
@@ -172,9 +178,6 @@ impl Checkpoint {
     }
 }
 
-/// What the name of an output matrix ends in.
-const HEAD: &str = "lm_head.weight";
-
 /// The layer of labels at the end of a network, or why there is none that can be run.
 fn labels(
     config: &Config,
@@ -192,6 +195,9 @@ fn labels(
         let width = u64::from(encoder.width);
         let (rows, is_matrix) = (rows.or(tensor.shape.first().copied()).unwrap_or(0), end.ends_with("weight"));
         let expected = if is_matrix { vec![rows, width] } else { vec![rows] };
+        if tensor.strides.is_some() {
+            return Err(format!("{end} does not lie in rows"));
+        }
         if tensor.shape != expected || rows == 0 {
             return Err(format!("{end} has shape {:?}, expected {expected:?}", tensor.shape));
         }
@@ -208,18 +214,17 @@ fn labels(
     Ok(Labels { count, pooler, classifier })
 }
 
-/// Settles whether the output matrix is the embedding: the file decides, as in transformers. One that has an output
-/// matrix of its own is computed with it, whatever the config says, and one that has none cannot be.
+/// Settles whether the output matrix is the embedding, as transformers does: where `config.json` or the family's default
+/// ties them, unless the file has an output matrix of its own.
 fn tie(decoder: &mut Decoder, tensors: &BTreeMap<String, Tensor>, notes: &mut Vec<String>) {
-    let find = |end: &str| tensors.iter().find(|(name, _)| name.ends_with(end)).map(|(_, tensor)| tensor);
-    let place = |tensor: &Tensor| (tensor.file, tensor.offset);
-    let (output, embedding) = (find("lm_head.weight"), find("embed_tokens.weight"));
-    let tied = output.is_none_or(|output| embedding.is_some_and(|embedding| place(embedding) == place(output)));
-    if tied != decoder.tied {
-        let has = if tied { "no output matrix, so the embedding is used" } else { "an output matrix, which is used" };
-        notes.push(format!("config.json has tie_word_embeddings {}, but the weights have {has}", decoder.tied));
+    let Some(output) = tensors.get(OUTPUT) else { return };
+    let shared = tensors.get(EMBEDDING).is_some_and(|embedding| output.lies_where(embedding));
+    if decoder.tied && !shared {
+        notes.push(
+            "config.json has tie_word_embeddings true, but the weights have an output matrix, which is used".into(),
+        );
     }
-    decoder.tied = tied;
+    decoder.tied = shared;
 }
 
 /// The last part of a folder's full name.

@@ -1,21 +1,20 @@
 //! Finds the files with a model's weights, and reads what tensors they hold.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
-
-use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 use crate::detect::{self, Format};
 use crate::safetensors::Safetensors;
 use crate::torch::{Torch, scan};
-use crate::{Error, Result, Tensor, WeightFile, disk, json};
+use crate::{Error, Result, Tensor, WeightFile, disk, index, same};
 
 /// Files of a split model.
 const FILES: usize = 1024;
 /// Entries of a folder that are looked at.
 const ENTRIES: usize = 10_000;
 /// Bytes of an index: some hundred for each tensor.
-const INDEX: u64 = 64 << 20;
+pub(crate) const INDEX: u64 = 64 << 20;
 
 const SAFETENSORS: &str = "model.safetensors";
 const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
@@ -49,7 +48,7 @@ pub(crate) fn find(path: &Path) -> Result<Weights> {
     // One file of several is the whole model if the index beside it says so.
     if name.contains("-of-") {
         for index in [SAFETENSORS_INDEX, PYTORCH_INDEX].map(|index| folder.join(index)) {
-            if index.is_file() && read_index(&index)?.values().any(|file| *file == name) {
+            if index.is_file() && read_index(&index)?.iter().any(|(_, file)| *file == name) {
                 return indexed(folder, &index);
             }
         }
@@ -167,17 +166,17 @@ fn single(folder: &Path, path: &Path) -> Result<Weights> {
     Ok(Weights { folder: folder.to_owned(), format, files, tensors, notes })
 }
 
-/// The tensors of all files that an index names. Each tensor is where the index says, and nowhere else.
+/// The tensors of all files that an index names. Where a tensor lies is what the files say, as for transformers: an
+/// index may have been written for other files, or left out what was added.
 fn indexed(folder: &Path, index: &Path) -> Result<Weights> {
     let map = read_index(index)?;
-    let names: BTreeSet<&String> = map.values().collect();
+    let names: BTreeSet<&String> = map.iter().map(|(_, file)| file).collect();
     if names.len() > FILES {
         let (what, found) = ("the number of files".into(), names.len() as u64);
         return Err(Error::Limit { what, offset: 0, found, limit: FILES as u64 }.of(index));
     }
     let mut weights =
         Weights { folder: folder.to_owned(), format: "", files: vec![], tensors: BTreeMap::new(), notes: vec![] };
-    let mut unnamed = 0;
     for (number, name) in names.iter().enumerate() {
         let path = folder.join(name);
         if !path.exists() {
@@ -190,61 +189,38 @@ fn indexed(folder: &Path, index: &Path) -> Result<Weights> {
             return Err(Error::Unsupported { what: format!("{format} beside {}", weights.format), expected }.of(&path));
         }
         weights.format = format;
-        for (tensor, mut entry) in tensors {
-            match map.get(&tensor) {
-                Some(file) if file == *name => {
-                    entry.file = number;
-                    weights.tensors.insert(tensor, entry);
-                }
-                Some(file) => {
-                    let (found, expected) = ("a second place, here".into(), format!("it in {file} alone"));
-                    return Err(Error::Tensor { name: tensor, found, expected }.of(&path));
-                }
-                None => unnamed += 1,
-            }
-        }
         weights.files.push(WeightFile { path, size });
         weights.notes.extend(notes);
+        for (tensor, mut entry) in tensors {
+            entry.file = number;
+            match weights.tensors.entry(tensor) {
+                Entry::Vacant(place) => {
+                    place.insert(entry);
+                }
+                Entry::Occupied(first) => same::check(first.key(), first.get(), &entry, &weights.files)?,
+            }
+        }
     }
-    if let Some((tensor, file)) = map.iter().find(|(tensor, _)| !weights.tensors.contains_key(*tensor)) {
-        let expected = format!("it in {file}, as the index says");
-        return Err(Error::MissingTensor { name: tensor.clone(), expected }.of(index));
-    }
-    if unnamed > 0 {
-        weights.notes.push(format!("{unnamed} tensors that the index does not name are not used"));
+    let listed: BTreeSet<&String> = map.iter().map(|(tensor, _)| tensor).collect();
+    let absent: Vec<&String> = listed.iter().copied().filter(|tensor| !weights.tensors.contains_key(*tensor)).collect();
+    let unnamed: Vec<&String> = weights.tensors.keys().filter(|tensor| !listed.contains(tensor)).collect();
+    for (found, what) in
+        [(absent, "tensors of the index that no file has"), (unnamed, "tensors that the index does not name")]
+    {
+        if let [first, others @ ..] = &found[..] {
+            let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+            weights.notes.push(format!("{what}: {first}{more}"));
+        }
     }
     Ok(weights)
 }
 
 /// `weight_map`: which tensor lies in which file.
-fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
+fn read_index(path: &Path) -> Result<Vec<(String, String)>> {
     let missing = || {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file");
         Error::Read { path: path.to_owned(), source }
     };
     let bytes = disk::small(path, INDEX)?.ok_or_else(missing)?;
-    parse_index(&bytes).map_err(|error| error.of(path))
-}
-
-fn parse_index(bytes: &[u8]) -> Result<BTreeMap<String, String>> {
-    const KEY: &str = "weight_map";
-    let wrong = |found: String, expected: &str| Error::Key { key: KEY.into(), found, expected: expected.into() };
-    let mut object = json::object(bytes, INDEX, "the index")?;
-    let map = match object.remove(KEY) {
-        Some(Value::Object(map)) if !map.is_empty() => map,
-        Some(other) => return Err(wrong(json::excerpt(&other), "an object of files by tensor")),
-        None => return Err(Error::MissingKey { key: KEY.into(), expected: "an object of files by tensor".into() }),
-    };
-    let plain = |(tensor, file): (String, Value)| match file {
-        Value::String(name) if is_plain(&name) => Ok((tensor, name)),
-        other => Err(wrong(json::excerpt(&other), "the name of a file in the same folder")),
-    };
-    map.into_iter().map(plain).collect()
-}
-
-/// Whether a name leads to a file in the folder itself, on any system.
-fn is_plain(name: &str) -> bool {
-    let mut components = Path::new(name).components();
-    let plain = matches!((components.next(), components.next()), (Some(Component::Normal(part)), None) if part == name);
-    plain && !name.contains(['/', '\\', ':', '\0'])
+    index::parse(&bytes).map_err(|error| error.of(path))
 }

@@ -112,8 +112,6 @@ fn a_split_model_is_one_model() {
         folder.write("model.safetensors.index.json", &index(map));
         refused(|| open(&folder), code, words);
     };
-    check(&[(EMBEDDING.0, names[0]), ("absent", names[1])], "missing_tensor", "the tensor absent is missing");
-    check(&[(EMBEDDING.0, names[1]), (NORM.0, names[0])], "invalid_tensor", "a second place");
     check(&[(EMBEDDING.0, names[0]), (NORM.0, "model-00003.safetensors")], "missing_shard", "model-00003.safetensors");
     for name in ["../x", "/etc/passwd", "a/b", "", ".", "..", "a\\b", "C:x", "./x", "x/"] {
         check(&[(EMBEDDING.0, name)], "invalid_key", "the name of a file in the same folder");
@@ -121,14 +119,37 @@ fn a_split_model_is_one_model() {
     check(&[], "invalid_key", "weight_map");
     folder.write("model.safetensors.index.json", b"{}");
     refused(|| open(&folder), "missing_key", "weight_map");
-    let twice = format!(r#"{{"weight_map":{{"a":"{0}","a":"{0}"}}}}"#, names[0]);
+    // What the index leaves out, or has too much, is as the files have it; and so is what it says twice.
+    folder.write("model.safetensors.index.json", &index(&[map[0], map[1], ("absent", names[1])]));
+    let found = open(&folder).expect("accepted");
+    assert_eq!(found.tensors, read.tensors);
+    let notes =
+        ["tensors of the index that no file has: absent", "tensors that the index does not name: lm_head.weight"];
+    assert_eq!(found.notes, notes);
+    let twice = format!(r#"{{"weight_map":{{"{0}":"{1}","{0}":"{2}"}}}}"#, NORM.0, names[0], names[1]);
     folder.write("model.safetensors.index.json", twice.as_bytes());
-    refused(|| open(&folder), "malformed", "was there before");
-    // A tensor that the index leaves out is left out.
-    folder.write("model.safetensors.index.json", &index(&map[..2]));
-    let read = open(&folder).expect("accepted");
-    assert!(read.notes.iter().any(|note| note.starts_with("1 tensors that the index")), "{:?}", read.notes);
-    assert!(!read.tensors.contains_key(OUTPUT.0));
+    assert_eq!(open(&folder).expect("accepted").tensors, read.tensors);
+    folder.write("model.safetensors.index.json", &index(&[(EMBEDDING.0, names[1]), (NORM.0, names[0])]));
+    assert_eq!(open(&folder).expect("accepted").tensors, read.tensors);
+}
+
+#[test]
+fn a_tensor_in_two_files_is_the_same_in_both() {
+    let folder = folder("twice");
+    folder.write("model.safetensors.index.json", &index(&[(EMBEDDING.0, "a.safetensors"), (NORM.0, "b.safetensors")]));
+    folder.write("a.safetensors", &safetensors(&[EMBEDDING, NORM]));
+    let mut other = safetensors(&[NORM]);
+    folder.write("b.safetensors", &other);
+    assert_eq!(open(&folder).expect("accepted").tensors.len(), 2);
+    *other.last_mut().expect("weights") = 1;
+    folder.write("b.safetensors", &other);
+    refused(
+        || open(&folder),
+        "invalid_tensor",
+        "two contents: F32 of shape [2] in a.safetensors, F32 of shape [2] in b.",
+    );
+    folder.write("b.safetensors", &safetensors(&[(NORM.0, &[1, 2])]));
+    refused(|| open(&folder), "invalid_tensor", "shape [1, 2] in b.safetensors");
 }
 
 #[test]
@@ -144,22 +165,92 @@ fn files_of_a_split_model_are_regular_and_of_one_format() {
 }
 
 #[test]
-fn the_weights_decide_whether_the_output_is_the_embedding() {
-    for (tie, tensors, tied, note) in [
-        (false, &[EMBEDDING, NORM][..], true, Some("no output matrix")),
-        (true, &[EMBEDDING, NORM], true, None),
-        (true, &[EMBEDDING, OUTPUT], false, Some("an output matrix, which is used")),
-        (false, &[EMBEDDING, OUTPUT], false, None),
+fn the_embedding_is_the_output_only_where_they_are_tied() {
+    // Llama does not tie them by default, and Gemma does.
+    for (model_type, tie, tensors, tied, note) in [
+        ("llama", Some(true), &[EMBEDDING, NORM][..], true, None),
+        ("llama", Some(true), &[EMBEDDING, OUTPUT], false, Some("an output matrix, which is used")),
+        ("llama", Some(false), &[EMBEDDING, OUTPUT], false, None),
+        ("llama", Some(false), &[EMBEDDING, NORM], false, None),
+        ("llama", None, &[EMBEDDING, NORM], false, None),
+        ("gemma2", None, &[EMBEDDING, NORM], true, None),
+        ("gemma2", Some(false), &[EMBEDDING, NORM], false, None),
     ] {
         let folder = folder("tied");
-        let config = with(config("llama"), json!({ "tie_word_embeddings": tie }));
+        let mut config = config(model_type);
+        if let Some(tie) = tie {
+            config = with(config, json!({ "tie_word_embeddings": tie }));
+        }
         folder.write("config.json", config.to_string().as_bytes());
         folder.write("model.safetensors", &safetensors(tensors));
         let read = open(&folder).expect("accepted");
         assert_eq!(decoder(&read).tied, tied);
         assert_eq!(read.notes.len(), usize::from(note.is_some()), "{:?}", read.notes);
         assert!(note.is_none_or(|note| read.notes[0].contains(note)), "{:?}", read.notes);
+        if tied || tensors.contains(&OUTPUT) {
+            read.check_output().expect("there is one");
+        } else {
+            refused(|| read.check_output(), "missing_tensor", "the tensor lm_head.weight is missing");
+        }
     }
+    // A class that gives no scores needs none.
+    let folder = folder("headless");
+    let bare = with(config("mistral"), json!({ "architectures": ["MistralModel"] }));
+    folder.write("config.json", bare.to_string().as_bytes());
+    folder.write("model.safetensors", &safetensors(&[EMBEDDING]));
+    let read = open(&folder).expect("accepted");
+    assert!(decoder(&read).headless);
+    read.check_output().expect("nobody asks for it");
+}
+
+#[test]
+fn names_are_those_of_the_class_whatever_wrapped_it() {
+    let plain = [EMBEDDING.0, NORM.0, "model.layers.0.mlp.up_proj.weight", OUTPUT.0];
+    // What stands for `model.` and what before `lm_head.`.
+    for (model, head) in [
+        ("model.", ""),
+        ("", ""),
+        ("_orig_mod.model.", "_orig_mod."),
+        ("module.model.", "module."),
+        ("base_model.model.model.", "base_model.model."),
+        ("language_model.model.", "language_model."),
+        ("model.language_model.", ""),
+        ("model.language_model.", "model."),
+        ("language_model.", ""),
+        ("module._orig_mod.model.", "module._orig_mod."),
+        ("base_model.model.language_model.model.", "base_model.model.language_model."),
+        ("something.else.", "something."),
+    ] {
+        let folder = folder("wrapped");
+        let named = |name: &str| {
+            let inner = name.strip_prefix("model.").map(|rest| format!("{model}{rest}"));
+            inner.unwrap_or_else(|| format!("{head}{name}"))
+        };
+        let wrapped = plain.map(named);
+        let tensors: Vec<(&str, &[u64])> = wrapped.iter().map(|name| (name.as_str(), EMBEDDING.1)).collect();
+        folder.write("model.safetensors", &safetensors(&tensors));
+        let mut wanted = plain;
+        wanted.sort_unstable();
+        assert_eq!(open(&folder).expect("accepted").tensors.keys().collect::<Vec<_>>(), wanted, "{model} {head}");
+    }
+    // Wrapped twice over, and parts of it alone; and names that only look alike.
+    let folder = folder("wrapped-parts");
+    let names = ["model.embed_tokens.weight", "model.layers.0._orig_mod.mlp.up_proj.weight", "submodule.weight"];
+    folder.write("model.safetensors", &safetensors(&names.map(|name| (name, EMBEDDING.1))));
+    let read = open(&folder).expect("accepted");
+    let wanted = ["model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight", "submodule.weight"];
+    assert_eq!(read.tensors.keys().collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn norms_of_bert_have_two_kinds_of_names() {
+    let folder = Folder::new("gamma");
+    folder.write("config.json", config("bert").to_string().as_bytes());
+    let names = ["bert.embeddings.LayerNorm.gamma", "bert.embeddings.LayerNorm.beta", "bert.pooler.gamma"];
+    folder.write("model.safetensors", &safetensors(&names.map(|name| (name, NORM.1))));
+    let read = open(&folder).expect("accepted");
+    let wanted = ["bert.embeddings.LayerNorm.bias", "bert.embeddings.LayerNorm.weight", "bert.pooler.gamma"];
+    assert_eq!(read.tensors.keys().collect::<Vec<_>>(), wanted);
 }
 
 #[test]

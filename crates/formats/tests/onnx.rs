@@ -476,3 +476,35 @@ fn a_licence_and_a_template_are_told() {
         (Some("apache-2.0"), Some("{{ messages }}"))
     );
 }
+
+#[test]
+fn the_runtimes_own_operators_need_no_version() {
+    let gelu = Model::decoder().change(|model| model.opsets.retain(|(domain, _)| domain.is_empty()));
+    let gelu = gelu.node(node("com.microsoft", "Gelu", &["hidden"], &["unused"]));
+    open(&gelu, "no opset");
+}
+
+#[test]
+fn rows_of_the_embedding_are_found() {
+    let rows = |model: &Model, name: &str| decoder(&open(model, name)).embedded;
+    assert_eq!(rows(&Model::decoder(), "rows"), Some(10));
+    // Fewer than there are scores: what could be chosen could not be given again.
+    let fewer = Model::decoder().change(|model| model.tensors[0] = floats("embedding", &[8, 4]));
+    let read = open(&fewer, "rows fewer");
+    assert_eq!((decoder(&read).embedded, decoder(&read).vocabulary, decoder(&read).rows()), (Some(8), 10, 8));
+    // By way of operators that change no token, and in a branch.
+    let gather = |tokens: &str| op("Gather", &["embedding", tokens], &["hidden"]);
+    let turned = Model::decoder().change(|model| {
+        model.nodes[0] = op("Reshape", &["input_ids", "shape"], &["flat"]);
+        model.nodes.insert(1, gather("flat"));
+    });
+    assert_eq!(rows(&turned, "rows flat"), Some(10));
+    let inner = M::default().message(1, &op("Gather", &["small", "input_ids"], &["other"]));
+    let branched = Model::decoder().tensor(floats("small", &[6, 4]));
+    let branched = branched.node(branch(op("If", &["condition"], &["y"]), &inner));
+    assert_eq!(rows(&branched, "rows inside"), Some(6));
+    // Other tables are none of tokens.
+    let positions = Model::decoder().tensor(floats("table", &[5, 4]));
+    let positions = positions.node(op("Gather", &["table", "positions"], &["placed"]));
+    assert_eq!(rows(&positions, "rows of positions"), Some(10));
+}

@@ -102,7 +102,6 @@ fn operators_of_strangers() {
     no(&beside(custom.clone()), "unsupported", "\"ai.onnx.contrib\"");
     no(&beside(custom), "unsupported", "ai.onnx.contrib::BertTokenizer");
     no(&beside(node("ai.onnx.ml", "TreeEnsemble", &[], &["x"])), "unsupported", "\"ai.onnx.ml\"");
-    no(&beside(node("com.microsoft.nchwc", "Conv", &[], &["x"])), "unsupported", "does not name");
     for name in ["EPContext", "PythonOp", "BeamSearch", "GreedySearch"] {
         no(&beside(node("com.microsoft", name, &[], &["x"])), "unsupported", name);
     }
@@ -132,6 +131,9 @@ fn functions_that_do_more_than_compute() {
     let g = function("lib", "g", &opsets, &[call("f")]);
     no(&with_functions(&[f(&[call("g")]), g]), "unsupported", "calls itself");
     no(&with_functions(&[function("lib", "f", &[("", 18)], &[call("f")])]), "unsupported", "does not name");
+    // The runtime adds versions of its own operators to graphs and not to functions.
+    let gelu = node("com.microsoft", "Gelu", &["x"], &["y"]);
+    no(&with_functions(&[function("lib", "f", &[("", 18)], &[gelu])]), "unsupported", "does not name");
     no(&with_functions(&[f(&[]).text(13, "second")]), "unsupported", "overload");
     // A function under the name of an operator would be taken for it.
     let mask = function("com.microsoft", "GroupQueryAttention", &opsets, &[]);
@@ -233,6 +235,9 @@ fn inputs_that_nothing_here_gives() {
     no(&and("inputs_embeds", F32, &states), "unsupported", "takes embeddings in place of tokens");
     no(&and("seqlens_k", I64, &[]), "unsupported", "another kind of cache");
     no(&and("beam_width", I64, &[]), "unsupported", "another kind of cache");
+    let state = "\"past_conv.0\": found an input that is the state of a convolution or recurrence, as LFM2's";
+    no(&and("past_conv.0", F32, &states), "unsupported", state);
+    no(&and("past_ssm_states.3", F32, &states), "unsupported", "which is not supported");
     no(&and("surprise", I64, &[]), "unsupported", "\"surprise\": found an input that is not known here");
     no(&changed(|model| model.inputs.clear()), "unsupported", "no input for tokens");
 }

@@ -31,20 +31,85 @@ fn tokens_are_strings_or_objects() {
     let found = read(&folder, json!({}));
     assert_eq!((found.bos.as_deref(), found.eos.as_deref()), (Some("<s>"), Some("</s>")));
     assert_eq!((found.add_bos, found.add_eos), (Some(true), Some(false)));
-    // The map counts where the first file says nothing; null says something.
+    // Without a list of tokens by their ids the older file stands above the newer one, as in transformers.
     folder.write(
         "special_tokens_map.json",
         with(&json!({ "bos_token": "<b>", "eos_token": { "content": "<e>" } }), json!({})),
     );
     folder.write("tokenizer_config.json", br#"{"bos_token": null}"#);
     let found = read(&folder, json!({}));
-    assert_eq!((found.bos, found.eos.as_deref()), (None, Some("<e>")));
-    folder.write("tokenizer_config.json", br#"{"bos_token": 7}"#);
+    assert_eq!((found.bos.as_deref(), found.eos.as_deref()), (Some("<b>"), Some("<e>")));
+    folder.write("tokenizer_config.json", br#"{"bos_token": null, "added_tokens_decoder": {}}"#);
+    let found = read(&folder, json!({}));
+    assert_eq!((found.bos, found.eos), (None, None));
+    folder.write("tokenizer_config.json", br#"{"bos_token": 7, "added_tokens_decoder": {}}"#);
     refused(
         || Sidecars::read(&folder.0, &Map::new()),
         "invalid_key",
         "tokenizer_config.json: the key bos_token holds 7",
     );
+}
+
+#[test]
+fn minus_one_is_no_token() {
+    let folder = Folder::new("minus-one");
+    folder.write("generation_config.json", br#"{"eos_token_id": [-1, 7], "bos_token_id": -1}"#);
+    let found = read(&folder, json!({ "eos_token_id": -1, "bos_token_id": 3 }));
+    assert_eq!((found.end_ids, found.bos_id), (vec![7], Some(3)));
+    folder.write("generation_config.json", br#"{"eos_token_id": -1}"#);
+    let found = read(&folder, json!({ "bos_token_id": -1 }));
+    assert_eq!((found.end_ids, found.bos_id), (vec![], None));
+}
+
+/// Contents, and which of them are special.
+fn tokens(found: &Sidecars) -> Vec<(&str, bool)> {
+    found.tokens.iter().map(|token| (token.content.as_str(), token.special)).collect()
+}
+
+#[test]
+fn tokens_are_named_in_many_places() {
+    let folder = Folder::new("named");
+    let by_id = json!({
+        "20": { "content": "<later>", "special": false, "rstrip": true },
+        "3": { "content": "<first>", "special": true },
+        "10": { "content": "<unk>", "special": false },
+    });
+    let config = json!({
+        "added_tokens_decoder": by_id, "unk_token": "<unk>", "add_bos_token": true, "image_token": "<image>",
+        "additional_special_tokens": ["<more>", { "content": "<most>", "lstrip": true }, 7], "bos_token": null,
+    });
+    folder.write("tokenizer_config.json", with(&config, json!({})));
+    // Older files, which do not count beside a list by ids.
+    folder.write("special_tokens_map.json", br#"{"pad_token": "<pad>"}"#);
+    folder.write("added_tokens.json", br#"{"<b>": 9, "<a>": 8, "<unk>": 1}"#);
+    let found = read(&folder, json!({}));
+    let wanted =
+        [("<first>", true), ("<unk>", true), ("<later>", false), ("<image>", true), ("<more>", true), ("<most>", true)];
+    assert_eq!(tokens(&found), wanted);
+    assert_eq!(
+        found.tokens[2].found.map(|found| (found.rstrip, found.lstrip, found.normalized)),
+        Some((true, false, true))
+    );
+    assert_eq!(found.tokens[3].found, None);
+
+    let config = br#"{"own_token": "<own>", "sep_token": "<sep>", "extra_special_tokens": {"audio_token": "<audio>"}}"#;
+    folder.write("tokenizer_config.json", config);
+    let found = read(&folder, json!({}));
+    let wanted = [
+        ("<unk>", false),
+        ("<a>", false),
+        ("<b>", false),
+        ("<sep>", true),
+        ("<pad>", true),
+        ("<own>", true),
+        ("<audio>", true),
+    ];
+    assert_eq!(tokens(&found), wanted);
+
+    for wrong in [json!([]), json!({ "x": {} }), json!({ "1": "<a>" }), json!({ "-1": {} })] {
+        folder.write("tokenizer_config.json", with(&json!({ "added_tokens_decoder": wrong }), json!({})));
+        refused(|| Sidecars::read(&folder.0, &Map::new()), "invalid_key", "added_tokens_decoder");
+    }
 }
 
 fn with(value: &Value, more: Value) -> &'static [u8] {
@@ -89,7 +154,7 @@ fn ids_come_from_the_generation_config_first() {
     folder.write("generation_config.json", b"{}");
     let found = read(&folder, json!({ "text_config": { "eos_token_id": [1, 106], "bos_token_id": 2 } }));
     assert_eq!((found.end_ids, found.bos_id), (vec![1, 106], Some(2)));
-    for wrong in [json!("2"), json!(-1), json!([1.5]), json!(["a"]), json!(([1].repeat(2000))), json!(1u64 << 32)] {
+    for wrong in [json!("2"), json!(-2), json!([1.5]), json!(["a"]), json!(([1].repeat(2000))), json!(1u64 << 32)] {
         let config = object(json!({ "eos_token_id": wrong }));
         refused(|| Sidecars::read(&folder.0, &config), "invalid_key", "eos_token_id");
     }
@@ -135,7 +200,8 @@ fn tokens_with_a_task_have_names() {
         ("boi_token", "<boi>"),
         ("cls_token", "[CLS]"),
         ("image_token", "<image>"),
-        ("pad_token", "<pad>"),
+        ("mask_token", "[MASK]"),
+        ("pad_token", "other"),
         ("unk_token", "<unk>"),
     ];
     assert_eq!(found, expected);

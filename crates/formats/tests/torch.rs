@@ -24,7 +24,7 @@ fn tensors_are_found_in_place() {
     for large in [false, true] {
         let bytes = Zip::small().set(|zip| zip.large = large).bytes();
         let torch = read(&bytes).expect("accepted");
-        let Tensor { element, shape, file, offset, bytes: length } = &torch.tensors["a"];
+        let Tensor { element, shape, file, offset, bytes: length, strides: _ } = &torch.tensors["a"];
         assert_eq!((*element, shape.as_slice(), *file), (Element::F32, [2, 3].as_slice(), 0));
         assert_eq!(bytes[*offset as usize..(*offset + *length) as usize], [1; 24]);
         let b = &torch.tensors["b"];
@@ -49,7 +49,7 @@ fn parts_and_shared_storages() {
 
 #[test]
 fn dicts_inside_and_other_values() {
-    for name in ["state_dict", "model"] {
+    for name in ["state_dict", "model", "model_state_dict", "module"] {
         let pickle = Pickle::dict().text("epoch").int(3).op(b"s").text(name).op(b"}");
         let pickle = pickle.tensor("a", "FloatStorage", 0, 6, 0, &[6]).text("step").int(1).op(b"ss");
         let torch = read(&with(pickle)).expect("accepted");
@@ -134,16 +134,32 @@ fn objects_of_known_names_are_refused_too() {
 }
 
 #[test]
+fn elements_need_not_lie_in_rows() {
+    let strided = |shape: &[i32], strides: &[i32]| {
+        let pickle = with(Pickle::dict().text("t").view("FloatStorage", 0, 6, 0, shape, strides).op(b"s"));
+        let tensor = read(&pickle).expect("accepted").tensors["t"].clone();
+        (tensor.strides.clone(), tensor.span(), tensor.bytes)
+    };
+    assert_eq!(strided(&[3, 2], &[1, 3]), (Some(vec![1, 3]), 24, 24));
+    assert_eq!(strided(&[2], &[3]), (Some(vec![3]), 16, 8));
+    // What steps over nothing else is plain, whatever it is called.
+    assert_eq!(strided(&[1, 6], &[1, 1]), (None, 24, 24));
+    assert_eq!(strided(&[3, 2], &[2, 1]), (None, 24, 24));
+}
+
+#[test]
 fn tensors_outside_their_storage_are_refused() {
     let view = |offset, shape: &[i32], strides: &[i32]| {
         with(Pickle::dict().text("t").view("FloatStorage", 0, 6, offset, shape, strides).op(b"s"))
     };
-    refused(&view(0, &[7], &[1]), "invalid_tensor", "the tensor t has the shape [7] from element 0");
+    refused(&view(0, &[7], &[1]), "invalid_tensor", "the tensor t has the shape [7] with strides [1] from element 0");
     refused(&view(1, &[6], &[1]), "invalid_tensor", "from element 1");
     refused(&view(0, &[i32::MAX; 5], &[1; 5]), "invalid_tensor", "the shape");
-    refused(&view(0, &[3, 2], &[1, 3]), "invalid_tensor", "the strides [1, 3]");
-    refused(&view(0, &[6], &[0]), "invalid_tensor", "the strides [0]");
-    refused(&view(0, &[2], &[3]), "invalid_tensor", "the strides [3]");
+    refused(&view(0, &[3, 2], &[1, 4]), "invalid_tensor", "the shape [3, 2] with strides [1, 4]");
+    refused(&view(1, &[3, 2], &[1, 3]), "invalid_tensor", "from element 1");
+    refused(&view(0, &[2], &[i32::MAX]), "invalid_tensor", "with strides [2147483647]");
+    // One number over and over could fill any memory.
+    refused(&view(0, &[7], &[0]), "invalid_tensor", "with strides [0]");
     refused(&view(-1, &[1], &[1]), "malformed", "other arguments");
     refused(&view(0, &[1, 1], &[1]), "malformed", "other arguments");
     let storage = |class, key, length| with(Pickle::dict().tensor("t", class, key, length, 0, &[1]));

@@ -3,6 +3,7 @@
 //! Within a page, keys are kept by coordinate and then by position, values by position and then by coordinate: so both
 //! products of attention run along contiguous memory, at full width, without adding up across a vector.
 
+use bytemuck::allocation::try_zeroed_vec;
 use half::f16;
 
 use crate::attention::Sequence;
@@ -52,13 +53,19 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// Room for `pages` pages of 32-bit numbers, or of 16-bit ones if `half`. Memory is used as pages are written.
-    pub fn new(heads: Heads, pages: usize, half: bool) -> Self {
+    /// Room for `pages` pages of 32-bit numbers, or of 16-bit ones if `half`; `None` if there is no memory for them.
+    /// Memory is used as pages are written.
+    pub fn new(heads: Heads, pages: usize, half: bool) -> Option<Self> {
         let numbers = |row: usize| {
-            let count = pages * heads.kv * PAGE * row;
-            if half { Numbers::F16(vec![0; count]) } else { Numbers::F32(vec![0.0; count]) }
+            let count = pages.checked_mul(heads.kv * PAGE)?.checked_mul(row)?;
+            let zeros = if half {
+                Numbers::F16(try_zeroed_vec(count).ok()?)
+            } else {
+                Numbers::F32(try_zeroed_vec(count).ok()?)
+            };
+            Some(zeros)
         };
-        Self { heads, keys: numbers(heads.size), values: numbers(heads.padded()) }
+        Some(Self { heads, keys: numbers(heads.size)?, values: numbers(heads.padded())? })
     }
 
     /// Bytes of one page.

@@ -64,7 +64,7 @@ fn check(heads: Heads, rule: Rule, half: bool, cases: &[Case], threads: usize, i
     let stride = query + 2 * kv;
     let pages_of = |case: &Case| (case.start + case.rows).div_ceil(PAGE);
     let total: usize = cases.iter().map(pages_of).sum();
-    let mut cells = Cells::new(heads, total, half);
+    let mut cells = Cells::new(heads, total, half).expect("memory");
     // Pages in an order that is not that of positions.
     let mut free: Vec<u32> = (0..total as u32).rev().collect();
     let tables: Vec<Vec<u32>> = cases.iter().map(|case| free.split_off(free.len() - pages_of(case))).collect();

@@ -1,7 +1,7 @@
 //! A batch in the shape llama.cpp takes: five parallel arrays, allocated once for the largest step.
 
 use llama_cpp_sys_2 as sys;
-use trillm_core::Batch;
+use trillm_core::{Batch, Result, memory};
 
 /// Parallel arrays of one element a token.
 pub(crate) struct Arrays {
@@ -20,18 +20,25 @@ pub(crate) struct Arrays {
 
 impl Arrays {
     /// Arrays for steps of up to `tokens` tokens and `outputs` rows. Pooled rows belong to a sequence, not to a token.
-    pub(crate) fn new(tokens: u32, outputs: u32, pooled: bool) -> Self {
-        let (tokens, outputs) = (tokens as usize, outputs as usize);
-        Self {
-            tokens: Vec::with_capacity(tokens),
-            positions: Vec::with_capacity(tokens),
-            counts: Vec::with_capacity(tokens),
-            sequences: Vec::with_capacity(tokens),
-            lists: Vec::with_capacity(tokens),
-            wanted: Vec::with_capacity(tokens),
-            ids: Vec::with_capacity(outputs),
-            pooled,
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](trillm_core::Error::OutOfMemory).
+    pub(crate) fn new(tokens: u32, outputs: u32, pooled: bool) -> Result<Self> {
+        fn room<T>(count: u32) -> Result<Vec<T>> {
+            let mut list = Vec::new();
+            memory::reserve(&mut list, count as usize, "the tokens of a step")?;
+            Ok(list)
         }
+        Ok(Self {
+            tokens: room(tokens)?,
+            positions: room(tokens)?,
+            counts: room(tokens)?,
+            sequences: room(tokens)?,
+            lists: room(tokens)?,
+            wanted: room(tokens)?,
+            ids: room(outputs)?,
+            pooled,
+        })
     }
 
     /// Takes over a batch that was checked against the limits.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use llama_cpp_sys_2 as sys;
 use trillm_core::{Progress, Token};
+use trillm_pool::check_threads;
 
 use crate::arrays::Arrays;
 use crate::log;
@@ -279,6 +280,25 @@ impl Model {
         unsafe { sys::llama_model_n_embd_out(self.raw.as_ptr()) }.max(0) as u32
     }
 
+    /// Numbers that are kept of each position: keys and values of all layers. None for models without attention.
+    pub(crate) fn kept(&self) -> u64 {
+        if self.is_recurrent() {
+            return 0;
+        }
+        let raw = self.raw.as_ptr();
+        // SAFETY: the model is valid.
+        let [layers, heads, kv_heads, width] = unsafe {
+            [
+                sys::llama_model_n_layer(raw),
+                sys::llama_model_n_head(raw),
+                sys::llama_model_n_head_kv(raw),
+                sys::llama_model_n_embd(raw),
+            ]
+        }
+        .map(|number| number.max(0) as u64);
+        2 * layers * kv_heads * (width / heads.max(1))
+    }
+
     /// Whether the model's memory is a running state that cannot be cut: recurrent and hybrid models.
     pub(crate) fn is_recurrent(&self) -> bool {
         // SAFETY: the model is valid.
@@ -452,6 +472,7 @@ impl Context {
         row: u32,
         outputs: u32,
     ) -> Result<Self, Reason> {
+        check_threads(params.n_threads.max(1) as usize).map_err(|error| error.to_string())?;
         let creating = model.creating.lock().unwrap_or_else(PoisonError::into_inner);
         let mut raw = ptr::null_mut();
         // SAFETY: the model is valid and outlives the context through the `Arc`; `raw` is a place for the result.

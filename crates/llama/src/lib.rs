@@ -14,6 +14,7 @@ mod backend;
 mod ffi;
 mod load;
 mod log;
+mod memory;
 mod model;
 mod params;
 mod session;

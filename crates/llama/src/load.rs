@@ -10,7 +10,7 @@ use crate::ffi::{LoadFailure, Model};
 use crate::log::Lines;
 use crate::model::LlamaModel;
 use crate::tokenizer::LlamaTokenizer;
-use crate::{NAME, backend, ffi, params};
+use crate::{NAME, backend, ffi, memory, params};
 
 /// Loads `path`, the first of several files if the model is split.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<LlamaModel> {
@@ -53,7 +53,9 @@ fn c_path(path: &Path) -> Result<CString> {
 
 fn failed(path: &Path, reason: &str, log: &Lines) -> Error {
     let reason = if reason.is_empty() { "llama.cpp refused the file" } else { reason };
-    Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: log.take() }
+    let log = log.take();
+    let load = || Error::Load { engine: NAME, path: path.into(), reason: reason.into(), log: log.clone() };
+    memory::missing(reason, &log).unwrap_or_else(load)
 }
 
 fn device(gpus: &[String], layers: Option<u32>) -> String {

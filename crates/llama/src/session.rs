@@ -11,7 +11,7 @@ use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, SessionOp
 use crate::arrays::Arrays;
 use crate::ffi::{Context, Model};
 use crate::log::Lines;
-use crate::{NAME, params};
+use crate::{NAME, memory, params};
 
 /// Architectures whose cache cannot be cut or copied in part, beside the recurrent ones.
 const WHOLE_ONLY: [&str; 1] = ["deepseek4"];
@@ -34,6 +34,7 @@ impl LlamaSession {
             return Err(unsupported("running an encoder and a decoder"));
         }
         let params = params::context(model, options)?;
+        memory::check_cache(params.n_ctx, model.kept(), options.cache_type)?;
         let pooled = options.output != Output::Scores;
         let row = if pooled { model.width() } else { model.vocabulary() };
         let log = Lines::listen();
@@ -41,12 +42,12 @@ impl LlamaSession {
         if !pooled && !context.has_memory() {
             return Err(Error::EmbedsOnly { architecture });
         }
-        // llama.cpp rounds up; a sequence is still held to what was asked for.
+        // llama.cpp rounds up; a sequence is still held to what was asked for, or trained.
         let cells = context.cells();
         let longest = params::positions(model).map_or(cells, |most| most.min(cells));
         let limits = Limits {
             slots: options.parallel,
-            context: options.context.map_or(longest, |asked| asked.min(longest)),
+            context: options.context_for(model.context_trained()).min(longest),
             cells,
             tokens_per_step: context.tokens_per_step(),
             row,
@@ -57,7 +58,7 @@ impl LlamaSession {
         };
         Ok(Self {
             context,
-            arrays: Arrays::new(limits.tokens_per_step, limits.slots, pooled),
+            arrays: Arrays::new(limits.tokens_per_step, limits.slots, pooled)?,
             limits,
             lengths: vec![0; limits.slots as usize],
             vocabulary: model.vocabulary(),
@@ -156,5 +157,6 @@ impl Rows for LlamaSession {
 
 fn failed(reason: String, log: &Lines) -> Error {
     let reason = if reason.is_empty() { "llama.cpp gave no context".into() } else { reason };
-    Error::Engine { engine: NAME, reason, log: log.take() }
+    let log = log.take();
+    memory::missing(&reason, &log).unwrap_or(Error::Engine { engine: NAME, reason, log })
 }

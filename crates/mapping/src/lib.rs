@@ -11,4 +11,15 @@ mod mapping;
 mod watched;
 mod writes;
 
+use bytemuck::Zeroable;
+use trillm_core::{Result, memory};
+
 pub use mapping::Mapping;
+
+/// Zeros, which take no memory until they are written to.
+///
+/// # Errors
+/// [`OutOfMemory`](trillm_core::Error::OutOfMemory) for `what`.
+pub fn zeros<T: Zeroable>(count: usize, what: &str) -> Result<Vec<T>> {
+    bytemuck::allocation::try_zeroed_vec(count).map_err(|()| memory::none::<T>(count, what))
+}

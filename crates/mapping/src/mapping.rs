@@ -44,7 +44,9 @@ impl Mapping {
             return Err(Error::load(engine, path, reason));
         }
         let bytes = if copy {
-            Bytes::Read(read(&mut file, size).map_err(failed)?, size as usize)
+            let mut words = crate::zeros(size.div_ceil(8) as usize, &format!("a copy of {}", path.display()))?;
+            read(&mut file, &mut bytemuck::cast_slice_mut(&mut words)[..size as usize]).map_err(failed)?;
+            Bytes::Read(words, size as usize)
         } else {
             // SAFETY: the mapping is read-only. What it cannot promise is that nobody else writes to or
             // shortens the file: `check` looks before every step, files in the store are read-only, and `copy` is
@@ -103,11 +105,9 @@ fn read_ahead(map: &Mmap) {
 }
 
 /// Reads a whole file.
-fn read(file: &mut File, size: u64) -> io::Result<Vec<u64>> {
-    let mut words = vec![0u64; size.div_ceil(8) as usize];
+fn read(file: &mut File, out: &mut [u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
-    file.read_exact(&mut bytemuck::cast_slice_mut(&mut words)[..size as usize])?;
-    Ok(words)
+    file.read_exact(out)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! An encoder's graph behind the session contract. Nothing is kept from step to step but who was there.
 
-use trillm_core::{Batch, Limits, Pooling, Result, Rows, Session, SessionOptions, Slot, Texts};
+use trillm_core::{Batch, Limits, Pooling, Result, Rows, Session, SessionOptions, Slot, Texts, memory};
 use trillm_formats::onnx::{Encoder, Role};
 
+use crate::fault::{self, Fault};
 use crate::feeds::{self, Layout, Row, Side};
 use crate::ffi::Graph;
 use crate::model::Program;
@@ -71,17 +72,17 @@ impl<'m> EncoderSession<'m> {
     }
 
     /// Runs `rows`, the longest first, and keeps a vector of each.
-    fn run(&mut self, rows: &[Row<'_>], places: &[Option<usize>]) -> ort::Result<()> {
+    fn run(&mut self, rows: &[Row<'_>], places: &[Option<usize>]) -> fault::Result<()> {
         let sequence = rows[0].tokens.len();
         let layout = Layout { sequence, total: sequence, side: Side::Behind };
         let inputs = feeds::fill(&self.shape.feeds, rows, layout)?;
         let made = self.graph.run(&inputs.iter().collect::<Vec<_>>(), &[None])?;
-        let vectors = made.first().ok_or_else(|| ort::Error::new("a run without vectors"))?;
+        let vectors = made.first().ok_or_else(|| Fault::new("a run without vectors"))?;
         let width = self.shape.width as usize;
         let expected = if self.shape.pooled { vec![rows.len(), width] } else { vec![rows.len(), sequence, width] };
         let found = vectors.shape()?;
         if !found.iter().copied().eq(expected.iter().map(|&length| length as i64)) {
-            return Err(ort::Error::new(format!("vectors of shape {found:?}, expected {expected:?}")));
+            return Err(Fault::new(format!("vectors of shape {found:?}, expected {expected:?}")));
         }
         let numbers = Numbers::of(vectors, self.shape.vectors.element)?;
         for (index, row) in rows.iter().enumerate() {
@@ -90,7 +91,7 @@ impl<'m> EncoderSession<'m> {
                 numbers.copy(index * width, self.outputs.row_mut(place))?;
                 continue;
             }
-            self.states.resize(row.tokens.len() * width, 0.0);
+            memory::resize(&mut self.states, row.tokens.len() * width, 0.0, "the vectors of a text")?;
             numbers.copy(index * sequence * width, &mut self.states)?;
             self.pooled.clear();
             for way in &self.pooling {
@@ -116,14 +117,14 @@ impl Session for EncoderSession<'_> {
             batch.check_one_text(NAME)?;
         }
         self.memory.check()?;
-        self.outputs.make_room(batch.outputs());
+        self.outputs.make_room(batch.outputs())?;
         let places = batch.places();
         let mut rows: Vec<_> = Row::all(batch).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.tokens.len()));
         let mut rest = &rows[..];
         while !rest.is_empty() {
             let (run, others) = rest.split_at(self.together(rest));
-            self.run(run, &places).map_err(|error| stopped(&error))?;
+            self.run(run, &places).map_err(Fault::stopped)?;
             rest = others;
         }
         self.texts.hold(batch);

@@ -2,8 +2,10 @@
 
 use trillm_core::{Batch, Slot, Token};
 use trillm_formats::onnx::{DataType, Feed, Role};
+use trillm_mapping::zeros;
 
-use crate::ffi::Tensor;
+use crate::fault;
+use crate::ffi::{self, Tensor};
 
 /// One row of a run: a sequence that grows.
 pub(crate) struct Row<'a> {
@@ -62,11 +64,11 @@ pub(crate) enum Side {
 }
 
 /// One tensor for each feed, in order.
-pub(crate) fn fill(feeds: &[Feed], rows: &[Row<'_>], layout: Layout) -> ort::Result<Vec<Tensor>> {
+pub(crate) fn fill(feeds: &[Feed], rows: &[Row<'_>], layout: Layout) -> fault::Result<Vec<Tensor>> {
     feeds.iter().map(|feed| fill_one(feed, rows, layout)).collect()
 }
 
-fn fill_one(feed: &Feed, rows: &[Row<'_>], layout: Layout) -> ort::Result<Tensor> {
+fn fill_one(feed: &Feed, rows: &[Row<'_>], layout: Layout) -> fault::Result<Tensor> {
     let Layout { sequence, total, .. } = layout;
     let matrix = |columns: usize| vec![rows.len() as i64, columns as i64];
     match feed.role {
@@ -104,24 +106,18 @@ fn each<'a>(
     rows.iter().flat_map(move |row| (0..columns).map(move |i| number(row, i)))
 }
 
-fn tensor(feed: &Feed, shape: &[i64], numbers: impl IntoIterator<Item = i64>) -> ort::Result<Tensor> {
+fn tensor(feed: &Feed, shape: &[i64], numbers: impl IntoIterator<Item = i64>) -> fault::Result<Tensor> {
     let numbers = numbers.into_iter();
-    let words = match feed.element {
-        DataType::Bool => {
-            let bytes: Vec<u8> = numbers.map(|number| u8::from(number != 0)).collect();
-            words(&bytes)
+    let count = shape.iter().map(|&length| length as usize).product::<usize>();
+    let width = ffi::width(feed.element);
+    let mut words = zeros::<u64>((count * width).div_ceil(8), "an input of the graph")?;
+    let bytes = bytemuck::cast_slice_mut::<u64, u8>(&mut words);
+    for (out, number) in bytes.chunks_exact_mut(width).zip(numbers) {
+        match feed.element {
+            DataType::Bool => out[0] = u8::from(number != 0),
+            DataType::I32 => out.copy_from_slice(&(number as i32).to_ne_bytes()),
+            _ => out.copy_from_slice(&number.to_ne_bytes()),
         }
-        DataType::I32 => {
-            let narrow: Vec<i32> = numbers.map(|number| number as i32).collect();
-            words(bytemuck::cast_slice(&narrow))
-        }
-        _ => numbers.map(|number| number as u64).collect(),
-    };
-    Tensor::of_words(words, shape, feed.element)
-}
-
-fn words(bytes: &[u8]) -> Vec<u64> {
-    let mut words = vec![0u64; bytes.len().div_ceil(8)];
-    bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-    words
+    }
+    Ok(Tensor::of_words(words, shape, feed.element)?)
 }

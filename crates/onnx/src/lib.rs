@@ -13,6 +13,7 @@
 mod cache;
 mod decoder;
 mod encoder;
+mod fault;
 mod feeds;
 #[expect(unsafe_code, reason = "memory is handed to the runtime by pointer")]
 mod ffi;
@@ -27,6 +28,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use trillm_core::{Engine, Error, LoadOptions, Model, ModelInfo, Result};
+
+use crate::fault::Fault;
 
 /// The engine's name in options, errors and `info`.
 const NAME: &str = "onnx";
@@ -51,5 +54,5 @@ impl Engine for Onnx {
 
 /// A call of the runtime's that failed.
 fn stopped(error: &ort::Error) -> Error {
-    Error::Engine { engine: NAME, reason: error.message().into(), log: Vec::new() }
+    Fault::new(error.message()).stopped()
 }

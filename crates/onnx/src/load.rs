@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use trillm_core::{Coded, Error, LoadOptions, ModelInfo, Result, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
-use trillm_formats::onnx::{Interface, Onnx};
+use trillm_formats::onnx::{Encoder, Interface, Onnx};
 use trillm_tokenizer::HuggingFaceTokenizer;
 
 use crate::model::{OnnxModel, Program};
@@ -31,11 +31,12 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
             HuggingFaceTokenizer::open(path, &sidecars)
         }
     };
+    let tokenizer = tokenizer.map_err(|error| refused(&error))?;
     let tokenizer = match &onnx.interface {
-        Interface::Decoder(decoder) => tokenizer.and_then(|tokenizer| tokenizer.with_rows(decoder.vocabulary)),
+        Interface::Decoder(decoder) => tokenizer.with_rows(decoder.rows()),
+        Interface::Encoder(Encoder { embedded: Some(rows), .. }) => tokenizer.with_rows(*rows),
         Interface::Encoder(_) => tokenizer,
     };
-    let tokenizer = tokenizer.map_err(|error| refused(&error))?;
     info.engine = NAME;
     info.vocabulary = tokenizer.vocabulary();
     if options.vocabulary_only {

@@ -119,7 +119,7 @@ impl Model for OnnxModel {
                 Err(Error::Unsupported { what, by })
             }
             (Interface::Decoder(shape), Output::Scores) => {
-                let limits = self.limits(options, shape.vocabulary)?;
+                let limits = self.limits(options, shape.rows())?;
                 Ok(match &shape.cache {
                     Cache::None => Box::new(DecoderSession::new(program, shape, limits, options, Whole::new(&limits))?),
                     Cache::Grown(tensors) => {

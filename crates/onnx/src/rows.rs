@@ -2,9 +2,10 @@
 
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
-use trillm_core::Rows;
+use trillm_core::{Result, Rows, memory};
 use trillm_formats::onnx::DataType;
 
+use crate::fault::{self, Fault};
 use crate::ffi::Tensor;
 
 /// Rows of 32-bit numbers, in the order they were asked for.
@@ -20,8 +21,8 @@ impl Outputs {
     }
 
     /// Makes room for `count` rows, each of which will be written.
-    pub(crate) fn make_room(&mut self, count: usize) {
-        self.numbers.resize(count * self.width, 0.0);
+    pub(crate) fn make_room(&mut self, count: usize) -> Result<()> {
+        memory::resize(&mut self.numbers, count * self.width, 0.0, "the rows of a step")
     }
 
     /// Where row `index` is written to.
@@ -29,11 +30,10 @@ impl Outputs {
         &mut self.numbers[index * self.width..][..self.width]
     }
 
-    /// Copies row `from` of a tensor that a run made to row `to`; a tensor's last dimension is a row.
-    pub(crate) fn copy(&mut self, tensor: &Tensor, from: usize, to: usize) -> ort::Result<()> {
-        let (width, element) = (self.width, self.element);
-        let numbers = Numbers::of(tensor, element)?;
-        numbers.copy(from * width, self.row_mut(to))
+    /// Copies what a run made, from number `from` of a tensor on, to row `to`.
+    pub(crate) fn copy(&mut self, tensor: &Tensor, from: usize, to: usize) -> fault::Result<()> {
+        let numbers = Numbers::of(tensor, self.element)?;
+        numbers.copy(from, self.row_mut(to))
     }
 }
 
@@ -50,8 +50,8 @@ pub(crate) enum Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    pub(crate) fn of(tensor: &'a Tensor, element: DataType) -> ort::Result<Self> {
-        let bytes = tensor.bytes(element)?.ok_or_else(|| ort::Error::new("an output that the run did not make"))?;
+    pub(crate) fn of(tensor: &'a Tensor, element: DataType) -> fault::Result<Self> {
+        let bytes = tensor.bytes(element)?.ok_or_else(|| Fault::new("an output that the run did not make"))?;
         Ok(match element {
             DataType::F16 => Self::Half(bytemuck::cast_slice::<u8, u16>(bytes).reinterpret_cast()),
             _ => Self::Single(bytemuck::cast_slice(bytes)),
@@ -59,7 +59,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// Copies the numbers from `start` on, as many as `out` takes.
-    pub(crate) fn copy(&self, start: usize, out: &mut [f32]) -> ort::Result<()> {
+    pub(crate) fn copy(&self, start: usize, out: &mut [f32]) -> fault::Result<()> {
         let end = start + out.len();
         match self {
             Self::Single(numbers) => out.copy_from_slice(numbers.get(start..end).ok_or_else(short)?),
@@ -69,6 +69,6 @@ impl<'a> Numbers<'a> {
     }
 }
 
-fn short() -> ort::Error {
-    ort::Error::new("an output is smaller than the graph says")
+fn short() -> Fault {
+    Fault::new("an output is smaller than the graph says")
 }

@@ -4,7 +4,7 @@ use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use trillm_core::{Error, GraphOptions, Optimization, Result, SessionOptions};
-use trillm_pool::default_threads;
+use trillm_pool::{check_threads, default_threads};
 
 use crate::runtime::Runtime;
 use crate::{NAME, ffi, stopped};
@@ -14,14 +14,18 @@ pub(crate) const CPU: &str = "CPUExecutionProvider";
 
 /// What a graph is run with.
 pub(crate) fn builder(runtime: &Runtime, graph: &GraphOptions, session: &SessionOptions) -> Result<SessionBuilder> {
-    let mut builder = plain(runtime, graph, session).map_err(|error| stopped(&error))?;
+    let threads = session.threads.unwrap_or_else(default_threads) as usize;
+    // Where they cannot be started, the runtime waits for them for ever.
+    let missing = |error: std::io::Error| Error::Engine { engine: NAME, reason: error.to_string(), log: Vec::new() };
+    check_threads(threads).map_err(missing)?;
+    let mut builder = plain(runtime, graph, threads).map_err(|error| stopped(&error))?;
     for provider in graph.providers.iter().filter(|provider| *provider != CPU) {
         ffi::append_provider(&mut builder, provider).map_err(|error| stopped(&error))?;
     }
     Ok(builder)
 }
 
-fn plain(runtime: &Runtime, graph: &GraphOptions, session: &SessionOptions) -> ort::Result<SessionBuilder> {
+fn plain(runtime: &Runtime, graph: &GraphOptions, threads: usize) -> ort::Result<SessionBuilder> {
     let level = match graph.optimization {
         Optimization::Disabled => GraphOptimizationLevel::Disable,
         Optimization::Basic => GraphOptimizationLevel::Level1,
@@ -32,7 +36,7 @@ fn plain(runtime: &Runtime, graph: &GraphOptions, session: &SessionOptions) -> o
         .with_log_level(LogLevel::Warning)?
         .with_optimization_level(level)?
         .with_parallel_execution(graph.parallel)?
-        .with_intra_threads(session.threads.unwrap_or_else(default_threads) as usize)?
+        .with_intra_threads(threads)?
         .with_inter_threads(if graph.parallel { graph.inter_threads.unwrap_or(2) as usize } else { 1 })?
         .with_prepacking(graph.prepack)?
         // Threads wait for the next node awake, which is microseconds away, but sleep between runs: an idle model costs

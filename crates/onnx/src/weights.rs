@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use trillm_core::{Error, Result};
 use trillm_formats::onnx::Skeleton;
-use trillm_mapping::Mapping;
+use trillm_mapping::{Mapping, zeros};
 
 use crate::{NAME, ffi};
 
@@ -37,7 +37,7 @@ impl WeightMemory {
                 places.push(Place::File { file, offset, bytes });
                 continue;
             }
-            let Some(words) = copies.take(file, offset, data, files[file].bytes().len()) else {
+            let Some(words) = copies.take(file, offset, data, files[file].bytes().len())? else {
                 let reason = format!("{} is one of many weights that lie in each other", weight.name);
                 return Err(Error::load(NAME, &paths[file], reason));
             };
@@ -89,19 +89,19 @@ struct Copies {
 impl Copies {
     /// A copy of `data`, which begins at `offset` of a file of `size` bytes. `None` if more was copied of the file than
     /// there is of it: weights that lie in each other could ask for any amount of memory.
-    fn take(&mut self, file: usize, offset: usize, data: &[u8], size: usize) -> Option<Arc<Vec<u64>>> {
+    fn take(&mut self, file: usize, offset: usize, data: &[u8], size: usize) -> Result<Option<Arc<Vec<u64>>>> {
         let key = (file, offset, data.len());
         if let Some(words) = self.made.get(&key) {
-            return Some(words.clone());
+            return Ok(Some(words.clone()));
         }
         let sum = self.of.entry(file).or_default();
         *sum += data.len();
         if *sum > size {
-            return None;
+            return Ok(None);
         }
         self.bytes += data.len();
-        let mut words = vec![0u64; data.len().div_ceil(8)];
+        let mut words = zeros::<u64>(data.len().div_ceil(8), "weights that the file does not align")?;
         bytemuck::cast_slice_mut(&mut words)[..data.len()].copy_from_slice(data);
-        Some(self.made.entry(key).or_insert(Arc::new(words)).clone())
+        Ok(Some(self.made.entry(key).or_insert(Arc::new(words)).clone()))
     }
 }

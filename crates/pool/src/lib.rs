@@ -16,9 +16,11 @@ mod budget;
 mod gate;
 mod grid;
 mod pool;
+mod probe;
 mod region;
 
 pub use budget::default_threads;
 pub use grid::Grid;
 pub use pool::Pool;
+pub use probe::check_threads;
 pub use region::Tile;

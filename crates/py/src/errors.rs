@@ -17,6 +17,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("cache_full", "EngineError"),
     ("invalid_batch", "EngineError"),
     ("engine_failed", "EngineError"),
+    ("out_of_memory", "OutOfMemory"),
     ("unsupported", "Unsupported"),
     ("missing_dependency", "MissingDependency"),
     ("internal_error", "EngineError"),

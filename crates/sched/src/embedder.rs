@@ -1,11 +1,12 @@
 //! Embeddings: a session of its own, on a thread of its own, that packs texts into steps.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use trillm_core::{Batch, Error, Limits, Model, Passage, Result, Session, SessionOptions, Slot};
+use trillm_core::{Batch, Error, Limits, Model, Passage, Result, Session, SessionOptions, Slot, Token, memory};
 
 use crate::lockfree::Intake;
 use crate::scheduler::no_thread;
@@ -50,6 +51,7 @@ struct Shared {
 pub struct Embedder {
     shared: Arc<Shared>,
     limits: Limits,
+    vocabulary: u32,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -58,14 +60,20 @@ impl Embedder {
     pub fn start(model: Arc<dyn Model>, session: SessionOptions) -> Result<Self> {
         let shared = Arc::new(Shared { intake: Intake::new(), wake: Wake::new(), closed: AtomicBool::new(false) });
         let (started, limits) = mpsc::channel();
+        let vocabulary = model.tokenizer().vocabulary();
         let body = {
             let shared = shared.clone();
-            move || serve(&*model, &session, &shared, &started)
+            move || {
+                serve(&*model, &session, &shared, &started);
+                // Whoever asks from now on is told, and whoever has asked.
+                shared.closed.store(true, Release);
+                shared.intake.take_all(&mut Vec::new());
+            }
         };
         let thread =
             thread::Builder::new().name("trillm-embed".into()).spawn(body).map_err(|error| no_thread(&error))?;
         let limits = limits.recv().unwrap_or(Err(Error::Closed))?;
-        Ok(Self { shared, limits, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, limits, vocabulary, thread: Mutex::new(Some(thread)) })
     }
 
     /// Numbers in a vector.
@@ -81,7 +89,8 @@ impl Embedder {
     /// Asks for one vector for each text, raw, back to back in the order given: `texts.len() * width()` numbers.
     ///
     /// # Errors
-    /// [`Error::TextOverflow`] for a text that is too long, [`Error::InvalidParameter`] for one without tokens to pool.
+    /// [`Error::TextOverflow`] for a text that is too long, [`Error::InvalidParameter`] for one without tokens to pool,
+    /// [`Error::NoEmbedding`] for one with a token that the model has not.
     pub fn submit(&self, texts: Vec<Passage>) -> Result<Embedding> {
         let limit = self.longest();
         for (index, text) in texts.iter().enumerate() {
@@ -96,6 +105,9 @@ impl Embedder {
             }
             if tokens > limit as usize {
                 return Err(Error::TextOverflow { index, tokens, limit });
+            }
+            if let Some(&Token(token)) = text.tokens.iter().find(|token| token.0 >= self.vocabulary) {
+                return Err(Error::NoEmbedding { name: "texts", token, rows: self.vocabulary });
             }
         }
         if self.shared.closed.load(Acquire) {
@@ -144,9 +156,17 @@ fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: 
         shared.intake.take_all(&mut jobs);
         for job in jobs.drain(..) {
             let given_up = || shared.closed.load(Acquire) || job.abandoned.load(Acquire);
-            let vectors = embed(&mut *session, &mut batch, &job.texts, given_up);
+            let vectors = catch_unwind(AssertUnwindSafe(|| embed(&mut *session, &mut batch, &job.texts, given_up)));
+            let panicked = vectors.is_err();
+            let reason = || "it panicked: this is a bug in trillm".to_owned();
+            let vectors = vectors
+                .unwrap_or_else(|_| Err(Error::Engine { engine: "embedder", reason: reason(), log: Vec::new() }));
             // Nobody may be waiting any more.
             let _ = job.reply.send(vectors);
+            if panicked {
+                // What the session holds now, nobody knows.
+                return;
+            }
         }
         shared.wake.wait(|| shared.intake.is_empty() && !shared.closed.load(Acquire), None);
     }
@@ -161,7 +181,8 @@ fn embed(
     given_up: impl Fn() -> bool,
 ) -> Result<Vec<f32>> {
     let limits = session.limits();
-    let mut vectors = Vec::with_capacity(texts.len() * limits.row as usize);
+    let mut vectors = Vec::new();
+    memory::reserve(&mut vectors, texts.len().saturating_mul(limits.row as usize), "the vectors of all texts")?;
     let mut rest = texts;
     while !rest.is_empty() {
         if given_up() {

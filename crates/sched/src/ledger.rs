@@ -3,15 +3,20 @@
 //! Sharing a prefix makes two slots hold the same cells, which are free again when the last holder lets go. Adding up
 //! lengths would count them twice and evict what need not go.
 
-use trillm_core::Slot;
+use trillm_core::{Result, Slot, memory};
 
 pub(crate) struct Ledger {
     /// For each slot the cells of its positions, in order.
     held: Vec<Vec<u32>>,
     /// For each slot whether a sequence uses it.
     busy: Vec<bool>,
+    /// Those that were ever in use. Cells are numbered as they come into use, so that a cache of a million tokens costs
+    /// nothing here before it has them.
     cells: Vec<Cell>,
+    /// Cells that were in use and are no more.
     free: Vec<u32>,
+    /// How many cells there are in all.
+    all: u32,
     /// Cells that some busy slot holds. Kept rather than counted: it is asked at every step while a request waits.
     in_use: u32,
 }
@@ -28,20 +33,26 @@ impl Ledger {
         Self {
             held: vec![Vec::new(); slots as usize],
             busy: vec![false; slots as usize],
-            cells: vec![Cell::default(); cells as usize],
-            free: (0..cells).rev().collect(),
+            cells: Vec::new(),
+            free: Vec::new(),
+            all: cells,
             in_use: 0,
         }
     }
 
+    /// Cells that were never in use.
+    fn fresh(&self) -> u32 {
+        self.all - self.cells.len() as u32
+    }
+
     /// Cells that no slot holds.
     pub(crate) fn free(&self) -> u32 {
-        self.free.len() as u32
+        self.free.len() as u32 + self.fresh()
     }
 
     /// Cells that no busy slot holds: free ones, and those that eviction would free.
     pub(crate) fn available(&self) -> u32 {
-        self.cells.len() as u32 - self.in_use
+        self.all - self.in_use
     }
 
     /// Cells that would be free if `slot` let go of everything.
@@ -71,18 +82,37 @@ impl Ledger {
     }
 
     /// Makes sure that `slot` can hold `len` cells without allocating.
-    pub(crate) fn reserve(&mut self, slot: Slot, len: usize) {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](trillm_core::Error::OutOfMemory).
+    pub(crate) fn reserve(&mut self, slot: Slot, len: usize) -> Result<()> {
+        const WHAT: &str = "the cells of a request";
         let held = &mut self.held[slot.0 as usize];
-        held.reserve(len.saturating_sub(held.len()));
+        memory::reserve(held, len.saturating_sub(held.len()), WHAT)?;
+        let fresh = len.min(self.fresh() as usize);
+        memory::reserve(&mut self.cells, fresh, WHAT)?;
+        // All of them may come back before one is used again.
+        let coming = self.cells.len() + fresh - self.free.len();
+        memory::reserve(&mut self.free, coming, WHAT)
     }
 
     /// Gives `slot` `count` more cells; `false`, and no change, if there are not so many.
     pub(crate) fn extend(&mut self, slot: Slot, count: u32) -> bool {
-        let Some(rest) = self.free.len().checked_sub(count as usize) else { return false };
+        if self.free() < count {
+            return false;
+        }
         let busy = self.busy[slot.0 as usize];
+        let taken = Cell { holders: 1, busy: u16::from(busy) };
+        let held = &mut self.held[slot.0 as usize];
+        let rest = self.free.len().saturating_sub(count as usize);
+        let used = self.free.len() - rest;
         for cell in self.free.drain(rest..).rev() {
-            self.cells[cell as usize] = Cell { holders: 1, busy: u16::from(busy) };
-            self.held[slot.0 as usize].push(cell);
+            self.cells[cell as usize] = taken;
+            held.push(cell);
+        }
+        for _ in used..count as usize {
+            held.push(self.cells.len() as u32);
+            self.cells.push(taken);
         }
         self.in_use += if busy { count } else { 0 };
         true

@@ -99,7 +99,7 @@ impl Scheduler {
         let (writer, stream) = channel(capacity, self.shared.wake.clone(), self.shared.queue.clone());
         let arrival = self.arrivals.fetch_add(1, Relaxed);
         let vocabulary = self.model.tokenizer().vocabulary();
-        self.shared.intake.push(Sequence::new(ready, arrival, vocabulary, writer));
+        self.shared.intake.push(Sequence::new(ready, arrival, vocabulary, writer)?);
         self.shared.wake.notify();
         if self.shared.closed.load(Acquire) {
             // Closed meanwhile: the decode thread may have looked for the last time.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use trillm_core::{Error, FinishReason, Outcome, Piece, Ready, Slot, Text, Timings, Token, Tokenizer, Usage};
+use trillm_core::{Error, FinishReason, Outcome, Piece, Ready, Slot, Text, Timings, Token, Tokenizer, Usage, memory};
 use trillm_sampling::Sampler;
 use trillm_text::Assembler;
 
@@ -39,11 +39,16 @@ pub(crate) enum Fate {
 
 impl Sequence {
     /// Called on the submitting thread: what needs allocating is allocated here.
-    pub(crate) fn new(ready: Ready, arrival: u64, vocabulary: u32, writer: Writer) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn new(ready: Ready, arrival: u64, vocabulary: u32, writer: Writer) -> Result<Self, Error> {
         let prompt = ready.prompt();
-        let mut tokens = Vec::with_capacity(prompt.len() + ready.max_tokens() as usize);
+        let mut tokens = Vec::new();
+        let length = prompt.len() + ready.max_tokens() as usize;
+        memory::reserve(&mut tokens, length, "the prompt and max_tokens more")?;
         tokens.extend_from_slice(prompt);
-        Self {
+        Ok(Self {
             rank: (Reverse(ready.request().priority), arrival),
             computed: 0,
             slot: Slot(0),
@@ -57,7 +62,7 @@ impl Sequence {
             prefilled: None,
             tokens,
             ready,
-        }
+        })
     }
 
     /// Tokens that are known and not computed.
@@ -124,6 +129,16 @@ impl Sequence {
         if !text.is_empty() {
             self.writer.push(Piece { token: None, text: Text::from(text.as_str()), logprobs: None });
         }
+    }
+
+    /// Ends where no more than `most` tokens can be computed: with the text so far, if there is any.
+    pub(crate) fn cut(&mut self, most: u32, text: &mut String) -> Result<FinishReason, Error> {
+        if self.usage.completion_tokens == 0 {
+            let prompt = self.ready.prompt().len();
+            return Err(Error::ContextOverflow { prompt, max_tokens: None, context: most });
+        }
+        self.flush(text);
+        Ok(FinishReason::Length)
     }
 
     /// Why it must end now, if it must.

@@ -1,6 +1,6 @@
 //! The cache as the scheduler knows it: what every slot holds, who uses it, and what may go.
 
-use trillm_core::{Result, Session, Slot, Token};
+use trillm_core::{Result, Session, Slot, Token, memory};
 
 use crate::ledger::Ledger;
 
@@ -76,6 +76,10 @@ impl Slots {
         }
         let donor = self.donor(&tokens[..tokens.len() - 1], salt);
         let slot = self.place(donor);
+        // First, so that nothing has changed if there is no memory.
+        let held = &mut self.contents[slot.0 as usize].tokens;
+        memory::reserve(held, length.saturating_sub(held.len()), "the tokens of a request")?;
+        self.ledger.reserve(slot, length)?;
         let found = match donor {
             Some(donor) if donor.slot == slot => {
                 self.keep(session, slot, donor.len)?;
@@ -85,8 +89,9 @@ impl Slots {
                 self.keep(session, slot, 0)?;
                 session.share(donor.slot, slot, donor.len)?;
                 self.ledger.share(donor.slot, slot, donor.len);
-                let prefix = self.contents[donor.slot.0 as usize].tokens[..donor.len as usize].to_vec();
-                self.contents[slot.0 as usize].tokens = prefix;
+                let mut held = std::mem::take(&mut self.contents[slot.0 as usize].tokens);
+                held.extend_from_slice(&self.contents[donor.slot.0 as usize].tokens[..donor.len as usize]);
+                self.contents[slot.0 as usize].tokens = held;
                 donor.len
             }
             None => {
@@ -97,8 +102,6 @@ impl Slots {
         self.ledger.set_busy(slot, true);
         let content = &mut self.contents[slot.0 as usize];
         content.salt = salt;
-        content.tokens.reserve(length.saturating_sub(content.tokens.len()));
-        self.ledger.reserve(slot, length);
         Ok(Some((slot, found)))
     }
 

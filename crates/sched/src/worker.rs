@@ -156,6 +156,7 @@ impl Worker {
                     self.waiting.insert(rank, sequence);
                     return Ok(());
                 }
+                Err(error @ Error::OutOfMemory { .. }) => self.conclude(sequence, Err(error)),
                 Err(error) => {
                     self.waiting.insert(rank, sequence);
                     return Err(error);
@@ -182,6 +183,7 @@ impl Worker {
             Ok(rows) => rows,
             // The ledger counts cells exactly, but an engine may need more than one for a token (sliding windows).
             Err(Error::CacheFull) => return self.make_room(stepper).map(|()| true),
+            Err(Error::PositionsEnd { most }) => return self.end_beyond(stepper, most).map(|()| true),
             Err(error) => {
                 tracing::error!(%error, "a step failed");
                 for index in (0..stepper.takes.len()).rev() {
@@ -264,6 +266,20 @@ impl Worker {
         Counters::add(&self.shared.counters.preemptions, 1);
         self.paused.push(sequence);
         true
+    }
+
+    /// After the engine said that nothing can be computed beyond `most` tokens, and computed nothing. What longer
+    /// sequences held, it may have lost in finding out.
+    fn end_beyond(&mut self, stepper: &mut Stepper<'_>, most: u32) -> Result<()> {
+        for index in (0..self.running.len()).rev() {
+            let sequence = &self.running[index];
+            if !sequence.blocked && sequence.tokens.len() > most as usize {
+                let result = self.running[index].cut(most, &mut stepper.text);
+                stepper.slots.keep(stepper.session, self.running[index].slot, 0)?;
+                self.end(stepper, index, result)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends the last sequence in rank back to wait; it is computed again from its tokens.

@@ -1,7 +1,7 @@
 //! Writes a model made from a seed, for tests and benchmarks outside Rust.
 //!
 //! `cargo run -p trillm-testkit --example write_model -- --kind tiny|random --out PATH
-//! [--format gguf|huggingface|pytorch|onnx] [--form grown|shared|no-cache|joined|merged|encoder]
+//! [--format gguf|huggingface|pytorch|onnx] [--form grown|shared|no-cache|joined|merged|encoder|placed]
 //! [--type f32|f16|bf16|q8_0] [--seed N] [--layers N] [--width N] [--heads N] [--kv-heads N] [--feed-forward N]
 //! [--vocabulary N] [--context N]`
 //!
@@ -97,6 +97,7 @@ fn onnx_form(name: &str) -> Result<OnnxForm, String> {
         "joined" => Ok(OnnxForm::Joined),
         "merged" => Ok(OnnxForm::Merged),
         "encoder" => Ok(OnnxForm::Encoder),
-        _ => Err(format!("--form is grown, shared, no-cache, joined, merged or encoder, not {name}")),
+        "placed" => Ok(OnnxForm::Placed),
+        _ => Err(format!("--form is grown, shared, no-cache, joined, merged, encoder or placed, not {name}")),
     }
 }

@@ -30,8 +30,7 @@ pub(crate) enum Model {
 impl Model {
     /// The model of a section, whose vocabulary is `vocabulary`.
     pub(crate) fn new(section: Section, vocabulary: &Vocabulary) -> Result<Self> {
-        // Files from before there was a choice do not say it: byte-pair encoding then, which is known by its merges.
-        let kind = section.kind.as_deref().unwrap_or(if section.merges.is_some() { "BPE" } else { "without a type" });
+        let kind = section.kind.as_deref().unwrap_or_else(|| inferred(&section));
         let model = match kind {
             "BPE" => return bpe(section, vocabulary).map(Self::Bpe),
             "WordPiece" => word_piece(section)?,
@@ -55,6 +54,24 @@ impl Model {
             Self::Other(model) => out.extend(model.tokenize(word)?.iter().map(|token| Token(token.id))),
         }
         Ok(())
+    }
+}
+
+/// What a section without a type is: files from before there was one do not say it. As the library tries them: the first
+/// model that finds all it needs.
+fn inferred(section: &Section) -> &'static str {
+    let has_unknown = section.unk_token.is_some();
+    let listed = section.vocab.scores.len() == section.vocab.entries.len() && !section.vocab.scores.is_empty();
+    if listed {
+        "Unigram"
+    } else if section.merges.is_some() {
+        "BPE"
+    } else if has_unknown && section.continuing_subword_prefix.is_some() && section.max_input_chars_per_word.is_some() {
+        "WordPiece"
+    } else if has_unknown {
+        "WordLevel"
+    } else {
+        "without a type"
     }
 }
 

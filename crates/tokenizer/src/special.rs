@@ -1,14 +1,15 @@
 //! The tokens that are no text: what begins and ends a text or a turn, and what a template puts around them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper};
 use trillm_core::{PairFrame, Token};
-use trillm_formats::huggingface::Sidecars;
+use trillm_formats::huggingface::{Found, NamedToken, Sidecars};
 
 use crate::document::AddedToken;
 use crate::guard::guard;
 use crate::section::Vocab;
+use crate::vocabulary::LIMIT;
 use crate::{Error, Result};
 
 /// Added tokens at which generation ends wherever they exist: models are published whose small files name only one of
@@ -47,9 +48,11 @@ pub(crate) struct Special {
 }
 
 impl Special {
-    /// Takes them from the small files and the added tokens. Those that the model has and that are not among the added
-    /// tokens are put there, and all of them are marked special: a user who writes one means the characters.
+    /// Takes them from the small files and the added tokens. Tokens that only the small files know are put among the
+    /// added ones, as transformers does it, and those with a task are marked special: a user who writes one means the
+    /// characters.
     pub(crate) fn new(sidecars: &Sidecars, vocab: &Vocab, added: &mut Vec<AddedToken>) -> Result<Self> {
+        extend(&sidecars.tokens, vocab, added)?;
         let named = |text: &str| {
             let id = added.iter().find(|token| token.token.content == text).map(|token| token.id);
             id.or_else(|| vocab.entries.iter().find(|(entry, _)| *entry == text).map(|(_, id)| id))
@@ -61,7 +64,10 @@ impl Special {
             },
             None => Ok(None),
         };
-        let bos = find("bos_token", &sidecars.bos)?.or(sidecars.bos_id);
+        // An id alone may be the default of a class of models, for a vocabulary that was never there.
+        let known =
+            |id: &u32| added.iter().any(|token| token.id == *id) || vocab.entries.iter().any(|(_, other)| other == *id);
+        let bos = find("bos_token", &sidecars.bos)?.or(sidecars.bos_id.filter(known));
         let eos = find("eos_token", &sidecars.eos)?.or(sidecars.end_ids.first().copied());
         let known = added.iter().filter(|token| ENDS.contains(&token.token.content.as_str())).map(|token| token.id);
         let mut ends: Vec<u32> = sidecars.end_ids.iter().copied().chain(eos).chain(known).collect();
@@ -80,6 +86,49 @@ impl Special {
         let ends = ends.into_iter().map(Token).collect();
         Ok(Self { bos: bos.map(Token), eos: eos.map(Token), ends })
     }
+}
+
+/// Puts what the small files say of tokens among the added ones. One that is in no vocabulary gets the number that the
+/// library would give it: the next behind all tokens.
+fn extend(named: &[NamedToken], vocab: &Vocab, added: &mut Vec<AddedToken>) -> Result<()> {
+    if named.is_empty() {
+        return Ok(());
+    }
+    let mut places: HashMap<String, usize> =
+        added.iter().enumerate().map(|(place, token)| (token.token.content.clone(), place)).collect();
+    let wanted: HashSet<&str> = named.iter().map(|token| token.content.as_str()).collect();
+    let ids: HashMap<&str, u32> = vocab.entries.iter().filter(|(text, _)| wanted.contains(text)).collect();
+    let used = vocab.entries.iter().map(|(_, id)| id).chain(added.iter().map(|token| token.id));
+    let mut next = used.max().map_or(0, |id| id + 1);
+    for NamedToken { content, special, found } in named {
+        if let Some(&place) = places.get(content) {
+            let token = &mut added[place].token;
+            token.special |= *special;
+            if let Some(found) = found {
+                set(token, *found);
+            }
+            continue;
+        }
+        let id = ids.get(content.as_str()).copied().unwrap_or(next);
+        if id >= LIMIT {
+            return Err(Error::Limit { what: "id of an added token", found: id.into(), limit: LIMIT.into() });
+        }
+        next = next.max(id + 1);
+        let mut token = tokenizers::AddedToken::from(content.clone(), *special);
+        if let Some(found) = found {
+            set(&mut token, *found);
+        }
+        places.insert(content.clone(), added.len());
+        added.push(AddedToken { id, token });
+    }
+    Ok(())
+}
+
+fn set(token: &mut tokenizers::AddedToken, found: Found) {
+    token.lstrip = found.lstrip;
+    token.rstrip = found.rstrip;
+    token.single_word = found.single_word;
+    token.normalized = found.normalized;
 }
 
 /// What is put around a text: the tokens before it, and those after it. And the same around two.

@@ -24,7 +24,8 @@ use crate::{Error, Result, file, growth};
 /// What `tokenizer.json` and the small files beside it describe. Any number of threads may use it at once; it keeps no
 /// cache and starts no thread.
 ///
-/// Its vocabulary ends after the largest id, or with the model's rows ([`with_rows`](Self::with_rows)).
+/// Its vocabulary ends after the largest id, or with the model's rows ([`with_rows`](Self::with_rows)): it may read and
+/// write tokens beyond those.
 pub struct HuggingFaceTokenizer {
     normalizer: Option<NormalizerWrapper>,
     pre_tokenizer: Option<PreTokenizerWrapper>,
@@ -58,16 +59,12 @@ impl HuggingFaceTokenizer {
         Self::parse(bytes, sidecars).map_err(|error| error.of(&path))
     }
 
-    /// The same for a model that has scores for `rows` tokens: more than the vocabulary where it was rounded up.
-    ///
-    /// # Errors
-    /// If there are fewer: a text could have tokens that the model does not know.
-    pub fn with_rows(self, rows: u32) -> Result<Self> {
-        if rows < self.vocabulary.len() {
-            let found = self.vocabulary.len();
-            return Err(Error::malformed("vocabulary", format!("it has {found} tokens and the model has {rows}")));
-        }
-        Ok(Self { rows, ..self })
+    /// The same for a model that has scores for `rows` tokens: more than the vocabulary where it was rounded up, fewer
+    /// where tokens were added and the model was not made larger. A text may have tokens that the model does not know;
+    /// whoever computes with it must look.
+    #[must_use]
+    pub fn with_rows(self, rows: u32) -> Self {
+        Self { rows, ..self }
     }
 
     fn parse(bytes: Vec<u8>, sidecars: &Sidecars) -> Result<Self> {
@@ -84,7 +81,7 @@ impl HuggingFaceTokenizer {
         let spellings: Vec<(&str, u32)> =
             added_tokens.iter().map(|token| (token.token.content.as_str(), token.id)).collect();
         let vocabulary = Vocabulary::new(&model.vocab.entries, &spellings)?;
-        if let Some(Token(id)) = around.tokens().chain(special.bos).find(|token| token.0 >= vocabulary.len()) {
+        if let Some(Token(id)) = around.tokens().find(|token| token.0 >= vocabulary.len()) {
             return Err(Error::malformed("special tokens", format!("the vocabulary has no id {id}")));
         }
         let model = Model::new(model, &vocabulary)?;

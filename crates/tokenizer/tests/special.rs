@@ -8,7 +8,7 @@ use std::fs;
 use common::{detokenize, encode, names};
 use serde_json::{Value, json};
 use trillm_core::{Token, Tokenizer};
-use trillm_formats::huggingface::Sidecars;
+use trillm_formats::huggingface::{Found, NamedToken, Sidecars};
 use trillm_testkit::TinyLlama;
 use trillm_testkit::models::gguf::TensorType;
 use trillm_tokenizer::{Error, HuggingFaceTokenizer};
@@ -96,6 +96,58 @@ fn tokens_that_only_the_small_files_know_are_control_tokens() {
     assert!(!encode(&tokenizer, "<|im_end|>", false, false).contains(&260));
 }
 
+fn named(content: &str, special: bool) -> NamedToken {
+    NamedToken { content: content.into(), special, found: None }
+}
+
+#[test]
+fn tokens_of_the_small_files_are_added_behind_all_others() {
+    let tokens = vec![named("▁the", false), named("<pad>", true), named("</s>", true), named("<|end|>", true)];
+    let sidecars = Sidecars { tokens, ..names("<s>", "<|end|>") };
+    let tokenizer = open(unchanged, &sidecars).unwrap();
+    // `tokenizers` 0.23 gives the same numbers to `add_tokens` in this order; a word that the model has keeps its own.
+    assert_eq!(encode(&tokenizer, "a<pad><|end|>", false, true), [262, 300, 301]);
+    assert_eq!(tokenizer.eos(), Some(Token(301)));
+    assert!(tokenizer.is_end(Token(301)) && tokenizer.bytes(Token(300)).is_empty());
+    assert_eq!((tokenizer.vocabulary(), tokenizer.spelling(Token(301))), (302, Some("<|end|>")));
+    let plain = encode(&tokenizer, "<pad>", false, false);
+    assert_eq!(detokenize(&tokenizer, &plain), "<pad>");
+    assert!(!plain.contains(&300));
+}
+
+#[test]
+fn a_token_is_special_if_any_file_says_so() {
+    let ordinary = |file: &mut Value| {
+        let tokens = file["added_tokens"].as_array_mut().unwrap();
+        tokens.extend([added(300, "<tool>", false), added(301, "<box>", false)]);
+    };
+    let found = Found { lstrip: false, rstrip: true, single_word: false, normalized: false };
+    let boxed = NamedToken { content: "<box>".into(), special: false, found: Some(found) };
+    let sidecars = Sidecars { tokens: vec![named("<tool>", true), boxed], ..names("<s>", "</s>") };
+    let tokenizer = open(ordinary, &sidecars).unwrap();
+    assert!(tokenizer.control().contains(&Token(300)) && !tokenizer.control().contains(&Token(301)));
+    assert!(!encode(&tokenizer, "<tool>", false, false).contains(&300));
+    // How it is found comes along.
+    assert_eq!(encode(&tokenizer, "<box>  a", false, false), [301, 262]);
+}
+
+#[test]
+fn a_model_may_have_fewer_rows_than_there_are_tokens() {
+    let more = |file: &mut Value| file["added_tokens"].as_array_mut().unwrap().push(added(300, "<image>", true));
+    let tokenizer = open(more, &names("<s>", "</s>")).unwrap().with_rows(300);
+    assert_eq!(tokenizer.vocabulary(), 300);
+    assert_eq!(encode(&tokenizer, "<image>", false, true), [300]);
+    assert_eq!(tokenizer.spelling(Token(300)), Some("<image>"));
+    assert_eq!(open(unchanged, &names("<s>", "</s>")).unwrap().with_rows(512).vocabulary(), 512);
+}
+
+#[test]
+fn an_id_that_nothing_has_is_no_beginning() {
+    let sidecars = Sidecars { bos_id: Some(50_256), end_ids: vec![50_256], ..Sidecars::default() };
+    let tokenizer = open(unchanged, &sidecars).unwrap();
+    assert_eq!((tokenizer.bos(), tokenizer.is_end(Token(50_256))), (None, true));
+}
+
 #[test]
 fn added_tokens_that_are_not_special_are_text() {
     let more = |file: &mut Value| {
@@ -146,6 +198,15 @@ fn other_models() {
             },
         });
     };
+    // Older files do not say what the model is; the library finds it out, too.
+    let untyped = |write: fn(&mut Value)| {
+        move |file: &mut Value| {
+            write(file);
+            file["model"].as_object_mut().unwrap().remove("type").unwrap();
+        }
+    };
+    let tokenizer = open(untyped(bert), &Sidecars::default()).unwrap();
+    assert_eq!(encode(&tokenizer, "Going go. é", true, false), [1, 3, 4, 3, 5, 0, 2]);
     let tokenizer = open(bert, &Sidecars::default()).unwrap();
     assert_eq!(encode(&tokenizer, "Going go. é", true, false), [1, 3, 4, 3, 5, 0, 2]);
     assert_eq!(detokenize(&tokenizer, &[1, 3, 4, 3, 5, 2]), " going go.");
@@ -158,7 +219,23 @@ fn other_models() {
                 "vocab": [["<unk>", 0.0], ["▁", -3.0], ["a", -3.0], ["b", -3.0], ["▁ab", -1.0]] },
         });
     };
+    let tokenizer = open(untyped(unigram), &Sidecars::default()).unwrap();
+    assert_eq!(encode(&tokenizer, "ab ba", true, false), [4, 1, 3, 2]);
     let tokenizer = open(unigram, &Sidecars::default()).unwrap();
     assert_eq!(encode(&tokenizer, "ab ba", true, false), [4, 1, 3, 2]);
     assert_eq!(detokenize(&tokenizer, &[4, 1, 3, 2]), " ab ba");
+
+    let words = |file: &mut Value| {
+        *file = json!({
+            "added_tokens": [], "pre_tokenizer": { "type": "Whitespace" },
+            "model": { "type": "WordLevel", "unk_token": "?", "vocab": { "?": 0, "go": 1 } },
+        });
+    };
+    for tokenizer in [open(words, &Sidecars::default()).unwrap(), open(untyped(words), &Sidecars::default()).unwrap()] {
+        assert_eq!(encode(&tokenizer, "go now", true, false), [1, 0]);
+    }
+    let bare = |file: &mut Value| *file = json!({ "added_tokens": [], "model": { "vocab": { "go": 1 } } });
+    assert!(
+        matches!(open(bare, &Sidecars::default()), Err(Error::In { error, .. }) if error.to_string().contains("without a type"))
+    );
 }

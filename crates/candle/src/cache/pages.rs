@@ -3,7 +3,8 @@
 //! A page is room for [`PAGE`] positions. Slots that share a prefix hold the same pages; the first to write into a page
 //! that others hold, too, gets a copy of its own. So a prefix is shared without copying more than a part of one page.
 
-use trillm_core::{Batch, Error, Result, Slot};
+use trillm_core::{Batch, Error, Result, Slot, memory};
+use trillm_mapping::zeros;
 
 /// Positions in a page: long enough for the kernels to run at full width, short enough to waste little.
 pub(crate) const PAGE: usize = trillm_kernels::PAGE;
@@ -41,17 +42,19 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// Tables for `slots` sequences with `cells` positions among them.
-    pub(crate) fn new(slots: usize, cells: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn new(slots: usize, cells: usize) -> Result<Self> {
+        const WHAT: &str = "the page tables of the cache";
         // Each slot may have one page that is not full and one that repeats part of another slot's.
         let count = cells.div_ceil(PAGE) + 2 * slots;
-        Self {
-            tables: vec![Table::default(); slots],
-            holders: vec![0; count],
-            copied: vec![0; count],
-            free: (0..count as Page).rev().collect(),
-            cells,
-            copies: Vec::new(),
-        }
+        let mut free = Vec::new();
+        memory::reserve(&mut free, count, WHAT)?;
+        free.extend((0..count as Page).rev());
+        let tables = vec![Table::default(); slots];
+        let (holders, copied) = (zeros(count, WHAT)?, zeros(count, WHAT)?);
+        Ok(Self { tables, holders, copied, free, cells, copies: Vec::new() })
     }
 
     /// How many pages there are.
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_shared_page_is_copied_by_the_first_who_writes() {
-        let mut pages = Pages::new(3, 4 * PAGE);
+        let mut pages = Pages::new(3, 4 * PAGE).expect("memory");
         extend(&mut pages, 0, PAGE + 10).expect("room");
         pages.share(Slot(0), Slot(1), PAGE + 5);
         pages.share(Slot(0), Slot(2), PAGE);
@@ -197,7 +200,7 @@ mod tests {
 
     #[test]
     fn cells_are_counted_exactly_and_a_full_cache_stays_as_it_is() {
-        let mut pages = Pages::new(2, 100);
+        let mut pages = Pages::new(2, 100).expect("memory");
         extend(&mut pages, 0, 60).expect("room");
         pages.share(Slot(0), Slot(1), 60);
         assert_eq!(extend(&mut pages, 1, 41), Err(Error::CacheFull));
@@ -214,7 +217,7 @@ mod tests {
         #[test]
         fn pages_never_run_out(steps in prop::collection::vec((0u32..4, 0u32..4, 0usize..150, 0u8..3), 1..60)) {
             const CELLS: usize = 300;
-            let mut pages = Pages::new(4, CELLS);
+            let mut pages = Pages::new(4, CELLS).expect("memory");
             // What the slots hold, each position by a number of its own.
             let mut model: [Vec<usize>; 4] = Default::default();
             let mut next = 0;

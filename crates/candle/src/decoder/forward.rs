@@ -1,11 +1,11 @@
 //! One step of a decoder: packed tokens of several sequences in, rows for those that asked out.
 
-use trillm_core::{Batch, Pooling, Rows};
+use trillm_core::{Batch, Pooling, Result, Rows, memory};
 use trillm_formats::huggingface::{Activation, Decoder};
 use trillm_kernels::{Attention, Cells, Compute, Heads, Rule, Sequence, elementwise as each};
 
 use super::rope::Rotation;
-use super::{DecoderWeights, Layer};
+use super::{DecoderWeights, Layer, Output};
 use crate::compute::for_rows;
 use crate::linear::forward;
 
@@ -58,37 +58,45 @@ impl<'m> Forward<'m> {
         batch: &Batch,
         sequences: &[Sequence<'_>],
         pooling: Option<&[Pooling]>,
-    ) {
+    ) -> Result<()> {
         self.row = 0;
         if batch.tokens.is_empty() {
-            return;
+            return Ok(());
         }
-        self.begin(compute, batch);
+        self.begin(compute, batch)?;
         self.attention.plan(sequences);
         let weights = self.weights;
         for (layer, cells) in weights.layers.iter().zip(cells) {
-            self.attend(compute, layer, cells, sequences);
-            self.feed_forward(compute, layer);
+            self.attend(compute, layer, cells, sequences)?;
+            self.feed_forward(compute, layer)?;
         }
         match pooling {
             None => self.scores(compute, batch),
-            Some(pooling) => self.vectors(compute, batch, pooling),
+            Some(pooling) => {
+                self.vectors(compute, batch, pooling);
+                Ok(())
+            }
         }
     }
 
     /// Looks up the tokens, and by how much each position is rotated.
-    fn begin(&mut self, compute: &mut Compute, batch: &Batch) {
+    fn begin(&mut self, compute: &mut Compute, batch: &Batch) -> Result<()> {
         let (shape, width) = (self.shape, self.shape.width as usize);
         let count = batch.tokens.len();
         let query = shape.heads as usize * shape.head as usize;
         let kv = shape.kv_heads as usize * shape.head as usize;
-        self.hidden.resize(count * width, 0.0);
-        self.normed.resize(count * width, 0.0);
-        self.qkv.resize(count * (query + 2 * kv), 0.0);
-        self.attended.resize(count * query, 0.0);
-        self.gate_up.resize(count * 2 * shape.feed_forward as usize, 0.0);
-        self.activated.resize(count * shape.feed_forward as usize, 0.0);
-        self.projected.resize(count * width, 0.0);
+        let feed_forward = shape.feed_forward as usize;
+        for (buffer, columns) in [
+            (&mut self.hidden, width),
+            (&mut self.normed, width),
+            (&mut self.qkv, query + 2 * kv),
+            (&mut self.attended, query),
+            (&mut self.gate_up, 2 * feed_forward),
+            (&mut self.activated, feed_forward),
+            (&mut self.projected, width),
+        ] {
+            memory::resize(buffer, count * columns, 0.0, "what a step computes")?;
+        }
 
         let embedding = &self.weights.embedding;
         for_rows(compute, &mut self.hidden, width, |row, out| {
@@ -96,17 +104,23 @@ impl<'m> Forward<'m> {
             scale(out, shape.embedding_scale);
         });
         let positions = batch.spans.iter().flat_map(|span| span.start..span.start + span.tokens.len() as u32);
-        self.rotations.iter_mut().for_each(|rotation| rotation.set(positions.clone()));
+        self.rotations.iter_mut().try_for_each(|rotation| rotation.set(positions.clone(), count))
     }
 
-    fn attend(&mut self, compute: &mut Compute, layer: &Layer, cells: &mut Cells, sequences: &[Sequence<'_>]) {
+    fn attend(
+        &mut self,
+        compute: &mut Compute,
+        layer: &Layer,
+        cells: &mut Cells,
+        sequences: &[Sequence<'_>],
+    ) -> Result<()> {
         let heads = heads(self.shape);
         let (query, kv) = (heads.query * heads.size, heads.kv * heads.size);
         let stride = query + 2 * kv;
         let rows = self.hidden.len() / self.shape.width as usize;
 
         self.norm(compute, &layer.attention_norm);
-        layer.qkv.run(compute, &self.normed, rows, &mut self.qkv);
+        layer.qkv.run(compute, &self.normed, rows, &mut self.qkv)?;
         self.place(compute, layer, stride);
         let mut first = 0;
         for sequence in sequences {
@@ -121,8 +135,9 @@ impl<'m> Forward<'m> {
         };
         let on = (&mut compute.pool, compute.isa);
         self.attention.run(on, (cells, &rule), sequences, (&self.qkv, stride), &mut self.attended);
-        layer.attention_output.run(compute, &self.attended, rows, &mut self.projected);
+        layer.attention_output.run(compute, &self.attended, rows, &mut self.projected)?;
         self.add(compute, layer.after_attention.as_deref());
+        Ok(())
     }
 
     /// Normalises queries and keys where the family does, and rotates them to their positions.
@@ -148,11 +163,11 @@ impl<'m> Forward<'m> {
         });
     }
 
-    fn feed_forward(&mut self, compute: &mut Compute, layer: &Layer) {
+    fn feed_forward(&mut self, compute: &mut Compute, layer: &Layer) -> Result<()> {
         let rows = self.hidden.len() / self.shape.width as usize;
         let width = self.shape.feed_forward as usize;
         self.norm(compute, &layer.feed_forward_norm);
-        layer.gate_up.run(compute, &self.normed, rows, &mut self.gate_up);
+        layer.gate_up.run(compute, &self.normed, rows, &mut self.gate_up)?;
         let (isa, gate_up, activation) = (compute.isa, &self.gate_up, self.shape.activation);
         for_rows(compute, &mut self.activated, width, |row, out| {
             let (gate, up) = gate_up[2 * row * width..][..2 * width].split_at(width);
@@ -162,8 +177,9 @@ impl<'m> Forward<'m> {
                 Activation::Gelu => each::gelu_mul(isa, gate, up, out),
             }
         });
-        layer.down.run(compute, &self.activated, rows, &mut self.projected);
+        layer.down.run(compute, &self.activated, rows, &mut self.projected)?;
         self.add(compute, layer.after_feed_forward.as_deref());
+        Ok(())
     }
 
     /// Normalises the hidden state.
@@ -191,7 +207,7 @@ impl<'m> Forward<'m> {
     }
 
     /// Scores after the last token of each span that asked.
-    fn scores(&mut self, compute: &mut Compute, batch: &Batch) {
+    fn scores(&mut self, compute: &mut Compute, batch: &Batch) -> Result<()> {
         let (width, epsilon, isa) = (self.shape.width as usize, self.shape.norm_epsilon, compute.isa);
         let mut count = 0;
         for span in batch.spans.iter().filter(|span| span.wants_output) {
@@ -201,15 +217,20 @@ impl<'m> Forward<'m> {
         }
         self.row = self.shape.vocabulary as usize;
         if count == 0 {
-            return;
+            return Ok(());
         }
-        self.rows.resize(count * self.row, 0.0);
-        let head = self.weights.head.as_ref().unwrap_or(&self.weights.embedding);
-        forward(compute, std::slice::from_ref(head), &self.normed[..count * width], count, &mut self.rows);
+        memory::resize(&mut self.rows, count * self.row, 0.0, "the scores of a step")?;
+        let matrix = match &self.weights.output {
+            Output::Own(matrix) => matrix,
+            // A session without an output matrix has been refused: it has no scores.
+            Output::Embedding | Output::None => &self.weights.embedding,
+        };
+        forward(compute, std::slice::from_ref(matrix), &self.normed[..count * width], count, &mut self.rows)?;
         scale(&mut self.rows, self.shape.logit_scale);
         if let Some(cap) = self.shape.logit_cap {
             each::soft_cap(isa, &mut self.rows, cap);
         }
+        Ok(())
     }
 
     /// One vector for each span that asked.

@@ -3,12 +3,9 @@
 use trillm_core::Result;
 use trillm_formats::huggingface::Decoder;
 
-use super::{DecoderWeights, Layer};
+use super::{DecoderWeights, Layer, Output};
 use crate::linear::Linear;
 use crate::weights::Weights;
-
-/// What the name of the token embedding ends in; what stands before it stands before all names.
-const EMBEDDING: &str = "embed_tokens.weight";
 
 /// Takes a decoder's weights out of `weights`. `told` is asked after each layer whether to go on.
 pub(crate) fn load(
@@ -16,29 +13,30 @@ pub(crate) fn load(
     weights: &mut Weights<'_>,
     mut told: impl FnMut(f32) -> Result<()>,
 ) -> Result<DecoderWeights> {
-    let mut names = weights.checkpoint().tensors.keys();
-    let prefix = names.find_map(|name| name.strip_suffix(EMBEDDING)).unwrap_or("model.").to_owned();
+    const EMBEDDING: &str = "model.embed_tokens.weight";
     let (width, vocabulary) = (shape.width as usize, shape.vocabulary as usize);
     let count = shape.layers.len();
-    let embedding_name = format!("{prefix}{EMBEDDING}");
-    let head_name = "lm_head.weight";
-    let separate = !shape.tied && weights.has(head_name);
     // Where the embedding is the output matrix, too, it is multiplied with and may be quantized; else only looked up.
-    let embedding = if separate {
-        weights.table(&embedding_name, vocabulary, width)?
+    let embedding = if shape.tied {
+        weights.matrix(EMBEDDING, vocabulary, width)?
     } else {
-        weights.matrix(&embedding_name, vocabulary, width)?
+        weights.table(EMBEDDING, vocabulary, width)?
     };
-    let head = separate.then(|| weights.matrix(head_name, vocabulary, width)).transpose()?;
+    let output = if shape.tied {
+        Output::Embedding
+    } else if shape.headless {
+        Output::None
+    } else {
+        Output::Own(weights.matrix("lm_head.weight", vocabulary, width)?)
+    };
     let mut layers = Vec::with_capacity(count);
     for index in 0..count {
-        let mut part = Part { shape, weights, prefix: format!("{prefix}layers.{index}.") };
+        let mut part = Part { shape, weights, prefix: format!("model.layers.{index}.") };
         layers.push(part.layer(index)?);
         told((index + 1) as f32 / count as f32)?;
     }
-    let mut last = Part { shape, weights, prefix };
-    let norm = last.norm("norm", width)?;
-    Ok(DecoderWeights { embedding, layers, norm, head })
+    let norm = Part { shape, weights, prefix: "model.".into() }.norm("norm", width)?;
+    Ok(DecoderWeights { embedding, layers, norm, output })
 }
 
 /// Tensors under one prefix.

@@ -18,8 +18,16 @@ pub(crate) struct DecoderWeights {
     embedding: Weight,
     layers: Vec<Layer>,
     norm: Vec<f32>,
-    /// The output matrix, if it is not the embedding.
-    head: Option<Weight>,
+    output: Output,
+}
+
+/// What turns a hidden state into scores.
+enum Output {
+    Embedding,
+    /// A matrix of its own.
+    Own(Weight),
+    /// The model only makes vectors.
+    None,
 }
 
 /// One layer. Norms are widened and have Gemma's 1 added.

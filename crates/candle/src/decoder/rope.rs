@@ -4,6 +4,7 @@
 
 use std::f32::consts::PI;
 
+use trillm_core::{Result, memory};
 use trillm_formats::huggingface::{Rope, RopeScaling};
 
 /// The angles of one rotary embedding.
@@ -30,11 +31,13 @@ impl Rotation {
         (&self.cos[index * pairs..][..pairs], &self.sin[index * pairs..][..pairs])
     }
 
-    /// Computes the sines and cosines for rows at `positions`.
-    pub(crate) fn set(&mut self, positions: impl Iterator<Item = u32> + Clone) {
+    /// Computes the sines and cosines for `count` rows, at `positions`.
+    pub(crate) fn set(&mut self, positions: impl Iterator<Item = u32> + Clone, count: usize) -> Result<()> {
         let Self { frequencies, scale, cos, sin } = self;
-        cos.clear();
-        sin.clear();
+        for list in [&mut *cos, &mut *sin] {
+            list.clear();
+            memory::reserve(list, count * frequencies.len(), "the angles of a step")?;
+        }
         for position in positions {
             for frequency in &*frequencies {
                 let (s, c) = (position as f32 * frequency).sin_cos();
@@ -42,6 +45,7 @@ impl Rotation {
                 sin.push(s * *scale);
             }
         }
+        Ok(())
     }
 }
 

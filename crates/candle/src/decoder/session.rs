@@ -9,7 +9,7 @@ use trillm_mapping::Mapping;
 
 use super::DecoderWeights;
 use super::forward::{Forward, heads};
-use crate::cache::Pages;
+use crate::cache::{Pages, cells};
 use crate::{NAME, compute};
 
 /// One session: pages of keys and values, and what a step works in.
@@ -45,6 +45,9 @@ impl<'m> DecoderSession<'m> {
         let compute = compute::start(options)?;
         let context = options.context_for(shape.context);
         let pooling = match &options.output {
+            Output::Scores if matches!(weights.output, super::Output::None) => {
+                return Err(Error::EmbedsOnly { architecture: shape.model_type.clone() });
+            }
             Output::Scores => None,
             Output::Embedding(pooling) => Some(pooling.clone()),
         };
@@ -60,9 +63,9 @@ impl<'m> DecoderSession<'m> {
             row: pooling.as_ref().map_or(shape.vocabulary, |ways| shape.width * ways.len() as u32),
             reuses_prefix: pooling.is_none(),
         };
-        let pages = Pages::new(limits.slots as usize, limits.cells as usize);
+        let pages = Pages::new(limits.slots as usize, limits.cells as usize)?;
         let forward = Forward::new(shape, weights, context, compute.threads());
-        let cells = shape.layers.iter().map(|_| Cells::new(heads(shape), pages.count(), half)).collect();
+        let cells = shape.layers.iter().map(|_| cells(heads(shape), pages.count(), half)).collect::<Result<_>>()?;
         Ok(Self { shape, files, limits, pooling, compute, pages, cells, forward })
     }
 
@@ -92,7 +95,7 @@ impl Session for DecoderSession<'_> {
             .iter()
             .map(|span| Sequence { pages: pages.pages(span.slot), start: span.start as usize, rows: span.tokens.len() })
             .collect();
-        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, self.pooling.as_deref());
+        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, self.pooling.as_deref())?;
         Ok(&self.forward)
     }
 

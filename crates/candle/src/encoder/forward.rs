@@ -1,6 +1,6 @@
 //! One step of an encoder: packed texts in, one vector for each out. No text is padded to the length of another.
 
-use trillm_core::{Batch, Pooling, Rows};
+use trillm_core::{Batch, Pooling, Result, Rows, memory};
 use trillm_formats::huggingface::{Activation, Encoder};
 use trillm_kernels::{Attention, Cells, Compute, Heads, Rule, Sequence, elementwise as each};
 
@@ -54,21 +54,21 @@ impl<'m> Forward<'m> {
         batch: &Batch,
         sequences: &[Sequence<'_>],
         pooling: &[Pooling],
-    ) {
+    ) -> Result<()> {
         let width = self.shape.width as usize;
         self.rows.clear();
         self.row = width * pooling.len();
         if batch.tokens.is_empty() {
-            return;
+            return Ok(());
         }
-        self.begin(compute, batch);
+        self.begin(compute, batch)?;
         self.attention.plan(sequences);
         let rule =
             Rule { scale: (heads(self.shape).size as f32).sqrt().recip(), cap: None, window: None, causal: false };
         let weights = self.weights;
         let rows = batch.tokens.len();
         for layer in &weights.layers {
-            layer.qkv.run(compute, &self.hidden, rows, &mut self.qkv);
+            layer.qkv.run(compute, &self.hidden, rows, &mut self.qkv)?;
             let mut first = 0;
             for sequence in sequences {
                 cells.write(sequence, &self.qkv[first * 3 * width..], 3 * width, width);
@@ -76,23 +76,28 @@ impl<'m> Forward<'m> {
             }
             let on = (&mut compute.pool, compute.isa);
             self.attention.run(on, (cells, &rule), sequences, (&self.qkv, 3 * width), &mut self.attended);
-            layer.attention_output.run(compute, &self.attended, rows, &mut self.projected);
+            layer.attention_output.run(compute, &self.attended, rows, &mut self.projected)?;
             self.add(compute, &layer.attention_norm);
-            self.feed_forward(compute, &layer.up, &layer.down, rows);
+            self.feed_forward(compute, &layer.up, &layer.down, rows)?;
             self.add(compute, &layer.feed_forward_norm);
         }
         Pooling::pool_spans(pooling, batch, &self.hidden, width, &mut self.rows);
+        Ok(())
     }
 
     /// Adds up what each token is, where it stands, and to which of two texts it belongs.
-    fn begin(&mut self, compute: &mut Compute, batch: &Batch) {
+    fn begin(&mut self, compute: &mut Compute, batch: &Batch) -> Result<()> {
         let (shape, weights, width) = (self.shape, self.weights, self.shape.width as usize);
         let count = batch.tokens.len();
-        self.hidden.resize(count * width, 0.0);
-        self.qkv.resize(count * 3 * width, 0.0);
-        self.attended.resize(count * width, 0.0);
-        self.inner.resize(count * shape.feed_forward as usize, 0.0);
-        self.projected.resize(count * width, 0.0);
+        for (buffer, columns) in [
+            (&mut self.hidden, width),
+            (&mut self.qkv, 3 * width),
+            (&mut self.attended, width),
+            (&mut self.inner, shape.feed_forward as usize),
+            (&mut self.projected, width),
+        ] {
+            memory::resize(buffer, count * columns, 0.0, "what a step computes")?;
+        }
         let positions: Vec<_> = batch.spans.iter().flat_map(|span| 0..span.tokens.len()).collect();
         let seconds = batch.spans.iter().flat_map(|span| (0..span.tokens.len()).map(|at| at >= span.second as usize));
         let kinds: Vec<_> = seconds.map(usize::from).collect();
@@ -102,17 +107,18 @@ impl<'m> Forward<'m> {
             out.iter_mut().zip(&weights.kinds[kinds[row]]).for_each(|(number, kind)| *number += kind);
         });
         self.add(compute, &weights.norm);
+        Ok(())
     }
 
-    fn feed_forward(&mut self, compute: &mut Compute, up: &Linear, down: &Linear, rows: usize) {
+    fn feed_forward(&mut self, compute: &mut Compute, up: &Linear, down: &Linear, rows: usize) -> Result<()> {
         let (isa, activation) = (compute.isa, self.shape.activation);
-        up.run(compute, &self.hidden, rows, &mut self.inner);
+        up.run(compute, &self.hidden, rows, &mut self.inner)?;
         for_rows(compute, &mut self.inner, self.shape.feed_forward as usize, |_, row| match activation {
             Activation::Silu => each::silu(isa, row),
             Activation::GeluTanh => each::gelu_tanh(isa, row),
             Activation::Gelu => each::gelu(isa, row),
         });
-        down.run(compute, &self.inner, rows, &mut self.projected);
+        down.run(compute, &self.inner, rows, &mut self.projected)
     }
 
     /// Adds what was computed to the hidden state, and normalises it.

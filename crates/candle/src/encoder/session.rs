@@ -9,6 +9,7 @@ use trillm_mapping::Mapping;
 
 use super::EncoderWeights;
 use super::forward::{Forward, heads};
+use crate::cache::cells;
 use crate::{NAME, compute};
 
 /// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.
@@ -60,7 +61,7 @@ impl<'m> EncoderSession<'m> {
             texts: Texts::new(limits),
             vocabulary: shape.vocabulary,
             pooling: pooling.clone(),
-            cells: Cells::new(heads(shape), count, false),
+            cells: cells(heads(shape), count, false)?,
             pages: (0..count as u32).collect(),
             forward: Forward::new(shape, weights, compute.threads()),
             compute,
@@ -88,7 +89,7 @@ impl Session for EncoderSession<'_> {
             pages = rest;
         }
         self.texts.hold(batch);
-        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, &self.pooling);
+        self.forward.run(&mut self.compute, &mut self.cells, batch, &sequences, &self.pooling)?;
         Ok(&self.forward)
     }
 

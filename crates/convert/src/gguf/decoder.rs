@@ -72,6 +72,7 @@ pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, present: &m
         causal: true,
         norm_adds_one: gemma,
         tied: !(present.has)("output.weight"),
+        headless: false,
         layers: read_layers(keys, kind, count)?,
         ropes,
         activation: if gemma { Activation::GeluTanh } else { Activation::Silu },

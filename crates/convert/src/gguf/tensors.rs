@@ -48,7 +48,7 @@ pub(crate) fn plan(
 
 fn data(file: usize, gguf: &Gguf<'_>, tensor: &Tensor<'_>, change: Change) -> Result<Data> {
     let storage = Storage::of_gguf(tensor.kind, tensor.name)?;
-    Ok(Data::File { file, offset: gguf.data_offset() + tensor.offset, storage, change })
+    Ok(Data::File { file, offset: gguf.data_offset() + tensor.offset, storage, change, strided: None })
 }
 
 /// What happens to the tensor that Hugging Face calls `name`, in the direction that `rotation` says.

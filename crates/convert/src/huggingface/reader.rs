@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use trillm_formats::huggingface::Sidecars;
+use trillm_formats::huggingface::{NamedToken, Sidecars};
 
 use crate::pre::Pre;
 use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, looks_special, scores_of_merges};
@@ -29,18 +29,26 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
     }
     let merges = merges(&model["merges"])?;
     let byte_level = !is_empty(&file["pre_tokenizer"]) && contains(&file["pre_tokenizer"], "ByteLevel");
-    let mut tokens = tokens(model, rows)?;
+    let mut table = Table::new(rows);
+    fill(&mut table, model)?;
     if !byte_level {
-        mark_bytes(&mut tokens, model);
+        mark_bytes(&mut table.tokens, model);
     }
-    add(&mut tokens, &file["added_tokens"], byte_level)?;
+    add(&mut table, &file["added_tokens"], byte_level)?;
+    name(&mut table, &sidecars.tokens);
+    let Table { tokens, left_out, .. } = table;
+    if let [first, others @ ..] = &left_out[..] {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        notes.push(format!("tokens left out, for the embedding has {rows} rows: {first:?}{more}"));
+    }
 
-    let id_of: HashMap<&str, u32> =
+    let ids: HashMap<&str, u32> =
         tokens.iter().enumerate().map(|(id, token)| (token.text.as_str(), id as u32)).collect();
-    let id = |text: Option<&str>| text.and_then(|text| id_of.get(text).copied());
+    let id = |text: Option<&str>| text.and_then(|text| ids.get(text).copied());
     let text = |key: &str| settings[key].as_str().or_else(|| settings[key]["content"].as_str());
-    let ends = &sidecars.end_ids;
-    let bos = id(sidecars.bos.as_deref()).or(sidecars.bos_id);
+    // As in tokenizer.json, an id may be that of a token without a row.
+    let ends: Vec<u32> = sidecars.end_ids.iter().copied().filter(|id| *id < rows).collect();
+    let bos = id(sidecars.bos.as_deref()).or(sidecars.bos_id.filter(|id| *id < rows));
     let eos = id(sidecars.eos.as_deref()).or(ends.first().copied());
     let (starts, stops) = surroundings(&file["post_processor"]);
     let special = Special {
@@ -52,9 +60,6 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
         add_bos: bos.is_some() && starts.or(sidecars.add_bos).unwrap_or(false),
         add_eos: eos.is_some() && stops.or(sidecars.add_eos).unwrap_or(false),
     };
-    if let Some(id) = [bos, eos, special.end_of_turn].into_iter().flatten().find(|&id| id >= rows) {
-        return Err(Error::unsupported("the id of a special token", id, format!("one below {rows}")));
-    }
     let method = if byte_level {
         byte_level_method(&file, merges, notes)?
     } else {
@@ -108,29 +113,64 @@ fn merges(value: &Value) -> Result<Vec<(String, String)>> {
     merges.iter().map(|merge| pair(merge).ok_or_else(|| wrong(merge))).collect()
 }
 
-/// The model's tokens by id, fillers where there is none.
-fn tokens(model: &Value, rows: u32) -> Result<Vec<Token>> {
-    let vocabulary =
-        model["vocab"].as_object().ok_or_else(|| Error::missing(format!("the vocab of {FILE}"), "an object"))?;
-    let mut tokens: Vec<Token> = (0..rows as usize).map(|id| Token { text: filler(id), kind: Kind::Unused }).collect();
-    for (text, id) in vocabulary {
-        place(&mut tokens, id, text, Kind::Normal)?;
-    }
-    Ok(tokens)
+/// Tokens by id, as far as the model has rows for them, as llama.cpp's converter keeps them.
+struct Table {
+    /// Fillers where there is none.
+    tokens: Vec<Token>,
+    /// Texts of those without a row.
+    left_out: Vec<String>,
+    /// The number behind all tokens.
+    next: u32,
 }
 
-fn place(tokens: &mut [Token], id: &Value, text: &str, kind: Kind) -> Result<()> {
-    let rows = tokens.len();
-    let slot = id.as_u64().and_then(|id| tokens.get_mut(usize::try_from(id).ok()?));
-    let slot = slot.ok_or_else(|| {
-        Error::unsupported(
-            format!("the id of the token {text:?}"),
-            id,
-            format!("one of the {rows} rows of the embedding"),
-        )
-    })?;
-    *slot = Token { text: text.into(), kind };
+impl Table {
+    fn new(rows: u32) -> Self {
+        let filler = |id| Token { text: filler(id), kind: Kind::Unused };
+        Self { tokens: (0..rows as usize).map(filler).collect(), left_out: Vec::new(), next: 0 }
+    }
+
+    fn place(&mut self, id: u32, text: &str, kind: Kind) {
+        self.next = self.next.max(id.saturating_add(1));
+        match self.tokens.get_mut(id as usize) {
+            Some(slot) => *slot = Token { text: text.into(), kind },
+            None => self.left_out.push(text.into()),
+        }
+    }
+}
+
+/// The id that a file gives to a token.
+fn id_of(id: &Value, text: &str) -> Result<u32> {
+    let number = id.as_u64().and_then(|id| u32::try_from(id).ok());
+    number.ok_or_else(|| Error::unsupported(format!("the id of the token {text:?}"), id, "a number"))
+}
+
+/// Puts the model's own tokens into the table.
+fn fill(table: &mut Table, model: &Value) -> Result<()> {
+    let vocabulary =
+        model["vocab"].as_object().ok_or_else(|| Error::missing(format!("the vocab of {FILE}"), "an object"))?;
+    for (text, id) in vocabulary {
+        table.place(id_of(id, text)?, text, Kind::Normal);
+    }
     Ok(())
+}
+
+/// Marks and adds what only the small files say of tokens. New ones get the numbers that transformers gives them.
+fn name(table: &mut Table, named: &[NamedToken]) {
+    let placed = table.tokens.iter().enumerate().map(|(id, token)| (token.text.clone(), Some(id)));
+    // Those without a row are known, too.
+    let known: HashMap<String, Option<usize>> =
+        table.left_out.iter().map(|text| (text.clone(), None)).chain(placed).collect();
+    for NamedToken { content, special, .. } in named {
+        let kind = if *special || looks_special(content) { Kind::Control } else { Kind::UserDefined };
+        match known.get(content) {
+            Some(&Some(id)) if kind == Kind::Control && table.tokens[id].kind != Kind::Unknown => {
+                table.tokens[id].kind = kind;
+            }
+            Some(_) => {}
+            // Each is named once.
+            None => table.place(table.next, content, kind),
+        }
+    }
 }
 
 /// Marks SentencePiece's bytes (`<0x0A>`) and its token for the unknown.
@@ -146,11 +186,11 @@ fn mark_bytes(tokens: &mut [Token], model: &Value) {
 }
 
 /// Marks and adds the added tokens, in the spelling that llama.cpp's converter gives them.
-fn add(tokens: &mut [Token], added: &Value, byte_level: bool) -> Result<()> {
+fn add(table: &mut Table, added: &Value, byte_level: bool) -> Result<()> {
     for token in added.as_array().map_or(&[][..], Vec::as_slice) {
         let text = token["content"].as_str().ok_or_else(|| Error::missing("an added token's content", "a text"))?;
-        let old = token["id"].as_u64().and_then(|id| tokens.get(usize::try_from(id).ok()?));
-        let kind = match old {
+        let id = id_of(&token["id"], text)?;
+        let kind = match table.tokens.get(id as usize) {
             Some(old) if old.kind == Kind::Unknown && old.text == text => Kind::Unknown,
             _ if token["special"] == true || looks_special(text) => Kind::Control,
             _ => Kind::UserDefined,
@@ -158,7 +198,7 @@ fn add(tokens: &mut [Token], added: &Value, byte_level: bool) -> Result<()> {
         // llama.cpp looks for these in the text as it came, before spaces are replaced.
         let spaced = kind == Kind::UserDefined && !byte_level;
         let text = if spaced { text.replace(SPACE, " ") } else { text.into() };
-        place(tokens, &token["id"], &text, kind)?;
+        table.place(id, &text, kind);
     }
     Ok(())
 }

@@ -27,14 +27,11 @@ pub(crate) fn plan(
             left_out += 1;
             continue;
         }
-        // The text part of a model that also sees.
-        let plain = name.replacen("language_model.model.", "model.", 1).replacen("model.language_model.", "model.", 1);
-        let plain = plain.replacen("language_model.lm_head.", "lm_head.", 1);
         // The output matrix of a tied model is the embedding under another name.
-        if decoder.tied && plain == "lm_head.weight" {
+        if decoder.tied && name == "lm_head.weight" {
             continue;
         }
-        let new = architecture.to_gguf(&plain).ok_or_else(|| Error::TensorName {
+        let new = architecture.to_gguf(name).ok_or_else(|| Error::TensorName {
             tensor: name.clone(),
             format: "GGUF",
             architecture: architecture.gguf.into(),
@@ -43,11 +40,12 @@ pub(crate) fn plan(
             let found = format!("{:?}", tensor.shape);
             return Err(Error::unsupported(format!("the shape of {name}"), found, "one or two dimensions"));
         }
-        let change = change(architecture, decoder, &plain, tensor.shape[0], Rotation::Neighbours)?;
+        let change = change(architecture, decoder, name, tensor.shape[0], Rotation::Neighbours)?;
         let storage = Storage::of_element(tensor.element, name)?;
         // llama.cpp computes with vectors in F32 alone.
         let dtype = if tensor.shape.len() == 1 { Dtype::F32 } else { dtype };
-        let data = Data::File { file: tensor.file, offset: tensor.offset, storage, change };
+        let strided = tensor.strides.is_some().then(|| tensor.clone());
+        let data = Data::File { file: tensor.file, offset: tensor.offset, storage, change, strided };
         planned.push((tensor.file, tensor.offset, Planned { name: new, shape: tensor.shape.clone(), dtype, data }));
     }
     if left_out > 0 {

@@ -110,8 +110,10 @@ pub struct Decoder {
     pub causal: bool,
     /// Norms multiply by 1 + weight (Gemma).
     pub norm_adds_one: bool,
-    /// The output matrix is the embedding. Where the file has none of its own, it is, whatever the config says.
+    /// The output matrix is the embedding: the config or its family's default says so, and the file has no other.
     pub tied: bool,
+    /// Nobody asks for scores of tokens: the model makes vectors or labels, and writes no text.
+    pub headless: bool,
     /// Rotary embeddings that layers use: one, or two for Gemma 3.
     pub ropes: Vec<Rope>,
     /// How each layer attends; its length is the number of layers.
@@ -202,6 +204,7 @@ impl Decoder {
             causal,
             norm_adds_one: family.is_gemma(),
             tied: config.flag("tie_word_embeddings")?.unwrap_or(defaults.tied),
+            headless: false,
             ropes: rope::read(config, &around)?,
             layers,
             activation: activation(config, family)?,

@@ -1,5 +1,6 @@
 //! The small files of a Hugging Face model: `config.json` and what says how its tokens are used.
 
+mod added;
 mod class;
 mod config;
 mod decoder;
@@ -8,16 +9,19 @@ mod family;
 pub(crate) mod fields;
 mod generation;
 mod layers;
+mod names;
 mod rope;
 mod sidecars;
 mod templates;
 
+pub use added::{Found, NamedToken};
 pub use config::Config;
 pub use decoder::{Activation, Attention, Decoder, Family, Rope, RopeScaling};
 pub use encoder::Encoder;
 pub use sidecars::Sidecars;
 
 pub(crate) use class::{class, purpose};
+pub(crate) use names::{OUTPUT, plain as plain_names};
 pub(crate) use sidecars::ids as token_ids;
 
 /// Bytes of `config.json` and of files of its kind.

@@ -1,4 +1,4 @@
-//! `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json`, chat templates.
+//! `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, `generation_config.json`, chat templates.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 use trillm_core::{ChatTemplates, Defaults, ModelInfo};
 
 use super::fields::Fields;
-use super::{CONFIG, generation, templates};
+use super::{CONFIG, NamedToken, added, generation, templates};
 use crate::{Result, disk, json};
 
 /// Bytes of `tokenizer_config.json`, which lists every added token.
 const TOKENIZER_CONFIG: u64 = 16 << 20;
-/// Names that tokens with a task have in every model.
-const NAMES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+/// Names that tokens with a task have in every model, in the order of transformers.
+pub(super) const NAMES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 /// Named tokens of one model.
 const NAMED: usize = 1024;
 /// Ids that end generation.
@@ -48,6 +49,8 @@ pub struct Sidecars {
     pub end_ids: Vec<u32>,
     /// `bos_token_id` of the same files.
     pub bos_id: Option<u32>,
+    /// Tokens that the files name, those above included, in the order in which new ones get their ids.
+    pub tokens: Vec<NamedToken>,
 }
 
 impl Sidecars {
@@ -77,9 +80,12 @@ impl Sidecars {
             Ok(())
         })?;
         let map = File::read(folder, "special_tokens_map.json", TOKENIZER_CONFIG)?;
-        sidecars.special_tokens = named_tokens(&tokens, &map)?;
+        let older = File::read(folder, "added_tokens.json", TOKENIZER_CONFIG)?;
+        let named = File { path: tokens.path, object: added::merged(&tokens.object, map.object) };
+        sidecars.special_tokens = named_tokens(&named)?;
         let text = |key| sidecars.special_tokens.get(key).cloned();
         (sidecars.bos, sidecars.eos) = (text("bos_token"), text("eos_token"));
+        sidecars.tokens = added::read(&named.object, &older.object).map_err(|error| error.of(&named.path))?;
         if let Some(in_files) = templates::in_files(folder)? {
             sidecars.chat_templates = in_files;
         }
@@ -133,31 +139,26 @@ impl File {
     }
 }
 
-/// The named tokens: those that every model has, and what else is called so. What `tokenizer_config.json` says of a
-/// name counts, even if that is null, and `special_tokens_map.json` says the rest, as in transformers.
-fn named_tokens(tokens: &File, map: &File) -> Result<BTreeMap<String, String>> {
+/// The named tokens of what the files say together: those that every model has, and what else is called so.
+fn named_tokens(file: &File) -> Result<BTreeMap<String, String>> {
     let mut named = BTreeMap::new();
-    for file in [map, tokens] {
-        file.with(|fields| {
-            for name in NAMES {
-                match token(fields, name)? {
-                    Some(text) => drop(named.insert(name.to_owned(), text)),
-                    None if file.object.contains_key(name) => drop(named.remove(name)),
-                    None => {}
-                }
+    file.with(|fields| {
+        for name in NAMES {
+            if let Some(text) = token(fields, name)? {
+                named.insert(name.to_owned(), text);
             }
-            Ok(())
-        })?;
-        // Names of the model's own: `image_token`, …
-        let own = file.object.iter().filter(|(name, _)| name.ends_with("_token") && !NAMES.contains(&name.as_str()));
-        let extra = ["extra_special_tokens", "model_specific_special_tokens"];
-        let extra = extra.into_iter().filter_map(|key| file.object.get(key)?.as_object()).flatten();
-        for (name, value) in own.chain(extra) {
-            if let Some(text) = value.as_str().or_else(|| value.get("content")?.as_str())
-                && named.len() < NAMED
-            {
-                named.insert(name.clone(), text.to_owned());
-            }
+        }
+        Ok(())
+    })?;
+    // Names of the model's own: `image_token`, …
+    let own = file.object.iter().filter(|(name, _)| name.ends_with("_token") && !NAMES.contains(&name.as_str()));
+    let extra = ["extra_special_tokens", "model_specific_special_tokens"];
+    let extra = extra.into_iter().filter_map(|key| file.object.get(key)?.as_object()).flatten();
+    for (name, value) in own.chain(extra) {
+        if let Some(text) = value.as_str().or_else(|| value.get("content")?.as_str())
+            && named.len() < NAMED
+        {
+            named.insert(name.clone(), text.to_owned());
         }
     }
     Ok(named)
@@ -192,19 +193,30 @@ fn token(fields: &Fields<'_>, key: &'static str) -> Result<Option<String>> {
     }
 }
 
-/// `eos_token_id`, one or several, and `bos_token_id`.
+/// `eos_token_id`, one or several, and `bos_token_id`. Minus one stands for none.
 pub(crate) fn ids(fields: &Fields<'_>) -> Result<(Option<Vec<u32>>, Option<u32>)> {
     const KEY: &str = "eos_token_id";
     let end = match fields.raw(KEY) {
         Some(Value::Array(list)) if list.len() <= END_IDS => {
-            let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-            let ids: Option<Vec<u32>> = list.iter().map(id).collect();
+            let ids = list.iter().filter(|id| !is_none(id)).map(id).collect::<Option<Vec<u32>>>();
             Some(ids.ok_or_else(|| fields.wrong(KEY, "a list of other things", "ids of tokens"))?)
         }
         Some(Value::Array(list)) => {
             return Err(fields.wrong(KEY, format!("a list of {}", list.len()), format!("at most {END_IDS}")));
         }
-        _ => fields.count(KEY, 0, u32::MAX)?.map(|id| vec![id]),
+        _ => one(fields, KEY)?.map(|id| vec![id]),
     };
-    Ok((end, fields.count("bos_token_id", 0, u32::MAX)?))
+    Ok((end, one(fields, "bos_token_id")?))
+}
+
+fn one(fields: &Fields<'_>, key: &'static str) -> Result<Option<u32>> {
+    if fields.raw(key).is_some_and(is_none) { Ok(None) } else { fields.count(key, 0, u32::MAX) }
+}
+
+fn id(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|id| u32::try_from(id).ok())
+}
+
+fn is_none(value: &Value) -> bool {
+    value.as_i64() == Some(-1)
 }

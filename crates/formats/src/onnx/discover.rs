@@ -1,6 +1,5 @@
 //! How a graph is run: tokens to scores, or texts to vectors.
 
-use super::cache;
 use super::facts::Facts;
 use super::graph::{Dimension, Model, Node, Port};
 use super::ports;
@@ -8,6 +7,7 @@ use super::rules::MICROSOFT;
 use super::wire::shortened;
 use super::wiring::{Projection, Wiring};
 use super::{Decoder, Encoder, Feed, Interface, Output, Role};
+use super::{cache, embedding};
 use crate::{Error, Result};
 
 /// What was found out about a graph.
@@ -35,6 +35,7 @@ pub(super) fn discover<'m, 'a>(model: &'m Model<'a>, wiring: &Wiring<'m, 'a>, fa
         return Err(Error::Graph { what, found, expected: "input_ids".into() });
     }
     let mixes_rows = mixes_rows(model);
+    let embedded = embedding::rows(model, wiring, &feeds);
     let scores = facts.names.scores.as_deref().unwrap_or("logits");
     let Some(port) = graph.outputs.iter().find(|port| port.name == scores) else {
         if let Some((port, ..)) = pasts.first() {
@@ -44,7 +45,7 @@ pub(super) fn discover<'m, 'a>(model: &'m Model<'a>, wiring: &Wiring<'m, 'a>, fa
                 "an output with scores",
             ));
         }
-        let (interface, width) = encoder(graph.outputs.as_slice(), feeds, facts, mixes_rows)?;
+        let (interface, width) = encoder(graph.outputs.as_slice(), feeds, facts, (mixes_rows, embedded))?;
         return Ok(Found { interface, last_row: None, width });
     };
     let cache = cache::read(model, wiring, facts, &pasts)?;
@@ -63,6 +64,7 @@ pub(super) fn discover<'m, 'a>(model: &'m Model<'a>, wiring: &Wiring<'m, 'a>, fa
         feeds,
         scores: Output { name: port.name.into(), element: ports::floats(port)? },
         vocabulary,
+        embedded,
         cache,
         last_row: is_cut || last_row.is_some(),
         mixes_rows,
@@ -124,7 +126,7 @@ fn encoder(
     outputs: &[Port<'_>],
     feeds: Vec<Feed>,
     facts: &Facts,
-    mixes_rows: bool,
+    (mixes_rows, embedded): (bool, Option<u32>),
 ) -> Result<(Interface, Option<u64>)> {
     /// Outputs with a vector for each token, the best first.
     const TOKENS: [&str; 4] = ["last_hidden_state", "token_embeddings", "hidden_states", "hidden_state"];
@@ -161,5 +163,5 @@ fn encoder(
         return Err(Error::Graph { what, found, expected: "inputs of an encoder, or an output with scores".into() });
     }
     let vectors = Output { name: port.name.into(), element: ports::floats(port)? };
-    Ok((Interface::Encoder(Encoder { feeds, vectors, pooled, width, mixes_rows }), Some(width.into())))
+    Ok((Interface::Encoder(Encoder { feeds, vectors, pooled, width, embedded, mixes_rows }), Some(width.into())))
 }

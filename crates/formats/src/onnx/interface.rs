@@ -30,6 +30,8 @@ pub struct Decoder {
     pub scores: Output,
     /// Numbers in a row of scores.
     pub vocabulary: u32,
+    /// Rows of the token embedding, as far as the graph shows it: no token beyond them can be an input.
+    pub embedded: Option<u32>,
     /// How earlier positions are kept.
     pub cache: Cache,
     /// Whether [`Skeleton::model`](super::Skeleton::model) was changed to compute the scores of the last position alone:
@@ -38,6 +40,13 @@ pub struct Decoder {
     /// Whether a row's result depends on the other rows of its batch: activations are quantized with one scale for all
     /// of them (`DynamicQuantizeLinear`). Such rows must be run alone.
     pub mixes_rows: bool,
+}
+
+impl Decoder {
+    /// Tokens that can be both given and chosen.
+    pub fn rows(&self) -> u32 {
+        self.embedded.map_or(self.vocabulary, |embedded| embedded.min(self.vocabulary))
+    }
 }
 
 /// A graph that gives vectors.
@@ -51,6 +60,8 @@ pub struct Encoder {
     pub pooled: bool,
     /// Numbers in a vector.
     pub width: u32,
+    /// As [`Decoder::embedded`].
+    pub embedded: Option<u32>,
     /// As [`Decoder::mixes_rows`].
     pub mixes_rows: bool,
 }

@@ -7,6 +7,7 @@
 
 mod cache;
 mod discover;
+mod embedding;
 mod external;
 mod facts;
 mod find;

@@ -106,10 +106,15 @@ pub(super) fn feed(port: &Port<'_>, names: &Names) -> Result<Feed> {
 
 /// Why an input that is not known cannot be given.
 fn why(name: &str) -> &'static str {
-    const KINDS: [(&[&str], &str); 5] = [
+    const KINDS: [(&[&str], &str); 6] = [
         (
             &["encoder", "cross", "decoder_input"],
             "an encoder-decoder model has, of which nothing here runs both halves",
+        ),
+        (
+            &["past_conv", "conv_state", "ssm", "recurrent", "past_state"],
+            "is the state of a convolution or recurrence, as LFM2's and Mamba's graphs have it beside keys and values, \
+             which is not supported",
         ),
         (&["pixel", "image", "vision"], "takes images"),
         (&["input_features", "audio", "input_values"], "takes sound"),

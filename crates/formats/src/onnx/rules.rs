@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::graph::{Function, Graph, Model, Node, Opset, qualified};
+use super::graph::{Function, Graph, Model, Node, qualified};
 use super::wire::shortened;
 use crate::{Error, Result};
 
@@ -64,9 +64,13 @@ pub(super) fn check(model: &Model<'_>) -> Result<()> {
         }
     }
     for function in &model.functions {
-        function.nodes.iter().try_for_each(|node| operators(node, &function.opsets, &known))?;
+        let imported = |domain: &str| function.opsets.iter().any(|opset| opset.domain == domain);
+        function.nodes.iter().try_for_each(|node| operators(node, &imported, &known))?;
     }
-    model.graph.nodes.iter().try_for_each(|node| operators(node, &model.opsets, &known))?;
+    // The runtime has versions of its own for its own domains where the graph names none; in a function it has not.
+    let imported =
+        |domain: &str| DOMAINS[1..].contains(&domain) || model.opsets.iter().any(|opset| opset.domain == domain);
+    model.graph.nodes.iter().try_for_each(|node| operators(node, &imported, &known))?;
     let mut calls = Calls { known, open: Vec::new() };
     let nodes = calls.nodes(&model.graph.nodes)?;
     if nodes > EXPANDED {
@@ -77,14 +81,14 @@ pub(super) fn check(model: &Model<'_>) -> Result<()> {
 }
 
 /// Checks the operator of a node, and those of the graphs in it.
-fn operators(node: &Node<'_>, opsets: &[Opset<'_>], known: &Known<'_, '_>) -> Result<()> {
+fn operators(node: &Node<'_>, imported: &dyn Fn(&str) -> bool, known: &Known<'_, '_>) -> Result<()> {
     let refused = |found: String, expected: &str| Error::Graph { what: node.label(), found, expected: expected.into() };
     let is_local = known.contains_key(&(node.domain, node.op));
     if !is_local && !DOMAINS.contains(&node.domain) {
         let found = format!("an operator of the domain {:?}", shortened(node.domain));
         return Err(refused(found, "operators of ONNX, of com.microsoft, or defined in the file"));
     }
-    if !opsets.iter().any(|opset| opset.domain == node.domain) {
+    if !imported(node.domain) {
         return Err(refused("an operator of a domain that opset_import does not name".into(), "one that it names"));
     }
     if let Some((_, why)) = REFUSED.iter().find(|(op, _)| node.is(MICROSOFT, op)) {
@@ -99,7 +103,7 @@ fn operators(node: &Node<'_>, opsets: &[Opset<'_>], known: &Known<'_, '_>) -> Re
     if node.is("", "GatherND") && node.int("batch_dims").is_some_and(|dims| dims < 0) {
         return Err(refused("a negative batch_dims".into(), "0 or more"));
     }
-    node.graphs().flat_map(|graph| &graph.nodes).try_for_each(|node| operators(node, opsets, known))
+    node.graphs().flat_map(|graph| &graph.nodes).try_for_each(|node| operators(node, imported, known))
 }
 
 /// Follows calls of functions.

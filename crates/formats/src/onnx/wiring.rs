@@ -140,6 +140,23 @@ impl<'m, 'a> Wiring<'m, 'a> {
         None
     }
 
+    /// Rows of a table that never changes: a tensor as it is, in another type, or stored in fewer bits.
+    pub(super) fn rows(&self, value: &str) -> Option<u64> {
+        let mut value = value;
+        for _ in 0..STEPS {
+            if let Some(tensor) = self.tensor(value) {
+                return tensor.shape.first().copied().filter(|_| tensor.shape.len() > 1);
+            }
+            let (_, node) = self.maker(value)?;
+            match (node.domain, node.op) {
+                ("", "Cast" | "Identity" | "DequantizeLinear") | (MICROSOFT, "DequantizeLinear") => {}
+                _ => return None,
+            }
+            value = node.input(0)?;
+        }
+        None
+    }
+
     /// The projection that `value` comes from, with nothing but steps between that treat each number alone.
     pub(super) fn projection(&self, value: &'a str) -> Option<Projection<'a>> {
         let mut values = Vec::new();

@@ -88,7 +88,7 @@ fn tensor(name: &str, value: &Value, data: u64, file_size: u64) -> Result<(Strin
         });
         return Err(wrong(format!("{} bytes of data", end - begin), expected));
     }
-    Ok((name.into(), Tensor { element, shape, file: 0, offset: data + begin, bytes: end - begin }))
+    Ok((name.into(), Tensor { element, shape, file: 0, offset: data + begin, bytes: end - begin, strides: None }))
 }
 
 /// A field for an error message.

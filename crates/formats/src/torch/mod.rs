@@ -38,7 +38,8 @@ pub struct Torch {
 impl Torch {
     /// Reads a checkpoint of `size` bytes: the archive's directory and its pickle, never the weights.
     ///
-    /// The checkpoint is a dict of tensors, or one that has such a dict under `state_dict` or `model`.
+    /// The checkpoint is a dict of tensors, or one that has such a dict under `state_dict`, `model`, `model_state_dict` or
+    /// `module`.
     ///
     /// # Errors
     /// [`Error::Global`] if the pickle asks for more than tensors; [`Error::Pytorch`] for `TorchScript`, compressed

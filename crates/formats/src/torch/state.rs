@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use super::pickle::{Id, Object, Objects, View};
 use super::zip::Stored;
 use super::{Torch, unsupported};
-use crate::{Element, Error, Result, Tensor};
+use crate::{Element, Error, Result, Tensor, tensor};
 
 /// Bytes of a tensor's name, as in safetensors.
 const NAME: usize = 4096;
 
-/// Finds the state dict: the value itself, or what it has under one of these names, as trainers save it.
-const INSIDE: [&str; 2] = ["state_dict", "model"];
+/// Where trainers keep the state dict in what they save. Such a dict may hold another.
+const INSIDE: [&str; 4] = ["state_dict", "model", "model_state_dict", "module"];
+/// Dicts within dicts: a pickle's may be cyclic.
+const DEPTH: usize = 4;
 
 /// The tensors of the pickle's value `root`; `storage` finds an entry of the archive by a storage's key.
 pub(super) fn tensors<'o>(
@@ -22,23 +24,21 @@ pub(super) fn tensors<'o>(
     let Object::Dict(outer) = objects.get(root) else {
         return Err(unsupported(format!("a checkpoint that is {}", objects.get(root).kind())));
     };
-    let has_tensors =
-        |pairs: &[(Id, Id)]| pairs.iter().any(|(_, value)| matches!(objects.get(*value), Object::Tensor(_)));
     let mut notes = Vec::new();
     let mut pairs = outer;
-    if !has_tensors(outer) {
-        let inner = INSIDE.iter().find_map(|name| {
-            let named = |(key, _): &&(Id, Id)| matches!(objects.get(*key), Object::Text(text) if text == name);
-            match objects.get(outer.iter().rfind(named)?.1) {
-                Object::Dict(inner) if has_tensors(inner) => Some((*name, inner)),
-                _ => None,
-            }
-        });
-        let Some((name, inner)) = inner else { return Err(unsupported("a checkpoint without tensors")) };
-        if outer.len() > 1 {
-            notes.push(format!("only {name:?} of the checkpoint is used, not {} other values", outer.len() - 1));
+    // Beside the state dict there may be tensors, too: of random generators, a loss.
+    for _ in 0..DEPTH {
+        let Some((name, inner)) = INSIDE.iter().find_map(|name| Some((name, inner(objects, pairs, name)?))) else {
+            break;
+        };
+        if pairs.len() > 1 {
+            notes.push(format!("only {name:?} of the checkpoint is used, not {} other values", pairs.len() - 1));
         }
         pairs = inner;
+    }
+    if !pairs.iter().any(|(_, value)| matches!(objects.get(*value), Object::Tensor(_))) {
+        let names = INSIDE.map(|name| format!("{name:?}")).join(", ");
+        return Err(unsupported(format!("a checkpoint without tensors, in it or under {names}")));
     }
 
     let mut tensors = BTreeMap::new();
@@ -63,6 +63,15 @@ pub(super) fn tensors<'o>(
     Ok(Torch { tensors, notes })
 }
 
+/// The dict that `pairs` have under `name`, if there is anything in it.
+fn inner<'o>(objects: &'o Objects<'o>, pairs: &[(Id, Id)], name: &str) -> Option<&'o Vec<(Id, Id)>> {
+    let named = |(key, _): &&(Id, Id)| matches!(objects.get(*key), Object::Text(text) if *text == name);
+    match objects.get(pairs.iter().rfind(named)?.1) {
+        Object::Dict(inner) if !inner.is_empty() => Some(inner),
+        _ => None,
+    }
+}
+
 /// Where a tensor's data is in the file.
 fn place(objects: &Objects<'_>, name: &str, view: View, entry: impl Fn(&str) -> Option<Stored>) -> Result<Tensor> {
     let wrong = |found: String, expected: String| Error::Tensor { name: name.into(), found, expected };
@@ -79,19 +88,21 @@ fn place(objects: &Objects<'_>, name: &str, view: View, entry: impl Fn(&str) -> 
         let found = format!("a storage of {} elements in an entry of {} bytes", storage.length, stored.size);
         return Err(wrong(found, "an entry as long as the storage".into()));
     }
+    let strides = strides.unwrap_or_default();
     let elements = shape.iter().try_fold(1, |product: u64, length| product.checked_mul(*length));
-    let bytes = elements.and_then(|elements| elements.checked_mul(size));
-    let end = view.offset.checked_mul(size).and_then(|start| start.checked_add(bytes?));
-    let (Some(bytes), Some(_)) = (bytes, end.filter(|end| *end <= stored.size)) else {
-        let found = format!("the shape {shape:?} from element {}", view.offset);
+    let span = tensor::span(&shape, &strides);
+    let bytes = |elements: Option<u64>| elements.and_then(|elements| elements.checked_mul(size));
+    let end = view.offset.checked_mul(size).and_then(|start| start.checked_add(bytes(span)?));
+    // A tensor with more elements than the storage repeats some: that is no weight, and could be of any size.
+    let (Some(bytes), Some(_)) =
+        (bytes(elements).filter(|bytes| *bytes <= stored.size), end.filter(|end| *end <= stored.size))
+    else {
+        let found = format!("the shape {shape:?} with strides {strides:?} from element {}", view.offset);
         return Err(wrong(found, format!("a range within its storage of {} bytes", stored.size)));
     };
-    let strides = strides.unwrap_or_default();
-    if !is_contiguous(&shape, &strides) {
-        let found = format!("the strides {strides:?} for the shape {shape:?}");
-        return Err(wrong(found, "rows that follow each other".into()));
-    }
-    Ok(Tensor { element: view.element, shape, file: 0, offset: stored.offset + view.offset * size, bytes })
+    let strides = (!is_contiguous(&shape, &strides)).then_some(strides);
+    let offset = stored.offset + view.offset * size;
+    Ok(Tensor { element: view.element, shape, file: 0, offset, bytes, strides })
 }
 
 /// Whether each dimension steps over exactly those inside it. Where there is at most one element, no step is taken.

@@ -8,8 +8,10 @@ use std::rc::Rc;
 
 use trillm_core::{Limits, Slot};
 use trillm_formats::onnx::{CacheTensor, Decoder, Feed, Role};
+use trillm_mapping::zeros;
 
 use super::Cache;
+use crate::fault::{self, Fault};
 use crate::feeds::{self, Layout, Row, Side};
 use crate::ffi::{self, Graph, Tensor};
 
@@ -72,16 +74,17 @@ impl Grown {
     }
 
     /// Copies the positions of `slots` together.
-    fn gather(&self, slots: &[Slot]) -> ort::Result<Rc<Group>> {
+    fn gather(&self, slots: &[Slot]) -> fault::Result<Rc<Group>> {
         let held: Vec<_> = slots.iter().map(|slot| self.slots[slot.0 as usize].as_ref()).collect();
         let length = held.iter().flatten().map(|held| held.length).max().unwrap_or(0);
         let tensors = self.tensors.iter().enumerate().map(|(index, tensor)| {
             let (cell, rows) = (cell(tensor), slots.len());
-            let mut words = vec![0u64; (parts(tensor, rows) * length * cell).div_ceil(8).max(1)];
+            let bytes = parts(tensor, rows) * length * cell;
+            let mut words = zeros::<u64>(bytes.div_ceil(8).max(1), "earlier positions of a run")?;
             let out = bytemuck::cast_slice_mut::<u64, u8>(&mut words);
             for (row, held) in held.iter().enumerate().filter_map(|(row, held)| Some((row, (*held)?))) {
                 let source = held.group.tensors[index].bytes(tensor.element)?;
-                let source = source.ok_or_else(|| ort::Error::new("a cache that no run made"))?;
+                let source = source.ok_or_else(|| Fault::new("a cache that no run made"))?;
                 let from = heads(tensor, held.row, held.group.rows);
                 for (from, to) in from.zip(heads(tensor, row, rows)) {
                     let from = (from * held.group.length + held.start) * cell;
@@ -90,14 +93,14 @@ impl Grown {
                     out[to..to + bytes].copy_from_slice(&source[from..from + bytes]);
                 }
             }
-            Tensor::of_words(words, &shape(tensor, rows, length), tensor.element)
+            Ok(Tensor::of_words(words, &shape(tensor, rows, length), tensor.element)?)
         });
-        Ok(Rc::new(Group { tensors: tensors.collect::<ort::Result<_>>()?, rows: slots.len(), length }))
+        Ok(Rc::new(Group { tensors: tensors.collect::<fault::Result<_>>()?, rows: slots.len(), length }))
     }
 
     /// Makes `group` the cache of these rows, and lets nobody keep a whole group alive for a small part that stayed
     /// behind.
-    fn hold(&mut self, rows: &[Row<'_>], group: &Rc<Group>) -> ort::Result<()> {
+    fn hold(&mut self, rows: &[Row<'_>], group: &Rc<Group>) -> fault::Result<()> {
         let mut left = Vec::new();
         for (index, row) in rows.iter().enumerate() {
             let length = row.end();
@@ -160,7 +163,7 @@ impl Cache for Grown {
         runs
     }
 
-    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Option<Tensor>> {
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> fault::Result<Option<Tensor>> {
         let past = match self.whole_group(rows) {
             Some(group) => group,
             None => self.gather(&rows.iter().map(|row| row.slot).collect::<Vec<_>>())?,
@@ -176,7 +179,7 @@ impl Cache for Grown {
             let (found, expected) = (made.shape()?, shape(tensor, group.rows, group.length));
             if found != expected {
                 let what = format!("{} came back with shape {found:?}, expected {expected:?}", tensor.present);
-                return Err(ort::Error::new(what));
+                return Err(Fault::new(what));
             }
         }
         drop(past);

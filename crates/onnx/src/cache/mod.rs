@@ -8,6 +8,7 @@ mod whole;
 use trillm_core::Slot;
 use trillm_formats::onnx::Feed;
 
+use crate::fault;
 use crate::feeds::Row;
 use crate::ffi::{Graph, Tensor};
 
@@ -29,7 +30,7 @@ pub(crate) trait Cache {
     ///
     /// # Errors
     /// The runtime's. The slots of `rows` hold nothing of use then.
-    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Option<Tensor>>;
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> fault::Result<Option<Tensor>>;
 
     /// Forgets positions `keep..` of `slot`.
     fn truncate(&mut self, slot: Slot, keep: u32);

@@ -12,7 +12,7 @@ use trillm_formats::onnx::{CacheTensor, Feed};
 
 use super::Cache;
 use super::seats::Seats;
-use crate::NAME;
+use crate::fault;
 use crate::feeds::{self, Layout, Row, Side};
 use crate::ffi::{self, Graph, Slab, Tensor};
 
@@ -54,8 +54,8 @@ impl Shared {
             let parts = [slots, context, tensor.heads as usize, tensor.width as usize, ffi::width(tensor.element)];
             let bytes = parts.into_iter().try_fold(1usize, usize::checked_mul);
             let slab = bytes.and_then(|bytes| Slab::new(bytes).ok()).ok_or_else(|| {
-                let reason = format!("no memory for a cache of {slots} slots of {context} tokens");
-                Error::Engine { engine: NAME, reason, log: Vec::new() }
+                let what = format!("a cache of {slots} slots of {context} tokens");
+                Error::OutOfMemory { what, bytes: bytes.map_or(u64::MAX, |bytes| bytes as u64) }
             })?;
             Ok(Buffer { slab, tensor: tensor.clone() })
         };
@@ -85,7 +85,7 @@ impl Shared {
     }
 
     /// The rows `first..first + count` of every buffer.
-    fn view(&mut self, first: usize, count: usize) -> ort::Result<&[Tensor]> {
+    fn view(&mut self, first: usize, count: usize) -> fault::Result<&[Tensor]> {
         if self.views.len() == VIEWS && !self.views.contains_key(&(first, count)) {
             self.views.clear();
         }
@@ -113,7 +113,7 @@ impl Cache for Shared {
         if rows.is_empty() { Vec::new() } else { vec![rows.len()] }
     }
 
-    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Option<Tensor>> {
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> fault::Result<Option<Tensor>> {
         let first = self.seat(rows);
         let total = rows.iter().map(Row::end).max().unwrap_or(0);
         let layout = Layout { sequence: rows[0].tokens.len(), total, side: Side::Behind };

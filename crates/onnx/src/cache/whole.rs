@@ -1,9 +1,10 @@
 //! Graphs without a cache: every run computes a sequence from its beginning.
 
-use trillm_core::{Limits, Slot, Token};
+use trillm_core::{Limits, Slot, Token, memory};
 use trillm_formats::onnx::Feed;
 
 use super::Cache;
+use crate::fault::{self, Fault};
 use crate::feeds::{self, Layout, Row, Side};
 use crate::ffi::{Graph, Tensor};
 
@@ -26,9 +27,10 @@ impl Cache for Whole {
         vec![1; rows.len()]
     }
 
-    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> ort::Result<Option<Tensor>> {
-        let [row] = rows else { return Err(ort::Error::new("rows together that `group` kept apart")) };
+    fn run(&mut self, graph: &mut Graph, feeds: &[Feed], rows: &mut [Row<'_>]) -> fault::Result<Option<Tensor>> {
+        let [row] = rows else { return Err(Fault::new("rows together that `group` kept apart")) };
         let tokens = &mut self.0[row.slot.0 as usize];
+        memory::reserve(tokens, row.tokens.len(), "the tokens of a sequence")?;
         tokens.extend_from_slice(row.tokens);
         if !row.wanted {
             return Ok(None);

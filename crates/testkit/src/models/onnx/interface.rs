@@ -86,7 +86,7 @@ fn cache_tensors(
     let of_layer = |layer| match form {
         OnnxForm::NoCache | OnnxForm::Encoder => vec![],
         OnnxForm::Joined => vec![(format!("{joined}_{layer}"), [&[Axis::Fixed(2)], &axes[..]].concat())],
-        OnnxForm::Grown | OnnxForm::Shared | OnnxForm::Merged => {
+        OnnxForm::Grown | OnnxForm::Placed | OnnxForm::Shared | OnnxForm::Merged => {
             [0, 1].map(|part| (separate(layer, part), axes.into())).into()
         }
     };

@@ -12,6 +12,11 @@ pub(super) trait Operators {
     /// `values` scaled to a mean square of 1, times `weight`.
     fn norm(&self, graph: &mut Graph, values: &str, weight: &str) -> Value;
 
+    /// The embedded tokens, with their positions if those are added here.
+    fn placed(&self, _: &mut Graph, hidden: Value) -> Value {
+        hidden
+    }
+
     /// Attention of a layer, from the normed values to before the output matrix: `[batch, sequence, width]` both.
     fn attention(&self, graph: &mut Graph, layer: u32, values: &str) -> Value;
 }
@@ -19,6 +24,7 @@ pub(super) trait Operators {
 /// Adds all layers and the norm after them; gives the hidden state, `[batch, sequence, width]`.
 pub(super) fn hidden_state(graph: &mut Graph, shape: &Shape, operators: &impl Operators) -> Value {
     let mut hidden = graph.apply("Gather", &[&tensor_name(Part::Embedding, None), "input_ids"], &[]);
+    hidden = operators.placed(graph, hidden);
     for layer in 0..shape.layers {
         let weight = |part| tensor_name(part, Some(layer));
 

@@ -24,7 +24,7 @@ use graph::{Attribute, Graph};
 use initializers::initializers;
 use interface::{Cache, declare_inputs, declare_outputs, output_names};
 use llama::hidden_state;
-use plain::Plain;
+use plain::{Plain, TABLE};
 
 use super::element::Element;
 use super::huggingface::{HuggingFace, put_json, tensor_name};
@@ -52,10 +52,16 @@ pub enum OnnxForm {
     Merged,
     /// `input_ids` and `attention_mask` to `last_hidden_state`, `[batch, sequence, width]`. Causal like the others.
     Encoder,
+    /// As [`Grown`](Self::Grown), but what stands in a row of a table is added to each token by its position, as in
+    /// GPT-2. The table has [`POSITIONS`](Self::POSITIONS) rows, whatever the configuration says, all of them zero: so
+    /// the scores are those of `Grown`, and a longer sequence is an error of the runtime.
+    Placed,
 }
 
 impl OnnxForm {
-    /// Every form.
+    /// The longest sequence of [`Placed`](Self::Placed).
+    pub const POSITIONS: u32 = 32;
+    /// Every form of the whole model.
     pub const ALL: [Self; 6] = [Self::Grown, Self::Shared, Self::NoCache, Self::Joined, Self::Merged, Self::Encoder];
 }
 
@@ -75,7 +81,7 @@ pub(super) fn write(model: &HuggingFace, folder: &Path, form: OnnxForm) -> io::R
     declare_inputs(&mut graph, shape, form);
     declare_outputs(&mut graph, shape, form);
     match form {
-        OnnxForm::Grown => add_plain(&mut graph, shape, form, Cache::Grown),
+        OnnxForm::Grown | OnnxForm::Placed => add_plain(&mut graph, shape, form, Cache::Grown),
         OnnxForm::Joined => add_plain(&mut graph, shape, form, Cache::Joined),
         OnnxForm::NoCache | OnnxForm::Encoder => add_plain(&mut graph, shape, form, Cache::None),
         OnnxForm::Merged => add_branches(&mut graph, shape),
@@ -97,6 +103,11 @@ pub(super) fn write(model: &HuggingFace, folder: &Path, form: OnnxForm) -> io::R
         for (name, array) in initializers(model, form)? {
             graph.initializer(array.inline(&name));
         }
+        if form == OnnxForm::Placed {
+            let rows = OnnxForm::POSITIONS * shape.width;
+            let table = Array::of_floats(&[OnnxForm::POSITIONS, shape.width], vec![0.0; rows as usize]);
+            graph.initializer(table.inline(TABLE));
+        }
         graph.model(8, &[("", 17)])
     };
     fs::write(folder.join(GRAPH), bytes)
@@ -106,7 +117,8 @@ pub(super) fn write(model: &HuggingFace, folder: &Path, form: OnnxForm) -> io::R
 fn add_plain(graph: &mut Graph, shape: &Shape, form: OnnxForm, cache: Cache) {
     // What gives vectors is exported without positions: the graph counts them.
     let positions = (form != OnnxForm::Encoder).then_some("position_ids");
-    let operators = Plain::new(graph, shape, cache, positions);
+    let mut operators = Plain::new(graph, shape, cache, positions);
+    operators.placed = form == OnnxForm::Placed;
     let hidden = hidden_state(graph, shape, &operators);
     add_result(graph, form, &hidden);
 }

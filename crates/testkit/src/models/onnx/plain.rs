@@ -7,6 +7,9 @@ use super::llama::{EPSILON, Operators, frequencies};
 use crate::models::huggingface::tensor_name;
 use crate::models::weights::{Part, Shape};
 
+/// The table of positions.
+pub(super) const TABLE: &str = "position_embedding";
+
 /// What all layers have in common.
 pub(super) struct Plain<'a> {
     shape: &'a Shape,
@@ -15,6 +18,8 @@ pub(super) struct Plain<'a> {
     /// `[batch, 1, sequence, head]`, and the sines likewise.
     cosines: Value,
     sines: Value,
+    /// Whether a row of [`TABLE`] is added to each token, by its position.
+    pub(super) placed: bool,
     /// 0 where a query sees a key, the lowest float where not. `[batch, 1, 1, sequence, total]`.
     bias: Value,
 }
@@ -33,7 +38,7 @@ impl<'a> Plain<'a> {
             Value::from,
         );
         let [cosines, sines] = rotations(graph, shape, &positions);
-        Self { shape, cache, cosines, sines, bias }
+        Self { shape, cache, cosines, sines, placed: false, bias }
     }
 
     /// A projection, `[batch, sequence, width]`, as `[batch, heads, sequence, head]`.
@@ -86,6 +91,14 @@ impl<'a> Plain<'a> {
 }
 
 impl Operators for Plain<'_> {
+    fn placed(&self, graph: &mut Graph, hidden: Value) -> Value {
+        if !self.placed {
+            return hidden;
+        }
+        let rows = graph.apply("Gather", &[TABLE, "position_ids"], &[]);
+        graph.apply("Add", &[&hidden, &rows], &[])
+    }
+
     fn norm(&self, graph: &mut Graph, values: &str, weight: &str) -> Value {
         let two = graph.float(2.0);
         let squares = graph.apply("Pow", &[values, &two], &[]);

@@ -1,0 +1,77 @@
+//! Memory that the system does not give: found out before llama.cpp takes it, or from what it says.
+
+use trillm_core::{CacheType, Error};
+
+/// The error for a failure whose `reason`, or whose log, is about memory.
+pub(crate) fn missing(reason: &str, log: &[String]) -> Option<Error> {
+    // What ggml's allocators say, and what C++ throws itself.
+    const WORDS: [&str; 4] = ["failed to allocate", "insufficient memory", "bad_alloc", "vector::_M_default_append"];
+    let lines = || std::iter::once(reason).chain(log.iter().map(String::as_str));
+    lines().find(|line| WORDS.iter().any(|words| line.contains(words)))?;
+    let bytes = lines().find_map(bytes).unwrap_or(0);
+    Some(Error::OutOfMemory { what: "llama.cpp's cache and buffers".into(), bytes })
+}
+
+/// The number in a line like `failed to allocate CPU buffer of size 1024`.
+fn bytes(line: &str) -> Option<u64> {
+    let (_, rest) = line.split_once("buffer of size ")?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().ok()
+}
+
+/// Checks that there is memory for a cache of `cells` tokens, each with `kept` numbers of keys and values.
+///
+/// llama.cpp writes zeros to all of it when it makes a context, so what a system promises and does not have would end the
+/// process, and others.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub(crate) fn check_cache(cells: u32, kept: u64, kind: CacheType) -> Result<(), Error> {
+    /// Bytes that llama.cpp keeps of a cell beside keys and values: its position, and a bit for each of 256 sequences.
+    const CELL: u64 = 48;
+    // In bits: blocks have their scales beside the numbers.
+    let bits = match kind {
+        CacheType::F32 => 32.0,
+        CacheType::F16 => 16.0,
+        CacheType::Q8_0 => 8.5,
+        CacheType::Q4_0 => 4.5,
+    };
+    let bytes = u64::from(cells).saturating_mul(CELL + (kept as f64 * bits / 8.0) as u64);
+    let fits = available().is_none_or(|available| bytes <= available)
+        && Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
+    if fits { Ok(()) } else { Err(Error::OutOfMemory { what: format!("a cache of {cells} tokens"), bytes }) }
+}
+
+/// Bytes that the system could give without taking them from others, if it says so.
+fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim_start_matches(':').split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some((kilobytes("MemAvailable")? + kilobytes("SwapFree").unwrap_or(0)) << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_named_with_what_was_asked_for() {
+        let log = ["alloc_tensor_range: failed to allocate CPU buffer of size 25769803776".to_owned()];
+        let found = missing("llama.cpp gave no context", &log);
+        assert!(matches!(found, Some(Error::OutOfMemory { bytes: 25_769_803_776, .. })), "{found:?}");
+        assert!(matches!(missing("std::bad_alloc", &[]), Some(Error::OutOfMemory { bytes: 0, .. })));
+        assert_eq!(missing("a step ended with status -3", &["unknown op".into()]), None);
+    }
+
+    #[test]
+    fn a_cache_that_no_machine_has_is_refused() {
+        check_cache(4096, 1 << 15, CacheType::F16).expect("268 MB");
+        let error = check_cache(1 << 30, 1 << 15, CacheType::F16).expect_err("70 TB");
+        assert_eq!(
+            error,
+            Error::OutOfMemory { what: "a cache of 1073741824 tokens".into(), bytes: (48 + (2 << 15)) << 30 }
+        );
+    }
+}

@@ -1,0 +1,89 @@
+"""Too much of anything is an error with the numbers, and the process lives on, whatever limit it runs under."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .program import run
+
+PROGRAM = """
+import json, resource, sys
+import trillm
+from trillm.errors import TrillmError
+
+path, headroom, *cases = sys.argv[1:]
+if int(headroom):
+    import numpy
+    # Once everything is loaded that a first model brings along.
+    trillm.load(path, threads=2).close()
+    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + int(headroom), resource.RLIM_INFINITY))
+for case in map(json.loads, cases):
+    call = case.pop("call", None)
+    arguments = case.pop("arguments", {})
+    repeat = case.pop("repeat", 1)
+    try:
+        with trillm.load(path, **({"threads": 2} | case)) as model:
+            if call == "embed":
+                model.embed(["the man"] * repeat)
+            elif call:
+                prompt = [5] * repeat
+                getattr(model, call)(prompt, **arguments)
+        print("done", flush=True)
+    except TrillmError as error:
+        print(error.code, error, flush=True)
+"""
+
+TOO_MUCH: list[dict[str, object]] = [{"context": 2**30}, {"context": 2**30, "cache_type": "f32", "parallel": 256}]
+"""More than any machine has."""
+
+MUCH: list[dict[str, object]] = [
+    {"parallel": 256},
+    {"batch": 2**20, "ubatch": 2**20},
+    {"batch": 2**20, "call": "generate", "repeat": 2**18},
+    {"call": "generate", "arguments": {"max_tokens": 2**31 - 1}},
+    {"call": "generate", "arguments": {"max_tokens": 20, "logprobs": 20, "top_k": 2**31 - 1, "typical_p": 0.5}},
+    {"context": 2**24, "call": "generate", "arguments": {"max_tokens": 4}},
+    {"context": 2**16, "call": "generate", "repeat": 2**20},
+    {"context": 2**12, "parallel": 64, "call": "embed", "repeat": 1000},
+    {"threads": 512},
+]
+"""What some have and others do not."""
+
+EXPECTED = {"done", "out_of_memory", "context_overflow", "invalid_parameter", "unsupported"}
+
+
+def outcomes(path: Path, headroom: int, cases: list[dict[str, object]]) -> list[str]:
+    """What each case came to, in one process that may have `headroom` bytes more than it has; 0 sets no limit."""
+    done = run(PROGRAM, path, str(headroom), *map(json.dumps, cases), limit=110)
+    assert done.code == 0, (done.code, done.out, done.err[-2000:])
+    lines = done.out.splitlines()
+    assert len(lines) == len(cases)
+    return lines
+
+
+@pytest.fixture(params=["gguf", "safetensors", "onnx"])
+def model(request: pytest.FixtureRequest, tiny_model: Path, tiny_folder: Path, tiny_onnx: Callable[..., Path]) -> Path:
+    return {"gguf": tiny_model, "safetensors": tiny_folder, "onnx": tiny_onnx("grown")}[request.param]
+
+
+def test_more_than_there_is(model: Path) -> None:
+    for line in outcomes(model, 0, TOO_MUCH):
+        code, _, message = line.partition(" ")
+        # A graph is not run beyond what it was made for.
+        assert code == ("invalid_parameter" if model.is_dir() and (model / "model.onnx").exists() else "out_of_memory")
+        if code == "out_of_memory":
+            assert "no memory for" in message
+            assert "bytes were asked for" in message
+
+
+@pytest.mark.parametrize("megabytes", [256, 2048])
+def test_any_limit_is_survived(model: Path, megabytes: int) -> None:
+    for case, line in zip(MUCH, outcomes(model, megabytes << 20, MUCH), strict=True):
+        code = line.partition(" ")[0]
+        threads = code == "engine_failed" and "threads" in line
+        assert code in EXPECTED or threads, (case, line)

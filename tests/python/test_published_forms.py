@@ -1,0 +1,199 @@
+"""Models as people have them: wrapped, renamed, with more tokens than rows; each must answer as the plain one does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trillm
+from trillm import _core
+from trillm.errors import ContextOverflow, InvalidRequest, LoadError, ModelNotFound
+
+from .helpers import GREEDY, SMALL_FILES
+
+Json = dict[str, Any]
+
+ROWS = 300
+"""Rows of the tiny model's embedding, all of which have tokens."""
+
+
+def tensors(path: Path) -> tuple[Json, bytes]:
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    header.pop("__metadata__", None)
+    return header, content[8 + length :]
+
+
+def put(path: Path, header: Json, data: bytes) -> None:
+    text = json.dumps(header)
+    text += " " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text.encode() + data)
+
+
+def change(path: Path, **keys: object) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | keys))
+
+
+@pytest.fixture
+def folder(tiny_folder: Path, tmp_path: Path) -> Path:
+    """The tiny model, to be changed."""
+    for name in [*SMALL_FILES, "model.safetensors"]:
+        shutil.copy(tiny_folder / name, tmp_path)
+    return tmp_path
+
+
+def answer(path: Path, prompt: str = "the man") -> list[int]:
+    with trillm.load(path, threads=1) as model:
+        return model.generate(prompt, max_tokens=12, **GREEDY).token_ids
+
+
+@pytest.fixture(scope="module")
+def expected(tiny_folder: Path) -> list[int]:
+    return answer(tiny_folder)
+
+
+# Tokens without a row.
+
+
+@pytest.fixture
+def more_tokens(folder: Path) -> Path:
+    """A model as Gemma 3 270M and CodeLlama are: a token was added, and the embedding left as it was."""
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    flags = dict.fromkeys(["single_word", "lstrip", "rstrip", "normalized"], False)
+    tokenizer["added_tokens"] += [{"id": ROWS, "content": "<image_soft_token>", "special": True, **flags}]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return folder
+
+
+def test_a_token_without_a_row_is_never_chosen_and_refused_as_input(more_tokens: Path, expected: list[int]) -> None:
+    assert answer(more_tokens) == expected
+    with trillm.load(more_tokens, threads=1) as model:
+        assert model.info.vocabulary == ROWS
+        with pytest.raises(InvalidRequest, match=f"token {ROWS}, .* tokens 0 to {ROWS - 1}") as caught:
+            model.generate([1, ROWS], max_tokens=1)
+        assert caught.value.hint
+        with pytest.raises(InvalidRequest, match=str(ROWS)):
+            model.generate("the", max_tokens=1, logit_bias={ROWS: 1.0})
+
+
+def test_a_graph_has_as_many_rows_as_its_embedding(tiny_onnx: Callable[..., Path], tmp_path: Path) -> None:
+    source = tiny_onnx("grown")
+    folder = tmp_path / "more"
+    shutil.copytree(source, folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    flags = dict.fromkeys(["single_word", "lstrip", "rstrip", "normalized"], False)
+    tokenizer["added_tokens"] += [{"id": ROWS, "content": "<more>", "special": True, **flags}]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert answer(folder) == answer(source)
+    with trillm.load(folder, threads=1) as model, pytest.raises(InvalidRequest, match=f"token {ROWS}"):
+        model.generate([1, ROWS], max_tokens=1)
+
+
+def test_such_a_token_is_left_out_of_a_conversion(more_tokens: Path, tmp_path: Path, expected: list[int]) -> None:
+    made = tmp_path / "made.gguf"
+    report = _core.convert(more_tokens, made, to="gguf", dtype="f32")
+    assert any("<image_soft_token>" in note for note in report["notes"])
+    assert answer(made) == expected
+
+
+# Names.
+
+
+@pytest.mark.parametrize(
+    ("model", "head"),
+    [
+        ("_orig_mod.model.", "_orig_mod."),
+        ("module.model.", "module."),
+        ("base_model.model.model.", "base_model.model."),
+        ("model.language_model.", ""),
+        ("language_model.model.", "language_model."),
+        ("module._orig_mod.model.", "module._orig_mod."),
+        ("", ""),
+    ],
+)
+def test_wrapped_names(folder: Path, tmp_path: Path, expected: list[int], model: str, head: str) -> None:
+    path = folder / "model.safetensors"
+    header, data = tensors(path)
+    inner = {name: model + name.removeprefix("model.") for name in header if name.startswith("model.")}
+    put(path, {inner.get(name, head + name): place for name, place in header.items()}, data)
+    assert answer(folder) == expected
+    made = tmp_path / "made.gguf"
+    _core.convert(folder, made, to="gguf", dtype="f32")
+    assert answer(made) == expected
+
+
+def test_an_output_matrix_that_is_missing_is_not_made_up(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    header, data = tensors(path)
+    output = header.pop("lm_head.weight")
+    put(path, header | {"other.weight": output}, data)
+    with pytest.raises(LoadError, match=r"lm_head\.weight is missing.*tie_word_embeddings"):
+        trillm.load(folder, threads=1)
+    change(folder / "config.json", tie_word_embeddings=True)
+    trillm.load(folder, threads=1).close()
+
+
+def test_a_class_without_an_output_matrix_makes_vectors_alone(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    header, data = tensors(path)
+    output = header.pop("lm_head.weight")
+    put(path, header | {"other.weight": output}, data)
+    change(folder / "config.json", architectures=["LlamaModel"])
+    with trillm.load(folder, threads=1) as model:
+        assert model.embed("the man").shape == (1, 64)
+        with pytest.raises(trillm.errors.Unsupported):
+            model.generate("the man", max_tokens=1)
+
+
+# Tokens of the small files.
+
+
+def test_no_token_is_minus_one(folder: Path, expected: list[int]) -> None:
+    change(folder / "generation_config.json", eos_token_id=-1, bos_token_id=-1)
+    change(folder / "config.json", eos_token_id=-1, bos_token_id=-1, pad_token_id=-1)
+    assert answer(folder) == expected
+
+
+def test_an_end_that_tokenizer_json_lacks(folder: Path, expected: list[int]) -> None:
+    change(folder / "tokenizer_config.json", eos_token="<|never|>", additional_special_tokens=["<|more|>"])
+    assert answer(folder) == expected
+    tokenizer = trillm.Tokenizer(folder)
+    assert tokenizer.encode("<|never|><|more|>", add_special=False, parse_special=True) == [ROWS, ROWS + 1]
+
+
+def test_a_repository_without_its_source() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        trillm.load("someone/some-model")
+    assert "hf:someone/some-model" in (caught.value.hint or "")
+
+
+# Positions.
+
+
+def test_behind_the_last_position_is_the_text_so_far(tiny_onnx: Callable[..., Path]) -> None:
+    """The graph has 32 positions, and its configuration says 512."""
+    with trillm.load(tiny_onnx("grown"), threads=1) as whole, trillm.load(tiny_onnx("placed"), threads=1) as model:
+        prompt = [5] * 20
+        expected = whole.generate(prompt, max_tokens=13, **GREEDY)
+        found = model.generate(prompt, max_tokens=100, **GREEDY)
+        # The last token is chosen from the scores of the last position.
+        assert found.token_ids == expected.token_ids
+        assert (found.finish_reason, found.text) == ("length", expected.text)
+        # Neighbours go on, and so does what comes after.
+        both = model.generate([prompt, [5] * 4], max_tokens=100, **GREEDY)
+        assert [len(each.token_ids) for each in both] == [13, 29]
+        assert {each.finish_reason for each in both} == {"length"}
+        with pytest.raises(ContextOverflow, match="prompt of 40 tokens does not fit a context of 32"):
+            model.generate([5] * 40, max_tokens=1)
+        assert model.generate([5] * 32, max_tokens=1, **GREEDY).finish_reason == "length"
+    with trillm.load(tiny_onnx("placed"), threads=1, batch=8) as model:
+        with pytest.raises(ContextOverflow, match="40 tokens does not fit a context of 32"):
+            model.generate([5] * 40, max_tokens=1)
+        assert model.generate(prompt, max_tokens=13, **GREEDY).token_ids == expected.token_ids
