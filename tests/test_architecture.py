@@ -23,7 +23,7 @@ EDGES = {
     "trillm-sampling": {"trillm-core"},
     "trillm-sched": {"trillm-core", "trillm-text", "trillm-sampling"},
     "trillm-kernels": {"trillm-pool"},
-    "trillm-llama": {"trillm-core", "trillm-pool"},
+    "trillm-llama": {"trillm-core", "trillm-tokenizer", "trillm-pool"},
     "trillm-mapping": {"trillm-core"},
     "trillm-candle": {
         "trillm-core",

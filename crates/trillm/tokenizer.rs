@@ -1,24 +1,17 @@
 //! A model's tokenizer without its weights.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use trillm_core::{LoadOptions, Model, Token, Tokenizer};
+use trillm_core::{Token, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
 use trillm_formats::{TOKENIZER, inspect_vocabulary};
 use trillm_text::Detokenizer;
-use trillm_tokenizer::HuggingFaceTokenizer;
+use trillm_tokenizer::{GgufTokenizer, HuggingFaceTokenizer};
 
-use crate::{Result, engines};
+use crate::Result;
 
 /// A vocabulary: of a GGUF file, of a `tokenizer.json`, or of the folder that one is in.
-pub struct VocabularyFile(Held);
-
-enum Held {
-    /// An engine has its own tokenizer.
-    Model(Arc<dyn Model>),
-    HuggingFace(Box<HuggingFaceTokenizer>),
-}
+pub struct VocabularyFile(Box<dyn Tokenizer>);
 
 impl VocabularyFile {
     /// Reads the vocabulary of the file or folder at `path`.
@@ -26,20 +19,14 @@ impl VocabularyFile {
         let info = inspect_vocabulary(path)?;
         if info.format == TOKENIZER {
             let folder = info.path.parent().unwrap_or(Path::new("."));
-            let tokenizer = HuggingFaceTokenizer::open(&info.path, &Sidecars::open(folder)?)?;
-            return Ok(Self(Held::HuggingFace(Box::new(tokenizer))));
+            return Ok(Self(Box::new(HuggingFaceTokenizer::open(&info.path, &Sidecars::open(folder)?)?)));
         }
-        let engine = engines::choose("auto", info.format)?;
-        let options = LoadOptions { vocabulary_only: true, ..LoadOptions::default() };
-        Ok(Self(Held::Model(engine.load(path, info, &options)?)))
+        Ok(Self(Box::new(GgufTokenizer::open(&info.path)?)))
     }
 
     /// The tokenizer.
     pub fn tokenizer(&self) -> &dyn Tokenizer {
-        match &self.0 {
-            Held::Model(model) => model.tokenizer(),
-            Held::HuggingFace(tokenizer) => &**tokenizer,
-        }
+        &*self.0
     }
 }
 
@@ -51,5 +38,9 @@ pub fn decode(tokenizer: &dyn Tokenizer, tokens: &[Token]) -> String {
         detokenizer.push(tokenizer.bytes(token), &mut text);
     }
     detokenizer.finish(&mut text);
+    // The space that encoding put before the text.
+    if tokenizer.adds_space() && text.starts_with(' ') {
+        text.remove(0);
+    }
     text
 }

@@ -216,7 +216,10 @@ class Tokenizer:
         """
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids; incomplete characters become U+FFFD."""
+        """The text of token ids; incomplete characters become U+FFFD.
+
+        A space that `encode` put before the text is taken away.
+        """
 
     @property
     def vocabulary(self) -> int: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,7 @@ def test_there_and_back(shared: Path, name: str) -> None:
     path = shared / "tokenizers" / f"ggml-vocab-{name}.gguf"
     tokenizer = trillm.Tokenizer(path)
     for text in path.with_name(path.name + ".inp").read_bytes().decode().split("\n__ggml_vocab_test__\n"):
-        back = tokenizer.decode(tokenizer.encode(text, add_special=False))
-        # SentencePiece begins a text with a space of its own.
-        assert back in (text, " " + text)
+        assert tokenizer.decode(tokenizer.encode(text, add_special=False)) == text
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -85,6 +84,29 @@ def test_half_a_character_is_marked(tokenizer: trillm.Tokenizer) -> None:
     ids = tokenizer.encode("😀", add_special=False)
     assert len(ids) == 4
     assert tokenizer.decode(ids[:3]) == "\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("run", ["=", " ", "a", "7", "中", "😀", "\n", "don't "])
+def test_a_long_run_has_tokens_on_a_small_stack(tokenizer: trillm.Tokenizer, run: str) -> None:
+    """llama.cpp's own tokenizer ended the process at 27,000 characters of a kind."""
+    text = run * 300_000
+    found: list[list[int]] = []
+    before = threading.stack_size(512 * 1024)
+    try:
+        thread = threading.Thread(target=lambda: found.append(tokenizer.encode(text, add_special=False)))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert tokenizer.decode(found[0]) == text
+
+
+def test_a_space_that_encoding_added_is_taken_away(shared: Path) -> None:
+    for path in ["ggml-vocab-llama-spm.gguf", "phi3"]:
+        tokenizer = trillm.Tokenizer(shared / "tokenizers" / path)
+        for text in ["Hello world", " Hello", "  two", ""]:
+            assert tokenizer.decode(tokenizer.encode(text, add_special=False)) == text
+            assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
 def test_what_is_no_text(tokenizer: trillm.Tokenizer) -> None:

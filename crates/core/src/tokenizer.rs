@@ -68,6 +68,12 @@ pub trait Tokenizer: Send + Sync {
     /// and those that were added to the vocabulary (user-defined ones in GGUF), which are read whatever `parse_special`
     /// says. In no particular order, each once.
     fn added(&self) -> &[Token];
+
+    /// Whether `encode` puts a space before a text that the text does not have: SentencePiece's do. Decoding a whole text
+    /// takes it away again; a stream, which does not know whether its text is one, keeps it.
+    fn adds_space(&self) -> bool {
+        false
+    }
 }
 
 /// Places of a text where some tokens are not to be read, though they are spelled there.

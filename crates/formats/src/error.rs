@@ -245,7 +245,8 @@ pub enum Error {
 
 impl Error {
     /// This error, said of one file.
-    pub(crate) fn of(self, path: &std::path::Path) -> Self {
+    #[must_use]
+    pub fn of(self, path: &std::path::Path) -> Self {
         Self::In { path: path.to_owned(), error: Box::new(self) }
     }
 }

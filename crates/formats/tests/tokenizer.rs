@@ -80,12 +80,11 @@ refused! { vocabulary;
     type_unknown: with("token_type", V::I32s(vec![7; 259])) => "invalid_key", "7 at index 0";
     type_negative: with("token_type", V::I32s(vec![-1; 259])) => "invalid_key", "0 to 6";
 
-    byte_token_of_a_sign: word(3, b"<0x-1>") => "invalid_key", "<0x00>";
+    byte_token_of_a_sign: word(3, b"<0x-1>") => "invalid_key", "a byte token at index 3: \"<0x-1>\"";
     byte_token_of_a_sign_beside_a_good_one: word(0, b"<0x-1>").key("tokenizer.ggml.token_type", V::I32s(vec![6; 259]))
         => "invalid_key", "a byte token at index 0: \"<0x-1>\", expected two hexadecimal digits";
     byte_token_too_short: word(0, b"<0").key("tokenizer.ggml.token_type", V::I32s(vec![6; 259]))
         => "invalid_key", "\"<0\"";
-    byte_missing: word(3 + 0x41, b"x") => "invalid_key", "a token <0x41>";
     byte_missing_for_plamo: plamo(|words| words[3 + 0xff] = b"x".to_vec()).key("tokenizer.ggml.token_type", V::I32s(
         types().into_iter().take(258).chain([1]).collect())) => "invalid_key", "a byte token <0xFF>";
     byte_token_of_a_sign_for_plamo: plamo(|words| words[3 + 0xff] = b"<0x-1>".to_vec()) => "invalid_key", "<0xFF>";
@@ -95,6 +94,9 @@ refused! { vocabulary;
         => "invalid_key", "none in a WordPiece vocabulary";
     prefix_without_token_for_rwkv: of("rwkv", &["a", "\\x62c"])
         => "invalid_key", "a token whose beginning is none at index 1";
+
+    pre_tokenizer_unknown: merges(&["a b"]).key("tokenizer.ggml.pre", text("nobody's"))
+        => "invalid_key", "a pre-tokenizer that llama.cpp knows";
 
     merges_missing: of("gpt2", &["a", "b"]) => "missing_key", "tokenizer.ggml.merges";
     merges_of_numbers: of("gpt2", &["a"]).key("tokenizer.ggml.merges", V::U32s(vec![1]))
@@ -153,6 +155,27 @@ fn special_tokens_outside_the_vocabulary_are_noted() {
     let expected =
         "tokenizer.ggml.padding_token_id is 4294967295, outside the vocabulary of 259 tokens, and is ignored";
     assert_eq!(info.notes, [expected]);
+}
+
+#[test]
+fn a_missing_pre_tokenizer_is_noted() {
+    let notes = |writer: Writer| vocabulary(&writer.bytes()).expect("accepted").notes;
+    let found = notes(merges(&["a b"]));
+    assert!(found.len() == 1 && found[0].starts_with("the file has no tokenizer.ggml.pre"), "{found:?}");
+    assert!(notes(merges(&["a b"]).key("tokenizer.ggml.pre", text("gpt-2"))).is_empty());
+    assert!(notes(Writer::vocabulary()).is_empty(), "others need none");
+}
+
+#[test]
+fn byte_tokens_may_be_missing() {
+    let mut writer = Writer::vocabulary();
+    for (key, value) in &mut writer.keys {
+        if let (true, V::I32s(types)) = (key.ends_with(b".token_type"), value) {
+            types.fill(1);
+        }
+    }
+    vocabulary(&writer.bytes()).expect("accepted");
+    vocabulary(&of("llama", &["<unk>", "<s>", "</s>", "a"]).bytes()).expect("accepted");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use llama_cpp_sys_2 as sys;
-use trillm_core::{Progress, Token};
+use trillm_core::Progress;
 use trillm_pool::check_threads;
 
 use crate::arrays::Arrays;
@@ -81,37 +81,6 @@ unsafe extern "C" {
         context: *mut sys::llama_context,
         sequence: i32,
         length: *mut i32,
-        what: *const Message,
-    ) -> bool;
-    fn trillm_llama_tokenize(
-        vocab: *const sys::llama_vocab,
-        text: *const c_char,
-        len: i32,
-        tokens: *mut sys::llama_token,
-        room: i32,
-        add_special: bool,
-        parse_special: bool,
-        n: *mut i32,
-        what: *const Message,
-    ) -> bool;
-    fn trillm_llama_piece(
-        vocab: *const sys::llama_vocab,
-        token: sys::llama_token,
-        piece: *mut c_char,
-        room: i32,
-        n: *mut i32,
-        what: *const Message,
-    ) -> bool;
-    fn trillm_llama_text(
-        vocab: *const sys::llama_vocab,
-        token: sys::llama_token,
-        text: *mut *const c_char,
-        what: *const Message,
-    ) -> bool;
-    fn trillm_llama_attributes(
-        vocab: *const sys::llama_vocab,
-        token: sys::llama_token,
-        bits: *mut u32,
         what: *const Message,
     ) -> bool;
 }
@@ -326,112 +295,10 @@ impl Model {
         CStr::from_bytes_until_nul(&text).map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned())
     }
 
-    /// The kind of tokenizer, one of `LLAMA_VOCAB_TYPE_*`.
-    pub(crate) fn vocabulary_type(&self) -> sys::llama_vocab_type {
-        // SAFETY: the vocabulary is valid.
-        unsafe { sys::llama_vocab_type(self.vocab.as_ptr()) }
-    }
-
     /// Number of tokens in the vocabulary.
     pub(crate) fn vocabulary(&self) -> u32 {
         // SAFETY: the vocabulary is valid.
         unsafe { sys::llama_vocab_n_tokens(self.vocab.as_ptr()) }.max(0) as u32
-    }
-
-    /// A special token; `None` if the vocabulary has none or names one outside itself.
-    pub(crate) fn special(&self, which: Special) -> Option<Token> {
-        let vocab = self.vocab.as_ptr();
-        // SAFETY: the vocabulary is valid.
-        let id = unsafe {
-            match which {
-                Special::Bos => sys::llama_vocab_bos(vocab),
-                Special::Eos => sys::llama_vocab_eos(vocab),
-                Special::Sep => sys::llama_vocab_sep(vocab),
-            }
-        };
-        u32::try_from(id).ok().map(Token).filter(|token| token.0 < self.vocabulary())
-    }
-
-    /// Whether tokenising with special tokens puts BOS first.
-    pub(crate) fn adds_bos(&self) -> bool {
-        // SAFETY: the vocabulary is valid.
-        unsafe { sys::llama_vocab_get_add_bos(self.vocab.as_ptr()) }
-    }
-
-    /// Whether tokenising with special tokens puts EOS last.
-    pub(crate) fn adds_eos(&self) -> bool {
-        // SAFETY: the vocabulary is valid.
-        unsafe { sys::llama_vocab_get_add_eos(self.vocab.as_ptr()) }
-    }
-
-    /// Whether generation ends at `token`.
-    pub(crate) fn is_end(&self, token: Token) -> bool {
-        // SAFETY: the vocabulary is valid; any id may be asked for.
-        unsafe { sys::llama_vocab_is_eog(self.vocab.as_ptr(), token.0 as i32) }
-    }
-
-    /// The attribute bits of a token, `LLAMA_TOKEN_ATTR_*`; the vocabulary is not of type NONE.
-    pub(crate) fn attributes(&self, token: Token) -> Result<u32, Reason> {
-        let mut bits = 0;
-        // SAFETY: the vocabulary is valid; an id outside it throws, which the guard catches.
-        guarded(|what| unsafe { trillm_llama_attributes(self.vocab.as_ptr(), token.0 as i32, &raw mut bits, what) })?;
-        Ok(bits)
-    }
-
-    /// How the vocabulary spells a token; the vocabulary is not of type NONE.
-    pub(crate) fn text(&self, token: Token) -> Option<&CStr> {
-        let mut text = ptr::null();
-        // SAFETY: the vocabulary is valid; an id outside it throws, which the guard catches.
-        guarded(|what| unsafe { trillm_llama_text(self.vocab.as_ptr(), token.0 as i32, &raw mut text, what) }).ok()?;
-        // SAFETY: a non-null result points into the vocabulary, which does not change and lives as long as `self`.
-        (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
-    }
-
-    /// Writes the bytes of a token into `room` and returns how many, or the negated number of bytes needed.
-    pub(crate) fn piece(&self, token: Token, room: &mut [u8]) -> Result<i32, Reason> {
-        let mut n = 0;
-        let size = i32::try_from(room.len()).unwrap_or(i32::MAX);
-        // SAFETY: the vocabulary is valid, `room` has `size` bytes; an id outside the vocabulary throws.
-        guarded(|what| unsafe {
-            trillm_llama_piece(self.vocab.as_ptr(), token.0 as i32, room.as_mut_ptr().cast(), size, &raw mut n, what)
-        })?;
-        Ok(n)
-    }
-
-    /// Appends the tokens of `text`, at most as many as `out` has room for without growing. Returns llama.cpp's
-    /// count: negative if there was no room (then nothing is appended).
-    pub(crate) fn tokenize(
-        &self,
-        text: &str,
-        len: i32,
-        add_special: bool,
-        parse_special: bool,
-        out: &mut Vec<Token>,
-    ) -> Result<i32, Reason> {
-        debug_assert!(len as usize <= text.len());
-        let spare = out.spare_capacity_mut();
-        let room = i32::try_from(spare.len()).unwrap_or(i32::MAX);
-        let mut n = 0;
-        // SAFETY: the vocabulary is valid; `len` bytes of text can be read; `room` ids can be written to the spare
-        // capacity, as a `Token` is exactly one 32-bit id.
-        guarded(|what| unsafe {
-            trillm_llama_tokenize(
-                self.vocab.as_ptr(),
-                text.as_ptr().cast(),
-                len,
-                spare.as_mut_ptr().cast(),
-                room,
-                add_special,
-                parse_special,
-                &raw mut n,
-                what,
-            )
-        })?;
-        if (0..=room).contains(&n) {
-            // SAFETY: llama.cpp wrote the first `n` of the spare elements, and `n` is at most their number.
-            unsafe { out.set_len(out.len() + n as usize) };
-        }
-        Ok(n)
     }
 }
 
@@ -440,17 +307,6 @@ impl Drop for Model {
         // SAFETY: made by `llama_model_load_from_file`, freed once; contexts hold an `Arc` of this and are gone.
         unsafe { sys::llama_model_free(self.raw.as_ptr()) }
     }
-}
-
-/// A special token of a vocabulary.
-#[derive(Clone, Copy)]
-pub(crate) enum Special {
-    /// Begins a text.
-    Bos,
-    /// Ends a text.
-    Eos,
-    /// Separates texts; ends them for BERT.
-    Sep,
 }
 
 /// A cache and a graph, with the threads that compute it. Not `Send`: one thread owns it.

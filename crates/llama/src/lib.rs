@@ -1,7 +1,7 @@
 //! llama.cpp as an engine: GGUF files of every architecture it knows, on the processor and, where compiled in, on GPUs.
 //!
-//! Deliberately not here: sampling, chat templates and grammars, which llama.cpp offers too. They are written once,
-//! above the engine trait, so that requests behave alike on every engine, and their asserts cannot be reached.
+//! Deliberately not here: sampling, chat templates, grammars and tokenizers, which llama.cpp offers too. They are written
+//! once, outside of engines, so that requests behave alike on every engine, and their asserts cannot be reached.
 //!
 //! A reader would ask why this does not simply use `llama-cpp-2`: it keeps every handle private, so what it lacks
 //! (batches of several sequences without unsoundness, several adapters, a thread pool, guards against exceptions)
@@ -18,7 +18,6 @@ mod memory;
 mod model;
 mod params;
 mod session;
-mod tokenizer;
 
 use std::path::Path;
 use std::sync::Arc;

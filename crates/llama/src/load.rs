@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use trillm_core::{Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_tokenizer::GgufTokenizer;
 
 use crate::ffi::{LoadFailure, Model};
 use crate::log::Lines;
 use crate::model::LlamaModel;
-use crate::tokenizer::LlamaTokenizer;
 use crate::{NAME, backend, ffi, memory, params};
 
 /// Loads `path`, the first of several files if the model is split.
@@ -29,17 +29,17 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
         info.notes.push(format!("LoRA adapter {} at scale {scale}", adapter.display()));
     }
     let weights = Arc::new(weights);
-    let tokenizer = LlamaTokenizer::new(weights.clone()).map_err(|reason| failed(path, &reason, &log))?;
+    let tokenizer = GgufTokenizer::open(path).map_err(|error| Error::load_refused(NAME, path, &error))?;
     ffi::trim();
 
     info.engine = NAME;
     info.device = device(&gpus, options.gpu_layers);
-    info.weights = if options.vocabulary_only { "not loaded" } else { held(&log.buffers()) };
+    info.weights = held(&log.buffers());
     info.vocabulary = tokenizer.vocabulary();
     if options.mlock && log.mention("mlock") {
         info.notes.push("the weights could not be locked in memory".into());
     }
-    Ok(LlamaModel { info, weights, tokenizer, vocabulary_only: options.vocabulary_only })
+    Ok(LlamaModel { info, weights, tokenizer })
 }
 
 fn c_path(path: &Path) -> Result<CString> {

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use trillm_core::{Error, Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
+use trillm_core::{Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
+use trillm_tokenizer::GgufTokenizer;
 
 use crate::ffi;
 use crate::session::LlamaSession;
-use crate::tokenizer::LlamaTokenizer;
 
 /// A model of this engine.
 pub(crate) struct LlamaModel {
     pub(crate) info: ModelInfo,
     pub(crate) weights: Arc<ffi::Model>,
-    pub(crate) tokenizer: LlamaTokenizer,
-    pub(crate) vocabulary_only: bool,
+    pub(crate) tokenizer: GgufTokenizer,
 }
 
 impl Model for LlamaModel {
@@ -26,9 +25,6 @@ impl Model for LlamaModel {
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
-        if self.vocabulary_only {
-            return Err(Error::not_loaded());
-        }
         Ok(Box::new(LlamaSession::new(&self.weights, options)?))
     }
 }

@@ -32,7 +32,6 @@ pub(crate) fn model(options: &LoadOptions, gpu: bool) -> Result<sys::llama_model
         (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
         (false, false) => sys::LLAMA_LOAD_MODE_NONE,
     };
-    params.vocab_only = options.vocabulary_only;
     Ok(params)
 }
 

@@ -128,24 +128,4 @@ bool trillm_llama_length(llama_context * context, int32_t sequence, int32_t * le
     return guarded(what, [&] { *length = llama_memory_seq_pos_max(llama_get_memory(context), sequence) + 1; });
 }
 
-bool trillm_llama_tokenize(
-        const llama_vocab * vocab, const char * text, int32_t len, llama_token * tokens, int32_t room,
-        bool add_special, bool parse_special, int32_t * n, const message * what) {
-    return guarded(what, [&] { *n = llama_tokenize(vocab, text, len, tokens, room, add_special, parse_special); });
-}
-
-bool trillm_llama_piece(
-        const llama_vocab * vocab, llama_token token, char * piece, int32_t room, int32_t * n, const message * what) {
-    // Nothing stripped; special tokens have no bytes.
-    return guarded(what, [&] { *n = llama_token_to_piece(vocab, token, piece, room, 0, false); });
-}
-
-bool trillm_llama_text(const llama_vocab * vocab, llama_token token, const char ** text, const message * what) {
-    return guarded(what, [&] { *text = llama_vocab_get_text(vocab, token); });
-}
-
-bool trillm_llama_attributes(const llama_vocab * vocab, llama_token token, uint32_t * bits, const message * what) {
-    return guarded(what, [&] { *bits = static_cast<uint32_t>(llama_vocab_get_attr(vocab, token)); });
-}
-
 } // extern "C"

@@ -34,7 +34,8 @@ impl Tokenizer {
         encode(py, self.0.tokenizer(), &prompt::text("text", text)?, add_special, parse_special)
     }
 
-    /// The text of token ids; incomplete characters become U+FFFD. An id that does not exist is an error.
+    /// The text of token ids; incomplete characters become U+FFFD. A space that `encode` put before the text is taken
+    /// away. An id that does not exist is an error.
     fn decode(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<String> {
         decode(py, self.0.tokenizer(), ids)
     }

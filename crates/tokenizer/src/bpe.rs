@@ -1,20 +1,23 @@
 //! Byte-pair encoding of one word, token for token as the library `tokenizers` does it.
 //!
-//! A word begins as its characters; of all neighbours that may merge, those with the lowest rank do, leftmost first,
-//! until none is left. A word may be a whole text, as Llama 2 has no pre-tokenizer, so candidates wait in a heap: n
-//! characters take n log n steps.
+//! Most words of ordinary text are tokens. Whether merging leads to such a token is tried out when it first comes, and
+//! remembered in two bits.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use trillm_core::Token;
 
-use crate::merges::Merges;
+use crate::merge::{Join, Room, Symbol, merge};
+use crate::merges::{Merge, Merges, Spare};
+use crate::recent::Recent;
 use crate::vocabulary::Vocabulary;
+use crate::words::{SPACE, are_apart, words};
 
 /// The model of most decoders.
 pub(crate) struct Bpe {
     pub(crate) merges: Merges,
+    /// Texts beyond the vocabulary that merges go through.
+    pub(crate) spare: Spare,
     /// Stands for characters without a token. Without it they are left out.
     pub(crate) unknown: Option<u32>,
     /// Characters without a token that follow one another become one unknown token.
@@ -27,99 +30,139 @@ pub(crate) struct Bpe {
     pub(crate) prefix: String,
     /// What the last token of a word ends with.
     pub(crate) suffix: String,
+    pub(crate) reached: Reached,
+    /// The tokens of the first characters of Unicode, GPT-2's alphabet among them.
+    pub(crate) singles: Vec<Option<u32>>,
+    /// Words begin with a sign for a space, and no merge reaches over one: they may be looked at one by one.
+    pub(crate) apart: bool,
 }
 
-/// The end of a word, and the beginning.
-const NONE: u32 = u32::MAX;
+/// Which tokens merging leads to, where that is known.
+#[derive(Default)]
+pub(crate) struct Reached(Vec<AtomicU8>);
 
-/// A token of a word that is being merged.
-#[derive(Clone, Copy)]
-struct Symbol {
-    id: u32,
-    previous: u32,
-    /// [`NONE`] for the last one, and for one that became part of its neighbour.
-    next: u32,
+impl Reached {
+    const NO: u8 = 1;
+    const YES: u8 = 2;
+
+    pub(crate) fn new(tokens: u32) -> Self {
+        Self((0..tokens.div_ceil(4)).map(|_| AtomicU8::new(0)).collect())
+    }
+
+    /// `None` if it was not tried yet.
+    pub(crate) fn get(&self, id: u32) -> Option<bool> {
+        // What is found is the same whoever finds it, so order does not matter.
+        let bits = self.0.get(id as usize / 4)?.load(Ordering::Relaxed) >> (id % 4 * 2) & 3;
+        (bits != 0).then_some(bits == Self::YES)
+    }
+
+    pub(crate) fn set(&self, id: u32, reached: bool) {
+        let bits = if reached { Self::YES } else { Self::NO };
+        if let Some(four) = self.0.get(id as usize / 4) {
+            four.fetch_or(bits << (id % 4 * 2), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Room that is used again from word to word.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) symbols: Vec<Symbol>,
+    pub(crate) room: Room,
+    pub(crate) recent: Recent,
+}
+
+impl Join for Merges {
+    fn join(&self, first: Symbol, second: Symbol, _: u32) -> Option<Merge> {
+        self.get(first.id, second.id)
+    }
 }
 
 impl Bpe {
-    /// Appends the tokens of one word.
-    pub(crate) fn encode(&self, vocabulary: &Vocabulary, word: &str, out: &mut Vec<Token>) {
-        if self.ignore_merges
-            && let Some(id) = vocabulary.id(word)
-        {
-            return out.push(Token(id));
+    /// The tokens of the first characters of Unicode.
+    pub(crate) fn singles(vocabulary: &Vocabulary) -> Vec<Option<u32>> {
+        ('\0'..'\u{180}').map(|character| vocabulary.id(character.encode_utf8(&mut [0; 4]))).collect()
+    }
+
+    /// Whether words begin with a sign for a space, and no merge reaches over one.
+    pub(crate) fn are_apart(vocabulary: &Vocabulary, merges: &Merges, spare: &Spare) -> bool {
+        let results = || merges.results().map(|id| vocabulary.spelling(id));
+        spare.is_empty() && vocabulary.id(SPACE).is_some() && are_apart(results())
+    }
+
+    /// Appends the tokens of one word, or of all in a text if the model has no other way to tell them apart.
+    pub(crate) fn encode(&self, vocabulary: &Vocabulary, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
+        words(text, self.apart).for_each(|word| self.word(vocabulary, word, scratch, out));
+    }
+
+    fn word(&self, vocabulary: &Vocabulary, word: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
+        let mut known = vocabulary.id(word);
+        if let Some(id) = known {
+            let plain = self.prefix.is_empty() && self.suffix.is_empty();
+            match self.reached.get(id).filter(|_| plain) {
+                _ if self.ignore_merges => return out.push(Token(id)),
+                Some(true) => return out.push(Token(id)),
+                Some(false) => known = None,
+                None => known = known.filter(|_| plain),
+            }
         }
-        let mut symbols = self.symbols(vocabulary, word);
-        self.merge(&mut symbols);
-        let mut at = if symbols.is_empty() { NONE } else { 0 };
-        while at != NONE {
-            let symbol = symbols[at as usize];
-            out.push(Token(symbol.id));
-            at = symbol.next;
+        let start = out.len();
+        if scratch.recent.get(word, out) {
+            return;
         }
+        self.symbols(vocabulary, word, &mut scratch.symbols);
+        merge(&self.merges, &mut scratch.symbols, word.len(), &mut scratch.room);
+        if let Some(id) = known {
+            self.reached.set(id, matches!(scratch.symbols[..], [symbol] if symbol.id == id));
+        }
+        if self.spare.is_empty() {
+            out.extend(scratch.symbols.iter().map(|symbol| Token(symbol.id)));
+        } else {
+            for symbol in &scratch.symbols {
+                self.spare.expand(symbol.id, |id| out.push(Token(id)));
+            }
+        }
+        scratch.recent.put(word, &out[start..]);
     }
 
     /// The tokens of single characters.
-    fn symbols(&self, vocabulary: &Vocabulary, word: &str) -> Vec<Symbol> {
-        let mut ids = Vec::with_capacity(word.len());
+    fn symbols(&self, vocabulary: &Vocabulary, word: &str, symbols: &mut Vec<Symbol>) {
+        symbols.clear();
         let mut spelled = String::new();
         // Held back until a character with a token comes: bytes that stand for characters go before it, which only
         // matters where some bytes have tokens and others do not. The library does the same.
         let mut unknown = None;
+        let is_plain = self.prefix.is_empty() && self.suffix.is_empty();
         for (at, character) in word.char_indices() {
-            let text = &word[at..at + character.len_utf8()];
-            let (first, last) = (at == 0, at + text.len() == word.len());
-            spelled.clear();
-            spelled.push_str(if first { "" } else { &self.prefix });
-            spelled.push_str(text);
-            spelled.push_str(if last { &self.suffix } else { "" });
-            if let Some(id) = vocabulary.id(&spelled) {
-                ids.extend(unknown.take());
-                ids.push(id);
+            let mut text = &word[at..at + character.len_utf8()];
+            let start = at as u32;
+            if !is_plain {
+                let (first, last) = (at == 0, at + text.len() == word.len());
+                spelled.clear();
+                spelled.push_str(if first { "" } else { &self.prefix });
+                spelled.push_str(text);
+                spelled.push_str(if last { &self.suffix } else { "" });
+                text = &spelled;
+            }
+            let single = match self.singles.get(character as usize).filter(|_| is_plain) {
+                Some(&single) => single,
+                None => vocabulary.id(text),
+            };
+            if let Some(id) = single.or_else(|| self.spare.id(text)) {
+                symbols.extend(unknown.take());
+                symbols.push(Symbol { id, start });
                 continue;
             }
-            let bytes = spelled.bytes().map(|byte| self.bytes.get(usize::from(byte)).copied().flatten());
-            if let Some(bytes) = bytes.collect::<Option<Vec<u32>>>() {
-                ids.extend(bytes);
+            let bytes = text.bytes().map(|byte| self.bytes.get(usize::from(byte)).copied().flatten());
+            if bytes.clone().all(|byte| byte.is_some()) {
+                symbols.extend(bytes.flatten().map(|id| Symbol { id, start }));
                 continue;
             }
             if !self.fuse_unknown {
-                ids.extend(unknown.take());
+                symbols.extend(unknown.take());
             }
-            unknown = self.unknown;
+            unknown = unknown.or(self.unknown.map(|id| Symbol { id, start }));
         }
-        ids.extend(unknown);
-        let last = ids.len().wrapping_sub(1) as u32;
-        let link = |(at, id): (u32, u32)| Symbol {
-            id,
-            previous: at.wrapping_sub(1),
-            next: if at == last { NONE } else { at + 1 },
-        };
-        (0..).zip(ids).map(link).collect()
-    }
-
-    fn merge(&self, symbols: &mut [Symbol]) {
-        let candidate = |symbols: &[Symbol], at: u32| {
-            let first = symbols.get(at as usize)?;
-            let merge = self.merges.get(first.id, symbols.get(first.next as usize)?.id)?;
-            Some(Reverse((merge.rank, at, merge.result)))
-        };
-        let mut waiting: BinaryHeap<_> = (0..symbols.len() as u32).filter_map(|at| candidate(symbols, at)).collect();
-        while let Some(Reverse((_, at, result))) = waiting.pop() {
-            // What waits may be outdated: one of the two has become part of another since.
-            if candidate(symbols, at).is_none_or(|Reverse((.., now))| now != result) {
-                continue;
-            }
-            let (second, previous) = (symbols[at as usize].next, symbols[at as usize].previous);
-            let after = symbols[second as usize].next;
-            symbols[second as usize].next = NONE;
-            symbols[at as usize].id = result;
-            symbols[at as usize].next = after;
-            if let Some(after) = symbols.get_mut(after as usize) {
-                after.previous = at;
-            }
-            waiting.extend(candidate(symbols, previous));
-            waiting.extend(candidate(symbols, at));
-        }
+        symbols.extend(unknown);
     }
 }

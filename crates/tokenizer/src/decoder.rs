@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::{Error, Result};
+use crate::{Error, Result, alphabet};
 
 /// One step of the chain, with the fields of the file.
 #[derive(Deserialize)]
@@ -19,6 +19,7 @@ enum Step {
     ByteLevel,
     Metaspace {
         replacement: char,
+        prepend_scheme: Option<String>,
     },
     Replace {
         pattern: Pattern,
@@ -54,6 +55,8 @@ pub(crate) struct Decoder {
     steps: Vec<Step>,
     /// Tokens are spelled in GPT-2's alphabet, one character for each byte.
     byte_level: bool,
+    /// The first space of a whole text is dropped.
+    drops_space: bool,
 }
 
 impl Decoder {
@@ -63,6 +66,7 @@ impl Decoder {
             return Ok(Self {
                 steps: vec![Step::WordPiece { prefix: String::new(), cleanup: false }],
                 byte_level: false,
+                drops_space: true,
             });
         };
         let step: Step =
@@ -71,8 +75,15 @@ impl Decoder {
         flatten(step, &mut steps);
         // After this one the chain sees a whole text, not tokens.
         let mut fused = false;
+        let mut drops_space = false;
         let mut kept = Vec::new();
         for step in steps {
+            drops_space |= match &step {
+                Step::Strip { content: ' ', start, .. } => fused && *start > 0,
+                Step::Metaspace { prepend_scheme, .. } => prepend_scheme.as_deref() != Some("never"),
+                Step::WordPiece { .. } => true,
+                _ => false,
+            };
             match step {
                 Step::Fuse => fused = true,
                 Step::Strip { .. } if fused => {}
@@ -86,7 +97,12 @@ impl Decoder {
             }
         }
         let byte_level = kept.iter().any(|step| matches!(step, Step::ByteLevel));
-        Ok(Self { steps: kept, byte_level })
+        Ok(Self { steps: kept, byte_level, drops_space })
+    }
+
+    /// Whether the chain drops the first space of a whole text.
+    pub(crate) fn drops_space(&self) -> bool {
+        self.drops_space
     }
 
     /// Appends the bytes of a token that is spelled so. `added` tokens stand beside the model's: they are texts, not
@@ -98,7 +114,7 @@ impl Decoder {
         let mut text = spelling.to_owned();
         for step in &self.steps {
             match step {
-                Step::Metaspace { replacement } => text = text.replace(*replacement, " "),
+                Step::Metaspace { replacement, .. } => text = text.replace(*replacement, " "),
                 Step::Replace { pattern: Pattern::String(pattern), content } => text = text.replace(pattern, content),
                 Step::ByteFallback => {
                     if let Some(byte) = fallback(&text) {
@@ -107,12 +123,7 @@ impl Decoder {
                 }
                 Step::ByteLevel => {
                     // A token with a character from outside the alphabet is taken as it is, as in the library.
-                    let start = out.len();
-                    if !text.chars().all(|character| byte(character).map(|byte| out.push(byte)).is_some()) {
-                        out.truncate(start);
-                        out.extend_from_slice(text.as_bytes());
-                    }
-                    return;
+                    return alphabet::write(&text, out);
                 }
                 Step::Strip { content, start, stop } => text = strip(&text, *content, *start, *stop).to_owned(),
                 Step::WordPiece { prefix, cleanup } => {
@@ -143,18 +154,6 @@ fn fallback(text: &str) -> Option<u8> {
     let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
     let plain = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     u8::from_str_radix(digits, 16).ok().filter(|_| plain)
-}
-
-/// The byte that a character of GPT-2's alphabet stands for: printable ones of Latin-1 for themselves, and for all
-/// others, in order, the characters from U+0100 on (`bytes_to_unicode` in GPT-2's `encoder.py`).
-fn byte(character: char) -> Option<u8> {
-    match u32::from(character) {
-        code @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => Some(code as u8),
-        code @ 0x100..=0x120 => Some((code - 0x100) as u8),
-        code @ 0x121..=0x142 => Some((code - 0x121 + 0x7f) as u8),
-        0x143 => Some(0xad),
-        _ => None,
-    }
 }
 
 fn strip(text: &str, content: char, start: usize, stop: usize) -> &str {
@@ -196,14 +195,6 @@ mod tests {
         let mut out = Vec::new();
         Decoder::new(Some(section)).unwrap().write(spelling, false, &mut out);
         out
-    }
-
-    #[test]
-    fn gpt2s_alphabet_has_every_byte_once() {
-        let mut bytes: Vec<u8> = (0..0x200).filter_map(char::from_u32).filter_map(byte).collect();
-        assert_eq!((byte('Ġ'), byte('Ċ'), byte('!'), byte(' ')), (Some(b' '), Some(b'\n'), Some(b'!'), None));
-        bytes.sort_unstable();
-        assert!(bytes.iter().copied().eq(0..=255));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use trillm_core::Coded;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A `tokenizer.json` that is not there, is not sound, or asks for what is not supported.
+/// A tokenizer that is not there, is not sound, or asks for what is not supported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -35,6 +35,9 @@ pub enum Error {
         /// What was named.
         path: PathBuf,
     },
+    /// A GGUF file that is not sound.
+    #[error(transparent)]
+    Gguf(#[from] trillm_formats::Error),
     /// An error in one file.
     #[error("{}: {error}", .path.display())]
     In {
@@ -94,6 +97,7 @@ impl Coded for Error {
             Self::Read { .. } => "read_failed",
             Self::Missing { .. } => "missing_tokenizer",
             Self::NotAFile { .. } => "not_a_file",
+            Self::Gguf(error) => error.code(),
             Self::In { error, .. } => error.code(),
             Self::Limit { .. } => "over_limit",
             Self::Malformed { .. } => "malformed",
@@ -103,6 +107,7 @@ impl Coded for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Gguf(error) => return error.hint(),
             Self::In { error, .. } => return error.hint(),
             Self::Missing { found: Some(_), .. } => {
                 "convert it: load it with transformers' AutoTokenizer and save_pretrained() it, which writes tokenizer.json"

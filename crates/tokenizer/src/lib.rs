@@ -1,36 +1,50 @@
-//! `tokenizer.json` of Hugging Face as an engine needs it: [`HuggingFaceTokenizer`] behind [`trillm_core::Tokenizer`].
+//! Text to tokens: [`GgufTokenizer`] for GGUF files and [`HuggingFaceTokenizer`] for `tokenizer.json`, both behind
+//! [`trillm_core::Tokenizer`].
 //!
-//! The library `tokenizers` does what has many forms: normalizers, pre-tokenizers, added tokens, and the models that are
-//! rare here (`WordPiece`, `WordLevel`, Unigram). Two things are our own:
+//! What most models need is our own, and linear in the text on any stack:
 //!
-//! - **The vocabulary and byte-pair encoding** (`vocabulary.rs`, `bpe.rs`). The library keeps every token in two hash
-//!   maps, reads the model's section through copies of its JSON, and caches ten thousand words for each thread, which
-//!   is much beside weights that are mapped. Here it is a few arrays (`tests/memory.rs`).
-//! - **The bytes of a token** (`decoder.rs`). The library decodes whole texts; a stream needs the bytes of one token in
-//!   the middle of a text.
+//! - **Words** (`split/`, `pipeline.rs`): patterns as automata. The library's regular expressions go back and forth, and
+//!   those of llama.cpp recurse until the stack ends.
+//! - **The vocabulary and byte-pair encoding** (`vocabulary.rs`, `bpe.rs`, `merge.rs`), in a few arrays
+//!   (`tests/memory.rs`).
+//! - **The bytes of a token** (`decoder.rs`, `gguf/bytes.rs`). Libraries decode whole texts; a stream needs the bytes of
+//!   one token in the middle of a text.
 //!
-//! `truncation` and `padding` of the file are not used: an engine has its own limits.
+//! For `tokenizer.json` the library `tokenizers` does what is rare: some normalizers and pre-tokenizers, and the models
+//! `WordPiece`, `WordLevel` and Unigram. `truncation` and `padding` of the file are not used: an engine has its own limits.
 //!
 //! A file is not trusted: sizes, ids and nesting are bounded, and parts of the library that panic on a bad file are run
-//! where a panic becomes an [`Error`] (`guard.rs`). Not bounded in time: a file's own regular expression, beyond the
-//! million steps that `fancy-regex` takes for each match before it gives up.
+//! where a panic becomes an [`Error`] (`guard.rs`). Not bounded in time: a file's own regular expression of a kind that
+//! no automaton takes, beyond the million steps that `fancy-regex` takes for each match before it gives up.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod alphabet;
 mod bpe;
 mod decoder;
 mod document;
 mod error;
 mod file;
+mod gguf;
 mod growth;
 mod guard;
 mod guarded;
+mod limit;
+mod lookup;
+mod markers;
+mod merge;
 mod merges;
 mod model;
+mod pipeline;
+mod recent;
 mod section;
 mod special;
+mod split;
 mod tokenizer;
+mod trie;
 mod vocabulary;
+mod words;
 
 pub use error::{Error, Result};
+pub use gguf::GgufTokenizer;
 pub use tokenizer::HuggingFaceTokenizer;

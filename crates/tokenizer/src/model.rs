@@ -5,9 +5,9 @@ use tokenizers::models::{unigram::Unigram, wordlevel::WordLevel, wordpiece::Word
 use tokenizers::{Model as _, ModelWrapper};
 use trillm_core::Token;
 
-use crate::bpe::Bpe;
+use crate::bpe::{Bpe, Reached, Scratch};
 use crate::guard::guard;
-use crate::merges::Merges;
+use crate::merges::{Merges, Spare};
 use crate::section::Section;
 use crate::vocabulary::Vocabulary;
 use crate::{Error, Result};
@@ -22,7 +22,7 @@ const UNIGRAM_LIMIT: usize = 4 << 20;
 /// How words become tokens.
 pub(crate) enum Model {
     /// Byte-pair encoding.
-    Bpe(Bpe),
+    Bpe(Box<Bpe>),
     /// One of the library's, with a vocabulary of its own.
     Other(Box<ModelWrapper>),
 }
@@ -32,7 +32,7 @@ impl Model {
     pub(crate) fn new(section: Section, vocabulary: &Vocabulary) -> Result<Self> {
         let kind = section.kind.as_deref().unwrap_or_else(|| inferred(&section));
         let model = match kind {
-            "BPE" => return bpe(section, vocabulary).map(Self::Bpe),
+            "BPE" => return bpe(section, vocabulary).map(Box::new).map(Self::Bpe),
             "WordPiece" => word_piece(section)?,
             "WordLevel" => {
                 let builder = WordLevel::builder().vocab(ids(&section));
@@ -48,9 +48,15 @@ impl Model {
     }
 
     /// Appends the tokens of one word.
-    pub(crate) fn encode(&self, vocabulary: &Vocabulary, word: &str, out: &mut Vec<Token>) -> tokenizers::Result<()> {
+    pub(crate) fn encode(
+        &self,
+        vocabulary: &Vocabulary,
+        word: &str,
+        scratch: &mut Scratch,
+        out: &mut Vec<Token>,
+    ) -> tokenizers::Result<()> {
         match self {
-            Self::Bpe(model) => model.encode(vocabulary, word, out),
+            Self::Bpe(model) => model.encode(vocabulary, word, scratch, out),
             Self::Other(model) => out.extend(model.tokenize(word)?.iter().map(|token| Token(token.id))),
         }
         Ok(())
@@ -90,19 +96,30 @@ fn bpe(section: Section, vocabulary: &Vocabulary) -> Result<Bpe> {
         })?),
         None => None,
     };
-    let bytes = match section.byte_fallback {
+    let bytes: Vec<Option<u32>> = match section.byte_fallback {
         Some(true) => (0..=255).map(|byte: u8| vocabulary.id(&format!("<0x{byte:02X}>"))).collect(),
         _ => Vec::new(),
     };
     let prefix = section.continuing_subword_prefix.unwrap_or_default();
+    let merges = Merges::new(&section.merges.unwrap_or_default(), vocabulary, &prefix)?;
+    let spare = Spare::default();
+    // Unknown characters in a row may become one token, across words.
+    let spelled = section.fuse_unk != Some(true) || !bytes.is_empty() && bytes.iter().all(Option::is_some);
+    let suffix = section.end_of_word_suffix.unwrap_or_default();
+    let ignore_merges = section.ignore_merges.unwrap_or(false);
+    let plain = prefix.is_empty() && suffix.is_empty() && !ignore_merges;
     Ok(Bpe {
-        merges: Merges::new(&section.merges.unwrap_or_default(), vocabulary, &prefix)?,
+        apart: spelled && plain && Bpe::are_apart(vocabulary, &merges, &spare),
+        singles: Bpe::singles(vocabulary),
+        spare,
+        reached: Reached::new(vocabulary.len()),
+        merges,
         unknown,
         fuse_unknown: section.fuse_unk.unwrap_or(false),
         bytes,
-        ignore_merges: section.ignore_merges.unwrap_or(false),
+        ignore_merges,
         prefix,
-        suffix: section.end_of_word_suffix.unwrap_or_default(),
+        suffix,
     })
 }
 

@@ -12,14 +12,17 @@ use tokenizers::{
 use trillm_core::{Error as EngineError, Guarded, PairFrame, Token, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
 
+use crate::bpe::Scratch;
 use crate::decoder::Decoder;
 use crate::document::{AddedToken, Document};
 use crate::guard::guard;
 use crate::guarded::Finder;
+use crate::markers::Part;
 use crate::model::Model;
+use crate::pipeline::{Added, Pipeline};
 use crate::special::{Around, Special};
 use crate::vocabulary::{Table, Vocabulary};
-use crate::{Error, Result, file, growth};
+use crate::{Error, Result, file, growth, limit};
 
 /// What `tokenizer.json` and the small files beside it describe. Any number of threads may use it at once; it keeps no
 /// cache and starts no thread.
@@ -31,10 +34,7 @@ pub struct HuggingFaceTokenizer {
     pre_tokenizer: Option<PreTokenizerWrapper>,
     model: Model,
     vocabulary: Vocabulary,
-    /// Finds all added tokens in a text.
-    added: AddedVocabulary,
-    /// Finds those that are not control tokens: for text from a user.
-    plain: AddedVocabulary,
+    words: Words,
     /// Finds added tokens where they are allowed.
     finder: Finder,
     bytes: Table,
@@ -43,8 +43,37 @@ pub struct HuggingFaceTokenizer {
     all_added: Vec<Token>,
     special: Special,
     around: Around,
+    /// Whether decoding a whole text drops its first space.
+    adds_space: bool,
     /// Tokens that the model has scores for.
     rows: u32,
+}
+
+/// How a text becomes words, with what finds all added tokens in it, and what finds those that are not control tokens: for
+/// text from a user.
+enum Words {
+    Ours(Box<Ours>),
+    Library { added: Box<AddedVocabulary>, plain: Box<AddedVocabulary> },
+}
+
+struct Ours {
+    pipeline: Pipeline,
+    added: Added,
+    plain: Added,
+}
+
+impl Words {
+    fn new(tokens: &[AddedToken], pipeline: Option<Pipeline>, normalizer: Option<&NormalizerWrapper>) -> Result<Self> {
+        let plain = || tokens.iter().filter(|token| !token.token.special);
+        if let Some(pipeline) = pipeline
+            && let (Some(added), Some(plain)) = (Added::new(tokens.iter(), &pipeline)?, Added::new(plain(), &pipeline)?)
+        {
+            return Ok(Self::Ours(Box::new(Ours { pipeline, added, plain })));
+        }
+        let find = |tokens: &[&AddedToken]| find(tokens.iter().copied(), normalizer).map(Box::new);
+        let (all, plain): (Vec<_>, Vec<_>) = (tokens.iter().collect(), plain().collect());
+        Ok(Self::Library { added: find(&all)?, plain: find(&plain)? })
+    }
 }
 
 impl HuggingFaceTokenizer {
@@ -72,6 +101,7 @@ impl HuggingFaceTokenizer {
         growth::check(&[document.normalizer()?, document.pre_tokenizer()?])?;
         let normalizer = part("normalizer", document.normalizer()?)?;
         let pre_tokenizer = part("pre_tokenizer", document.pre_tokenizer()?)?;
+        let pipeline = Pipeline::new(document.normalizer()?, document.pre_tokenizer()?);
         let decoder = Decoder::new(document.decoder()?)?;
 
         document.added_tokens.retain(|token| !token.token.content.is_empty());
@@ -87,8 +117,7 @@ impl HuggingFaceTokenizer {
         let model = Model::new(model, &vocabulary)?;
         drop(bytes);
 
-        let added = find(added_tokens.iter(), normalizer.as_ref())?;
-        let plain = find(added_tokens.iter().filter(|token| !token.token.special), normalizer.as_ref())?;
+        let words = Words::new(&added_tokens, pipeline, normalizer.as_ref())?;
         let bytes = write_out(&vocabulary, &decoder, &added_tokens);
         let finder = guard(|| Finder::new(&added_tokens, normalizer.as_ref()))
             .map_err(|reason| Error::malformed("added_tokens", reason))?;
@@ -100,16 +129,37 @@ impl HuggingFaceTokenizer {
             pre_tokenizer,
             model,
             vocabulary,
-            added,
-            plain,
+            words,
             finder,
             bytes,
             control,
             all_added,
             special,
             around,
+            adds_space: decoder.drops_space(),
             rows,
         })
+    }
+
+    /// Appends the tokens of a text, and nothing around it, by way of our own pipeline.
+    fn encode_parts(
+        &self,
+        pipeline: &Pipeline,
+        added: &Added,
+        text: &str,
+        guarded: Option<Guarded<'_>>,
+        out: &mut Vec<Token>,
+    ) -> tokenizers::Result<()> {
+        let mut scratch = Scratch::default();
+        let mut failed = Ok(());
+        pipeline.cut(added, text, guarded, |part| match part {
+            Part::Token(id) => out.push(Token(id)),
+            Part::Text(word) if failed.is_ok() => {
+                failed = self.model.encode(&self.vocabulary, word, &mut scratch, out);
+            }
+            Part::Text(_) => {}
+        });
+        failed
     }
 
     /// Appends the tokens of a text whose added tokens were found, and nothing around it.
@@ -117,11 +167,12 @@ impl HuggingFaceTokenizer {
         if let Some(pre_tokenizer) = &self.pre_tokenizer {
             pre_tokenizer.pre_tokenize(&mut words)?;
         }
+        let mut scratch = Scratch::default();
         for (word, _, tokens) in words.get_splits(OffsetReferential::Normalized, OffsetType::None) {
             match tokens {
                 Some(tokens) => out.extend(tokens.iter().map(|token| Token(token.id))),
                 None if word.is_empty() => {}
-                None => self.model.encode(&self.vocabulary, word, out)?,
+                None => self.model.encode(&self.vocabulary, word, &mut scratch, out)?,
             }
         }
         Ok(())
@@ -197,13 +248,21 @@ impl Tokenizer for HuggingFaceTokenizer {
         parse_special: bool,
         out: &mut Vec<Token>,
     ) -> trillm_core::Result<()> {
+        limit::check(text)?;
         let start = out.len();
         if add_special {
             out.extend(&self.around.before);
         }
-        let added = if parse_special { &self.added } else { &self.plain };
-        let words =
-            |out: &mut Vec<Token>| self.encode_words(added.extract_and_normalize(self.normalizer.as_ref(), text), out);
+        let words = |out: &mut Vec<Token>| match &self.words {
+            Words::Ours(ours) => {
+                let added = if parse_special { &ours.added } else { &ours.plain };
+                self.encode_parts(&ours.pipeline, added, text, None, out)
+            }
+            Words::Library { added, plain } => {
+                let added = if parse_special { added } else { plain };
+                self.encode_words(added.extract_and_normalize(self.normalizer.as_ref(), text), out)
+            }
+        };
         append(out, words).inspect_err(|_| out.truncate(start))?;
         if add_special {
             out.extend(&self.around.after);
@@ -212,6 +271,12 @@ impl Tokenizer for HuggingFaceTokenizer {
     }
 
     fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> trillm_core::Result<()> {
+        limit::check(text)?;
+        if let Words::Ours(ours) = &self.words
+            && ours.pipeline.keeps_places(&ours.added)
+        {
+            return append(out, |out| self.encode_parts(&ours.pipeline, &ours.added, text, Some(guarded), out));
+        }
         append(out, |out| self.encode_words(self.finder.extract(self.normalizer.as_ref(), text, guarded)?, out))
     }
 
@@ -249,5 +314,9 @@ impl Tokenizer for HuggingFaceTokenizer {
 
     fn added(&self) -> &[Token] {
         &self.all_added
+    }
+
+    fn adds_space(&self) -> bool {
+        self.adds_space
     }
 }

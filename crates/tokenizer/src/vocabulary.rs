@@ -1,5 +1,6 @@
-//! Texts by id and ids by text, in two arrays and an order.
+//! Texts by id and ids by text.
 
+use crate::lookup::Lookup;
 use crate::{Error, Result};
 
 /// The largest id, and the largest number of tokens. The largest vocabulary known has 262,144.
@@ -77,13 +78,10 @@ fn as_text(bytes: &[u8]) -> &str {
 }
 
 /// The tokens of a model and those added to it.
-///
-/// There is no hash map: byte-pair encoding looks up single characters and finds everything else by its merges, so a
-/// binary search over four bytes a token does.
 pub(crate) struct Vocabulary {
     spellings: Table,
-    /// Ids of the model's own tokens, by their spelling.
-    order: Vec<u32>,
+    /// Finds the model's own tokens.
+    lookup: Lookup,
 }
 
 impl Vocabulary {
@@ -120,13 +118,28 @@ impl Vocabulary {
         drop(places);
         spellings.shrink();
 
-        let mut order = model.ids.clone();
-        order.sort_unstable_by(|&a, &b| spellings.get(a).cmp(spellings.get(b)));
-        if let Some(pair) = order.windows(2).find(|pair| spellings.get(pair[0]) == spellings.get(pair[1])) {
-            let text = as_text(spellings.get(pair[0]));
-            return Err(malformed(format!("{text:?} has the ids {} and {}", pair[0], pair[1])));
+        let mut lookup = Lookup::with_capacity(model.len());
+        for &id in &model.ids {
+            if let Some(other) = lookup.add(&spellings, id) {
+                let text = as_text(spellings.get(id));
+                return Err(malformed(format!("{text:?} has the ids {other} and {id}")));
+            }
         }
-        Ok(Self { spellings, order })
+        Ok(Self { spellings, lookup })
+    }
+
+    /// A vocabulary of words in the order of their ids, of which texts find those that `finds` says; none is there
+    /// twice.
+    pub(crate) fn of<'a>(words: impl ExactSizeIterator<Item = &'a [u8]>, finds: impl Fn(u32) -> bool) -> Self {
+        let count = words.len();
+        let mut spellings = Table::with_capacity(count, 8 * count);
+        words.for_each(|word| spellings.push(|out| out.extend_from_slice(word)));
+        spellings.shrink();
+        let mut lookup = Lookup::with_capacity(count);
+        for id in (0..spellings.len()).filter(|&id| finds(id)) {
+            lookup.add(&spellings, id);
+        }
+        Self { spellings, lookup }
     }
 
     /// One more than the largest id.
@@ -139,15 +152,19 @@ impl Vocabulary {
         Some(as_text(self.spellings.get(id))).filter(|text| !text.is_empty())
     }
 
-    /// The model's own tokens with their ids, by their spelling.
-    pub(crate) fn tokens(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.order.iter().map(|&id| (as_text(self.spellings.get(id)), id))
+    /// The bytes of a spelling, which need not be a text; empty for an id outside.
+    pub(crate) fn spelling(&self, id: u32) -> &[u8] {
+        self.spellings.get(id)
     }
 
     /// The id of a token of the model, by its spelling.
     pub(crate) fn id(&self, text: &str) -> Option<u32> {
-        let found = self.order.binary_search_by(|&id| self.spellings.get(id).cmp(text.as_bytes())).ok()?;
-        Some(self.order[found])
+        self.id_of(text.as_bytes())
+    }
+
+    /// The same for bytes that need not be a text.
+    pub(crate) fn id_of(&self, bytes: &[u8]) -> Option<u32> {
+        self.lookup.get(&self.spellings, bytes)
     }
 }
 

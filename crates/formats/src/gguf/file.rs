@@ -92,7 +92,10 @@ fn inspect_as(path: &Path, wanted: &Wanted) -> Result<ModelInfo> {
 
 impl Head {
     /// Reads on until the header is complete, or known to be wrong.
-    fn read(path: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn read(path: &Path) -> Result<Self> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
         // Asked before opening: opening a pipe would wait for a writer.
         let is_file = std::fs::metadata(path).map_err(failed)?.is_file();

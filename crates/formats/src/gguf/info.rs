@@ -55,8 +55,7 @@ impl Gguf<'_> {
     /// # Errors
     /// What llama.cpp's vocabulary would stumble over.
     pub fn vocabulary(&self) -> Result<ModelInfo> {
-        let architecture = hyper::architecture(self)?;
-        let Vocabulary { tokens, mut notes } = tokenizer::read(self, architecture)?;
+        let Vocabulary { architecture, words, mut notes, .. } = self.tokenizer()?;
         let keys = Keys { gguf: self, architecture };
         let number = |key: &str| keys.u32(key).map(Option::unwrap_or_default);
         // Some padding is natural: writers align the end, too.
@@ -72,7 +71,7 @@ impl Gguf<'_> {
             context_trained: number("context_length")?,
             width: number("embedding_length")?,
             layers: number("block_count")?,
-            vocabulary: tokens,
+            vocabulary: words.len() as u32,
             chat_templates: self.chat_templates()?,
             special_tokens: self.special_tokens()?,
             defaults: self.defaults(&mut notes),
@@ -80,6 +79,14 @@ impl Gguf<'_> {
             notes,
             ..ModelInfo::default()
         })
+    }
+
+    /// The tokenizer of this file.
+    ///
+    /// # Errors
+    /// What llama.cpp's vocabulary would stumble over.
+    pub fn tokenizer(&self) -> Result<Vocabulary<'_>> {
+        tokenizer::read(self)
     }
 
     /// The name of the whole mix (`general.file_type`) where the weights agree with it, else the type that most bytes are

@@ -25,6 +25,7 @@ use std::collections::HashMap;
 
 pub use file::{Head, inspect, inspect_vocabulary, read_heads};
 pub use tensor::Tensor;
+pub use tokenizer::{Algorithm, Pre, Rule, Special, TokenType, Vocabulary, byte_of, unescape};
 pub use types::TensorType;
 pub use value::{Array, Value, ValueType};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::common::{STORIES, load, shared};
-use trillm_core::{Engine, Error, LoadOptions, SessionOptions};
+use trillm_core::{Engine, Error, LoadOptions};
 use trillm_llama::Llama;
 
 fn scratch(name: &str, content: &[u8]) -> PathBuf {
@@ -85,14 +85,6 @@ fn adapters_that_are_none() {
         assert_eq!(named, adapter);
         assert!(reason.contains("GGUF") || reason.contains("LoRA"), "{reason}");
     }
-}
-
-#[test]
-fn a_vocabulary_alone_does_not_run() {
-    let Some(path) = shared(STORIES) else { return };
-    let model = load(&path, &LoadOptions { vocabulary_only: true, ..LoadOptions::default() }).expect("it loads");
-    assert_eq!((model.info().weights, model.tokenizer().vocabulary()), ("not loaded", 512));
-    assert!(matches!(model.session(&SessionOptions::default()).err(), Some(Error::Unsupported { .. })));
 }
 
 #[test]

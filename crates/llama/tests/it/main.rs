@@ -5,5 +5,6 @@ mod common;
 mod conformance;
 mod embedding;
 mod load;
+mod reference;
 mod session;
 mod tokenizer;

@@ -2,15 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Algorithm, TOKENS, c_strings, set, wrong_token};
+use super::{Algorithm, TOKENS, TokenType, c_strings, wrong_token};
 use crate::Result;
 use crate::gguf::keys;
 
-/// `LLAMA_TOKEN_TYPE_BYTE`.
-const BYTE: u32 = 6;
-
 /// The byte that `<0x0A>` and its like spell.
-fn spelled(word: &[u8]) -> Option<u8> {
+pub fn byte_of(word: &[u8]) -> Option<u8> {
     let digits = word.strip_prefix(b"<0x")?.strip_suffix(b">")?;
     // `from_str_radix` would take a sign, and with it `<0x-1>`.
     let digits = std::str::from_utf8(digits).ok()?;
@@ -19,14 +16,15 @@ fn spelled(word: &[u8]) -> Option<u8> {
 }
 
 /// Checks that every token of the type "byte" spells one. llama.cpp reads the digits blindly.
-pub(super) fn spelling(algorithm: Algorithm, words: &[&[u8]], types: &[u32]) -> Result<()> {
-    for (index, (word, _)) in c_strings(words).zip(types).enumerate().filter(|(_, (_, kind))| **kind == BYTE) {
+pub(super) fn spelling(algorithm: Algorithm, words: &[&[u8]], types: &[TokenType]) -> Result<()> {
+    for (index, (word, _)) in c_strings(words).zip(types).enumerate().filter(|(_, (_, kind))| **kind == TokenType::Byte)
+    {
         match algorithm {
             // It aborts on these.
             Algorithm::Wpm => return Err(wrong_token(index, word, "a byte token", "none in a WordPiece vocabulary")),
             // It does not look at types.
             Algorithm::Rwkv => return Ok(()),
-            _ if spelled(word).is_none() => {
+            _ if byte_of(word).is_none() => {
                 return Err(wrong_token(index, word, "a byte token", "two hexadecimal digits, as in <0x0A>"));
             }
             _ => {}
@@ -35,25 +33,10 @@ pub(super) fn spelling(algorithm: Algorithm, words: &[&[u8]], types: &[u32]) -> 
     Ok(())
 }
 
-/// Checks that SentencePiece can spell any text: it looks unknown characters up byte by byte, and throws on a gap.
-pub(super) fn covered(words: &[&[u8]]) -> Result<()> {
-    let words = set(words);
-    // Bytes that no text in UTF-8 holds are not asked for.
-    let possible = (0x00..=0xf4u8).filter(|byte| !matches!(byte, 0xc0 | 0xc1));
-    for byte in possible {
-        let covered = words.contains(format!("<0x{byte:02X}>").as_bytes()) || byte != 0 && words.contains(&[byte][..]);
-        if !covered {
-            let expected = format!("a token <0x{byte:02X}>, for texts with characters it has no tokens for");
-            return Err(keys::wrong(TOKENS, "no token for a byte", expected));
-        }
-    }
-    Ok(())
-}
-
 /// Checks that all 256 bytes have a token, and none of them the number zero, which PLaMo-2 takes for "not set".
-pub(super) fn complete(words: &[&[u8]], types: &[u32]) -> Result<()> {
-    let found = c_strings(words).zip(types).skip(1).filter(|(_, kind)| **kind == BYTE);
-    let found: HashSet<u8> = found.filter_map(|(word, _)| spelled(word)).collect();
+pub(super) fn complete(words: &[&[u8]], types: &[TokenType]) -> Result<()> {
+    let found = c_strings(words).zip(types).skip(1).filter(|(_, kind)| **kind == TokenType::Byte);
+    let found: HashSet<u8> = found.filter_map(|(word, _)| byte_of(word)).collect();
     match (0..=u8::MAX).find(|byte| !found.contains(byte)) {
         Some(byte) => Err(keys::wrong(TOKENS, "no token for a byte", format!("a byte token <0x{byte:02X}>"))),
         None => Ok(()),
@@ -81,7 +64,7 @@ pub(super) fn rwkv(words: &[&[u8]]) -> Result<()> {
 }
 
 /// The bytes that a token of RWKV stands for, as `llama_unescape_rwkv_token` finds them: `\t`, `\n`, `\r`, `\x0a`.
-fn unescape(word: &[u8]) -> Vec<u8> {
+pub fn unescape(word: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word.iter().copied();
     let digit = |c: u8| if c >= b'a' { c.wrapping_sub(b'a').wrapping_add(10) } else { c.wrapping_sub(b'0') };

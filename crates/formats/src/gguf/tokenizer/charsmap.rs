@@ -1,8 +1,8 @@
 //! SentencePiece's table of character replacements, which the unigram tokenizer walks for every text.
 //!
 //! It is a trie in an XOR-compressed double array (XCDA), then the replacements, each ended by a zero. llama.cpp checks
-//! each step when a text takes it and throws, through C, into Rust. So every step that any text could take is
-//! taken here first.
+//! each step when a text takes it and throws; `crates/tokenizer` takes the same steps and relies on this: every step that
+//! any text could take is taken here first.
 
 use crate::Result;
 use crate::gguf::value::{Array, ValueType};
@@ -10,13 +10,14 @@ use crate::gguf::{Gguf, keys};
 
 const KEY: &str = "tokenizer.ggml.precompiled_charsmap";
 
-/// Checks the table of a file, if it has one.
-pub(super) fn check(gguf: &Gguf<'_>) -> Result<()> {
+/// The table of a file, checked; empty if it has none.
+pub(super) fn read<'g>(gguf: &'g Gguf<'_>) -> Result<&'g [u8]> {
     let expected = "an array of bytes (u8 or i8)";
     let array = gguf.array(KEY, &[ValueType::U8, ValueType::I8], expected)?;
-    let Some(Array::Numbers { bytes, .. }) = array else { return Ok(()) };
+    let Some(Array::Numbers { bytes, .. }) = array else { return Ok(&[]) };
     walk(bytes)
-        .map_err(|found| keys::wrong(KEY, found, "a table whose every entry leads to another or to a replacement"))
+        .map_err(|found| keys::wrong(KEY, found, "a table whose every entry leads to another or to a replacement"))?;
+    Ok(bytes)
 }
 
 /// One entry, as `xcda_array_view` takes it apart.

@@ -2,25 +2,63 @@
 
 mod bytes;
 mod charsmap;
+mod pre;
 mod special;
 mod tokens;
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+
+pub use bytes::{byte_of, unescape};
+pub use pre::{Pre, Rule};
+pub use special::Special;
 
 use super::Gguf;
 use super::header::excerpt;
 use super::keys;
 use crate::{Error, Result};
 
-/// The vocabulary of a file that passed.
-pub(crate) struct Vocabulary {
-    pub(crate) tokens: u32,
-    pub(crate) notes: Vec<String>,
+/// The tokenizer of a file, found sound. It borrows what it can from the file's header.
+#[derive(Debug)]
+pub struct Vocabulary<'a> {
+    /// How words become tokens.
+    pub algorithm: Algorithm,
+    /// `tokenizer.ggml.model`: a variant of the algorithm.
+    pub model: &'a str,
+    /// How byte-pair encoding cuts texts into words; nothing for other algorithms.
+    pub pre: Option<Pre>,
+    /// `tokenizer.ggml.pre` as it is in the file.
+    pub pre_name: &'a str,
+    /// How each token is spelled: never empty, and none twice.
+    pub words: Vec<Cow<'a, [u8]>>,
+    /// The type of each token.
+    pub types: Vec<TokenType>,
+    /// The score of each token; empty if there are none.
+    pub scores: Vec<f32>,
+    /// Pairs of byte-pair encoding, the best first: two parts and a space between.
+    pub merges: Vec<&'a [u8]>,
+    /// Tokens with a part to play.
+    pub special: Special,
+    /// Whether a space goes before a text, where the file says it.
+    pub add_space_prefix: Option<bool>,
+    /// Whether spaces in a row become one.
+    pub remove_extra_whitespaces: bool,
+    /// Whether a text is made lower case, where the file says it.
+    pub lowercase: Option<bool>,
+    /// Whether accents are removed, where the file says it.
+    pub strip_accents: Option<bool>,
+    /// SentencePiece's table of replacements; empty if there is none.
+    pub charsmap: &'a [u8],
+    /// `general.name`, by which some tokens of some models are told apart.
+    pub name: &'a str,
+    /// `general.architecture`, likewise.
+    pub architecture: &'a str,
+    /// What a user should know.
+    pub notes: Vec<String>,
 }
 
 /// The algorithms, as `tokenizer.ggml.model` names them, by llama.cpp's names for them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Algorithm {
+pub enum Algorithm {
     /// SentencePiece with byte-pair merges by score: `llama`.
     Spm,
     /// Byte-level byte-pair encoding: `gpt2` and others.
@@ -35,11 +73,26 @@ enum Algorithm {
     Plamo2,
 }
 
+/// What a token is, numbered as in files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names are those of llama.cpp")]
+pub enum TokenType {
+    Undefined = 0,
+    Normal = 1,
+    Unknown = 2,
+    Control = 3,
+    UserDefined = 4,
+    Unused = 5,
+    Byte = 6,
+}
+
 const MODEL: &str = "tokenizer.ggml.model";
 const TOKENS: &str = "tokenizer.ggml.tokens";
+const PRE: &str = "tokenizer.ggml.pre";
 
 /// Reads and checks the tokenizer of a file.
-pub(crate) fn read(gguf: &Gguf<'_>, architecture: &str) -> Result<Vocabulary> {
+pub(crate) fn read<'g>(gguf: &'g Gguf<'_>) -> Result<Vocabulary<'g>> {
+    let architecture = super::hyper::architecture(gguf)?;
     let missing = |key: &str, expected: &str| Error::MissingKey { key: key.into(), expected: expected.into() };
     let model = gguf.text(MODEL)?.ok_or_else(|| missing(MODEL, "the name of a tokenizer"))?;
     let algorithm = match model {
@@ -61,17 +114,63 @@ pub(crate) fn read(gguf: &Gguf<'_>, architecture: &str) -> Result<Vocabulary> {
     let words = gguf.strings(TOKENS)?.ok_or_else(|| missing(TOKENS, "an array of strings"))?;
     let types = tokens::check(gguf, words)?;
     let mut notes = Vec::new();
-    tokens::merges(gguf, algorithm, model)?;
+    let pre = pre(gguf, algorithm, model, &mut notes)?;
+    let merges = tokens::merges(gguf, algorithm, pre)?.to_vec();
     match algorithm {
-        Algorithm::Spm => bytes::covered(words)?,
         Algorithm::Plamo2 => bytes::complete(words, &types)?,
         Algorithm::Rwkv => bytes::rwkv(words)?,
-        Algorithm::Ugm => charsmap::check(gguf)?,
-        Algorithm::Bpe | Algorithm::Wpm => {}
+        Algorithm::Spm | Algorithm::Ugm | Algorithm::Bpe | Algorithm::Wpm => {}
     }
+    let charsmap = match algorithm {
+        Algorithm::Ugm => charsmap::read(gguf)?,
+        _ => &[],
+    };
     bytes::spelling(algorithm, words, &types)?;
-    special::check(gguf, algorithm, model, words.len(), &mut notes)?;
-    Ok(Vocabulary { tokens: words.len() as u32, notes })
+    let special = special::read(gguf, algorithm, model, pre, words.len(), &mut notes)?;
+    Ok(Vocabulary {
+        algorithm,
+        model,
+        pre,
+        pre_name: gguf.text(PRE)?.unwrap_or_default(),
+        words: tokens::spellings(words).collect(),
+        types,
+        scores: tokens::scores(gguf, words.len())?,
+        merges,
+        special,
+        add_space_prefix: gguf.flag("tokenizer.ggml.add_space_prefix")?,
+        remove_extra_whitespaces: gguf.flag("tokenizer.ggml.remove_extra_whitespaces")?.unwrap_or(false),
+        lowercase: gguf.flag("tokenizer.ggml.normalizer.lowercase")?,
+        strip_accents: gguf.flag("tokenizer.ggml.normalizer.strip_accents")?,
+        charsmap,
+        name: gguf.text("general.name")?.unwrap_or_default(),
+        architecture,
+        notes,
+    })
+}
+
+/// How byte-pair encoding cuts texts. A file from before there was a choice does not say it.
+fn pre(gguf: &Gguf<'_>, algorithm: Algorithm, model: &str, notes: &mut Vec<String>) -> Result<Option<Pre>> {
+    let found = gguf.text(PRE)?.filter(|name| !name.is_empty());
+    if algorithm != Algorithm::Bpe {
+        return Ok(None);
+    }
+    let name = match (model, found) {
+        ("gemma4", _) => "gemma4",
+        (_, Some(name)) => name,
+        (_, None) => {
+            notes.push(format!(
+                "the file has no {PRE}: texts are cut into words by a general rule, not as the model learned it, and \
+                 answers may be worse; a newer conversion of the model has it"
+            ));
+            "default"
+        }
+    };
+    match Pre::named(name) {
+        Some(pre) => Ok(Some(pre)),
+        None => {
+            Err(keys::wrong(PRE, format_args!("{name:?}"), "a pre-tokenizer that llama.cpp knows, such as llama-bpe"))
+        }
+    }
 }
 
 /// The error that one token is not as it should be.
@@ -82,9 +181,4 @@ fn wrong_token(index: usize, word: &[u8], found: &str, expected: &str) -> Error 
 /// The words as C strings, which end at a zero byte: so llama.cpp sees them.
 fn c_strings<'a>(words: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
     words.iter().map(|word| word.split(|&byte| byte == 0).next().unwrap_or_default())
-}
-
-/// The same as a set.
-fn set<'a>(words: &[&'a [u8]]) -> HashSet<&'a [u8]> {
-    c_strings(words).collect()
 }

@@ -1,8 +1,32 @@
 //! Tokens with a part to play: beginning, end, separator and their like.
 
-use super::Algorithm;
+use super::{Algorithm, pre::Pre};
 use crate::Result;
 use crate::gguf::{Gguf, keys};
+
+/// Tokens with a part to play, those that the file names or llama.cpp supposes.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the names are those of the keys")]
+pub struct Special {
+    pub bos: Option<u32>,
+    pub eos: Option<u32>,
+    pub eot: Option<u32>,
+    pub eom: Option<u32>,
+    pub unknown: Option<u32>,
+    pub separator: Option<u32>,
+    pub fim_pre: Option<u32>,
+    pub fim_suf: Option<u32>,
+    pub fim_mid: Option<u32>,
+    pub fim_pad: Option<u32>,
+    pub fim_rep: Option<u32>,
+    pub fim_sep: Option<u32>,
+    /// Whether BOS goes before a text.
+    pub adds_bos: bool,
+    /// Whether EOS goes behind a text.
+    pub adds_eos: bool,
+    /// Whether the separator goes behind a text.
+    pub adds_separator: bool,
+}
 
 /// All keys that name a token. A number outside the vocabulary is no error: llama.cpp warns and keeps its default,
 /// and files of good standing have 4294967295 where they mean "none".
@@ -26,81 +50,77 @@ const IDS: &[&str] = &[
     "middle",
 ];
 
-/// Pre-tokenizers (`tokenizer.ggml.pre`) that begin each text with BOS unless the file says otherwise.
-const BEGINS: &[&str] = &[
-    "chameleon",
-    "falcon-h1",
-    "falcon3",
-    "jina-v5-nano",
-    "lfm2",
-    "llama-bpe",
-    "llama-v3",
-    "llama3",
-    "midm-2.0",
-    "pixtral",
-    "tekken",
-];
-
-/// Pre-tokenizers that begin each text with BOS whatever the file says.
-const ALWAYS_BEGINS: &[&str] = &["gemma4", "granite-embed-multi-311m"];
-
-/// Pre-tokenizers without a default for BOS.
-const NO_DEFAULT: &[&str] = &["chatglm-bpe", "glm4", "glm5"];
-
-/// Checks them for a vocabulary of `tokens`, and notes those that will be ignored.
+/// Reads them for a vocabulary of `tokens`, and notes those that will be ignored.
 ///
 /// llama.cpp asserts that a token it is to add exists, so adding one that does not aborts the process.
-pub(super) fn check(
+pub(super) fn read(
     gguf: &Gguf<'_>,
     algorithm: Algorithm,
     model: &str,
+    pre: Option<Pre>,
     tokens: usize,
     notes: &mut Vec<String>,
-) -> Result<()> {
+) -> Result<Special> {
     for id in IDS {
         let key = key(id);
         if let Some(found) = gguf.u32(&key)?.filter(|&found| found as usize >= tokens) {
             notes.push(format!("{key} is {found}, outside the vocabulary of {tokens} tokens, and is ignored"));
         }
     }
-    let pre = match model {
-        "gemma4" => "gemma4",
-        _ => gguf.text("tokenizer.ggml.pre")?.unwrap_or("default"),
-    };
-    let bpe = algorithm == Algorithm::Bpe;
-    let (bos, eos) = match algorithm {
-        Algorithm::Spm | Algorithm::Plamo2 => (Some(1), Some(2)),
-        Algorithm::Wpm => (Some(101), None),
-        Algorithm::Ugm => (None, Some(1)),
-        Algorithm::Bpe if model == "gemma4" => (None, None),
-        Algorithm::Bpe if NO_DEFAULT.contains(&pre) => (None, Some(11)),
-        Algorithm::Bpe => (Some(11), Some(11)),
-        Algorithm::Rwkv => (None, None),
+    let (bos, eos, unknown) = match algorithm {
+        Algorithm::Spm | Algorithm::Plamo2 => (Some(1), Some(2), Some(0)),
+        Algorithm::Wpm => (Some(101), None, Some(100)),
+        Algorithm::Ugm => (None, Some(1), Some(2)),
+        Algorithm::Bpe if model == "gemma4" => (None, None, None),
+        Algorithm::Bpe if pre.is_some_and(|pre| !pre.default_bos) => (None, Some(11), None),
+        Algorithm::Bpe => (Some(11), Some(11), None),
+        Algorithm::Rwkv => (None, None, None),
     };
     let adds = |name: &str, default: bool| {
         let key = format!("tokenizer.ggml.add_{name}_token");
         Ok::<_, crate::Error>(gguf.flag(&key)?.unwrap_or(default))
     };
     adds("sep", false)?;
-    let begins = adds("bos", algorithm == Algorithm::Spm || bpe && BEGINS.contains(&pre))?
+    let begins = adds("bos", algorithm == Algorithm::Spm || pre.is_some_and(|pre| pre.begins))?
         || algorithm == Algorithm::Wpm
-        || bpe && ALWAYS_BEGINS.contains(&pre);
+        || pre.is_some_and(|pre| pre.always_begins);
     let ends = adds("eos", algorithm == Algorithm::Ugm)? && algorithm != Algorithm::Wpm;
-    let separates = algorithm == Algorithm::Wpm;
-    for (id, is_added, default) in [("bos", begins, bos), ("eos", ends, eos), ("seperator", separates, Some(102))] {
-        // RWKV adds nothing, whatever the file says.
-        if !is_added || algorithm == Algorithm::Rwkv {
-            continue;
-        }
-        let key = key(id);
-        let found = gguf.u32(&key)?;
+    // RWKV adds nothing, whatever the file says.
+    let adds_any = algorithm != Algorithm::Rwkv;
+    let id = |id: &str, default: Option<u32>| {
         let is_valid = |id: &u32| (*id as usize) < tokens;
-        if found.filter(is_valid).or(default.filter(is_valid)).is_none() {
-            let found = found.map_or("nothing".into(), |found| found.to_string());
+        Ok::<_, crate::Error>(gguf.u32(&key(id))?.filter(is_valid).or(default.filter(is_valid)))
+    };
+    let special = Special {
+        bos: id("bos", bos)?,
+        eos: id("eos", eos)?,
+        eot: id("eot", None)?,
+        eom: id("eom", None)?,
+        unknown: id("unknown", unknown)?,
+        separator: id("seperator", Some(102).filter(|_| algorithm == Algorithm::Wpm))?,
+        // The second key of each is the older one, and counts.
+        fim_pre: id("prefix", id("fim_pre", None)?)?,
+        fim_suf: id("suffix", id("fim_suf", None)?)?,
+        fim_mid: id("middle", id("fim_mid", None)?)?,
+        fim_pad: id("fim_pad", None)?,
+        fim_rep: id("fim_rep", None)?,
+        fim_sep: id("fim_sep", None)?,
+        adds_bos: begins && adds_any,
+        adds_eos: ends && adds_any,
+        adds_separator: algorithm == Algorithm::Wpm,
+    };
+    for (id, is_added, token) in [
+        ("bos", special.adds_bos, special.bos),
+        ("eos", special.adds_eos, special.eos),
+        ("seperator", special.adds_separator, special.separator),
+    ] {
+        if is_added && token.is_none() {
+            let key = key(id);
+            let found = gguf.u32(&key)?.map_or("nothing".into(), |found| found.to_string());
             return Err(keys::wrong(&key, found, format!("a number below {tokens}: the token is added to each text")));
         }
     }
-    Ok(())
+    Ok(special)
 }
 
 fn key(id: &str) -> String {

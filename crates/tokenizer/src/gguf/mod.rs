@@ -1,0 +1,284 @@
+//! The tokenizer of a GGUF file, for every kind of vocabulary that llama.cpp has.
+//!
+//! llama.cpp's own is not called. It cuts texts by recursion in `std::regex`, so that a run of 27,000 equals signs ends
+//! the process on an ordinary stack, and takes quadratic time or throws for others. This one gives the same tokens in
+//! time linear in the text; where the two differ, and why, is in `docs/decisions/012-our-own-tokenizer.md`.
+
+mod attributes;
+mod bytes;
+mod charsmap;
+mod dna;
+mod pairs;
+mod plamo;
+mod spm;
+mod ugm;
+mod wpm;
+
+use std::ops::Range;
+use std::path::Path;
+
+use trillm_core::{Error as EngineError, Guarded, Token, Tokenizer};
+use trillm_formats::gguf::{Algorithm, Head, Special, TokenType, Vocabulary as File, unescape};
+
+use self::attributes::Attributes;
+use self::bytes::Spelling;
+use self::dna::{Dna, MARK};
+use self::pairs::Pairs;
+use self::plamo::Plamo;
+use self::spm::Spm;
+use self::ugm::Ugm;
+use self::wpm::Wpm;
+use crate::bpe::Scratch;
+use crate::markers::{Marker, Markers, Part, Spaces};
+use crate::trie::Trie;
+use crate::vocabulary::{Table, Vocabulary};
+use crate::words::{SPACE, are_apart};
+use crate::{Result, limit};
+
+/// The tokenizer of a GGUF file. Any number of threads may use it at once; it starts none.
+pub struct GgufTokenizer {
+    kind: Kind,
+    vocabulary: Vocabulary,
+    bytes: Table,
+    /// Finds tokens that are read out of any text.
+    plain: Markers,
+    /// Finds control tokens, too.
+    all: Markers,
+    control: Vec<Token>,
+    /// The control tokens, and those that are read out of any text.
+    added: Vec<Token>,
+    ends: Vec<Token>,
+    special: Special,
+    /// Tokens of six letters of DNA, which are spelled with a mark at their end.
+    dna: Option<u32>,
+    /// Whether a space goes before a text.
+    adds_space: bool,
+}
+
+enum Kind {
+    Spm(Spm),
+    Pairs(Box<Pairs>),
+    Wpm(Wpm),
+    Ugm(Box<Ugm>),
+    /// The longest beginning of a text that is a token, again and again.
+    Rwkv(Trie),
+    Plamo(Plamo),
+}
+
+impl GgufTokenizer {
+    /// Reads the tokenizer of the file at `path`.
+    ///
+    /// # Errors
+    /// If the file is not sound, or has no tokenizer.
+    pub fn open(path: &Path) -> Result<Self> {
+        let head = Head::read(path)?;
+        let file = head.parse()?;
+        let vocabulary = file.tokenizer().map_err(|error| error.of(path))?;
+        Self::new(&vocabulary).map_err(|error| error.of(path))
+    }
+
+    /// The tokenizer that a file describes.
+    ///
+    /// # Errors
+    /// If it has more special tokens than any real one.
+    pub fn new(file: &File<'_>) -> Result<Self> {
+        let words = || file.words.iter().map(|word| &**word);
+        // Whatever their spelling, control tokens never come out of a plain text.
+        let in_texts = |id: u32| !matches!(file.types[id as usize], TokenType::Control | TokenType::Unknown);
+        let every = Vocabulary::of(words(), |_| true);
+        let (attributes, ends) = attributes::read(file, |text| every.id(text));
+        let vocabulary = Vocabulary::of(words(), |id| in_texts(id) && !attributes[id as usize].is_hidden());
+
+        let tokens = || (0..).zip(words()).filter(|&(id, _)| in_texts(id));
+        let kind = match file.algorithm {
+            Algorithm::Spm => {
+                let apart = are_apart(tokens().map(|(_, word)| word));
+                Kind::Spm(Spm::new(&file.scores, &vocabulary, file.special.unknown, apart))
+            }
+            Algorithm::Bpe => {
+                let dna = Dna::new(|text| every.id(text)).filter(|_| file.model == "hybriddna");
+                Kind::Pairs(Box::new(Pairs::new(file, &vocabulary, dna)?))
+            }
+            Algorithm::Wpm => Kind::Wpm(Wpm::new(file)),
+            Algorithm::Ugm => Kind::Ugm(Box::new(Ugm::new(file))),
+            Algorithm::Rwkv => {
+                let texts: Vec<_> = tokens().map(|(id, word)| (unescape(word), id)).collect();
+                Kind::Rwkv(Trie::new(texts.iter().map(|(text, id)| (&**text, *id)).collect()))
+            }
+            Algorithm::Plamo2 => Kind::Plamo(Plamo::new(file, &vocabulary)),
+        };
+        let spelling = match &kind {
+            Kind::Pairs(pairs) => pairs.spelling(),
+            Kind::Spm(_) | Kind::Wpm(_) | Kind::Ugm(_) => Spelling::Spaces,
+            Kind::Plamo(_) => Spelling::Plain,
+            Kind::Rwkv(_) => Spelling::Escapes,
+        };
+        let dna = match &kind {
+            Kind::Pairs(pairs) => pairs.dna().map(|dna| dna.unknown),
+            _ => None,
+        };
+        let adds_space = match &kind {
+            Kind::Spm(_) => file.add_space_prefix.unwrap_or(true),
+            Kind::Ugm(ugm) => ugm.adds_space(),
+            _ => false,
+        };
+        let (plain, all) = markers(words(), &attributes)?;
+        let bare = (0..).zip(words()).map(|(id, word)| unmarked(dna, id, word)).collect::<Vec<_>>();
+        let bytes = bytes::table(bare.into_iter(), &attributes, spelling);
+        let those = |is: fn(&Attributes) -> bool| {
+            (0..).zip(&attributes).filter(move |(_, token)| is(token)).map(|(id, _)| Token(id)).collect()
+        };
+        Ok(Self {
+            kind,
+            bytes,
+            plain,
+            all,
+            control: those(|token| token.is_hidden()),
+            added: those(|token| token.is_hidden() || token.user_defined),
+            ends: ends.into_iter().map(Token).collect(),
+            special: file.special.clone(),
+            dna,
+            adds_space,
+            vocabulary,
+        })
+    }
+
+    /// Appends the tokens of a text, and nothing around it.
+    fn encode_text(
+        &self,
+        text: &str,
+        markers: &Markers,
+        allowed: impl Fn(u32, &Range<usize>) -> bool,
+        out: &mut Vec<Token>,
+    ) {
+        let mut scratch = Scratch::default();
+        // A text begins as if a special token came before.
+        let mut behind_special = true;
+        markers.cut(text, allowed, |part| {
+            let text = match part {
+                Part::Token(id) => {
+                    behind_special = true;
+                    return out.push(Token(id));
+                }
+                Part::Text(text) => text,
+            };
+            let begins = std::mem::replace(&mut behind_special, false);
+            match &self.kind {
+                Kind::Spm(spm) => {
+                    let space = if self.adds_space && begins { SPACE } else { "" };
+                    let text = [space, &text.replace(' ', SPACE)].concat();
+                    spm.encode(&self.vocabulary, &text, &mut scratch, out);
+                }
+                Kind::Pairs(pairs) => pairs.encode(&self.vocabulary, text, &mut scratch, out),
+                Kind::Wpm(wpm) => wpm.encode(text, out),
+                Kind::Ugm(ugm) => ugm.encode(text, out),
+                Kind::Rwkv(tokens) => {
+                    let mut rest = text.as_bytes();
+                    while !rest.is_empty() {
+                        let longest = tokens.prefixes(rest).last();
+                        out.extend(longest.map(|(_, id)| id).or(self.special.unknown).map(Token));
+                        rest = &rest[longest.map_or(1, |(length, _)| length)..];
+                    }
+                }
+                Kind::Plamo(plamo) => plamo.encode(text, out),
+            }
+        });
+    }
+}
+
+/// What finds tokens that are read out of any text, and what finds control tokens too.
+fn markers<'a>(words: impl Iterator<Item = &'a [u8]>, attributes: &[Attributes]) -> Result<(Markers, Markers)> {
+    let (mut plain, mut all) = (Vec::new(), Vec::new());
+    for (id, (word, token)) in (0..).zip(words.zip(attributes)) {
+        // What is not a text is in none.
+        let Ok(text) = std::str::from_utf8(word) else { continue };
+        let marker = || Marker {
+            text: text.to_owned(),
+            id,
+            strips_before: token.strips_before,
+            strips_behind: token.strips_behind,
+        };
+        if token.user_defined && !token.is_hidden() {
+            plain.push(marker());
+        }
+        if token.user_defined || token.is_hidden() {
+            all.push(marker());
+        }
+    }
+    Ok((Markers::new(plain, Spaces::Ascii)?, Markers::new(all, Spaces::Ascii)?))
+}
+
+/// A spelling without the mark of DNA.
+fn unmarked(dna: Option<u32>, id: u32, word: &[u8]) -> &[u8] {
+    match dna {
+        Some(unknown) if id > unknown => {
+            word.strip_suffix(MARK.as_bytes()).filter(|rest| !rest.is_empty()).unwrap_or(word)
+        }
+        _ => word,
+    }
+}
+
+impl Tokenizer for GgufTokenizer {
+    fn vocabulary(&self) -> u32 {
+        self.vocabulary.len()
+    }
+
+    fn encode(
+        &self,
+        text: &str,
+        add_special: bool,
+        parse_special: bool,
+        out: &mut Vec<Token>,
+    ) -> Result<(), EngineError> {
+        limit::check(text)?;
+        let adds = |adds: bool, id: Option<u32>| id.filter(|_| adds && add_special).map(Token);
+        out.extend(adds(self.special.adds_bos, self.special.bos));
+        self.encode_text(text, if parse_special { &self.all } else { &self.plain }, |_, _| true, out);
+        out.extend(adds(self.special.adds_separator, self.special.separator));
+        out.extend(adds(self.special.adds_eos, self.special.eos));
+        Ok(())
+    }
+
+    fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<(), EngineError> {
+        limit::check(text)?;
+        self.encode_text(text, &self.all, |id, range| !guarded.forbids(Token(id), range), out);
+        Ok(())
+    }
+
+    fn bytes(&self, token: Token) -> &[u8] {
+        self.bytes.get(token.0)
+    }
+
+    fn spelling(&self, token: Token) -> Option<&str> {
+        let spelling = unmarked(self.dna, token.0, self.vocabulary.spelling(token.0));
+        std::str::from_utf8(spelling).ok().filter(|text| !text.is_empty())
+    }
+
+    fn bos(&self) -> Option<Token> {
+        self.special.bos.map(Token)
+    }
+
+    fn eos(&self) -> Option<Token> {
+        self.special.eos.map(Token)
+    }
+
+    fn adds_bos(&self) -> bool {
+        self.special.adds_bos
+    }
+
+    fn is_end(&self, token: Token) -> bool {
+        self.ends.contains(&token)
+    }
+
+    fn control(&self) -> &[Token] {
+        &self.control
+    }
+
+    fn added(&self) -> &[Token] {
+        &self.added
+    }
+
+    fn adds_space(&self) -> bool {
+        self.adds_space
+    }
+}

@@ -1,0 +1,280 @@
+//! The way from a text to words that most files describe, without the library: it keeps sixteen bytes of offsets for each
+//! byte of a text, and its regular expressions go back and forth.
+//!
+//! What is not of a known kind here stays with the library, which is slower and gives up on some long texts.
+
+use std::ops::Range;
+
+use serde_json::Value;
+use trillm_core::{Guarded, Token};
+use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
+
+use crate::alphabet;
+use crate::document::AddedToken;
+use crate::markers::{Marker, Markers, Part, Spaces};
+use crate::split::{Pass, Splitter};
+use crate::{Error, Result};
+
+/// What is done to a text before words are cut from it.
+enum Normal {
+    Composed,
+    Decomposed,
+    CompatibilityComposed,
+    CompatibilityDecomposed,
+    Lowercase,
+    Replace { pattern: String, content: String },
+    Prepend(String),
+}
+
+/// When a sign for a space goes before a text that has none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prepends {
+    Always,
+    /// Only before the first part of a text.
+    First,
+    Never,
+}
+
+/// How the words of a part are written.
+enum Writing {
+    AsTheyAre,
+    /// In GPT-2's alphabet; a space goes before a part that has none, if that is said.
+    Alphabet {
+        prefix: bool,
+    },
+    /// A sign for each space. Each begins a word if `split`.
+    Signs {
+        sign: char,
+        prepends: Prepends,
+        split: bool,
+    },
+}
+
+/// The sections `normalizer` and `pre_tokenizer`, as steps.
+pub(crate) struct Pipeline {
+    normals: Vec<Normal>,
+    splitter: Splitter,
+    writing: Writing,
+}
+
+impl Pipeline {
+    /// `None` if one of the sections, given as JSON, has what only the library does.
+    pub(crate) fn new(normalizer: Option<&str>, pre_tokenizer: Option<&str>) -> Option<Self> {
+        let value = |section: Option<&str>| section.map_or(Some(Value::Null), |text| serde_json::from_str(text).ok());
+        let (normalizer, pre_tokenizer) = (value(normalizer)?, value(pre_tokenizer)?);
+        let mut normals = Vec::new();
+        normal(&normalizer, &mut normals)?;
+        let mut passes = Vec::new();
+        let mut writing = Writing::AsTheyAre;
+        words(&pre_tokenizer, &mut passes, &mut writing)?;
+        Some(Self { normals, splitter: Splitter::new(passes), writing })
+    }
+
+    /// Normalizes a part of a text.
+    fn normalize(&self, text: &str) -> Option<String> {
+        let mut found: Option<String> = None;
+        for normal in &self.normals {
+            let text = found.as_deref().unwrap_or(text);
+            let changed = match normal {
+                Normal::Composed if is_nfc_quick(text.chars()) == IsNormalized::Yes => continue,
+                Normal::CompatibilityComposed if is_nfkc_quick(text.chars()) == IsNormalized::Yes => continue,
+                Normal::Decomposed | Normal::CompatibilityDecomposed if text.is_ascii() => continue,
+                Normal::Composed => text.nfc().map(|(character, _)| character).collect(),
+                Normal::CompatibilityComposed => text.nfkc().map(|(character, _)| character).collect(),
+                Normal::Decomposed => text.nfd().map(|(character, _)| character).collect(),
+                Normal::CompatibilityDecomposed => text.nfkd().map(|(character, _)| character).collect(),
+                Normal::Lowercase => text.chars().flat_map(char::to_lowercase).collect(),
+                Normal::Replace { pattern, content } => text.replace(pattern, content),
+                Normal::Prepend(_) if text.is_empty() => continue,
+                Normal::Prepend(prefix) => [prefix, text].concat(),
+            };
+            found = Some(changed);
+        }
+        found
+    }
+
+    /// Whether every added token is looked for where it stands in the text as it came.
+    pub(crate) fn keeps_places(&self, added: &Added) -> bool {
+        self.normals.is_empty() || added.normalized.is_empty()
+    }
+
+    /// Gives added tokens and words of a text to `found`, in order; no word is empty. Tokens that `guarded` forbids are
+    /// not read; that takes a pipeline that [keeps places](Self::keeps_places).
+    pub(crate) fn cut(&self, added: &Added, text: &str, guarded: Option<Guarded<'_>>, mut found: impl FnMut(Part<'_>)) {
+        let mut spelled = String::new();
+        let mut first = true;
+        let allowed = |start: usize| {
+            move |id: u32, range: &Range<usize>| {
+                guarded.is_none_or(|guarded| !guarded.forbids(Token(id), &(start + range.start..start + range.end)))
+            }
+        };
+        added.exact.cut(text, allowed(0), |part| {
+            let Part::Text(part) = part else {
+                first = false;
+                return found(part);
+            };
+            let start = part.as_ptr() as usize - text.as_ptr() as usize;
+            let normalized = self.normalize(part);
+            let part = normalized.as_deref().unwrap_or(part);
+            added.normalized.cut(part, allowed(start), |part| {
+                let begins = std::mem::replace(&mut first, false);
+                match part {
+                    Part::Text(text) => self.words(text, begins, &mut spelled, &mut |word| found(Part::Text(word))),
+                    Part::Token(_) => found(part),
+                }
+            });
+        });
+    }
+
+    fn words(&self, text: &str, begins: bool, spelled: &mut String, found: &mut dyn FnMut(&str)) {
+        match self.writing {
+            Writing::AsTheyAre => self.splitter.split(text, found),
+            Writing::Alphabet { prefix } => {
+                let prefixed = (prefix && !text.starts_with(' ')).then(|| [" ", text].concat());
+                self.splitter.split(prefixed.as_deref().unwrap_or(text), &mut |word| {
+                    alphabet::spell(word, spelled);
+                    found(spelled);
+                });
+            }
+            Writing::Signs { sign, prepends, split } => {
+                let mut buffer = [0; 4];
+                let sign_text = sign.encode_utf8(&mut buffer);
+                let mut text = text.replace(' ', sign_text);
+                let prepends = prepends == Prepends::Always || prepends == Prepends::First && begins;
+                if prepends && !text.starts_with(sign) {
+                    text.insert(0, sign);
+                }
+                if !split {
+                    return found(&text);
+                }
+                let mut rest = &*text;
+                while let Some(character) = rest.chars().next() {
+                    let behind = character.len_utf8();
+                    let end = rest[behind..].find(sign).map_or(rest.len(), |at| behind + at);
+                    found(&rest[..end]);
+                    rest = &rest[end..];
+                }
+            }
+        }
+    }
+}
+
+fn kind(part: &Value) -> Option<&str> {
+    part.get("type")?.as_str()
+}
+
+fn text(part: &Value, key: &str) -> Option<String> {
+    part.get(key)?.as_str().map(str::to_owned)
+}
+
+fn normal(part: &Value, out: &mut Vec<Normal>) -> Option<()> {
+    if part.is_null() {
+        return Some(());
+    }
+    out.push(match kind(part)? {
+        "Sequence" => return part.get("normalizers")?.as_array()?.iter().try_for_each(|part| normal(part, out)),
+        "NFC" => Normal::Composed,
+        "NFD" => Normal::Decomposed,
+        "NFKC" => Normal::CompatibilityComposed,
+        "NFKD" => Normal::CompatibilityDecomposed,
+        "Lowercase" => Normal::Lowercase,
+        "Prepend" => Normal::Prepend(text(part, "prepend")?),
+        "Replace" => {
+            let pattern = text(part.get("pattern")?, "String").filter(|pattern| !pattern.is_empty())?;
+            Normal::Replace { pattern, content: text(part, "content")? }
+        }
+        _ => return None,
+    });
+    Some(())
+}
+
+fn words(part: &Value, passes: &mut Vec<Pass>, writing: &mut Writing) -> Option<()> {
+    if part.is_null() {
+        return Some(());
+    }
+    // What follows one of these would see its signs.
+    if !matches!(writing, Writing::AsTheyAre) {
+        return None;
+    }
+    let flag = |key: &str| part.get(key).and_then(Value::as_bool);
+    match kind(part)? {
+        "Sequence" => {
+            return part.get("pretokenizers")?.as_array()?.iter().try_for_each(|part| words(part, passes, writing));
+        }
+        "ByteLevel" => {
+            let prefix = flag("add_prefix_space")?;
+            if prefix && !passes.is_empty() {
+                return None;
+            }
+            if flag("use_regex").unwrap_or(true) {
+                passes.push(Pass::pattern(GPT2)?);
+            }
+            *writing = Writing::Alphabet { prefix };
+        }
+        "Metaspace" => {
+            if !passes.is_empty() {
+                return None;
+            }
+            let sign = part.get("replacement")?.as_str()?;
+            let prepends = match part.get("prepend_scheme").and_then(Value::as_str) {
+                Some("always") => Prepends::Always,
+                Some("first") => Prepends::First,
+                Some("never") => Prepends::Never,
+                // Older files have another field, which the library reads.
+                _ => return None,
+            };
+            *writing = Writing::Signs { sign: sign.parse().ok()?, prepends, split: flag("split").unwrap_or(true) };
+        }
+        "Digits" => passes.push(Pass::pattern(if flag("individual_digits")? { r"\p{N}" } else { r"\p{N}+" })?),
+        "Split" => {
+            let pattern = part.get("pattern")?;
+            let regex = match (text(pattern, "Regex"), text(pattern, "String")) {
+                (Some(regex), _) => regex,
+                (_, Some(text)) if !text.is_empty() => regex_syntax::escape(&text),
+                _ => return None,
+            };
+            passes.push(match (part.get("behavior")?.as_str()?, flag("invert").unwrap_or(false)) {
+                ("Isolated", _) => Pass::pattern(&regex)?,
+                ("Removed", true) => Pass::matches(&regex)?,
+                _ => return None,
+            });
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// What `ByteLevel` cuts by.
+const GPT2: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+/// Finds added tokens: some in a text as it is, some in what it becomes.
+pub(crate) struct Added {
+    exact: Markers,
+    normalized: Markers,
+}
+
+impl Added {
+    /// `None` if one of them only counts as a word of its own, which the library looks after.
+    pub(crate) fn new<'a>(
+        tokens: impl Iterator<Item = &'a AddedToken>,
+        pipeline: &Pipeline,
+    ) -> Result<Option<Self>, Error> {
+        let (mut exact, mut normalized) = (Vec::new(), Vec::new());
+        for AddedToken { id, token } in tokens {
+            if token.single_word {
+                return Ok(None);
+            }
+            let changed = pipeline.normalize(&token.content).filter(|_| token.normalized);
+            let text = changed.unwrap_or_else(|| token.content.clone());
+            let marker = Marker { text, id: *id, strips_before: token.lstrip, strips_behind: token.rstrip };
+            // One that becomes nothing is never found.
+            match token.normalized {
+                _ if marker.text.is_empty() => {}
+                true => normalized.push(marker),
+                false => exact.push(marker),
+            }
+        }
+        let find = |markers| Markers::new(markers, Spaces::Unicode);
+        Ok(Some(Self { exact: find(exact)?, normalized: find(normalized)? }))
+    }
+}

@@ -1,0 +1,194 @@
+//! Tokenizers of GGUF files against llama.cpp's own vectors.
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+mod common;
+
+use std::fs;
+
+use common::encode;
+use trillm_core::{Token, Tokenizer};
+use trillm_formats::gguf::Pre;
+use trillm_testkit::models::gguf::{Gguf, Value};
+use trillm_testkit::shared_data;
+use trillm_tokenizer::GgufTokenizer;
+
+const VOCABULARIES: [&str; 5] = ["bert-bge", "falcon", "gpt-2", "llama-spm", "phi-3"];
+
+#[test]
+fn llama_cpps_vectors() {
+    for name in VOCABULARIES {
+        let Some(shared) = shared_data() else { return };
+        let path = shared.join(format!("tokenizers/ggml-vocab-{name}.gguf"));
+        let tokenizer = GgufTokenizer::open(&path).unwrap();
+        let beside = |end| fs::read_to_string(format!("{}.{end}", path.display())).unwrap();
+        let (texts, ids) = (beside("inp"), beside("out"));
+        let texts: Vec<_> = texts.split("\n__ggml_vocab_test__\n").collect();
+        assert_eq!(texts.len(), ids.lines().count() + 1);
+        for (text, ids) in texts.iter().zip(ids.lines()) {
+            let expected: Vec<u32> = ids.split_whitespace().map(|id| id.parse().unwrap()).collect();
+            assert_eq!(encode(&tokenizer, text, false, false), expected, "{name}: {text:?}");
+        }
+    }
+}
+
+/// The header of a file with these keys under `tokenizer.ggml`.
+fn file(keys: &[(&str, Value)]) -> Vec<u8> {
+    let mut file = Gguf::default();
+    file.set("general.architecture", Value::String("llama".into()));
+    for (key, value) in keys {
+        file.set(&format!("tokenizer.ggml.{key}"), value.clone());
+    }
+    file.header()
+}
+
+fn open(bytes: &[u8]) -> GgufTokenizer {
+    let file = trillm_formats::Gguf::parse(bytes, bytes.len() as u64).unwrap();
+    GgufTokenizer::new(&file.tokenizer().unwrap()).unwrap()
+}
+
+fn strings(texts: &[&str]) -> Value {
+    Value::Array(texts.iter().map(|text| Value::String((*text).into())).collect())
+}
+
+/// A vocabulary of these words with types and scores.
+fn words(model: &str, words: &[(&str, i32, f32)], keys: &[(&str, Value)]) -> GgufTokenizer {
+    let texts: Vec<&str> = words.iter().map(|word| word.0).collect();
+    let mut all = vec![
+        ("model", Value::String(model.into())),
+        ("tokens", strings(&texts)),
+        ("token_type", Value::Array(words.iter().map(|word| Value::I32(word.1)).collect())),
+        ("scores", Value::Array(words.iter().map(|word| Value::F32(word.2)).collect())),
+    ];
+    all.extend(keys.iter().cloned());
+    open(&file(&all))
+}
+
+/// A byte-level vocabulary with a few merges, cut by this rule.
+fn byte_level(pre: &str) -> GgufTokenizer {
+    let alphabet: Vec<String> = (0x21..=0x7e)
+        .chain(0xa1..=0xac)
+        .chain(0xae..=0xff)
+        .chain(0x100..=0x143)
+        .filter_map(char::from_u32)
+        .map(String::from)
+        .collect();
+    let merges = ["a a", "aa aa", "= =", "== ==", "Ġ Ġ", "ĠĠ ĠĠ", "Ċ Ċ", "ð Ł", "ðŁ ĺ", "ðŁĺ Ģ", "1 1", "11 1", "A A"];
+    let joined: Vec<String> = merges.iter().map(|merge| merge.replace(' ', "")).collect();
+    let all: Vec<&str> = alphabet.iter().chain(&joined).map(String::as_str).collect();
+    open(&file(&[
+        ("model", Value::String("gpt2".into())),
+        ("pre", Value::String(pre.into())),
+        ("tokens", strings(&all)),
+        ("merges", strings(&merges)),
+        ("bos_token_id", Value::U32(0)),
+    ]))
+}
+
+/// A vocabulary in the manner of SentencePiece, with tokens of some lengths.
+const PIECES: [(&str, i32, f32); 14] = [
+    ("<unk>", 2, 0.0),
+    ("<s>", 3, 0.0),
+    ("</s>", 3, 0.0),
+    ("▁", 1, -1.0),
+    ("a", 1, -2.0),
+    ("b", 1, -2.5),
+    ("ab", 1, -3.0),
+    ("▁a", 1, -3.5),
+    ("</", 1, -4.0),
+    ("s>", 1, -4.0),
+    ("aa", 1, -4.5),
+    ("aaaa", 1, -5.0),
+    ("▁▁", 1, -5.0),
+    ("=", 1, -6.0),
+];
+
+/// Runs on a thread with the stack that musl gives, for instance: everything recursive would end the process.
+fn on_a_small_stack(run: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(256 << 10).spawn_scoped(scope, run).unwrap();
+        thread.join().unwrap();
+    });
+}
+
+/// Linear, or this would not come to an end: 40,000 of a character are 10^9 steps to what takes their square, and a frame each to recursion.
+#[test]
+fn a_long_run_of_anything_has_tokens() {
+    let spelled =
+        |pre: &&str| !matches!(*pre, "gemma4" | "granite-embed-multi-311m" | "mmbert" | "sarvam-moe" | "whitespace");
+    let (alphabet, others): (Vec<&str>, Vec<&str>) = Pre::names().partition(spelled);
+    let mut tokenizers: Vec<(&str, GgufTokenizer)> = alphabet.iter().map(|&pre| (pre, byte_level(pre))).collect();
+    let whole = tokenizers.len();
+    tokenizers.extend(others.iter().map(|&pre| (pre, byte_level(pre))));
+    for model in ["llama", "t5"] {
+        tokenizers.push((model, words(model, &PIECES, &[("add_space_prefix", Value::Bool(true))])));
+    }
+    let bert =
+        [("bos_token_id", Value::U32(1)), ("seperator_token_id", Value::U32(2)), ("unknown_token_id", Value::U32(0))];
+    tokenizers.push(("bert", words("bert", &PIECES, &bert)));
+    let runs =
+        ["=", " ", "a", "A", "1", "\n", "\t ", " \n", "中", "é", "\u{301}", "😀", "'", "a ", "A1", "\u{0}", "'s"];
+    on_a_small_stack(|| {
+        for (at, (name, tokenizer)) in tokenizers.iter().enumerate() {
+            for run in runs {
+                let text = run.repeat(40_000);
+                let ids = encode(tokenizer, &text, false, false);
+                // The others have no tokens for some characters.
+                if at < whole {
+                    let bytes: usize = ids.iter().map(|&id| tokenizer.bytes(Token(id)).len()).sum();
+                    assert_eq!(bytes, text.len(), "{name}: {run:?}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn merges_of_a_long_word_are_those_of_short_ones() {
+    let tokenizer = byte_level("gpt-2");
+    let id = |text: &str| encode(&tokenizer, text, false, false)[0];
+    // Leftmost first: 100,001 letters are fours, and one that is left over.
+    let ids = encode(&tokenizer, &"a".repeat(100_001), false, false);
+    assert_eq!(ids.len(), 25_001);
+    assert!(ids[..25_000].iter().all(|&four| four == id("aaaa")) && ids[25_000] == id("a"));
+}
+
+#[test]
+fn without_byte_tokens_what_is_not_known_is_the_unknown_token() {
+    let tokenizer = words("llama", &PIECES, &[]);
+    // In a row it is one, as in SentencePiece.
+    assert_eq!(encode(&tokenizer, "ab漢字b c", true, false), [1, 3, 6, 0, 5, 3, 0]);
+    assert_eq!(encode(&tokenizer, "漢 字", false, false), [3, 0, 3, 0]);
+    assert!(encode(&tokenizer, "", false, false).is_empty());
+}
+
+#[test]
+fn plain_texts_have_no_control_tokens() {
+    let tokenizer = words("llama", &PIECES, &[]);
+    assert_eq!(encode(&tokenizer, "</s>", false, false), [3, 8, 9]);
+    assert_eq!(encode(&tokenizer, "</s>", false, true), [2]);
+}
+
+#[test]
+fn user_defined_tokens_are_read_out_of_any_text() {
+    let mut pieces = PIECES.to_vec();
+    pieces.push(("<|user|>", 4, 0.0));
+    let tokenizer = words("llama", &pieces, &[]);
+    assert_eq!(encode(&tokenizer, "ab<|user|>a", false, false), [3, 6, 14, 7]);
+    assert_eq!(tokenizer.bytes(Token(14)), b"<|user|>");
+    assert!(!tokenizer.control().contains(&Token(14)));
+}
+
+#[test]
+fn merges_may_go_through_what_is_no_token() {
+    // `ab` is none, and `abc` is.
+    let bytes = file(&[
+        ("model", Value::String("gpt2".into())),
+        ("pre", Value::String("gpt-2".into())),
+        ("tokens", strings(&["a", "b", "c", "abc", "d"])),
+        ("merges", strings(&["a b", "ab c", "c d", "x y"])),
+    ]);
+    let tokenizer = open(&bytes);
+    assert_eq!(encode(&tokenizer, "abc", false, false), [3]);
+    assert_eq!(encode(&tokenizer, "abd", false, false), [0, 1, 4]);
+    assert_eq!(encode(&tokenizer, "cd", false, false), [2, 4]);
+}
