@@ -1,0 +1,119 @@
+"""Random texts through our tokenizers, against llama.cpp (every pre-tokenizer) and the library tokenizers."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import trillm
+from environment import ROOT, arguments, reference_python
+
+RULES = 80
+"""Vocabularies that the comparison with llama.cpp makes, about: each gets its share of the rounds."""
+
+CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+PATTERNS = [
+    rf"{CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{REST}",
+    rf"{CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{REST}",
+    rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+{CONTRACTIONS}?|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*{CONTRACTIONS}?"
+    rf"|\p{{N}}{{1,3}}|{REST}",
+    rf"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{{L}}\p{{N}}]?+\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]++[\r\n]*|\s*[\r\n]|{REST}",
+]
+
+KINDS = "aZé\u0301ßЯя中あア한กا४7½Ⅷ²_-'\"!/\\|~^$€+=<>()[]{}.,;:。，！—…«»😀\u200d\ufe0f\u00a0\u3000\u2028\t\n\r \x0b\0\x7fʰǅ"
+PHRASES = ["'s", "'LL", "don't", "  ", "\n\n", "\r\n", " \n", "123", "1,234.5", "Hello", "HELLO", " the", "ing", "==",
+           "<|endoftext|>", "</s>", "▁", "中文", "한국어", "<0x41>"]  # fmt: skip
+
+LIBRARY = """
+import json, sys
+from tokenizers import Tokenizer
+library = Tokenizer.from_file(sys.argv[1])
+for line in sys.stdin:
+    print(json.dumps(library.encode(json.loads(line), add_special_tokens=False).ids), flush=True)
+"""
+
+
+def text(numbers: random.Random) -> str:
+    """A short text with some of all that pre-tokenizers tell apart."""
+    parts = []
+    for _ in range(numbers.randint(0, 12)):
+        kind = numbers.randrange(4)
+        if kind == 0:
+            parts.append(numbers.choice(PHRASES))
+        elif kind == 1:
+            parts.append(numbers.choice(KINDS) * numbers.randint(1, 9))
+        elif kind == 2:
+            parts.append("".join(numbers.choices(KINDS, k=numbers.randint(1, 6))))
+        else:
+            parts.append(chr(numbers.randint(32, 126)))
+    return "".join(parts)
+
+
+def files(shared: Path, scratch: Path) -> Iterator[Path]:
+    """Real files of `tokenizer.json`, and the first of them cut by the patterns of others."""
+    first = shared / "tokenizers" / "gpt2" / "tokenizer.json"
+    yield from (first, shared / "tokenizers" / "phi3" / "tokenizer.json")
+    for number, pattern in enumerate(PATTERNS):
+        file: dict[str, Any] = json.loads(first.read_text(encoding="utf-8"))
+        split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+        level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+        file["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, level]}
+        file["normalizer"] = {"type": "NFC"} if number % 2 else None
+        path = scratch / f"{number}.json"
+        path.write_text(json.dumps(file), encoding="utf-8")
+        yield path
+
+
+def library_differences(rounds: int, numbers: random.Random, shared: Path) -> int:
+    """Compares `rounds` texts with the library, and says which differ."""
+    differences = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = list(files(shared, Path(scratch)))
+        for path in paths:
+            ours = trillm.Tokenizer(path)
+            command = [str(reference_python()), "-c", LIBRARY, str(path)]
+            pipe = subprocess.PIPE
+            with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as library:
+                assert library.stdin is not None
+                assert library.stdout is not None
+                for _ in range(rounds // len(paths) + 1):
+                    case = text(numbers)
+                    print(json.dumps(case), file=library.stdin, flush=True)
+                    expected = json.loads(library.stdout.readline())
+                    found = ours.encode(case, add_special=False, parse_special=True)
+                    if found != expected:
+                        differences += 1
+                        print(f"{path.name}: {case!r}: {found}, expected {expected}")
+                library.stdin.close()
+    return differences
+
+
+def main() -> None:
+    """Runs both, and ends with 1 if anything differs."""
+    asked = arguments(__doc__)
+    each = asked.rounds // RULES + 1
+    environment = {**os.environ, "TRILLM_ROUNDS": str(each), "TRILLM_SEED": str(asked.seed)}
+    command = ["cargo", "test", "--locked", "--workspace", "--test", "it", "--", "llama_cpps"]
+    failed = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0
+    print(f"llama.cpp: {each} texts for each vocabulary, {'differences above' if failed else 'no difference'}")
+    shared = Path(os.environ.get("TRILLM_SHARED", ROOT.parent / "shared")) / "data"
+    if shared.is_dir():
+        differences = library_differences(asked.rounds, asked.random, shared)
+        print(f"tokenizers: {asked.rounds} texts, {differences} differences")
+        failed |= differences > 0
+    else:
+        print(f"tokenizers: skipped, there is no shared data ({shared})")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
