@@ -9,7 +9,7 @@ use crate::ffi::Graph;
 use crate::model::Program;
 use crate::rows::{Numbers, Outputs};
 use crate::weights::WeightMemory;
-use crate::{NAME, stopped};
+use crate::NAME;
 
 /// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.
 const SHORT_TEXT: u32 = 8;

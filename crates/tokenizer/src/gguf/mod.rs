@@ -2,7 +2,7 @@
 //!
 //! llama.cpp's own is not called. It cuts texts by recursion in `std::regex`, so that a run of 27,000 equals signs ends
 //! the process on an ordinary stack, and takes quadratic time or throws for others. This one gives the same tokens in
-//! time linear in the text; where the two differ, and why, is in `docs/decisions/012-our-own-tokenizer.md`.
+//! time linear in the text; where the two differ, and why, is in `docs/decisions/014-our-own-tokenizer.md`.
 
 mod attributes;
 mod bytes;

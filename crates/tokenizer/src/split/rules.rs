@@ -1,7 +1,7 @@
 //! The patterns of all rules, as the models' own `tokenizer.json` has them.
 //!
 //! llama.cpp's differ where its regular expressions know less of Unicode: see
-//! `docs/decisions/012-our-own-tokenizer.md`.
+//! `docs/decisions/014-our-own-tokenizer.md`.
 
 use trillm_formats::gguf::Rule;
 
