@@ -21,7 +21,9 @@ def texts() -> dict[str, str]:
     english = (SHARED / "text" / "tinyshakespeare.txt").read_text(encoding="utf-8")
     code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "crates").rglob("*.rs")))
     vectors = SHARED / "tokenizers" / "ggml-vocab-gpt-2.gguf.inp"
-    scripts = "Größe naïve Привет мир 你好世界 こんにちは 안녕하세요 مرحبا हिन्दी 😀 " + vectors.read_text(encoding="utf-8")
+    scripts = "Größe naïve Привет мир 你好世界 こんにちは 안녕하세요 مرحبا हिन्दी 😀 " + vectors.read_text(
+        encoding="utf-8"
+    )
     return {"English": english, "code": code[:1_000_000], "many scripts": scripts * (500_000 // len(scripts.encode()))}
 
 

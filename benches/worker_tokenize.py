@@ -30,7 +30,7 @@ def encoder(which: str, path: str) -> Callable[[str], list[int]]:
         from tokenizers import Tokenizer  # type: ignore[import-not-found]
 
         library = Tokenizer.from_file(path)
-        return lambda text: library.encode(text, add_special_tokens=False).ids  # type: ignore[no-any-return]
+        return lambda text: library.encode(text, add_special_tokens=False).ids
     import tiktoken  # type: ignore[import-not-found]
 
     bytes_of = alphabet()

@@ -7,10 +7,10 @@ threads that it starts would outlive the subinterpreter: its end would wait for 
 from __future__ import annotations
 
 try:
-    import _interpreters as interpreters
+    import _interpreters as interpreters  # type: ignore[import-not-found]
 except ImportError:
     # Before 3.13.
-    import _xxsubinterpreters as interpreters
+    import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
 
 if interpreters.get_current() != interpreters.get_main():
     msg = (

@@ -51,7 +51,8 @@ def folder(tiny_folder: Path, tmp_path: Path) -> Path:
 
 def answer(path: Path, prompt: str = "the man") -> list[int]:
     with trillm.load(path, threads=1) as model:
-        return model.generate(prompt, max_tokens=12, **GREEDY).token_ids
+        ids: list[int] = model.generate(prompt, max_tokens=12, **GREEDY).token_ids
+        return ids
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import json
 import sys
 from typing import Any
 
-import torch
-import transformers
+import torch  # type: ignore[import-not-found]
+import transformers  # type: ignore[import-not-found]
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 STEPS = 6
@@ -31,7 +31,8 @@ def read(folder: str, texts: list[str], prompt: list[int]) -> dict[str, Any]:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     ids = [tokenizer(text)["input_ids"] for text in texts]
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
-    written, margins = [], []
+    written: list[int] = []
+    margins: list[float] = []
     with torch.no_grad():
         for _ in range(STEPS):
             best = model(torch.tensor([prompt + written])).logits[0, -1].topk(2)
@@ -48,7 +49,7 @@ def main() -> None:
     for line in sys.stdin:
         call = json.loads(line)
         try:
-            answer = {"make": make, "read": read}[call.pop("call")](**call)
+            answer = make(**call) if call.pop("call") == "make" else read(**call)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(answer) + "\n")

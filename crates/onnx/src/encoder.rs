@@ -3,13 +3,13 @@
 use trillm_core::{Batch, Limits, Pooling, Result, Rows, Session, SessionOptions, Slot, Texts, memory};
 use trillm_formats::onnx::{Encoder, Role};
 
+use crate::NAME;
 use crate::fault::{self, Fault};
 use crate::feeds::{self, Layout, Row, Side};
 use crate::ffi::Graph;
 use crate::model::Program;
 use crate::rows::{Numbers, Outputs};
 use crate::weights::WeightMemory;
-use crate::NAME;
 
 /// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.
 const SHORT_TEXT: u32 = 8;
