@@ -13,7 +13,7 @@ from trillm._core import Completion, ModelInfo, Piece, Stream, Timings, Tokenize
 from trillm._model import Model, load
 from trillm._router import LLMRouter
 from trillm._streaming import AsyncStream
-from trillm._truncation import TruncationWarning
+from trillm._vectors import TruncationWarning
 
 # Only its being imported matters.
 del _interpreter

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 from trillm import _core, _logs, _runtime
 from trillm._reference import at_home
 from trillm._streaming import AsyncStream, collect
-from trillm._truncation import warn
+from trillm._vectors import bring_numpy, warn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -157,6 +157,7 @@ class Model:
         Raises `ContextOverflow` for a text that is too long, unless `truncate` is true: a `TruncationWarning` says what
         was cut then. Raises `InvalidRequest`, `Unsupported`, `MissingDependency` (numpy), `EngineError`, `Closed`.
         """
+        bring_numpy()
         vectors, cuts = self._core.embed(texts, **params)
         warn(cuts)
         return vectors
@@ -170,6 +171,7 @@ class Model:
         >>> llm.score([("How far is it?", "Ten miles."), ("How far is it?", "Blue.")])  # doctest: +SKIP
         array([0.98, 0.01], dtype=float32)
         """
+        bring_numpy()
         scores, cuts = self._core.score(pairs, **params)
         warn(cuts)
         return scores

@@ -138,7 +138,7 @@ def test_an_error_says_what_to_do(tiny_folder: Path, folder: Path, damage: str) 
     assert refused(folder).hint
 
 
-def test_every_truncation_of_safetensors(tiny_folder: Path, folder: Path) -> None:
+def test_every_vectors_of_safetensors(tiny_folder: Path, folder: Path) -> None:
     content = (tiny_folder / "model.safetensors").read_bytes()
     path = folder / "model.safetensors"
     for part in range(64):
@@ -305,7 +305,7 @@ def test_names_do_not_lead_out_of_the_folder(tiny_folder: Path, folder: Path) ->
 # PyTorch checkpoints.
 
 
-def test_every_truncation_of_a_checkpoint(write_model: Callable[..., None], tmp_path: Path) -> None:
+def test_every_vectors_of_a_checkpoint(write_model: Callable[..., None], tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     write_model("tiny", folder, "--format", "pytorch")
     content = (folder / "pytorch_model.bin").read_bytes()

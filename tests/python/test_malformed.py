@@ -58,12 +58,12 @@ def test_the_collections(shared: Path) -> None:
         assert_refused(path)
 
 
-def test_every_truncation_of_a_real_model(stories: Path, tmp_path: Path) -> None:
+def test_every_vectors_of_a_real_model(stories: Path, tmp_path: Path) -> None:
     for path in truncations(stories, tmp_path):
         assert_refused(path)
 
 
-def test_every_truncation_of_the_tiny_model(tiny_model: Path, tmp_path: Path) -> None:
+def test_every_vectors_of_the_tiny_model(tiny_model: Path, tmp_path: Path) -> None:
     for path in truncations(tiny_model, tmp_path):
         assert_refused(path)
 

@@ -33,9 +33,7 @@ pub(crate) fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) 
     let done = py.detach(|| {
         // What `work` held when it panicked is dropped or guarded by locks that take poison for what it is.
         let done = catch_unwind(AssertUnwindSafe(work));
-        while EXITING.get().is_some_and(|exiting| *exiting != thread::current().id()) {
-            thread::park();
-        }
+        stay_out_at_exit();
         done
     });
     done.map_err(|panic| {
@@ -43,6 +41,22 @@ pub(crate) fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) 
         let message = format!("trillm failed: {}", text.unwrap_or("a panic without words"));
         exception("internal_error", &message, Some("this is a bug in trillm: please report it".into()))
     })
+}
+
+/// Runs `work` with the interpreter lock in the middle of what runs without it.
+///
+/// A thread that asks for the lock of an interpreter that is gone is ended by unwinding, which nothing may catch, and
+/// [`outside`] would: at exit it does not come here any more.
+pub(crate) fn inside<T>(work: impl FnOnce(Python<'_>) -> T) -> T {
+    stay_out_at_exit();
+    Python::attach(work)
+}
+
+/// Keeps all threads but the one that tears the interpreter down where they are.
+fn stay_out_at_exit() {
+    while EXITING.get().is_some_and(|exiting| *exiting != thread::current().id()) {
+        thread::park();
+    }
 }
 
 /// Repeats `slice`, each time for at most [`SLICE`] and without the interpreter lock, until it says that it is done.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyString};
 use trillm::{EmbedOptions, Llm, Pooling, Vectors};
 
-use crate::enter::outside;
+use crate::enter::{inside, outside};
 use crate::errors::{exception, invalid, raise};
 use crate::params::{each, get};
 use crate::prompt::text;
@@ -96,7 +96,7 @@ fn run(
     let mut interrupted: PyResult<()> = Ok(());
     let made = outside(py, || {
         work(&mut || {
-            interrupted = Python::attach(|py| {
+            interrupted = inside(|py| {
                 py.check_signals()?;
                 Ok(())
             });

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 
+use crate::enter::inside;
+
 /// Follows a load or a conversion.
 pub(crate) struct Watch {
     callback: Option<Py<PyAny>>,
@@ -20,7 +22,7 @@ impl Watch {
 
     /// Goes on unless a signal handler or the callback raises, or the callback returns `False`.
     pub(crate) fn goes_on(&self, progress: impl for<'py> PyCallArgs<'py>) -> bool {
-        let answer = Python::attach(|py| {
+        let answer = inside(|py| {
             py.check_signals()?;
             let Some(callback) = &self.callback else { return Ok(true) };
             Ok(callback.call1(py, progress)?.extract(py).unwrap_or(true))

@@ -89,11 +89,11 @@ impl Ledger {
         const WHAT: &str = "the cells of a request";
         let held = &mut self.held[slot.0 as usize];
         memory::reserve(held, len.saturating_sub(held.len()), WHAT)?;
-        let fresh = len.min(self.fresh() as usize);
-        memory::reserve(&mut self.cells, fresh, WHAT)?;
-        // All of them may come back before one is used again.
-        let coming = self.cells.len() + fresh - self.free.len();
-        memory::reserve(&mut self.free, coming, WHAT)
+        // What all slots may come to hold; and all of it may come back before any is used again.
+        let most = self.held.iter().map(Vec::capacity).sum::<usize>().min(self.all as usize);
+        let (cells, free) = (most.saturating_sub(self.cells.len()), most.saturating_sub(self.free.len()));
+        memory::reserve(&mut self.cells, cells, WHAT)?;
+        memory::reserve(&mut self.free, free, WHAT)
     }
 
     /// Gives `slot` `count` more cells; `false`, and no change, if there are not so many.

@@ -74,7 +74,7 @@ fn a_file_that_changes_ends_with_an_error() {
     let mapped = load(folder.path(), &LoadOptions::default()).expect("the model loads");
     let read = load(folder.path(), &LoadOptions { mmap: false, ..LoadOptions::default() }).expect("the model loads");
     let step = |model: &dyn Model| {
-        let mut session = model.session(&small()).expect("a session");
+        let mut session = model.session(&small())?;
         run(&mut *session, 0, 0, &[Token(1), Token(40)])
     };
     let before = step(&*mapped).expect("nobody wrote");

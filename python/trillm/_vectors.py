@@ -1,14 +1,25 @@
-"""What is said when texts were cut to fit, beside the array that a call returns."""
+"""What goes with arrays of vectors and scores: numpy before, and what was cut to fit after."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from warnings import warn as _warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["TruncationWarning", "warn"]
+__all__ = ["TruncationWarning", "bring_numpy", "warn"]
+
+
+def bring_numpy() -> None:
+    """Imports numpy, if it is there; the native half says so if it is not.
+
+    Not there, for that is Python code which native code would run: the interpreter ends a daemon thread in the middle
+    of Python code as it exits, and below native code that ends the process.
+    """
+    with suppress(ImportError):
+        import numpy  # noqa: F401
 
 
 class TruncationWarning(UserWarning):
