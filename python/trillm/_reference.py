@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["at_home", "parse"]
 
-_REPOSITORY = re.compile(r"(?:https?://)?(?:(?:www\.)?huggingface\.co/|hf\.co/)?([\w-][\w.-]*/[\w-][\w.-]*(?:[@:].+)?)")
-"""How Hugging Face, and programs that think of nothing else, write a model."""
-
 _NAME = re.compile(r"[\w-][\w.-]*(?::[\w.-]+)?")
-"""How Ollama does."""
+"""How Ollama, and programs that think of nothing else, write a model."""
 
 
 def parse(text: str, models_directory: Path | None = None) -> Reference:
@@ -46,11 +43,7 @@ def at_home(value: Any) -> Any:
 
 
 def _hint(text: str, hint: str | None) -> str | None:
-    repository = _REPOSITORY.fullmatch(text)
-    if repository and not text.endswith((".gguf", ".onnx", ".safetensors")):
-        elsewhere = f"if it is a model on Hugging Face: hf:{repository[1]}"
-    elif _NAME.fullmatch(text):
-        elsewhere = f"if it is a model of Ollama's: ollama:{text}"
-    else:
+    if not _NAME.fullmatch(text):
         return hint
+    elsewhere = f"if it is a model of Ollama's: ollama:{text}"
     return f"{elsewhere}; {hint}" if hint else elsewhere

@@ -98,10 +98,16 @@ impl fmt::Display for Pinned {
 }
 
 /// The reference for a path that could be meant as a repository on the Hugging Face hub: `org/name`, as other programs
-/// take it.
+/// take it, or its address. A file with weights is none.
 pub(crate) fn on_hub(path: &Path) -> Option<HuggingFace> {
-    let text = path.to_str().filter(|text| text.matches('/').count() == 1)?;
-    HuggingFace::parse(text, text).ok()
+    const HOSTS: [&str; 3] = ["huggingface.co/", "www.huggingface.co/", "hf.co/"];
+    const WEIGHTS: [&str; 3] = [".gguf", ".onnx", ".safetensors"];
+    let text = path.to_str()?;
+    let name = HOSTS.iter().find_map(|host| text.strip_prefix(host)).unwrap_or(text);
+    if name.matches('/').count() != 1 || WEIGHTS.iter().any(|ending| name.ends_with(ending)) {
+        return None;
+    }
+    HuggingFace::parse(name, name).ok()
 }
 
 /// The error for a reference that breaks the rules of its own form.
