@@ -597,13 +597,16 @@ fn a_repository_without_its_source_is_told_how_to_be_named() {
     for (text, reference) in [
         ("someone/some-model", "hf:someone/some-model"),
         ("someone/some.model@main:model.gguf", "hf:someone/some.model@main:model.gguf"),
+        ("hf.co/someone/some-model:Q8_0", "hf:someone/some-model:Q8_0"),
     ] {
         assert!(
             hint(text).starts_with(&format!("for the repository on the Hugging Face hub give {reference};")),
             "{text}"
         );
     }
-    for text in ["./someone/model", "/someone/model", "a/b/c", "../model", "some folder/model", "model.gguf"] {
+    for text in
+        ["./someone/model", "/someone/model", "a/b/c", "../model", "some folder/model", "model.gguf", "models/x.gguf"]
+    {
         assert!(hint(text).starts_with("check the path"), "{text}");
     }
 }

@@ -104,7 +104,8 @@ pub(crate) fn on_hub(path: &Path) -> Option<HuggingFace> {
     const WEIGHTS: [&str; 3] = [".gguf", ".onnx", ".safetensors"];
     let text = path.to_str()?;
     let name = HOSTS.iter().find_map(|host| text.strip_prefix(host)).unwrap_or(text);
-    if name.matches('/').count() != 1 || WEIGHTS.iter().any(|ending| name.ends_with(ending)) {
+    let is_file = !name.contains([':', '@']) && WEIGHTS.iter().any(|ending| name.ends_with(ending));
+    if is_file || name.matches('/').count() != 1 {
         return None;
     }
     HuggingFace::parse(name, name).ok()
