@@ -20,6 +20,8 @@ def texts() -> dict[str, str]:
     """About a megabyte of each kind: English, code, and many scripts."""
     english = (SHARED / "text" / "tinyshakespeare.txt").read_text(encoding="utf-8")
     code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "crates").rglob("*.rs")))
+    # Which the library reads as the token, and we as text.
+    code = code.replace("<|endoftext|>", "")
     vectors = SHARED / "tokenizers" / "ggml-vocab-gpt-2.gguf.inp"
     scripts = "Größe naïve Привет мир 你好世界 こんにちは 안녕하세요 مرحبا हिन्दी 😀 " + vectors.read_text(
         encoding="utf-8"
