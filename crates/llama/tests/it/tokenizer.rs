@@ -81,6 +81,8 @@ fn differs(rule: &str, character: char) -> bool {
         "tiny_aya" | "cohere2moe" => {
             character.is_numeric() || !character.is_ascii() && (character.is_alphabetic() || is_mark(character))
         }
+        // Only ASCII's digits are counted there for groups of three.
+        "superbpe" => character.is_numeric() && !character.is_ascii(),
         // Groups of digits are cut off there from what no other rule cuts off.
         "afmoe" => character.is_numeric(),
         // A space beyond ASCII is only a space there, and not one of the signs that the rule lists, too.
