@@ -12,9 +12,10 @@ use crate::section::Vocab;
 use crate::vocabulary::LIMIT;
 use crate::{Error, Result};
 
-/// Added tokens at which generation ends wherever they exist: models are published whose small files name only one of
-/// theirs. The list is the one of llama.cpp (`llama-vocab.cpp`, "EOG"), so that both engines end at the same tokens.
-const ENDS: [&str; 22] = [
+/// Tokens at which generation ends wherever they exist, however a file marks them: models are published whose small
+/// files name only one of theirs. The list is the one of llama.cpp (`llama-vocab.cpp`, "EOG"), so that all engines end
+/// at the same tokens.
+pub(crate) const ENDS: [&str; 22] = [
     "<|eot_id|>",
     "<|im_end|>",
     "<|end|>",

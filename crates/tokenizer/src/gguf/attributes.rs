@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use trillm_formats::gguf::{TokenType, Vocabulary};
 
+use crate::special::ENDS;
+
 /// What a token is. Several may hold.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Attributes {
@@ -80,32 +82,6 @@ const FIM_MID: &[&str] = &[
 ];
 const FIM_PAD: &[&str] = &["<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"];
 const FIM_REP: &[&str] = &["<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"];
-
-/// Tokens that end a text however the file marks them.
-const ENDS: &[&str] = &[
-    "<|eot_id|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<|return|>",
-    "<|call|>",
-    "<|flush|>",
-    "<|calls|>",
-    "<end_of_turn>",
-    "<|endoftext|>",
-    "</s>",
-    "<|eom_id|>",
-    "<EOT>",
-    "_<EOT>",
-    "[EOT]",
-    "[EOS]",
-    "<|end_of_text|>",
-    "<end_of_utterance>",
-    "<eos>",
-    "<turn|>",
-    "<|tool_response>",
-    "<｜end▁of▁sentence｜>",
-    "[e~[",
-];
 
 /// Parts of gpt-oss's format that are always written out.
 const SHOWN: &[&str] = &["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
