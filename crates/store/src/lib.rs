@@ -35,7 +35,6 @@ mod import;
 mod journal;
 mod lease;
 mod manifest;
-mod migrate;
 mod name;
 mod owner;
 mod partial;

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fmt, fs::File, io::Read, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Error, FileName, Result, files::At, migrate::First};
+use crate::{Digest, Error, FileName, Result, files::At};
 
 /// The layout of manifests. A store may have been written by a later version of us.
 const SCHEMA: u32 = 2;
@@ -249,12 +249,10 @@ impl Manifest {
             schema: u32,
         }
         let Version { schema } = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        let manifest: Self = match schema {
-            1 => serde_json::from_slice(text).map(First::into_manifest),
-            SCHEMA => serde_json::from_slice(text),
-            _ => return Err(format!("its schema is {schema}, expected {SCHEMA}: a later version wrote it")),
+        if schema != SCHEMA {
+            return Err(format!("its schema is {schema}, expected {SCHEMA}: another version wrote it"));
         }
-        .map_err(|error| error.to_string())?;
+        let manifest: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         manifest.model.check().map_err(|error| error.to_string())?;
         Ok(manifest)
     }

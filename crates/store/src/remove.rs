@@ -12,11 +12,8 @@ impl Store {
     /// blobs are not known then, and stay until they are [collected](Self::collect).
     pub fn remove(&self, reference: &str) -> Result<u64> {
         let folder = self.model_path(reference);
-        // One of an earlier version that could not be read.
-        let first = folder.with_added_extension("json");
-        let first = fs::remove_file(&first).is_ok();
         let Some(taken) = self.take(&folder, "model")? else {
-            return if first { Ok(0) } else { Err(Error::NotFound { reference: reference.into() }) };
+            return Err(Error::NotFound { reference: reference.into() });
         };
         // All generations are gone with that one rename, so they may be read now.
         files::sync_folder(&self.models())?;

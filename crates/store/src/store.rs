@@ -34,7 +34,6 @@ impl Store {
         files::sweep(&store.staging, STALE);
         files::sweep(&store.claims(), STALE);
         store.recover();
-        store.migrate()?;
         Ok(store)
     }
 

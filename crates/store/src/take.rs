@@ -249,7 +249,9 @@ mod tests {
     fn what_cannot_be_known_to_be_unwanted_is_given_back() {
         let (_folder, store) = store();
         let taken = take_all(&store);
-        fs::write(store.models().join("broken.json"), b"{").unwrap();
+        let folder = store.models().join("broken");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("broken.json"), b"{").unwrap();
         assert_eq!(store.look_again(taken).unwrap().blobs, 0);
         assert!(store.blob_path(Digest::of(CONTENT)).exists());
     }

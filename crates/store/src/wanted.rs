@@ -43,9 +43,6 @@ impl Wanted {
 impl Store {
     /// What manifests refer to and processes lease; `None` if one of these cannot be read, for it may want anything.
     pub(crate) fn wanted(&self) -> Result<Option<Wanted>> {
-        if !self.not_migrated()?.is_empty() {
-            return Ok(None);
-        }
         // Leases first: a put writes its manifest, then lets go of its lease. One of the two is seen.
         let Some(leased) = self.leased()? else { return Ok(None) };
         let mut all = Unwanted::default();

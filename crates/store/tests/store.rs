@@ -157,15 +157,16 @@ fn a_manifest_that_cannot_be_read_hides_nothing_and_frees_nothing() {
     let (_folder, store) = store();
     put(&store, "a", &[("x", b"one")]);
     put(&store, "b", &[("x", b"two")]);
-    let broken = store.root().join("models/broken.json");
+    let folder = store.root().join("models/broken");
+    fs::create_dir(&folder).unwrap();
+    let broken = folder.join("broken.json");
     let hostile = [
         "",
         "{",
         "[]",
         "\u{0}",
-        r#"{"schema": 3, "reference": "z", "source": {"kind": "pypi", "package": "p", "version": "1", "archive": "x",
-            "sha256": "0000000000000000000000000000000000000000000000000000000000000000"},
-            "files": [], "licence": null, "created": 0}"#,
+        r#"{"schema": 1, "generation": 1, "created": 0, "model": {}}"#,
+        r#"{"schema": 3, "generation": 1, "created": 0, "model": {}}"#,
     ];
     for text in hostile {
         fs::write(&broken, text).unwrap();
@@ -173,7 +174,7 @@ fn a_manifest_that_cannot_be_read_hides_nothing_and_frees_nothing() {
         assert_eq!(listing.models.iter().map(|manifest| &manifest.model.reference).collect::<Vec<_>>(), ["a", "b"]);
         assert!(matches!(&listing.problems[..], [Error::CorruptManifest { path, .. }] if *path == broken));
     }
-    // A later version may have written it, for the very blob that nobody else wants.
+    // Another version may have written it, for the very blob that nobody else wants.
     assert_eq!(store.collect(Some(0)).unwrap_err().code(), "corrupt_manifest");
     assert_eq!(store.remove("a").unwrap(), 0);
     assert!(blob_path(&store, b"one").exists());
