@@ -1,25 +1,6 @@
-//! Texts to embed, and the slots of a session that does.
+//! The slots of a session that embeds.
 
-use crate::{Batch, Error, Limits, Result, Slot, Token};
-
-/// The tokens of a text, or of two that are told apart.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Passage {
-    /// All of them, with what the model wants around a text.
-    pub tokens: Vec<Token>,
-    /// Tokens at the start that are not pooled.
-    pub prompt: u32,
-    /// Where the second text begins; the length if there is one text alone.
-    pub second: u32,
-}
-
-impl Passage {
-    /// One text, all of it pooled.
-    pub fn new(tokens: Vec<Token>) -> Self {
-        let second = tokens.len() as u32;
-        Self { tokens, prompt: 0, second }
-    }
-}
+use crate::{Batch, Error, Limits, Result, Slot};
 
 /// Who was given a text in the last steps. A text comes in one step and nothing of it is kept but its length, for the
 /// contract of [`Session`](crate::Session).

@@ -12,6 +12,7 @@ use trillm_pool::{Grid, Pool, Tile};
 use crate::cells::{Cells, Heads, Numbers, PAGE};
 use crate::matrix::{F16, F32, Format};
 use crate::product::{Rows, add_product};
+use crate::sequence::Sequence;
 use crate::simd::{Isa, Op, Simd};
 
 /// Rows of a tile: enough for each page that is read to be used well, few enough to balance.
@@ -30,23 +31,12 @@ pub struct Rule {
     pub causal: bool,
 }
 
-/// One sequence's rows of a step. The keys and values of all of them are in the cells already.
-#[derive(Clone, Copy, Debug)]
-pub struct Sequence<'a> {
-    /// Its pages, in order.
-    pub pages: &'a [u32],
-    /// Position of its first row.
-    pub start: usize,
-    /// How many rows it has; at least one.
-    pub rows: usize,
-}
-
-impl Sequence<'_> {
-    /// The positions that the row at `position` sees.
+impl Rule {
+    /// The positions that the row of `sequence` at `position` sees.
     #[inline(always)]
-    fn visible(&self, position: usize, rule: &Rule) -> Range<usize> {
-        let end = if rule.causal { position + 1 } else { self.start + self.rows };
-        let first = rule.window.map_or(0, |window| (position + 1).saturating_sub(window));
+    fn visible(&self, sequence: &Sequence<'_>, position: usize) -> Range<usize> {
+        let end = if self.causal { position + 1 } else { sequence.start + sequence.rows };
+        let first = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
         first..end
     }
 }
@@ -163,7 +153,7 @@ impl<F: Format> Op for Task<'_, F> {
         self.begin(vectors);
 
         let last = self.start + self.tile.rows().len() - 1;
-        let seen = self.sequence.visible(self.start, self.rule).start..self.sequence.visible(last, self.rule).end;
+        let seen = self.rule.visible(self.sequence, self.start).start..self.rule.visible(self.sequence, last).end;
         for index in seen.start / PAGE..seen.end.div_ceil(PAGE) {
             let place = self.sequence.pages[index] as usize * kv + head;
             let filled = (seen.end - index * PAGE).min(PAGE);
@@ -219,7 +209,7 @@ impl<F: Format> Task<'_, F> {
         let padded = self.heads.padded();
         let Scratch { scores, sums, largest, totals, .. } = &mut *self.scratch;
         for (vector, scores) in scores.chunks_exact_mut(PAGE).enumerate() {
-            let seen = self.sequence.visible(self.start + vector / count, self.rule);
+            let seen = self.rule.visible(self.sequence, self.start + vector / count);
             let first = seen.start.saturating_sub(base).min(PAGE);
             let end = seen.end.saturating_sub(base).min(PAGE);
             if let Some(cap) = self.rule.cap {

@@ -6,7 +6,7 @@
 use bytemuck::allocation::try_zeroed_vec;
 use half::f16;
 
-use crate::attention::Sequence;
+use crate::sequence::Sequence;
 
 /// Positions in a page. A multiple of twice the widest vector.
 pub const PAGE: usize = 64;

@@ -6,11 +6,11 @@
 //!
 //! Activations and sums are single precision in both, so what a row gives depends on its neighbours in the last bits
 //! only.
-#![expect(clippy::inline_always, reason = "see simd.rs")]
 
 use trillm_pool::{Grid, Tile};
 
 use crate::compute::Compute;
+use crate::inputs::Inputs;
 use crate::matrix::{Bf16, F16, F32, Format, Matrix, Weights};
 use crate::panel::{self, Panel};
 use crate::simd::Isa;
@@ -45,21 +45,6 @@ pub fn multiply(compute: &mut Compute, x: &[f32], rows: usize, parts: &[Matrix<'
             Weights::Bf16(weights) => block::<Bf16>(*isa, x, &weights[range], tile, many.then_some(panel)),
         }
     });
-}
-
-/// Rows of activations.
-#[derive(Clone, Copy)]
-pub(crate) struct Inputs<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) width: usize,
-}
-
-impl<'a> Inputs<'a> {
-    /// Columns `from..to` of a row.
-    #[inline(always)]
-    pub(crate) fn part(&self, row: usize, from: usize, to: usize) -> &'a [f32] {
-        &self.values[row * self.width + from..row * self.width + to]
-    }
 }
 
 /// One block of outputs; `weights` are those of the tile's columns.

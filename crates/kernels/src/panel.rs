@@ -10,8 +10,8 @@
 
 use trillm_pool::Tile;
 
+use crate::inputs::Inputs;
 use crate::matrix::Format;
-use crate::multiply::Inputs;
 use crate::simd::{Op, Simd};
 
 /// From so many rows on, widening pays: with fewer, what it costs is more than what the inner loop gains (0.8 of the

@@ -7,8 +7,8 @@
 
 use trillm_pool::Tile;
 
+use crate::inputs::Inputs;
 use crate::matrix::Format;
-use crate::multiply::Inputs;
 use crate::panel;
 use crate::simd::{Op, Simd};
 

@@ -29,6 +29,8 @@ mod scheduler;
 #[cfg(not(loom))]
 mod sequence;
 #[cfg(not(loom))]
+mod shared;
+#[cfg(not(loom))]
 mod slots;
 #[cfg(not(loom))]
 mod stats;

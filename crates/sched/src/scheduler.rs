@@ -10,32 +10,15 @@ use std::thread::{self, JoinHandle};
 
 use trillm_core::{Error, Limits, Model, Ready, Result, SessionOptions};
 
+use crate::SchedulerOptions;
 use crate::lockfree::Intake;
 use crate::queue::Queue;
 use crate::sequence::Sequence;
+use crate::shared::Shared;
 use crate::stats::{Counters, Stats};
 use crate::stream::{Stream, channel};
 use crate::wake::Wake;
 use crate::worker::Worker;
-use crate::{SchedulerOptions, options};
-
-/// What the callers' threads and the decode thread share.
-pub(crate) struct Shared {
-    pub(crate) intake: Intake<Sequence>,
-    pub(crate) wake: Arc<Wake>,
-    pub(crate) closed: AtomicBool,
-    /// Why no session can be made any more, if that is why it is closed.
-    failure: OnceLock<Error>,
-    queue: Arc<Queue>,
-    pub(crate) counters: Counters,
-    pub(crate) options: options::SchedulerOptions,
-}
-
-impl Shared {
-    fn why_closed(&self) -> Error {
-        self.failure.get().cloned().unwrap_or(Error::Closed)
-    }
-}
 
 /// Continuous batching for one model, on a thread of its own. Any number of threads may submit at once.
 pub struct Scheduler {

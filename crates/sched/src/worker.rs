@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use trillm_core::{Batch, Error, FinishReason, Limits, Result, Session, Tokenizer};
 
 use crate::plan::{Budget, Row, Take, plan};
-use crate::scheduler::Shared;
 use crate::sequence::{Fate, Rank, Sequence};
+use crate::shared::Shared;
 use crate::slots::Slots;
 use crate::stats::Counters;
 

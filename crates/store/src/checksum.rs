@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Digest, Error, Result, chunks::Sums, digest::hexadecimal};
+use crate::{Digest, Error, Result, digest::hexadecimal};
 
 /// What the bytes of a file must be. Where a source announces nothing, the transport is all there is to trust.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,13 @@ pub struct Expected {
 /// where a file is not in large-file storage.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct GitId([u8; 20]);
+
+/// What a whole file is.
+pub(crate) struct Sums {
+    pub(crate) sha256: Digest,
+    /// Taken only where it is expected.
+    pub(crate) git: Option<GitId>,
+}
 
 impl GitId {
     pub(crate) fn new(sha1: [u8; 20]) -> Self {

@@ -5,17 +5,10 @@ use std::{fmt, fs::File, io, ops::Range};
 use sha1::{Digest as _, Sha1};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::{Digest, Expected, GitId, digest::Hasher, files};
+use crate::{Expected, GitId, checksum::Sums, digest::Hasher, files};
 
 /// Bytes in a chunk; the last one of a file may be shorter. What a killed download loses of each connection.
 pub const CHUNK: u64 = 4 << 20;
-
-/// What a whole file is.
-pub(crate) struct Sums {
-    pub(crate) sha256: Digest,
-    /// Taken only where it is expected.
-    pub(crate) git: Option<GitId>,
-}
 
 /// Reads a file to its end: what it is, and the hash of each chunk.
 pub(crate) fn measure(file: &mut File, expected: &Expected) -> io::Result<(Sums, Vec<u64>)> {

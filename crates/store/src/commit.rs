@@ -6,20 +6,11 @@ use std::{
 };
 
 use crate::{
-    Digest, Expected, Result, Store,
-    chunks::Sums,
+    Blob, Expected, Result, Store,
+    checksum::Sums,
     files::{self, At},
     record::{Record, is_shared},
 };
-
-/// A file of the store, named by what is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// What is in it.
-    pub sha256: Digest,
-    /// How large it is, in bytes.
-    pub size: u64,
-}
 
 /// A file that was written and hashed, on its way to being a blob.
 pub(crate) struct Finished<'a> {

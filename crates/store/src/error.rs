@@ -4,8 +4,6 @@ use std::{io, path::PathBuf};
 
 use trillm_core::Coded;
 
-use crate::reference;
-
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -53,6 +51,8 @@ pub enum Error {
     NoSuchPath {
         /// The path that was asked for.
         path: PathBuf,
+        /// The reference to the repository on the Hugging Face hub that may have been meant.
+        on_hub: Option<String>,
     },
     /// A file name that could leave its folder, or that some file system could not hold.
     #[error("\"{name}\" cannot be the name of a model's file: {reason}")]
@@ -193,9 +193,9 @@ impl Coded for Error {
             }
             Self::CannotLink { .. } => "give another way to link it, or none to have one chosen".into(),
             Self::NotFound { reference } => format!("fetch it with: trillm pull {reference}"),
-            Self::NoSuchPath { path } => {
+            Self::NoSuchPath { on_hub, .. } => {
                 let check = "check the path; `trillm list` shows the models in the store";
-                match reference::on_hub(path) {
+                match on_hub {
                     Some(reference) => {
                         format!("for the repository on the Hugging Face hub give {reference}; else {check}")
                     }

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod blob;
 mod checksum;
 mod chunks;
 mod claim;
@@ -48,11 +49,11 @@ mod take;
 mod verify;
 mod wanted;
 
+pub use blob::Blob;
 pub use checksum::{Expected, GitId};
 pub use chunks::CHUNK;
 pub use claim::Claim;
 pub use collect::Collected;
-pub use commit::Blob;
 pub use digest::Digest;
 pub use error::{Error, Result};
 pub use generations::Listing;

@@ -7,7 +7,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Manifest, ModelFile, Result, Store, files, files::At};
+use crate::{Manifest, ModelFile, Pinned, Result, Store, files, files::At};
+
+impl Store {
+    /// Where a model can be opened: the file if it is one file, else the folder that holds them under their names.
+    pub fn path_of(&self, manifest: &Manifest) -> Result<PathBuf> {
+        let folder = ensure(self, manifest)?;
+        Ok(match (&manifest.model.open, manifest.model.files.as_slice()) {
+            (Some(file), _) | (None, [ModelFile { name: file, .. }]) => folder.join(file),
+            _ => folder,
+        })
+    }
+
+    /// Where what was asked for can be opened, if it is on this machine.
+    pub fn locate(&self, wanted: &Pinned) -> Result<PathBuf> {
+        if let Some(path) = wanted.reference.local()? {
+            return Ok(path.to_owned());
+        }
+        let reference = wanted.reference.to_string();
+        let manifest = match wanted.generation {
+            Some(id) => self.generation(&reference, &id.to_string())?,
+            None => self.get(&reference)?,
+        };
+        self.path_of(&manifest)
+    }
+
+    pub(crate) fn snapshot_path(&self, manifest: &Manifest) -> PathBuf {
+        self.snapshots().join(manifest.model.id().to_string())
+    }
+}
 
 /// The folder of links for a manifest, made if it is not there.
 pub(crate) fn ensure(store: &Store, manifest: &Manifest) -> Result<PathBuf> {

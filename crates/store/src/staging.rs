@@ -63,6 +63,13 @@ impl Staging {
     }
 }
 
+impl Store {
+    /// A new file on its way into the store. The name it will have is asked for first, so that a bad one costs nothing.
+    pub fn stage(&self, name: FileName) -> Result<Staging> {
+        Staging::create(self.clone(), name)
+    }
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
         // After a fork it is the parent's.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Digest, Error, FileName, Manifest, ModelFile, Pinned, Result, Staging, files, files::At, snapshot};
+use crate::{Digest, Error, Result, files, files::At};
 
 /// Longer than any download that is still alive.
 const STALE: Duration = Duration::from_hours(24);
@@ -57,40 +57,9 @@ impl Store {
         &self.staging
     }
 
-    /// A new file on its way into the store. The name it will have is asked for first, so that a bad one costs nothing.
-    pub fn stage(&self, name: FileName) -> Result<Staging> {
-        Staging::create(self.clone(), name)
-    }
-
-    /// Where a model can be opened: the file if it is one file, else the folder that holds them under their names.
-    pub fn path_of(&self, manifest: &Manifest) -> Result<PathBuf> {
-        let folder = snapshot::ensure(self, manifest)?;
-        Ok(match (&manifest.model.open, manifest.model.files.as_slice()) {
-            (Some(file), _) | (None, [ModelFile { name: file, .. }]) => folder.join(file),
-            _ => folder,
-        })
-    }
-
-    /// Where what was asked for can be opened, if it is on this machine.
-    pub fn locate(&self, wanted: &Pinned) -> Result<PathBuf> {
-        if let Some(path) = wanted.reference.local()? {
-            return Ok(path.to_owned());
-        }
-        let reference = wanted.reference.to_string();
-        let manifest = match wanted.generation {
-            Some(id) => self.generation(&reference, &id.to_string())?,
-            None => self.get(&reference)?,
-        };
-        self.path_of(&manifest)
-    }
-
     /// The file that holds this content, if the store has it.
     pub(crate) fn blob_path(&self, sha256: Digest) -> PathBuf {
         self.blobs().join(sha256.to_string())
-    }
-
-    pub(crate) fn snapshot_path(&self, manifest: &Manifest) -> PathBuf {
-        self.snapshots().join(manifest.model.id().to_string())
     }
 
     /// What is known about this content besides its digest.

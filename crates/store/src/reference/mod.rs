@@ -57,7 +57,10 @@ impl Reference {
     pub fn local(&self) -> Result<Option<&Path>> {
         match self {
             Self::Path(path) if path.exists() => Ok(Some(path)),
-            Self::Path(path) => Err(Error::NoSuchPath { path: path.clone() }),
+            Self::Path(path) => {
+                let on_hub = on_hub(path).map(|reference| reference.to_string());
+                Err(Error::NoSuchPath { path: path.clone(), on_hub })
+            }
             _ => Ok(None),
         }
     }
@@ -99,7 +102,7 @@ impl fmt::Display for Pinned {
 
 /// The reference for a path that could be meant as a repository on the Hugging Face hub: `org/name`, as other programs
 /// take it, or its address. A file with weights is none.
-pub(crate) fn on_hub(path: &Path) -> Option<HuggingFace> {
+fn on_hub(path: &Path) -> Option<HuggingFace> {
     const HOSTS: [&str; 3] = ["huggingface.co/", "www.huggingface.co/", "hf.co/"];
     const WEIGHTS: [&str; 3] = [".gguf", ".onnx", ".safetensors"];
     let text = path.to_str()?;

@@ -6,22 +6,22 @@ use trillm_core::{
     Error, Limits, LoadOptions, Model, ModelInfo, Output, Pipeline, Result, Session, SessionOptions, Tokenizer,
 };
 
+use super::script::{Script, failure};
 use super::session::FakeSession;
-use super::tokenizer::{BOS, EOS, FakeTokenizer};
-use super::{Fake, Fault};
+use super::settings::Fake;
+use super::tokenizer::{BOS, EOS};
 
 pub(super) struct FakeModel {
-    pub(super) fake: Fake,
-    pub(super) tokenizer: FakeTokenizer,
+    script: Script,
     info: ModelInfo,
     has_weights: bool,
     sessions: AtomicU64,
-    steps: AtomicU64,
 }
 
 impl FakeModel {
     pub(super) fn new(fake: Fake, info: ModelInfo, options: &LoadOptions) -> Self {
-        let tokenizer = FakeTokenizer::new(fake.vocabulary);
+        let script = Script::new(fake);
+        let (fake, tokenizer) = (&script.fake, &script.tokenizer);
         let info = ModelInfo {
             name: if info.name.is_empty() { Fake::NAME.into() } else { info.name },
             format: Fake::NAME,
@@ -42,13 +42,7 @@ impl FakeModel {
             ..info
         };
         let has_weights = !options.vocabulary_only;
-        Self { fake, tokenizer, info, has_weights, sessions: AtomicU64::new(0), steps: AtomicU64::new(0) }
-    }
-
-    /// Counts a step, and says what goes wrong in it.
-    pub(super) fn next_fault(&self) -> Option<Fault> {
-        let step = self.steps.fetch_add(1, Relaxed);
-        self.fake.faults.iter().find(|(steps, _)| steps.contains(&step)).map(|&(_, fault)| fault)
+        Self { script, info, has_weights, sessions: AtomicU64::new(0) }
     }
 }
 
@@ -58,7 +52,7 @@ impl Model for FakeModel {
     }
 
     fn tokenizer(&self) -> &dyn Tokenizer {
-        &self.tokenizer
+        &self.script.tokenizer
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
@@ -66,26 +60,22 @@ impl Model for FakeModel {
             let by = "a model loaded for its vocabulary only".into();
             return Err(Error::Unsupported { what: "a session".into(), by });
         }
-        if self.sessions.fetch_add(1, Relaxed) >= self.fake.sessions {
+        let Script { fake, tokenizer, .. } = &self.script;
+        if self.sessions.fetch_add(1, Relaxed) >= fake.sessions {
             return Err(failure("no more sessions"));
         }
-        let context = options.context.unwrap_or(self.fake.context.min(4096));
+        let context = options.context.unwrap_or(fake.context.min(4096));
         let limits = Limits {
-            slots: self.fake.slots.unwrap_or(options.parallel),
+            slots: fake.slots.unwrap_or(options.parallel),
             context,
-            cells: self.fake.cells.unwrap_or(context),
+            cells: fake.cells.unwrap_or(context),
             tokens_per_step: options.batch,
             row: match &options.output {
-                Output::Scores => self.tokenizer.vocabulary(),
-                Output::Embedding(ways) => self.fake.width * ways.len() as u32,
+                Output::Scores => tokenizer.vocabulary(),
+                Output::Embedding(ways) => fake.width * ways.len() as u32,
             },
-            reuses_prefix: self.fake.reuses_prefix,
+            reuses_prefix: fake.reuses_prefix,
         };
-        Ok(Box::new(FakeSession::new(self, limits, options.output.clone())))
+        Ok(Box::new(FakeSession::new(&self.script, limits, options.output.clone())))
     }
-}
-
-/// What the fake engine says when it was told to fail.
-pub(super) fn failure(reason: &str) -> Error {
-    Error::Engine { engine: Fake::NAME, reason: reason.into(), log: vec!["told to".into()] }
 }

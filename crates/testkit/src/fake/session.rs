@@ -3,13 +3,14 @@
 use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, Slot, Span, Tokenizer};
 
 use super::cache::Cache;
-use super::model::{FakeModel, failure};
 use super::says::Voice;
-use super::{Fake, Fault, wait};
+use super::script::{Script, failure};
+use super::settings::{Fake, Fault};
+use super::wait::wait;
 use crate::random::mix;
 
 pub(super) struct FakeSession<'m> {
-    model: &'m FakeModel,
+    script: &'m Script,
     limits: Limits,
     output: Output,
     voice: Voice,
@@ -29,13 +30,13 @@ impl Rows for FakeRows {
 }
 
 impl<'m> FakeSession<'m> {
-    pub(super) fn new(model: &'m FakeModel, limits: Limits, output: Output) -> Self {
+    pub(super) fn new(script: &'m Script, limits: Limits, output: Output) -> Self {
         let width = limits.row as usize;
         Self {
-            model,
+            script,
             limits,
             output,
-            voice: Voice::new(&model.fake.says, model.tokenizer.vocabulary()),
+            voice: Voice::new(&script.fake.says, script.tokenizer.vocabulary()),
             cache: Cache::new(limits.slots, limits.cells, limits.context),
             rows: FakeRows { width, values: Vec::with_capacity(width * limits.slots as usize) },
         }
@@ -63,7 +64,7 @@ impl<'m> FakeSession<'m> {
     /// Appends the vectors of a span's text: to each position belongs one that depends on all tokens up to it.
     fn embed(&mut self, span: &Span) {
         let Output::Embedding(ways) = &self.output else { return };
-        let width = self.model.fake.width;
+        let width = self.script.fake.width;
         let number = |hash: u64, lane: u32| (mix(hash ^ mix(u64::from(lane))) >> 40) as f32 / 8_388_608.0 - 1.0;
         let states = self.cache.states(span.slot);
         let states: Vec<f32> = states.flat_map(|state| (1..=width).map(move |lane| number(state.hash, lane))).collect();
@@ -83,20 +84,20 @@ impl Session for FakeSession<'_> {
     }
 
     fn step(&mut self, batch: &Batch) -> Result<&dyn Rows> {
-        let fake = &self.model.fake;
+        let fake = &self.script.fake;
         if let Some(record) = &fake.record {
             record.lock().expect("no test panics while it holds the record").push(batch.clone());
         }
         if let Some(gate) = &fake.gate {
             gate.pass();
         }
-        self.limits.check(batch, |slot| self.cache.len(slot), self.model.tokenizer.vocabulary())?;
+        self.limits.check(batch, |slot| self.cache.len(slot), self.script.tokenizer.vocabulary())?;
         let wanted: usize = batch.spans.iter().map(|span| span.tokens.len()).sum();
         if wanted > self.cache.free() {
             return Err(Error::CacheFull);
         }
         wait(fake.step_time + fake.token_time * wanted as u32);
-        let fault = self.model.next_fault();
+        let fault = self.script.next_fault();
         match fault {
             Some(Fault::CacheFull) => return Err(Error::CacheFull),
             Some(Fault::Error) => {

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::OnnxForm;
 use super::array::Array;
+use super::form::OnnxForm;
 use super::fused::packed_name;
 use crate::models::element::Element;
 use crate::models::huggingface::{HuggingFace, tensor_name};

@@ -1,7 +1,7 @@
 //! Inputs and outputs by the names that exporters give them.
 
-use super::OnnxForm;
 use super::array::Number;
+use super::form::OnnxForm;
 use super::graph::{Axis, Graph};
 use crate::models::weights::Shape;
 
