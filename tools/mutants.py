@@ -106,7 +106,7 @@ def main() -> int:
     """Returns 0 if every bug is caught."""
     copy = ROOT / "target" / "mutants"
     shutil.rmtree(copy, ignore_errors=True)
-    ignored = shutil.ignore_patterns("target", ".git", "*.so", "__pycache__")
+    ignored = shutil.ignore_patterns("target", ".venv", ".git", "*.so", "__pycache__")
     shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
     environment = {
         **os.environ,
