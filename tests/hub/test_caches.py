@@ -16,10 +16,13 @@ from huggingface_hub import constants, hf_hub_download, snapshot_download
 from ollama_server import Registry
 from trillm._core import Store
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound, StoreError
+from trillm.hub import fetch
+from trillm.hub._network.retries import limits
 from trillm.hub._pull import pull
 from trillm.hub._remote import Location, RemoteFile
 from trillm.hub._sources import caches
 from trillm.hub._sources.caches import adopt, find, publish
+from web import Fault
 
 WEIGHTS = b"GGUF" + bytes(range(256)) * 300
 CONFIG = b'{"model_type": "llama"}'
@@ -33,6 +36,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "HUGGINGFACE_TOKEN",
         "HF_TOKEN",
         "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
         "HUGGINGFACE_HUB_CACHE",
         "HTTP_PROXY",
         "http_proxy",
@@ -240,6 +244,80 @@ def test_offline_a_blob_that_is_missing_is_a_typed_error(
         pull(job(store, "ollama:tiny", offline=True))
     assert no_sockets == []
     assert store.list() == ([], [])
+
+
+def gone(hub: Hub) -> None:
+    hub.close()
+
+
+def busy(hub: Hub) -> None:
+    hub.break_next(*[Fault(status=503)] * 50)
+
+
+@pytest.fixture(params=[gone, busy])
+def hub_that_is_down(request: pytest.FixtureRequest, hub: Hub, tmp_path: Path) -> None:
+    """From after a download by the real client."""
+    snapshot_download("org/tiny", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False)
+    request.param(hub)
+
+
+@pytest.mark.usefixtures("hub_that_is_down")
+def test_a_hub_that_is_down_is_not_needed_for_what_its_cache_has(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once, and it is said."""
+    monkeypatch.setattr(limits, "backoff", 1000.0)
+    assert content(pull(job(store, "hf:org/tiny"))) == FILES
+    assert [record.getMessage().partition("; ")[2] for record in caplog.records] == [
+        "using what another program left on this machine"
+    ]
+    # What its source has now is another question.
+    monkeypatch.setattr(limits, "backoff", 0.001)
+    with pytest.raises(DownloadError):
+        pull(job(store, "hf:org/tiny"), again=True)
+
+
+def test_a_hub_that_is_down_is_an_error_for_what_its_cache_has_in_part(
+    hub: Hub, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "backoff", 0.001)
+    folder = Path(snapshot_download("org/tiny", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False))
+    (folder / "model.safetensors").resolve().unlink()
+    hub.close()
+    with pytest.raises(DownloadError, match=r"could not be reached|connection to"):
+        pull(job(store, "hf:org/tiny"))
+
+
+def test_a_registry_that_is_down_is_not_needed_for_what_ollama_has(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        host = f"127.0.0.1:{nobody.getsockname()[1]}"
+    ollama_manifest(tmp_path, host)
+    in_ollama(tmp_path, WEIGHTS)
+    in_ollama(tmp_path, b"Be brief.")
+    manifest = pull(job(store, f"ollama:{host}/library/tiny"))
+    assert content(manifest) == {"model.gguf": WEIGHTS, "system.txt": b"Be brief."}
+    assert "using what another program left" in caplog.text
+
+
+def test_what_the_store_has_asks_nobody(hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    del hub
+    manifest = pull(job(store, "hf:org/tiny"))
+    tried = forbid_sockets(monkeypatch)
+    assert fetch(manifest.reference, store=store) == manifest.path
+    assert tried == []
+
+
+@pytest.mark.parametrize("name", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_the_environment_may_forbid_connections(
+    store: Store, no_sockets: list[object], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    for reference in ("hf:org/none", "ollama:none", "https://models.example/a.gguf", "pypi:none==1.0:a.gguf"):
+        with pytest.raises(DownloadError, match="offline"):
+            fetch(reference, store=store)
+    assert no_sockets == []
 
 
 def test_the_cache_is_where_the_real_client_has_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def _pull_in_turn(job: Job, *, again: bool) -> Manifest:
         # Whoever had the turn before may have fetched it.
         found = None if again else _stored(job.store, job.wanted)
         if found is None:
-            return pull(job)
+            return pull(job, again=again)
         with found:
             assert found.manifest is not None
             return found.manifest

@@ -29,6 +29,8 @@ class Job:
         self.store = store
         self.wanted = wanted
         self.options = options
+        self.questions = options.retry_attempts
+        """How often a source is asked again what there is."""
         self._meters: list[Meter] = []
         self._ended: list[Progress] = []
         self._lock = threading.Lock()

@@ -16,6 +16,9 @@ FORMATS = ("gguf", "onnx", "safetensors", "pytorch")
 QUANTIZATIONS = ("Q4_K_M", "Q8_0", "F16")
 """As GGUF files call them, the best first."""
 
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Variables that forbid connections, as `huggingface_hub` has them."""
+
 _TRUE = {"1", "on", "true", "yes"}
 
 
@@ -95,8 +98,8 @@ class Options:
 
     @property
     def no_network(self) -> bool:
-        """Whether connections are forbidden, here or by `HF_HUB_OFFLINE`."""
-        return self.offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in _TRUE
+        """Whether connections are forbidden, here or by the environment."""
+        return self.offline or any(os.environ.get(name, "").lower() in _TRUE for name in OFFLINE)
 
 
 def _invalid(found: str, expected: str) -> InvalidRequest:

@@ -6,12 +6,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from trillm._core import HuggingFace, Ollama, Pypi, Url
-from trillm.errors import StoreError
+from trillm.errors import DownloadError, StoreError, TrillmError
 from trillm.hub._failure import TransientError
 from trillm.hub._network.client import Client
 from trillm.hub._network.retries import retrying
 from trillm.hub._sources import huggingface, ollama, pypi, url
-from trillm.hub._sources.caches import gather
+from trillm.hub._sources.caches import find, gather
+from trillm.hub._sources.offline import plan_offline
 
 if TYPE_CHECKING:
     from trillm._core import Manifest
@@ -24,9 +25,36 @@ _PLANNED = {HuggingFace: huggingface, Ollama: ollama, Url: url}
 """Sources that say what there is before it is fetched."""
 
 
-def pull(job: Job) -> Manifest:
-    """Brings what the source has now into the store, and puts it in use."""
-    return retrying(job, job.options.retry_attempts, lambda: _attempt(job))
+def pull(job: Job, *, again: bool = False) -> Manifest:
+    """Brings what the source has now into the store, and puts it in use.
+
+    If the source cannot be reached, what other programs have of it on this machine will do, as long as it is all of the
+    model: unless the question is what the source has now (``again``).
+    """
+    cached = None if again or job.options.no_network else _on_this_machine(job)
+    if cached is None:
+        return retrying(job, job.options.retry_attempts, lambda: _attempt(job))
+    job.questions = 0
+    try:
+        return _attempt(job)
+    except (DownloadError, TransientError) as failed:
+        error = failed.error if isinstance(failed, TransientError) else failed
+        job.check()
+        if error.code != "download_failed":
+            raise error from None
+        _log.warning("%s; using what another program left on this machine", error)
+    return _bring(job, Client(job, {}, offline=True), cached)
+
+
+def _on_this_machine(job: Job) -> Plan | None:
+    """As planned from other programs' caches, if they have every file."""
+    if not isinstance(job.wanted.source, HuggingFace | Ollama):
+        return None
+    try:
+        plan = plan_offline(job)
+    except (TrillmError, TransientError):
+        return None
+    return plan if plan.files and all(map(find, plan.files)) else None
 
 
 def _attempt(job: Job) -> Manifest:

@@ -47,7 +47,7 @@ def plan(job: Job, client: Client) -> Plan:
     assert isinstance(wanted, HuggingFace)
     endpoint = _endpoint(job.options)
     token = _token(job.options)
-    listing = retrying(job, job.options.retry_attempts, lambda: ask(job, wanted, endpoint, token))
+    listing = retrying(job, job.questions, lambda: ask(job, wanted, endpoint, token))
     return arrange(job, listing, lambda path: _location(endpoint, wanted.repo, listing.commit, path))
 
 

@@ -89,7 +89,7 @@ def plan(job: Job, client: Client) -> Plan:
     wanted = job.wanted.source
     assert isinstance(wanted, Ollama)
     registry, folder = _registry(job, client, wanted)
-    attempts = job.options.retry_attempts
+    attempts = job.questions
     text = retrying(
         job, attempts, lambda: registry.manifest(f"{folder}/manifests/{quote(wanted.tag)}", LARGEST_MANIFEST)
     )
