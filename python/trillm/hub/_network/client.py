@@ -24,7 +24,8 @@ from trillm.hub._failure import download_failed
 from trillm.hub._network.meaning import host_of, of_exception
 from trillm.hub._network.response import Response
 from trillm.hub._network.retries import limits, retrying
-from trillm.hub._network.wire import POOLS, Wire, is_public, not_public
+from trillm.hub._network.socks import SCHEMES, Socks
+from trillm.hub._network.wire import Wire, is_public, not_public, pools
 
 if TYPE_CHECKING:
     from trillm.hub._network.crew import Running
@@ -93,7 +94,8 @@ class Client:
                 ours["If-Range"] = if_range
         if self._offline:
             raise download_failed(
-                f"offline mode forbids asking {host_of(url)}", "do it while online, or unset HF_HUB_OFFLINE"
+                f"offline mode forbids asking {host_of(url)}",
+                "do it while online, or unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE",
             )
         wire = Wire(self.running.check)
         with ExitStack() as stack:
@@ -219,20 +221,33 @@ def _pool_manager(scheme: str, proxy: str | None) -> urllib3.PoolManager:
     options: dict[str, Any] = {"num_pools": 16, "maxsize": 64}
     if scheme == "https":
         options["ssl_context"] = _certificates()
+    through = None
     if proxy is None:
         manager = urllib3.PoolManager(**options)
     else:
         address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         user, _, place = address.netloc.rpartition("@")
-        if address.scheme not in _PORTS or not place:
+        if address.scheme not in (*_PORTS, *SCHEMES) or not address.hostname or not _has_port(address):
             raise download_failed(
                 f"the proxy {address.scheme}://{place} cannot be used",
-                "set HTTP_PROXY and HTTPS_PROXY to an address with http:// or https://",
+                "set HTTP_PROXY, HTTPS_PROXY or ALL_PROXY to an address with http://, https://, socks5:// or socks5h://",
             )
-        named = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
-        manager = urllib3.ProxyManager(f"{address.scheme}://{place}", proxy_headers=named, **options)
-    manager.pool_classes_by_scheme = POOLS
+        if address.scheme in SCHEMES:
+            through = Socks.of(address)
+            manager = urllib3.PoolManager(**options)
+        else:
+            named = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
+            manager = urllib3.ProxyManager(f"{address.scheme}://{place}", proxy_headers=named, **options)
+    manager.pool_classes_by_scheme = pools(through)
     return manager
+
+
+def _has_port(address: SplitResult) -> bool:
+    """Whether its port is one, if it has any."""
+    try:
+        return address.port != 0
+    except ValueError:
+        return False
 
 
 def _certificates() -> ssl.SSLContext:

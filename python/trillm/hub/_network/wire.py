@@ -24,6 +24,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.wait import wait_for_write
 
 from trillm.errors import DownloadError
+from trillm.hub._network.socks import Socks
 
 _TICK = 0.1
 """Seconds after which a thread that connects looks whether it is still wanted: shutting a socket down ends its
@@ -106,10 +107,11 @@ def not_public() -> DownloadError:
     )
 
 
-def _connect(connection: HTTPConnection) -> socket.socket:
+def _connect(connection: _Plain | _Secure) -> socket.socket:
     """Tries each address of its host."""
     wire: Wire = _current.wire
-    host, port = connection.host, connection.port
+    through = connection.through
+    host, port = (through.host, through.port) if through else (connection.host, connection.port)
     error: Exception = NewConnectionError(connection, "its name has no address")
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
@@ -128,7 +130,10 @@ def _connect(connection: HTTPConnection) -> socket.socket:
                 sock.setsockopt(*option)
             _reach(sock, address, timeout, wire.check)
             sock.settimeout(timeout)
-            if connection.proxy is None:
+            if through:
+                wire.hold(sock)
+                through.lead(sock, connection.host, connection.port)
+            elif connection.proxy is None:
                 wire.judge(sock)
             return sock
         except OSError as failed:
@@ -182,6 +187,7 @@ class _Whole(HTTPResponse):
 
 class _Plain(HTTPConnection):
     response_class = _Whole
+    through: Socks | None = None
 
     def _new_conn(self) -> socket.socket:
         sock = _connect(self)
@@ -195,6 +201,7 @@ class _Plain(HTTPConnection):
 
 class _Secure(HTTPSConnection):
     response_class = _Whole
+    through: Socks | None = None
     _twin: socket.socket | None = None
 
     def connect(self) -> None:
@@ -217,22 +224,29 @@ class _Secure(HTTPSConnection):
         super().request(*arguments, **named)
 
 
-def _reuse(connection: HTTPConnection) -> None:
+def _reuse(connection: _Plain | _Secure) -> None:
     """A connection that is open already serves this request."""
     wire: Wire = _current.wire
     if connection.sock is not None:
         wire.hold(connection.sock)
-        if connection.proxy is None:
+        if connection.proxy is None and connection.through is None:
             wire.judge(connection.sock)
 
 
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Plain
+def pools(through: Socks | None) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """What a pool manager makes pools of, whose connections lead through a proxy if there is one."""
 
+    class Plain(_Plain):
+        pass
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Secure
+    class Secure(_Secure):
+        pass
 
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
 
-POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _PlainPool, "https": _SecurePool}
-"""What a pool manager makes pools of."""
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    Plain.through = Secure.through = through
+    return {"http": PlainPool, "https": SecurePool}

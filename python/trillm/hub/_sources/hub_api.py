@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
-from trillm.errors import DownloadError, ModelNotFound
+from trillm.errors import DownloadError, MissingDependency, ModelNotFound
 from trillm.hub._failure import TransientError, download_failed
 from trillm.hub._network.meaning import of_exception, of_status
 from trillm.hub._sources.listing import Listing, read
@@ -76,7 +76,23 @@ def _ask(job: Job, wanted: HuggingFace, endpoint: str, token: str | None) -> Lis
     except OfflineModeIsEnabled:
         raise download_failed(
             f"{wanted.repo} was not looked up: huggingface_hub is in offline mode",
-            "unset HF_HUB_OFFLINE before Python starts",
+            "unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE before Python starts",
+        ) from None
+    except ImportError as error:
+        # Of httpx, which the session is made with.
+        if "socksio" not in str(error):
+            raise
+        raise MissingDependency(
+            "huggingface_hub needs the package socksio for a SOCKS proxy (ALL_PROXY, HTTPS_PROXY)",
+            "missing_dependency",
+            "install it: pip install socksio",
+        ) from None
+    except ValueError as error:
+        if "proxy" not in str(error):
+            raise
+        raise download_failed(
+            "the proxy of the environment cannot be used for the hub",
+            "set HTTP_PROXY, HTTPS_PROXY or ALL_PROXY to an address with http://, https:// or socks5://",
         ) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _failure(error, wanted, endpoint, token) from None

