@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pexpect
@@ -297,6 +299,28 @@ def test_history_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert history.read() == expected
 
 
+def test_conversations_that_shorten_their_history_at_once_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    program = """
+import sys
+from trillm.cli.chat.history import History
+history = History()
+for number in range(300):
+    history.append(f"{sys.argv[1]} {number}")
+    history.read()
+"""
+    for number in range(1990):
+        History().append(f"old {number}")
+    command = [sys.executable, "-c", program]
+    processes = [subprocess.Popen([*command, str(number)]) for number in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    kept = History().read()
+    for number in range(3):
+        assert [entry for entry in kept if entry.startswith(f"{number} ")] == [f"{number} {n}" for n in range(300)]
+
+
 def test_without_a_place_for_history_it_goes_on(
     terminal: Terminal, tiny_model: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
@@ -310,6 +334,15 @@ def test_without_a_place_for_history_it_goes_on(
     again = terminal("run", tiny_model, *SHORT)
     again.expect_exact("note: what you type is not kept")
     again.expect_exact(PROMPT)
+
+
+def test_what_is_pasted_is_one_message_without_colours_too(
+    terminal: Terminal, tiny_model: Path, environment: dict[str, str]
+) -> None:
+    environment["NO_COLOR"] = "1"
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact("\x1b[?2004h")
+    child.expect_exact(PROMPT)
 
 
 @pytest.mark.parametrize("setting", [{"TERM": "dumb"}, {"TERM": "dumb", "NO_COLOR": "1"}])

@@ -45,7 +45,18 @@ def test_a_full_device_is_one_line(tiny_model: Path, environment: dict[str, str]
     assert lost(command, environment, ">/dev/full 2>/dev/full") == (1, "")
 
 
-@pytest.mark.parametrize("arguments", [("list", "--json"), ("doctor",), ("--version",), ("doctor", "--json")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "--json"),
+        ("doctor",),
+        ("--version",),
+        ("doctor", "--json"),
+        ("--help",),
+        ("run", "--help"),
+        (),
+    ],
+)
 def test_a_pipe_that_nobody_reads_is_quiet(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
     with subprocess.Popen(
         trillm(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True

@@ -97,6 +97,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return output.unread()
+    except SystemExit as ended:
+        # What prints help ends the program there and then where nobody reads on.
+        if isinstance(ended.__context__, BrokenPipeError):
+            return output.unread()
+        raise
     except (TrillmError, OSError) as error:
         message, _, hint = output.failure(error)
         output.complain(message, hint)

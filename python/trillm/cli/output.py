@@ -30,6 +30,7 @@ __all__ = [
     "draws",
     "failing_clearly",
     "failure",
+    "obeys",
     "prepare",
     "print_columns",
     "print_json",
@@ -76,9 +77,14 @@ def readable(text: str) -> str:
     return text.translate(_SHOWN)
 
 
+def obeys(stream: TextIO) -> bool:
+    """Whether escape sequences have a meaning there."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
 def draws(stream: TextIO) -> bool:
-    """Whether escape sequences have a meaning there: a terminal that has some, of a user who wants them."""
-    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and not os.environ.get("NO_COLOR")
+    """Whether colours and bars are wanted there, too."""
+    return obeys(stream) and not os.environ.get("NO_COLOR")
 
 
 def write(text: str) -> None:

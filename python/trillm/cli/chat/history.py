@@ -9,10 +9,15 @@ from __future__ import annotations
 import json
 import os
 import stat
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trillm._reference import at_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["History"]
 
@@ -38,17 +43,37 @@ class History:
 
     def read(self) -> list[str]:
         """The entries, the oldest first. Raises `OSError`."""
+        entries, long = self._read()
+        if long:
+            with self._alone():
+                entries, _ = self._read()
+                self._rewrite(entries[-_KEPT:])
+        return entries[-_KEPT:]
+
+    def _read(self) -> tuple[list[str], bool]:
+        """The entries, and whether the file is to be shortened."""
         try:
             with self._open(os.O_RDONLY) as file:
                 length = os.fstat(file.fileno()).st_size
                 file.seek(max(0, length - _MOST))
                 lines = file.read(_MOST).splitlines()
         except FileNotFoundError:
-            return []
-        entries = [entry for line in lines if (entry := _entry(line))]
-        if len(lines) > 2 * _KEPT or length > _MOST:
-            self._rewrite(entries[-_KEPT:])
-        return entries[-_KEPT:]
+            return [], False
+        return [entry for line in lines if (entry := _entry(line))], len(lines) > 2 * _KEPT or length > _MOST
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While inside, no other conversation writes: what it appends to a file that is replaced would be lost."""
+        import fcntl
+
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Some network file systems have no locks.
+            with suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def append(self, entry: str) -> None:
         """Keeps what was typed. Raises `OSError`."""
@@ -56,7 +81,7 @@ class History:
         if len(line) > _LONGEST:
             return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._open(os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
+        with self._alone(), self._open(os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
             # What is typed to a model is nobody else's.
             os.fchmod(file.fileno(), 0o600)
             file.write(line)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trillm.cli.chat.history import History
-from trillm.cli.output import complain, draws, say, write
+from trillm.cli.output import complain, obeys, say, write
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -108,7 +108,7 @@ def _readline() -> ModuleType | None:
     readline.set_auto_history(False)
     # Pasted line breaks belong to the message. Python turns this off; the terminal is told by an escape sequence.
     if "libedit" not in (readline.__doc__ or ""):
-        readline.parse_and_bind(f"set enable-bracketed-paste {'on' if draws(sys.stdout) else 'off'}")
+        readline.parse_and_bind(f"set enable-bracketed-paste {'on' if obeys(sys.stdout) else 'off'}")
     return readline
 
 
