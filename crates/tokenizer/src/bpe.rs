@@ -10,6 +10,7 @@ use trillm_core::Token;
 use crate::merge::{Join, Room, Symbol, merge};
 use crate::merges::{Merge, Merges, Spare};
 use crate::recent::Recent;
+use crate::unigram;
 use crate::vocabulary::Vocabulary;
 use crate::words::{SPACE, are_apart, words};
 
@@ -70,6 +71,7 @@ pub(crate) struct Scratch {
     pub(crate) symbols: Vec<Symbol>,
     pub(crate) room: Room,
     pub(crate) recent: Recent,
+    pub(crate) unigram: unigram::Room,
 }
 
 impl Join for Merges {

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::charsmap::Charsmap;
 use crate::{Error, Result};
 
 /// The largest factor, of all parts together. Llama has 4, ALBERT 32.
@@ -41,7 +42,13 @@ fn factor(part: &Value) -> u64 {
         Some("Prepend") => bytes(part.get("prepend")).max(1),
         Some("ByteLevel") => 2,
         // Which part a file without types means is found by trial; it is one of these.
-        Some("Metaspace" | "NFKC" | "NFKD" | "Precompiled") | None => 4,
+        Some("Metaspace" | "NFKC" | "NFKD") | None => 4,
+        Some("Precompiled") => {
+            let charsmap = part.get("precompiled_charsmap").and_then(Value::as_str).and_then(Charsmap::decode);
+            let longest = charsmap.map_or(0, |charsmap| charsmap.longest_replacement() as u64);
+            // In real tables one character of Arabic becomes 33 bytes.
+            if longest > 64 { longest } else { 4 }
+        }
         Some(_) => 1,
     }
 }

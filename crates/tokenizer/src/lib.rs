@@ -10,8 +10,11 @@
 //! - **The bytes of a token** (`decoder.rs`, `gguf/bytes.rs`). Libraries decode whole texts; a stream needs the bytes of
 //!   one token in the middle of a text.
 //!
-//! For `tokenizer.json` the library `tokenizers` does what is rare: some normalizers and pre-tokenizers, and the models
-//! `WordPiece`, `WordLevel` and Unigram. `truncation` and `padding` of the file are not used: an engine has its own limits.
+//! - **The other models** (`unigram.rs`, `wordpiece.rs`), over automata that read a byte once however long tokens are
+//!   (`endings.rs`, `greedy.rs`).
+//!
+//! For `tokenizer.json` the library `tokenizers` does what is rare: some normalizers, pre-tokenizers and regular
+//! expressions, and added tokens that only count as words of their own. `truncation` and `padding` of the file are not used: an engine has its own limits.
 //!
 //! A file is not trusted: sizes, ids and nesting are bounded, and parts of the library that panic on a bad file are run
 //! where a panic becomes an [`Error`] (`guard.rs`). Not bounded in time: a file's own regular expression of a kind that
@@ -20,12 +23,16 @@
 #![warn(missing_docs)]
 
 mod alphabet;
+mod bert;
 mod bpe;
+mod charsmap;
 mod decoder;
 mod document;
+mod endings;
 mod error;
 mod file;
 mod gguf;
+mod greedy;
 mod growth;
 mod guard;
 mod guarded;
@@ -35,6 +42,7 @@ mod markers;
 mod merge;
 mod merges;
 mod model;
+mod normal;
 mod pipeline;
 mod recent;
 mod section;
@@ -42,7 +50,9 @@ mod special;
 mod split;
 mod tokenizer;
 mod trie;
+mod unigram;
 mod vocabulary;
+mod wordpiece;
 mod words;
 
 pub use error::{Error, Result};

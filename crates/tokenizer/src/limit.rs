@@ -1,18 +1,42 @@
-//! The longest text. Places in a text are kept in 32 bits, and a text may become longer on its way to tokens.
+//! The longest text, and how long one may become on its way to tokens: places in it are kept in 32 bits.
 
 use trillm_core::{Error, Result};
 
-/// Bytes; llama.cpp has the same limit.
-const LONGEST: usize = i32::MAX as usize;
+/// Numbers of bytes. Fields, so that tests need no gigabytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Of a text as it comes.
+    text: usize,
+    /// Of what it becomes when it is normalized: spaces are written by three bytes in many vocabularies.
+    normalized: usize,
+}
 
-pub(crate) fn check(text: &str) -> Result<()> {
-    let found = text.len();
-    if found > LONGEST {
-        return Err(Error::InvalidParameter {
-            name: "text",
-            found: format!("{found} bytes"),
-            expected: "less than 2 GiB",
-        });
+impl Default for Limits {
+    fn default() -> Self {
+        // llama.cpp has the same limit for a text.
+        Self { text: i32::MAX as usize, normalized: u32::MAX as usize - 1 }
+    }
+}
+
+impl Limits {
+    #[cfg(test)]
+    pub(crate) fn of(text: usize, normalized: usize) -> Self {
+        Self { text, normalized }
+    }
+
+    pub(crate) fn text(self, text: &str) -> Result<()> {
+        check(text.len(), self.text, "less than 2 GiB")
+    }
+
+    /// Checks a length that a text is about to have, or has.
+    pub(crate) fn normalized(self, bytes: usize) -> Result<()> {
+        check(bytes, self.normalized, "less than 4 GiB when it is normalized")
+    }
+}
+
+fn check(bytes: usize, limit: usize, expected: &'static str) -> Result<()> {
+    if bytes > limit {
+        return Err(Error::InvalidParameter { name: "text", found: format!("{bytes} bytes"), expected });
     }
     Ok(())
 }

@@ -1,65 +1,75 @@
 //! How words become tokens: the section `model`, ready to use.
 
-use tokenizers::models::bpe::Vocab;
-use tokenizers::models::{unigram::Unigram, wordlevel::WordLevel, wordpiece::WordPiece};
-use tokenizers::{Model as _, ModelWrapper};
+use std::collections::HashSet;
+
 use trillm_core::Token;
 
 use crate::bpe::{Bpe, Reached, Scratch};
-use crate::guard::guard;
 use crate::merges::{Merges, Spare};
 use crate::section::Section;
+use crate::unigram::{PENALTY, Unigram};
 use crate::vocabulary::Vocabulary;
+use crate::wordpiece::WordPiece;
 use crate::{Error, Result};
-
-/// `WordPiece` tries every end for every start of a word, and gives words above a length up. Files say 100.
-const WORD_LIMIT: usize = 1000;
-
-/// The largest vocabulary of a Unigram model, in bytes of text: the library makes a tree of it, with a hash map for each
-/// byte. The largest known has three megabytes.
-const UNIGRAM_LIMIT: usize = 4 << 20;
 
 /// How words become tokens.
 pub(crate) enum Model {
     /// Byte-pair encoding.
     Bpe(Box<Bpe>),
-    /// One of the library's, with a vocabulary of its own.
-    Other(Box<ModelWrapper>),
+    WordPiece(WordPiece),
+    Unigram(Box<Unigram>),
+    WordLevel(WordLevel),
+}
+
+/// A word is a token, or it is unknown.
+pub(crate) struct WordLevel {
+    unknown: Option<u32>,
+    control: HashSet<u32>,
 }
 
 impl Model {
-    /// The model of a section, whose vocabulary is `vocabulary`.
-    pub(crate) fn new(section: Section, vocabulary: &Vocabulary) -> Result<Self> {
+    /// The model of a section, whose vocabulary is `vocabulary`. Like those of GGUF files, it gives no `control` token for
+    /// a text that spells one: what a user writes would do what only a template may.
+    pub(crate) fn new(section: Section, vocabulary: &Vocabulary, control: HashSet<u32>) -> Result<Self> {
         let kind = section.kind.as_deref().unwrap_or_else(|| inferred(&section));
-        let model = match kind {
-            "BPE" => return bpe(section, vocabulary).map(Box::new).map(Self::Bpe),
-            "WordPiece" => word_piece(section)?,
-            "WordLevel" => {
-                let builder = WordLevel::builder().vocab(ids(&section));
-                built(|| builder.unk_token(section.unk_token.unwrap_or_default()).build().map(Into::into))?
+        let unknown = section.unk_token.as_deref().and_then(|text| vocabulary.id(text));
+        let in_texts = || section.vocab.entries.iter().filter(|(_, id)| !control.contains(id)).collect::<Vec<_>>();
+        match kind {
+            "BPE" => bpe(section, vocabulary).map(Box::new).map(Self::Bpe),
+            "WordPiece" => {
+                let prefix = section.continuing_subword_prefix.as_deref().unwrap_or("##");
+                let longest = section.max_input_chars_per_word.unwrap_or(100);
+                WordPiece::new(&in_texts(), prefix, unknown, longest).map(Self::WordPiece)
             }
-            "Unigram" => unigram(&section)?,
+            "WordLevel" => Ok(Self::WordLevel(WordLevel { unknown, control })),
+            "Unigram" => unigram(&section, vocabulary, in_texts()).map(Box::new).map(Self::Unigram),
             _ => {
                 let expected = "BPE, WordPiece, WordLevel or Unigram";
-                return Err(Error::Unsupported { what: "model", found: kind.into(), expected });
+                Err(Error::Unsupported { what: "model", found: kind.into(), expected })
             }
-        };
-        Ok(Self::Other(Box::new(model)))
+        }
     }
 
-    /// Appends the tokens of one word.
+    /// Appends the tokens of one word. `false` if some of it has none, and the model no unknown token for it; only
+    /// byte-pair encoding leaves such characters out.
     pub(crate) fn encode(
         &self,
         vocabulary: &Vocabulary,
         word: &str,
         scratch: &mut Scratch,
         out: &mut Vec<Token>,
-    ) -> tokenizers::Result<()> {
+    ) -> bool {
         match self {
             Self::Bpe(model) => model.encode(vocabulary, word, scratch, out),
-            Self::Other(model) => out.extend(model.tokenize(word)?.iter().map(|token| Token(token.id))),
+            Self::WordPiece(model) => return model.encode(word, out),
+            Self::Unigram(model) => return model.encode(word, &mut scratch.unigram, &mut scratch.recent, out),
+            Self::WordLevel(WordLevel { unknown, control }) => {
+                let found = vocabulary.id(word).filter(|id| !control.contains(id)).or(*unknown);
+                out.extend(found.map(Token));
+                return found.is_some();
+            }
         }
-        Ok(())
+        true
     }
 }
 
@@ -97,7 +107,7 @@ fn bpe(section: Section, vocabulary: &Vocabulary) -> Result<Bpe> {
         None => None,
     };
     let bytes: Vec<Option<u32>> = match section.byte_fallback {
-        Some(true) => (0..=255).map(|byte: u8| vocabulary.id(&format!("<0x{byte:02X}>"))).collect(),
+        Some(true) => byte_tokens(vocabulary),
         _ => Vec::new(),
     };
     let prefix = section.continuing_subword_prefix.unwrap_or_default();
@@ -123,33 +133,24 @@ fn bpe(section: Section, vocabulary: &Vocabulary) -> Result<Bpe> {
     })
 }
 
-fn word_piece(section: Section) -> Result<ModelWrapper> {
-    let limit = section.max_input_chars_per_word.unwrap_or(100);
-    if limit > WORD_LIMIT {
-        let (what, found, limit) = ("max_input_chars_per_word", limit as u64, WORD_LIMIT as u64);
-        return Err(Error::Limit { what, found, limit });
+fn unigram(section: &Section, vocabulary: &Vocabulary, tokens: Vec<(&str, u32)>) -> Result<Unigram> {
+    let scores = section.vocab.scores.clone();
+    if scores.len() != section.vocab.entries.len() {
+        return Err(Error::malformed("model", "its vocabulary is not a list of tokens with scores"));
     }
-    let builder = WordPiece::builder().vocab(ids(&section)).max_input_chars_per_word(limit);
-    let prefix = section.continuing_subword_prefix.unwrap_or_else(|| "##".into());
-    let builder = builder.unk_token(section.unk_token.unwrap_or_default()).continuing_subword_prefix(prefix);
-    built(|| builder.build().map(Into::into))
+    let unknown = match section.unk_id {
+        None => None,
+        Some(id) if id < scores.len() => Some(id as u32),
+        Some(id) => {
+            return Err(Error::malformed("model", format!("the vocabulary has no id {id}, which is its unk_id")));
+        }
+    };
+    let worst = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    let bytes = if section.byte_fallback == Some(true) { byte_tokens(vocabulary) } else { Vec::new() };
+    Unigram::new(tokens, scores, unknown, worst - PENALTY, bytes)
 }
 
-fn unigram(section: &Section) -> Result<ModelWrapper> {
-    let found = section.vocab.entries.bytes();
-    if found > UNIGRAM_LIMIT {
-        let (what, found, limit) = ("bytes of Unigram's tokens", found as u64, UNIGRAM_LIMIT as u64);
-        return Err(Error::Limit { what, found, limit });
-    }
-    let texts = section.vocab.entries.iter().map(|(text, _)| text.to_owned());
-    let scored: Vec<_> = texts.zip(section.vocab.scores.iter().copied()).collect();
-    built(|| Unigram::from(scored, section.unk_id, section.byte_fallback.unwrap_or(false)).map(Into::into))
-}
-
-fn built(build: impl FnOnce() -> tokenizers::Result<ModelWrapper>) -> Result<ModelWrapper> {
-    guard(build).map_err(|reason| Error::malformed("model", reason))
-}
-
-fn ids(section: &Section) -> Vocab {
-    section.vocab.entries.iter().map(|(text, id)| (text.to_owned(), id)).collect()
+/// The tokens `<0x00>` to `<0xFF>`, as far as there are any.
+pub(crate) fn byte_tokens(vocabulary: &Vocabulary) -> Vec<Option<u32>> {
+    (0..=u8::MAX).map(|byte| vocabulary.id(&format!("<0x{byte:02X}>"))).collect()
 }

@@ -7,24 +7,13 @@ use std::ops::Range;
 
 use serde_json::Value;
 use trillm_core::{Guarded, Token};
-use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
-use crate::alphabet;
+use crate::bert::{self, is_punctuation};
 use crate::document::AddedToken;
 use crate::markers::{Marker, Markers, Part, Spaces};
-use crate::split::{Pass, Splitter};
-use crate::{Error, Result};
-
-/// What is done to a text before words are cut from it.
-enum Normal {
-    Composed,
-    Decomposed,
-    CompatibilityComposed,
-    CompatibilityDecomposed,
-    Lowercase,
-    Replace { pattern: String, content: String },
-    Prepend(String),
-}
+use crate::normal::{self, Normal};
+use crate::split::{Class, Classes, Neighbour, Pass, Splitter};
+use crate::{Error, Result, alphabet};
 
 /// When a sign for a space goes before a text that has none.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,9 +27,10 @@ enum Prepends {
 /// How the words of a part are written.
 enum Writing {
     AsTheyAre,
-    /// In GPT-2's alphabet; a space goes before a part that has none, if that is said.
+    /// In GPT-2's alphabet; a space goes before a piece that has none, if that is said, and then it is cut again.
     Alphabet {
         prefix: bool,
+        splitter: Splitter,
     },
     /// A sign for each space. Each begins a word if `split`.
     Signs {
@@ -63,34 +53,21 @@ impl Pipeline {
         let value = |section: Option<&str>| section.map_or(Some(Value::Null), |text| serde_json::from_str(text).ok());
         let (normalizer, pre_tokenizer) = (value(normalizer)?, value(pre_tokenizer)?);
         let mut normals = Vec::new();
-        normal(&normalizer, &mut normals)?;
+        normal::read(&normalizer, &mut normals)?;
         let mut passes = Vec::new();
         let mut writing = Writing::AsTheyAre;
         words(&pre_tokenizer, &mut passes, &mut writing)?;
+        // The library asks where in the text as it came a part begins, and there nothing may be gone.
+        let begins = matches!(&writing, Writing::Signs { prepends: Prepends::First, .. });
+        if begins && !normals.iter().all(Normal::keeps_beginning) {
+            return None;
+        }
         Some(Self { normals, splitter: Splitter::new(passes), writing })
     }
 
     /// Normalizes a part of a text.
     fn normalize(&self, text: &str) -> Option<String> {
-        let mut found: Option<String> = None;
-        for normal in &self.normals {
-            let text = found.as_deref().unwrap_or(text);
-            let changed = match normal {
-                Normal::Composed if is_nfc_quick(text.chars()) == IsNormalized::Yes => continue,
-                Normal::CompatibilityComposed if is_nfkc_quick(text.chars()) == IsNormalized::Yes => continue,
-                Normal::Decomposed | Normal::CompatibilityDecomposed if text.is_ascii() => continue,
-                Normal::Composed => text.nfc().map(|(character, _)| character).collect(),
-                Normal::CompatibilityComposed => text.nfkc().map(|(character, _)| character).collect(),
-                Normal::Decomposed => text.nfd().map(|(character, _)| character).collect(),
-                Normal::CompatibilityDecomposed => text.nfkd().map(|(character, _)| character).collect(),
-                Normal::Lowercase => text.chars().flat_map(char::to_lowercase).collect(),
-                Normal::Replace { pattern, content } => text.replace(pattern, content),
-                Normal::Prepend(_) if text.is_empty() => continue,
-                Normal::Prepend(prefix) => [prefix, text].concat(),
-            };
-            found = Some(changed);
-        }
-        found
+        normal::normalize(&self.normals, text)
     }
 
     /// Whether every added token is looked for where it stands in the text as it came.
@@ -127,65 +104,39 @@ impl Pipeline {
     }
 
     fn words(&self, text: &str, begins: bool, spelled: &mut String, found: &mut dyn FnMut(&str)) {
-        match self.writing {
+        match &self.writing {
             Writing::AsTheyAre => self.splitter.split(text, found),
-            Writing::Alphabet { prefix } => {
-                let prefixed = (prefix && !text.starts_with(' ')).then(|| [" ", text].concat());
-                self.splitter.split(prefixed.as_deref().unwrap_or(text), &mut |word| {
+            Writing::Alphabet { prefix, splitter } => self.splitter.split(text, &mut |piece| {
+                let prefixed = (*prefix && !piece.starts_with(' ')).then(|| [" ", piece].concat());
+                splitter.split(prefixed.as_deref().unwrap_or(piece), &mut |word| {
                     alphabet::spell(word, spelled);
                     found(spelled);
                 });
-            }
+            }),
             Writing::Signs { sign, prepends, split } => {
-                let mut buffer = [0; 4];
-                let sign_text = sign.encode_utf8(&mut buffer);
-                let mut text = text.replace(' ', sign_text);
-                let prepends = prepends == Prepends::Always || prepends == Prepends::First && begins;
-                if prepends && !text.starts_with(sign) {
-                    text.insert(0, sign);
-                }
-                if !split {
-                    return found(&text);
-                }
-                let mut rest = &*text;
-                while let Some(character) = rest.chars().next() {
-                    let behind = character.len_utf8();
-                    let end = rest[behind..].find(sign).map_or(rest.len(), |at| behind + at);
-                    found(&rest[..end]);
-                    rest = &rest[end..];
-                }
+                let prepends = *prepends == Prepends::Always || *prepends == Prepends::First && begins;
+                self.splitter.split(text, &mut |piece| signs(piece, *sign, prepends, *split, found));
             }
         }
     }
 }
 
-fn kind(part: &Value) -> Option<&str> {
-    part.get("type")?.as_str()
-}
-
-fn text(part: &Value, key: &str) -> Option<String> {
-    part.get(key)?.as_str().map(str::to_owned)
-}
-
-fn normal(part: &Value, out: &mut Vec<Normal>) -> Option<()> {
-    if part.is_null() {
-        return Some(());
+/// Gives the words of a text to `found`, with a sign for each space.
+fn signs(text: &str, sign: char, prepends: bool, split: bool, found: &mut dyn FnMut(&str)) {
+    let mut text = text.replace(' ', sign.encode_utf8(&mut [0; 4]));
+    if prepends && !text.starts_with(sign) {
+        text.insert(0, sign);
     }
-    out.push(match kind(part)? {
-        "Sequence" => return part.get("normalizers")?.as_array()?.iter().try_for_each(|part| normal(part, out)),
-        "NFC" => Normal::Composed,
-        "NFD" => Normal::Decomposed,
-        "NFKC" => Normal::CompatibilityComposed,
-        "NFKD" => Normal::CompatibilityDecomposed,
-        "Lowercase" => Normal::Lowercase,
-        "Prepend" => Normal::Prepend(text(part, "prepend")?),
-        "Replace" => {
-            let pattern = text(part.get("pattern")?, "String").filter(|pattern| !pattern.is_empty())?;
-            Normal::Replace { pattern, content: text(part, "content")? }
-        }
-        _ => return None,
-    });
-    Some(())
+    if !split {
+        return found(&text);
+    }
+    let mut rest = &*text;
+    while let Some(character) = rest.chars().next() {
+        let behind = character.len_utf8();
+        let end = rest[behind..].find(sign).map_or(rest.len(), |at| behind + at);
+        found(&rest[..end]);
+        rest = &rest[end..];
+    }
 }
 
 fn words(part: &Value, passes: &mut Vec<Pass>, writing: &mut Writing) -> Option<()> {
@@ -197,45 +148,57 @@ fn words(part: &Value, passes: &mut Vec<Pass>, writing: &mut Writing) -> Option<
         return None;
     }
     let flag = |key: &str| part.get(key).and_then(Value::as_bool);
-    match kind(part)? {
+    let text = |part: &Value, key: &str| part.get(key)?.as_str().map(str::to_owned);
+    let by = |of: fn(char) -> Class| Pass::Classes(Box::new(Classes::new(of)));
+    match part.get("type")?.as_str()? {
         "Sequence" => {
             return part.get("pretokenizers")?.as_array()?.iter().try_for_each(|part| words(part, passes, writing));
         }
         "ByteLevel" => {
-            let prefix = flag("add_prefix_space")?;
-            if prefix && !passes.is_empty() {
-                return None;
-            }
-            if flag("use_regex").unwrap_or(true) {
-                passes.push(Pass::pattern(GPT2)?);
-            }
-            *writing = Writing::Alphabet { prefix };
+            let pattern = flag("use_regex").unwrap_or(true).then(|| Pass::pattern(GPT2));
+            let splitter = Splitter::new(pattern.into_iter().collect::<Option<_>>()?);
+            *writing = Writing::Alphabet { prefix: flag("add_prefix_space")?, splitter };
         }
         "Metaspace" => {
-            if !passes.is_empty() {
-                return None;
-            }
             let sign = part.get("replacement")?.as_str()?;
             let prepends = match part.get("prepend_scheme").and_then(Value::as_str) {
-                Some("always") => Prepends::Always,
-                Some("first") => Prepends::First,
+                // Older files have another field, which says the same, or the library takes none of them.
+                Some("always") | None => Prepends::Always,
+                // What begins a text before it was cut is not known here.
+                Some("first") if passes.is_empty() => Prepends::First,
                 Some("never") => Prepends::Never,
-                // Older files have another field, which the library reads.
                 _ => return None,
             };
             *writing = Writing::Signs { sign: sign.parse().ok()?, prepends, split: flag("split").unwrap_or(true) };
         }
         "Digits" => passes.push(Pass::pattern(if flag("individual_digits")? { r"\p{N}" } else { r"\p{N}+" })?),
+        "Whitespace" => passes.push(Pass::matches(r"\w+|[^\w\s]+")?),
+        "WhitespaceSplit" => {
+            passes.push(by(|character| if character.is_whitespace() { Class::Gone } else { Class::Run }));
+        }
+        "BertPreTokenizer" => passes.push(by(bert::class)),
+        "Punctuation" => passes.push(match part.get("behavior").map_or(Some("Isolated"), Value::as_str)? {
+            "Isolated" => by(|character| if is_punctuation(character) { Class::Alone } else { Class::Run }),
+            "Removed" => by(|character| if is_punctuation(character) { Class::Gone } else { Class::Run }),
+            "Contiguous" => by(|character| if is_punctuation(character) { Class::OtherRun } else { Class::Run }),
+            _ => return None,
+        }),
+        "CharDelimiterSplit" => passes.push(Pass::between(&regex_syntax::escape(part.get("delimiter")?.as_str()?))?),
         "Split" => {
             let pattern = part.get("pattern")?;
             let regex = match (text(pattern, "Regex"), text(pattern, "String")) {
                 (Some(regex), _) => regex,
-                (_, Some(text)) if !text.is_empty() => regex_syntax::escape(&text),
+                (_, Some(text)) => regex_syntax::escape(&text),
                 _ => return None,
             };
-            passes.push(match (part.get("behavior")?.as_str()?, flag("invert").unwrap_or(false)) {
+            let inverted = flag("invert").unwrap_or(false);
+            passes.push(match (part.get("behavior")?.as_str()?, inverted) {
                 ("Isolated", _) => Pass::pattern(&regex)?,
                 ("Removed", true) => Pass::matches(&regex)?,
+                ("Removed", false) => Pass::between(&regex)?,
+                ("Contiguous", _) => Pass::merged(&regex, Neighbour::Same)?,
+                ("MergedWithPrevious", inverted) => Pass::merged(&regex, Neighbour::Previous { inverted })?,
+                ("MergedWithNext", inverted) => Pass::merged(&regex, Neighbour::Next { inverted })?,
                 _ => return None,
             });
         }

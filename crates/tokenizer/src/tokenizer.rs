@@ -17,12 +17,13 @@ use crate::decoder::Decoder;
 use crate::document::{AddedToken, Document};
 use crate::guard::guard;
 use crate::guarded::Finder;
+use crate::limit::Limits;
 use crate::markers::Part;
 use crate::model::Model;
 use crate::pipeline::{Added, Pipeline};
 use crate::special::{Around, Special};
 use crate::vocabulary::{Table, Vocabulary};
-use crate::{Error, Result, file, growth, limit};
+use crate::{Error, Result, file, growth};
 
 /// What `tokenizer.json` and the small files beside it describe. Any number of threads may use it at once; it keeps no
 /// cache and starts no thread.
@@ -47,6 +48,7 @@ pub struct HuggingFaceTokenizer {
     adds_space: bool,
     /// Tokens that the model has scores for.
     rows: u32,
+    limits: Limits,
 }
 
 /// How a text becomes words, with what finds all added tokens in it, and what finds those that are not control tokens: for
@@ -114,7 +116,8 @@ impl HuggingFaceTokenizer {
         if let Some(Token(id)) = around.tokens().find(|token| token.0 >= vocabulary.len()) {
             return Err(Error::malformed("special tokens", format!("the vocabulary has no id {id}")));
         }
-        let model = Model::new(model, &vocabulary)?;
+        let control = added_tokens.iter().filter(|token| token.token.special).map(|token| token.id).collect();
+        let model = Model::new(model, &vocabulary, control)?;
         drop(bytes);
 
         let words = Words::new(&added_tokens, pipeline, normalizer.as_ref())?;
@@ -138,6 +141,7 @@ impl HuggingFaceTokenizer {
             around,
             adds_space: decoder.drops_space(),
             rows,
+            limits: Limits::default(),
         })
     }
 
@@ -149,21 +153,32 @@ impl HuggingFaceTokenizer {
         text: &str,
         guarded: Option<Guarded<'_>>,
         out: &mut Vec<Token>,
-    ) -> tokenizers::Result<()> {
+    ) -> trillm_core::Result<()> {
         let mut scratch = Scratch::default();
         let mut failed = Ok(());
         pipeline.cut(added, text, guarded, |part| match part {
             Part::Token(id) => out.push(Token(id)),
-            Part::Text(word) if failed.is_ok() => {
-                failed = self.model.encode(&self.vocabulary, word, &mut scratch, out);
-            }
-            Part::Text(_) => {}
+            Part::Text(_) if failed.is_err() => {}
+            Part::Text(word) => failed = self.encode_word(word, &mut scratch, out),
         });
         failed
     }
 
+    fn encode_word(&self, word: &str, scratch: &mut Scratch, out: &mut Vec<Token>) -> trillm_core::Result<()> {
+        self.limits.normalized(word.len())?;
+        if self.model.encode(&self.vocabulary, word, scratch, out) {
+            return Ok(());
+        }
+        let reason = "a part of the text is no token, and the model has no unknown token for it";
+        Err(failed(reason.into()))
+    }
+
     /// Appends the tokens of a text whose added tokens were found, and nothing around it.
-    fn encode_words(&self, mut words: PreTokenizedString, out: &mut Vec<Token>) -> tokenizers::Result<()> {
+    fn encode_words(
+        &self,
+        mut words: PreTokenizedString,
+        out: &mut Vec<Token>,
+    ) -> tokenizers::Result<trillm_core::Result<()>> {
         if let Some(pre_tokenizer) = &self.pre_tokenizer {
             pre_tokenizer.pre_tokenize(&mut words)?;
         }
@@ -172,23 +187,29 @@ impl HuggingFaceTokenizer {
             match tokens {
                 Some(tokens) => out.extend(tokens.iter().map(|token| Token(token.id))),
                 None if word.is_empty() => {}
-                None => self.model.encode(&self.vocabulary, word, &mut scratch, out)?,
+                None => {
+                    let encoded = self.encode_word(word, &mut scratch, out);
+                    if encoded.is_err() {
+                        return Ok(encoded);
+                    }
+                }
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
 
 /// Appends what `encode` gives, or nothing if it fails.
 fn append(
     out: &mut Vec<Token>,
-    encode: impl FnOnce(&mut Vec<Token>) -> tokenizers::Result<()>,
+    encode: impl FnOnce(&mut Vec<Token>) -> tokenizers::Result<trillm_core::Result<()>>,
 ) -> trillm_core::Result<()> {
     let start = out.len();
-    guard(|| encode(out)).map_err(|reason| {
-        out.truncate(start);
-        EngineError::Engine { engine: "tokenizer", reason, log: Vec::new() }
-    })
+    guard(|| encode(out)).map_err(failed).flatten().inspect_err(|_| out.truncate(start))
+}
+
+fn failed(reason: String) -> EngineError {
+    EngineError::Engine { engine: "tokenizer", reason, log: Vec::new() }
 }
 
 /// Their ids in order, each once.
@@ -248,7 +269,7 @@ impl Tokenizer for HuggingFaceTokenizer {
         parse_special: bool,
         out: &mut Vec<Token>,
     ) -> trillm_core::Result<()> {
-        limit::check(text)?;
+        self.limits.text(text)?;
         let start = out.len();
         if add_special {
             out.extend(&self.around.before);
@@ -256,7 +277,7 @@ impl Tokenizer for HuggingFaceTokenizer {
         let words = |out: &mut Vec<Token>| match &self.words {
             Words::Ours(ours) => {
                 let added = if parse_special { &ours.added } else { &ours.plain };
-                self.encode_parts(&ours.pipeline, added, text, None, out)
+                Ok(self.encode_parts(&ours.pipeline, added, text, None, out))
             }
             Words::Library { added, plain } => {
                 let added = if parse_special { added } else { plain };
@@ -271,11 +292,11 @@ impl Tokenizer for HuggingFaceTokenizer {
     }
 
     fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> trillm_core::Result<()> {
-        limit::check(text)?;
+        self.limits.text(text)?;
         if let Words::Ours(ours) = &self.words
             && ours.pipeline.keeps_places(&ours.added)
         {
-            return append(out, |out| self.encode_parts(&ours.pipeline, &ours.added, text, Some(guarded), out));
+            return append(out, |out| Ok(self.encode_parts(&ours.pipeline, &ours.added, text, Some(guarded), out)));
         }
         append(out, |out| self.encode_words(self.finder.extract(self.normalizer.as_ref(), text, guarded)?, out))
     }
@@ -318,5 +339,31 @@ impl Tokenizer for HuggingFaceTokenizer {
 
     fn adds_space(&self) -> bool {
         self.adds_space
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trillm_core::Coded;
+
+    use super::*;
+
+    #[test]
+    fn a_text_that_becomes_too_long_is_an_error() {
+        let file = r#"{ "added_tokens": [],
+            "pre_tokenizer": { "type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": false },
+            "model": { "type": "BPE", "vocab": { "▁": 0, "a": 1 }, "merges": [] } }"#;
+        let tokenizer = HuggingFaceTokenizer::parse(file.into(), &Sidecars::default()).unwrap();
+        let limited = HuggingFaceTokenizer { limits: Limits::of(100, 90), ..tokenizer };
+        let mut out = vec![Token(7)];
+        limited.encode(&" ".repeat(30), false, false, &mut out).unwrap();
+        assert_eq!(out.len(), 31);
+        for (text, expected) in
+            [(" ".repeat(31), "less than 4 GiB when it is normalized"), ("a".repeat(101), "less than 2 GiB")]
+        {
+            let error = limited.encode(&text, false, false, &mut out).unwrap_err();
+            assert_eq!((error.code(), out.len()), ("invalid_parameter", 31));
+            assert!(error.to_string().contains(expected), "{error}");
+        }
     }
 }

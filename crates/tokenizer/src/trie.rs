@@ -1,9 +1,20 @@
 //! Texts by what they begin with: nine bytes for each node, the children of one side by side.
+//!
+//! Nobody walks it from every place of a text, which would cost the length of the longest token each time: [`Greedy`]
+//! and [`Endings`] say where to go on where a walk ends.
+//!
+//! [`Greedy`]: crate::greedy::Greedy
+//! [`Endings`]: crate::endings::Endings
 
 use std::ops::Range;
 
-/// The node of no text, and the value of a node that ends none.
-const NONE: u32 = u32::MAX;
+use crate::{Error, Result};
+
+/// What is no node, and no value.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// The most bytes that all texts have. Those of the largest vocabulary known have three megabytes.
+const LIMIT: usize = 16 << 20;
 
 /// A tree of byte strings with values.
 pub(crate) struct Trie {
@@ -15,9 +26,16 @@ pub(crate) struct Trie {
 }
 
 impl Trie {
-    /// A tree of texts with their values; the first of equal texts counts.
-    pub(crate) fn new(mut texts: Vec<(&[u8], u32)>) -> Self {
-        texts.sort_by_key(|&(text, _)| text);
+    /// A tree of texts with their values; the first of equal texts counts, and an empty one is left out.
+    pub(crate) fn new<T: AsRef<[u8]>>(mut texts: Vec<(T, u32)>) -> Result<Self> {
+        let found: usize = texts.iter().map(|(text, _)| text.as_ref().len()).sum();
+        if found > LIMIT {
+            let (what, found, limit) = ("bytes of all tokens", found as u64, LIMIT as u64);
+            return Err(Error::Limit { what, found, limit });
+        }
+        texts.retain(|(text, _)| !text.as_ref().is_empty());
+        texts.sort_by(|(one, _), (other, _)| one.as_ref().cmp(other.as_ref()));
+        let texts: Vec<(&[u8], u32)> = texts.iter().map(|(text, value)| (text.as_ref(), *value)).collect();
         let mut trie = Self { children: Vec::new(), bytes: vec![0], values: Vec::new() };
         // Level by level: the texts of each node lie in a row.
         let mut level: Vec<Range<usize>> = std::iter::once(0..texts.len()).collect();
@@ -44,43 +62,59 @@ impl Trie {
             depth += 1;
         }
         trie.children.push(trie.bytes.len() as u32);
-        trie
+        Ok(trie)
     }
 
-    /// Every text that `text` begins with, the shortest first: its length and its value.
-    pub(crate) fn prefixes<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (usize, u32)> + 'a {
-        let mut node = 0;
-        let mut bytes = (1..).zip(text);
-        std::iter::from_fn(move || {
-            for (length, byte) in bytes.by_ref() {
-                node = self.child(node, *byte)?;
-                let value = self.values[node];
-                if value != NONE {
-                    return Some((length, value));
-                }
-            }
-            None
-        })
+    /// Nodes, of which the first is the root, and each comes behind those that lead to it.
+    pub(crate) fn len(&self) -> u32 {
+        self.values.len() as u32
     }
 
-    fn child(&self, node: usize, byte: u8) -> Option<usize> {
-        let (start, end) = (self.children[node] as usize, self.children[node + 1] as usize);
-        self.bytes[start..end].binary_search(&byte).ok().map(|at| start + at)
+    /// The nodes that follow one, with the byte that leads to each.
+    pub(crate) fn children(&self, node: u32) -> impl Iterator<Item = (u8, u32)> {
+        let children = self.children[node as usize]..self.children[node as usize + 1];
+        children.map(|child| (self.bytes[child as usize], child))
+    }
+
+    /// The value of the text that ends at a node.
+    pub(crate) fn value(&self, node: u32) -> Option<u32> {
+        Some(self.values[node as usize]).filter(|&value| value != NONE)
+    }
+
+    /// The node that a byte leads to.
+    pub(crate) fn child(&self, node: u32, byte: u8) -> Option<u32> {
+        #[cfg(test)]
+        tests::LOOKED.set(tests::LOOKED.get() + 1);
+        let (start, end) = (self.children[node as usize] as usize, self.children[node as usize + 1] as usize);
+        self.bytes[start..end].binary_search(&byte).ok().map(|at| (start + at) as u32)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
+    thread_local! {
+        /// How often a node's children were looked at.
+        pub(crate) static LOOKED: Cell<usize> = const { Cell::new(0) };
+    }
+
     #[test]
-    fn all_beginnings_in_order() {
-        let texts: Vec<(&[u8], u32)> = vec![(b"abc", 3), (b"a", 1), (b"", 0), (b"ab", 2), (b"b", 4), (b"ab", 9)];
-        let trie = Trie::new(texts);
-        let prefixes = |text: &[u8]| trie.prefixes(text).collect::<Vec<_>>();
-        assert_eq!(prefixes(b"abcd"), [(1, 1), (2, 2), (3, 3)]);
-        assert_eq!(prefixes(b"b"), [(1, 4)]);
-        assert!(prefixes(b"").is_empty() && prefixes(b"c").is_empty());
-        assert!(Trie::new(Vec::new()).prefixes(b"a").next().is_none());
+    fn nodes_in_order() {
+        let trie = Trie::new(vec![("abc", 3), ("a", 1), ("", 0), ("ab", 2), ("b", 4), ("ab", 9)]).unwrap();
+        let walk = |text: &str| text.bytes().try_fold(0, |node, byte| trie.child(node, byte));
+        let value = |text: &str| walk(text).and_then(|node| trie.value(node));
+        assert_eq!(["abc", "ab", "a", "b", ""].map(value), [Some(3), Some(2), Some(1), Some(4), None]);
+        assert!(walk("c").is_none() && walk("abcd").is_none());
+        assert_eq!((trie.len(), trie.children(0).collect::<Vec<_>>()), (5, vec![(b'a', 1), (b'b', 2)]));
+        assert!(Trie::new(Vec::<(&str, u32)>::new()).unwrap().child(0, b'a').is_none());
+    }
+
+    #[test]
+    fn a_vocabulary_without_end_is_an_error() {
+        let texts = (0..17).map(|letter| ([b'a' + letter; 1].repeat(1 << 20), 0)).collect();
+        assert!(matches!(Trie::new(texts), Err(Error::Limit { what: "bytes of all tokens", .. })));
     }
 }

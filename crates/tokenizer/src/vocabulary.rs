@@ -59,11 +59,6 @@ impl Entries {
         self.ids.len()
     }
 
-    /// Bytes of all texts.
-    pub(crate) fn bytes(&self) -> usize {
-        self.texts.bytes.len()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
         (0..).zip(&self.ids).map(|(at, &id)| (as_text(self.texts.get(at)), id))
     }

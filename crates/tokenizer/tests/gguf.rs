@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::encode;
+use common::{encode, on_a_small_stack};
 use trillm_core::{Token, Tokenizer};
 use trillm_formats::gguf::Pre;
 use trillm_testkit::models::gguf::{Gguf, Value};
@@ -101,14 +101,6 @@ const PIECES: [(&str, i32, f32); 14] = [
     ("▁▁", 1, -5.0),
     ("=", 1, -6.0),
 ];
-
-/// Runs on a thread with the stack that musl gives, for instance: everything recursive would end the process.
-fn on_a_small_stack(run: impl FnOnce() + Send) {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(256 << 10).spawn_scoped(scope, run).unwrap();
-        thread.join().unwrap();
-    });
-}
 
 /// Linear, or this would not come to an end: 40,000 of a character are 10^9 steps to what takes their square, and a frame each to recursion.
 #[test]

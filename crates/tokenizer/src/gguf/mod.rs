@@ -6,7 +6,6 @@
 
 mod attributes;
 mod bytes;
-mod charsmap;
 mod dna;
 mod pairs;
 mod plamo;
@@ -28,12 +27,13 @@ use self::plamo::Plamo;
 use self::spm::Spm;
 use self::ugm::Ugm;
 use self::wpm::Wpm;
+use crate::Result;
 use crate::bpe::Scratch;
+use crate::greedy::Greedy;
+use crate::limit::Limits;
 use crate::markers::{Marker, Markers, Part, Spaces};
-use crate::trie::Trie;
 use crate::vocabulary::{Table, Vocabulary};
 use crate::words::{SPACE, are_apart};
-use crate::{Result, limit};
 
 /// The tokenizer of a GGUF file. Any number of threads may use it at once; it starts none.
 pub struct GgufTokenizer {
@@ -53,6 +53,7 @@ pub struct GgufTokenizer {
     dna: Option<u32>,
     /// Whether a space goes before a text.
     adds_space: bool,
+    limits: Limits,
 }
 
 enum Kind {
@@ -61,9 +62,12 @@ enum Kind {
     Wpm(Wpm),
     Ugm(Box<Ugm>),
     /// The longest beginning of a text that is a token, again and again.
-    Rwkv(Trie),
+    Rwkv(Greedy),
     Plamo(Plamo),
 }
+
+/// Stands for a byte that has no token, where no unknown one stands for it either.
+const SKIPPED: u32 = u32::MAX - 1;
 
 impl GgufTokenizer {
     /// Reads the tokenizer of the file at `path`.
@@ -99,13 +103,16 @@ impl GgufTokenizer {
                 let dna = Dna::new(|text| every.id(text)).filter(|_| file.model == "hybriddna");
                 Kind::Pairs(Box::new(Pairs::new(file, &vocabulary, dna)?))
             }
-            Algorithm::Wpm => Kind::Wpm(Wpm::new(file)),
-            Algorithm::Ugm => Kind::Ugm(Box::new(Ugm::new(file))),
+            Algorithm::Wpm => Kind::Wpm(Wpm::new(file)?),
+            Algorithm::Ugm => Kind::Ugm(Box::new(Ugm::new(file)?)),
             Algorithm::Rwkv => {
-                let texts: Vec<_> = tokens().map(|(id, word)| (unescape(word), id)).collect();
-                Kind::Rwkv(Trie::new(texts.iter().map(|(text, id)| (&**text, *id)).collect()))
+                let mut texts: Vec<_> = tokens().map(|(id, word)| (unescape(word), id)).collect();
+                // A byte without a token becomes the unknown one, so that a search never ends without any.
+                let unknown = file.special.unknown.unwrap_or(SKIPPED);
+                texts.extend((0..=u8::MAX).map(|byte| (vec![byte], unknown)));
+                Kind::Rwkv(Greedy::new(&texts, b"")?)
             }
-            Algorithm::Plamo2 => Kind::Plamo(Plamo::new(file, &vocabulary)),
+            Algorithm::Plamo2 => Kind::Plamo(Plamo::new(file, &vocabulary)?),
         };
         let spelling = match &kind {
             Kind::Pairs(pairs) => pairs.spelling(),
@@ -140,6 +147,7 @@ impl GgufTokenizer {
             dna,
             adds_space,
             vocabulary,
+            limits: Limits::default(),
         })
     }
 
@@ -150,19 +158,25 @@ impl GgufTokenizer {
         markers: &Markers,
         allowed: impl Fn(u32, &Range<usize>) -> bool,
         out: &mut Vec<Token>,
-    ) {
-        let mut scratch = Scratch::default();
+    ) -> Result<(), EngineError> {
+        let (mut scratch, mut found) = (Scratch::default(), Vec::new());
         // A text begins as if a special token came before.
         let mut behind_special = true;
+        let mut failed = Ok(());
         markers.cut(text, allowed, |part| {
             let text = match part {
                 Part::Token(id) => {
                     behind_special = true;
                     return out.push(Token(id));
                 }
+                Part::Text(_) if failed.is_err() => return,
                 Part::Text(text) => text,
             };
             let begins = std::mem::replace(&mut behind_special, false);
+            failed = self.check_spaces(text);
+            if failed.is_err() {
+                return;
+            }
             match &self.kind {
                 Kind::Spm(spm) => {
                     let space = if self.adds_space && begins { SPACE } else { "" };
@@ -171,18 +185,32 @@ impl GgufTokenizer {
                 }
                 Kind::Pairs(pairs) => pairs.encode(&self.vocabulary, text, &mut scratch, out),
                 Kind::Wpm(wpm) => wpm.encode(text, out),
-                Kind::Ugm(ugm) => ugm.encode(text, out),
+                Kind::Ugm(ugm) => failed = ugm.encode(text, self.limits, &mut scratch, out),
                 Kind::Rwkv(tokens) => {
-                    let mut rest = text.as_bytes();
-                    while !rest.is_empty() {
-                        let longest = tokens.prefixes(rest).last();
-                        out.extend(longest.map(|(_, id)| id).or(self.special.unknown).map(Token));
-                        rest = &rest[longest.map_or(1, |(length, _)| length)..];
-                    }
+                    found.clear();
+                    tokens.encode(text.as_bytes(), &mut found);
+                    out.extend(found.iter().filter(|token| token.0 != SKIPPED));
                 }
                 Kind::Plamo(plamo) => plamo.encode(text, out),
             }
         });
+        failed
+    }
+
+    /// Checks the length that a text has when its spaces are written `▁`, where they are.
+    fn check_spaces(&self, text: &str) -> Result<(), EngineError> {
+        let writes = match &self.kind {
+            Kind::Spm(_) => true,
+            Kind::Pairs(pairs) => pairs.spelling() == Spelling::Spaces,
+            Kind::Wpm(_) | Kind::Ugm(_) | Kind::Rwkv(_) | Kind::Plamo(_) => false,
+        };
+        // It cannot be too long where it would not be if it were all spaces.
+        let longest = SPACE.len() * text.len() + SPACE.len();
+        if !writes || self.limits.normalized(longest).is_ok() {
+            return Ok(());
+        }
+        let spaces = text.bytes().filter(|&byte| byte == b' ').count();
+        self.limits.normalized(text.len() + (SPACE.len() - 1) * spaces + SPACE.len())
     }
 }
 
@@ -230,19 +258,22 @@ impl Tokenizer for GgufTokenizer {
         parse_special: bool,
         out: &mut Vec<Token>,
     ) -> Result<(), EngineError> {
-        limit::check(text)?;
+        self.limits.text(text)?;
+        let start = out.len();
         let adds = |adds: bool, id: Option<u32>| id.filter(|_| adds && add_special).map(Token);
         out.extend(adds(self.special.adds_bos, self.special.bos));
-        self.encode_text(text, if parse_special { &self.all } else { &self.plain }, |_, _| true, out);
+        let markers = if parse_special { &self.all } else { &self.plain };
+        self.encode_text(text, markers, |_, _| true, out).inspect_err(|_| out.truncate(start))?;
         out.extend(adds(self.special.adds_separator, self.special.separator));
         out.extend(adds(self.special.adds_eos, self.special.eos));
         Ok(())
     }
 
     fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<(), EngineError> {
-        limit::check(text)?;
-        self.encode_text(text, &self.all, |id, range| !guarded.forbids(Token(id), range), out);
-        Ok(())
+        self.limits.text(text)?;
+        let start = out.len();
+        let allowed = |id, range: &Range<usize>| !guarded.forbids(Token(id), range);
+        self.encode_text(text, &self.all, allowed, out).inspect_err(|_| out.truncate(start))
     }
 
     fn bytes(&self, token: Token) -> &[u8] {
@@ -280,5 +311,55 @@ impl Tokenizer for GgufTokenizer {
 
     fn adds_space(&self) -> bool {
         self.adds_space
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trillm_core::Coded;
+    use trillm_testkit::models::gguf::{Gguf, Value};
+
+    use super::*;
+
+    /// A vocabulary of three words with scores.
+    fn tokenizer(model: &str) -> GgufTokenizer {
+        let words = ["<unk>", "▁", "a"].map(|word| Value::String(word.into()));
+        let mut file = Gguf::default();
+        file.set("general.architecture", Value::String("llama".into()));
+        file.set("tokenizer.ggml.model", Value::String(model.into()));
+        file.set("tokenizer.ggml.tokens", Value::Array(words.to_vec()));
+        file.set("tokenizer.ggml.scores", Value::Array(vec![Value::F32(-1.0); 3]));
+        let bytes = file.header();
+        let file = trillm_formats::Gguf::parse(&bytes, bytes.len() as u64).unwrap();
+        GgufTokenizer::new(&file.tokenizer().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_text_that_becomes_too_long_is_an_error() {
+        for model in ["llama", "t5"] {
+            let limited = GgufTokenizer { limits: Limits::of(100, 90), ..tokenizer(model) };
+            let ids = |text: &str| {
+                let mut out = vec![Token(7)];
+                let encoded = limited.encode(text, false, false, &mut out);
+                encoded.map(|()| out.len() - 1).map_err(|error| (error.code(), error.to_string(), out.len()))
+            };
+            assert!(ids(&"a".repeat(80)).is_ok() && ids(&" ".repeat(28)).is_ok(), "{model}");
+            let (code, message, left) = ids(&format!("{}a", " ".repeat(40))).unwrap_err();
+            assert_eq!((code, left), ("invalid_parameter", 1), "{model}");
+            assert!(message.contains("less than 4 GiB when it is normalized"), "{message}");
+            let (code, message, left) = ids(&"a".repeat(101)).unwrap_err();
+            assert_eq!((code, left), ("invalid_parameter", 1), "{model}");
+            assert!(message.contains("101 bytes") && message.contains("less than 2 GiB"), "{message}");
+        }
+    }
+
+    /// No memory is behind these zeros: the system gives pages when they are written.
+    #[test]
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    fn a_text_of_two_gibibytes_is_an_error() {
+        let text = String::from_utf8(vec![0; 1 << 31]).unwrap();
+        let error = tokenizer("llama").encode(&text, false, false, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.code(), "invalid_parameter");
+        assert!(error.to_string().contains("2147483648 bytes"), "{error}");
     }
 }

@@ -5,9 +5,9 @@ use trillm_formats::gguf::{Rule, Vocabulary as File};
 
 use super::bytes::Spelling;
 use super::dna::Dna;
-use super::spm::byte_tokens;
 use crate::bpe::{Bpe, Reached, Scratch};
 use crate::merges::Merges;
+use crate::model::byte_tokens;
 use crate::split::{Splitter, passes};
 use crate::vocabulary::Vocabulary;
 use crate::words::SPACE;

@@ -5,6 +5,7 @@ use trillm_core::Token;
 use crate::bpe::{Reached, Scratch};
 use crate::merge::{Join, Symbol, merge};
 use crate::merges::Merge;
+use crate::model::byte_tokens;
 use crate::vocabulary::Vocabulary;
 use crate::words::words;
 
@@ -92,11 +93,6 @@ impl Spm {
             scratch.recent.put(word, &out[start..]);
         }
     }
-}
-
-/// The tokens `<0x00>` to `<0xFF>`, as far as there are any.
-pub(super) fn byte_tokens(vocabulary: &Vocabulary) -> Vec<Option<u32>> {
-    (0..=u8::MAX).map(|byte| vocabulary.id(&format!("<0x{byte:02X}>"))).collect()
 }
 
 /// Numbers that are in the opposite order of scores; none is the largest, which means "nothing" to merging.

@@ -35,7 +35,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// `None` if the pattern looks around otherwise, refers back, or is too large.
+    /// `None` if the pattern looks around otherwise, refers back, matches at nothing, or is too large.
     pub(crate) fn new(pattern: &str) -> Option<Self> {
         Self::of(&alternatives(pattern)?)
     }
@@ -59,7 +59,11 @@ impl Machine {
         let dfa = build(&patterns)?;
         let mut first = Box::new([false; 256]);
         let mut cache = dfa.create_cache();
-        let start = dfa.start_state_forward(&mut cache, &Input::new("").anchored(Anchored::Yes)).ok()?;
+        let nothing = Input::new("").anchored(Anchored::Yes);
+        if dfa.try_search_fwd(&mut cache, &nothing).ok()?.is_some() {
+            return None;
+        }
+        let start = dfa.start_state_forward(&mut cache, &nothing).ok()?;
         for byte in 0..=u8::MAX {
             let next = dfa.next_state(&mut cache, start, byte).ok()?;
             first[usize::from(byte)] =
@@ -93,14 +97,8 @@ impl Machine {
         end.or_else(|| self.rest.as_ref()?.end(caches, text, at))
     }
 
-    /// Gives matches to `found` and, if `between`, what lies between them.
-    pub(super) fn cut(
-        &self,
-        caches: &mut Caches,
-        text: &str,
-        between: bool,
-        found: &mut dyn FnMut(&mut Caches, Range<usize>),
-    ) {
+    /// Gives matches and what lies between them to `found`, in order, and which of the two each is.
+    pub(super) fn cut(&self, caches: &mut Caches, text: &str, mut found: impl FnMut(&mut Caches, Range<usize>, bool)) {
         let bytes = text.as_bytes();
         let (mut at, mut gap) = (0, 0);
         while at < bytes.len() {
@@ -112,14 +110,14 @@ impl Machine {
                 }
                 continue;
             };
-            if between && gap < at {
-                found(caches, gap..at);
+            if gap < at {
+                found(caches, gap..at, false);
             }
-            found(caches, at..end);
+            found(caches, at..end, true);
             (at, gap) = (end, end);
         }
-        if between && gap < at {
-            found(caches, gap..at);
+        if gap < at {
+            found(caches, gap..at, false);
         }
     }
 }
@@ -223,7 +221,8 @@ mod tests {
 
     #[test]
     fn what_an_automaton_cannot_do_is_not_taken() {
-        for pattern in [r"a(?=b)", r"(a)\1", r"a++b", r"\bword", "^a", r"(?<=a)b", "(?>ab)", r"a+(?!\S)"] {
+        for pattern in [r"a(?=b)", r"(a)\1", r"a++b", r"\bword", "^a", r"(?<=a)b", "(?>ab)", r"a+(?!\S)", "a*", "b|c?"]
+        {
             assert!(Machine::new(pattern).is_none(), "{pattern}");
         }
     }

@@ -5,20 +5,25 @@
 //! a few times at most. What an automaton cannot do, looking ahead, is a case of its own: see [`machine`] for spaces
 //! and [`digits`] for groups of digits.
 
+mod classes;
 mod digits;
 mod jais;
 mod machine;
+mod merging;
 mod rules;
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use regex_automata::hybrid::dfa::Cache;
+use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::util::pool::Pool;
 
 use self::digits::Digits;
 use self::jais::Jais;
 use self::machine::Machine;
 
+pub(crate) use self::classes::{Class, Classes};
+pub(crate) use self::merging::{Merging, Neighbour};
 pub(crate) use self::rules::passes;
 
 /// One way to cut. Texts go through several, each of which cuts the pieces of the one before.
@@ -27,6 +32,12 @@ pub(crate) enum Pass {
     Pattern(Machine),
     /// Only matches of a pattern; what lies between them is left out.
     Matches(Machine),
+    /// Only what lies between them.
+    Between(Machine),
+    /// Matches of a pattern, and what lies between them, some joined with their neighbours.
+    Merged(Machine, Neighbour),
+    /// Runs of characters of a kind.
+    Classes(Box<Classes>),
     /// Groups of three digits, counted from the end of a number.
     Digits(Digits),
     /// Spaces at the end of a piece.
@@ -46,11 +57,42 @@ impl Pass {
         Machine::new(pattern).map(Self::Matches)
     }
 
+    /// A pass that leaves out matches.
+    pub(crate) fn between(pattern: &str) -> Option<Self> {
+        Machine::new(pattern).map(Self::Between)
+    }
+
+    /// A pass that joins matches, or what lies between them, with their neighbours.
+    pub(crate) fn merged(pattern: &str, neighbour: Neighbour) -> Option<Self> {
+        Some(Self::Merged(Machine::new(pattern)?, neighbour))
+    }
+
     /// Gives the pieces of `text` to `found`, in order; none is empty.
     fn cut(&self, caches: &mut Caches, text: &str, found: &mut dyn FnMut(&mut Caches, Range<usize>)) {
         match self {
-            Self::Pattern(machine) => machine.cut(caches, text, true, found),
-            Self::Matches(machine) => machine.cut(caches, text, false, found),
+            Self::Pattern(machine) => machine.cut(caches, text, |caches, piece, _| found(caches, piece)),
+            Self::Matches(machine) => machine.cut(caches, text, |caches, piece, matches| {
+                if matches {
+                    found(caches, piece);
+                }
+            }),
+            Self::Between(machine) => machine.cut(caches, text, |caches, piece, matches| {
+                if !matches {
+                    found(caches, piece);
+                }
+            }),
+            Self::Merged(machine, neighbour) => {
+                let mut merging = Merging::new(*neighbour);
+                machine.cut(caches, text, |caches, piece, matches| {
+                    if let Some(piece) = merging.push(piece, matches) {
+                        found(caches, piece);
+                    }
+                });
+                if let Some(piece) = merging.end() {
+                    found(caches, piece);
+                }
+            }
+            Self::Classes(classes) => classes.cut(text, |piece| found(caches, piece)),
             Self::Digits(digits) => digits.cut(text, |piece| found(caches, piece)),
             Self::Jais(jais) => jais.cut(caches, text, found),
             Self::TrailingSpace => {
@@ -71,7 +113,7 @@ type Caches = Vec<Cache>;
 /// All ways to cut of one model.
 pub(crate) struct Splitter {
     passes: Vec<Pass>,
-    caches: Pool<Caches, Box<dyn Fn() -> Caches + Send + Sync>>,
+    caches: Pool<Caches, MakeCaches>,
 }
 
 impl Splitter {
@@ -80,12 +122,14 @@ impl Splitter {
         let mut automata = Vec::new();
         for pass in &mut passes {
             match pass {
-                Pass::Pattern(machine) | Pass::Matches(machine) => machine.number(&mut automata),
+                Pass::Pattern(machine) | Pass::Matches(machine) | Pass::Between(machine) | Pass::Merged(machine, _) => {
+                    machine.number(&mut automata);
+                }
                 Pass::Jais(jais) => jais.machine.number(&mut automata),
-                Pass::Digits(_) | Pass::TrailingSpace => {}
+                Pass::Digits(_) | Pass::TrailingSpace | Pass::Classes(_) => {}
             }
         }
-        Self { passes, caches: Pool::new(Box::new(move || automata.iter().map(|dfa| dfa.create_cache()).collect())) }
+        Self { passes, caches: Pool::new(caches_of(automata)) }
     }
 
     /// Gives the pieces of a text to `found`, in order; none is empty.
@@ -93,6 +137,37 @@ impl Splitter {
         let mut caches = self.caches.get();
         cut(&self.passes, &mut caches, text, found);
     }
+}
+
+/// Writes something else for each match of a pattern.
+pub(crate) struct Replacer {
+    machine: Machine,
+    caches: Pool<Caches, MakeCaches>,
+    content: String,
+}
+
+impl Replacer {
+    /// `None` if the pattern is not of a kind that an automaton takes.
+    pub(crate) fn new(pattern: &str, content: String) -> Option<Self> {
+        let (mut machine, mut automata) = (Machine::new(pattern)?, Vec::new());
+        machine.number(&mut automata);
+        let caches = Pool::new(caches_of(automata));
+        Some(Self { machine, caches, content })
+    }
+
+    pub(crate) fn replace(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        self.machine.cut(&mut self.caches.get(), text, |_, piece, matches| {
+            out.push_str(if matches { &self.content } else { &text[piece] });
+        });
+        out
+    }
+}
+
+type MakeCaches = Box<dyn Fn() -> Caches + Send + Sync>;
+
+fn caches_of(automata: Vec<Arc<DFA>>) -> MakeCaches {
+    Box::new(move || automata.iter().map(|dfa| dfa.create_cache()).collect())
 }
 
 fn cut(passes: &[Pass], caches: &mut Caches, text: &str, found: &mut dyn FnMut(&str)) {
