@@ -1,12 +1,13 @@
 //! Byte-pair encoding of one word, token for token as the library `tokenizers` does it.
 //!
 //! Most words of ordinary text are tokens. Whether merging leads to such a token is tried out when it first comes, and
-//! remembered in two bits.
+//! remembered in a bit.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use trillm_core::Token;
 
+use crate::alphabet;
 use crate::merge::{Join, Room, Symbol, merge};
 use crate::merges::{Merge, Merges, Spare};
 use crate::recent::Recent;
@@ -38,29 +39,23 @@ pub(crate) struct Bpe {
     pub(crate) apart: bool,
 }
 
-/// Which tokens merging leads to, where that is known.
+/// Which tokens merging is known to lead to.
 #[derive(Default)]
 pub(crate) struct Reached(Vec<AtomicU8>);
 
 impl Reached {
-    const NO: u8 = 1;
-    const YES: u8 = 2;
-
     pub(crate) fn new(tokens: u32) -> Self {
-        Self((0..tokens.div_ceil(4)).map(|_| AtomicU8::new(0)).collect())
+        Self((0..tokens.div_ceil(8)).map(|_| AtomicU8::new(0)).collect())
     }
 
-    /// `None` if it was not tried yet.
-    pub(crate) fn get(&self, id: u32) -> Option<bool> {
+    pub(crate) fn get(&self, id: u32) -> bool {
         // What is found is the same whoever finds it, so order does not matter.
-        let bits = self.0.get(id as usize / 4)?.load(Ordering::Relaxed) >> (id % 4 * 2) & 3;
-        (bits != 0).then_some(bits == Self::YES)
+        self.0.get(id as usize / 8).is_some_and(|eight| eight.load(Ordering::Relaxed) >> (id % 8) & 1 == 1)
     }
 
-    pub(crate) fn set(&self, id: u32, reached: bool) {
-        let bits = if reached { Self::YES } else { Self::NO };
-        if let Some(four) = self.0.get(id as usize / 4) {
-            four.fetch_or(bits << (id % 4 * 2), Ordering::Relaxed);
+    pub(crate) fn set(&self, id: u32) {
+        if let Some(eight) = self.0.get(id as usize / 8) {
+            eight.fetch_or(1 << (id % 8), Ordering::Relaxed);
         }
     }
 }
@@ -72,6 +67,7 @@ pub(crate) struct Scratch {
     pub(crate) room: Room,
     pub(crate) recent: Recent,
     pub(crate) unigram: unigram::Room,
+    spelled: String,
 }
 
 impl Join for Merges {
@@ -94,28 +90,55 @@ impl Bpe {
 
     /// Appends the tokens of one word, or of all in a text if the model has no other way to tell them apart.
     pub(crate) fn encode(&self, vocabulary: &Vocabulary, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
-        words(text, self.apart).for_each(|word| self.word(vocabulary, word, scratch, out));
+        words(text, self.apart).for_each(|word| {
+            if !self.known(vocabulary, word, out) && !scratch.recent.get(word, out) {
+                let start = out.len();
+                self.merged(vocabulary, word, scratch, out);
+                scratch.recent.put(word, &out[start..]);
+            }
+        });
     }
 
-    fn word(&self, vocabulary: &Vocabulary, word: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
-        let mut known = vocabulary.id(word);
-        if let Some(id) = known {
-            let plain = self.prefix.is_empty() && self.suffix.is_empty();
-            match self.reached.get(id).filter(|_| plain) {
-                _ if self.ignore_merges => return out.push(Token(id)),
-                Some(true) => return out.push(Token(id)),
-                Some(false) => known = None,
-                None => known = known.filter(|_| plain),
-            }
-        }
-        let start = out.len();
+    /// Appends the tokens of one word of a text whose tokens are spelled in GPT-2's alphabet.
+    pub(crate) fn encode_bytes(
+        &self,
+        vocabulary: &Vocabulary,
+        word: &str,
+        scratch: &mut Scratch,
+        out: &mut Vec<Token>,
+    ) {
         if scratch.recent.get(word, out) {
             return;
         }
+        let start = out.len();
+        let mut spelled = std::mem::take(&mut scratch.spelled);
+        alphabet::spell(word, &mut spelled);
+        if !self.known(vocabulary, &spelled, out) {
+            self.merged(vocabulary, &spelled, scratch, out);
+        }
+        scratch.spelled = spelled;
+        scratch.recent.put(word, &out[start..]);
+    }
+
+    /// Appends a word that is a token, if merging is known to lead to it.
+    fn known(&self, vocabulary: &Vocabulary, word: &str, out: &mut Vec<Token>) -> bool {
+        let plain = self.prefix.is_empty() && self.suffix.is_empty();
+        if !plain && !self.ignore_merges {
+            return false;
+        }
+        let known = vocabulary.id(word).filter(|&id| self.ignore_merges || self.reached.get(id));
+        out.extend(known.map(Token));
+        known.is_some()
+    }
+
+    /// Appends what merging leads to.
+    fn merged(&self, vocabulary: &Vocabulary, word: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
         self.symbols(vocabulary, word, &mut scratch.symbols);
         merge(&self.merges, &mut scratch.symbols, word.len(), &mut scratch.room);
-        if let Some(id) = known {
-            self.reached.set(id, matches!(scratch.symbols[..], [symbol] if symbol.id == id));
+        if let [symbol] = scratch.symbols[..]
+            && vocabulary.id(word) == Some(symbol.id)
+        {
+            self.reached.set(symbol.id);
         }
         if self.spare.is_empty() {
             out.extend(scratch.symbols.iter().map(|symbol| Token(symbol.id)));
@@ -124,7 +147,6 @@ impl Bpe {
                 self.spare.expand(symbol.id, |id| out.push(Token(id)));
             }
         }
-        scratch.recent.put(word, &out[start..]);
     }
 
     /// The tokens of single characters.

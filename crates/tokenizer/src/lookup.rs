@@ -65,7 +65,7 @@ impl Lookup {
 }
 
 /// A number that depends on every bit of a text.
-fn hash(text: &[u8], seed: u64) -> u64 {
+pub(crate) fn hash(text: &[u8], seed: u64) -> u64 {
     let mix = |a: u64, b: u64| {
         let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd1b5_4a32_d192_ed03);
         product as u64 ^ (product >> 64) as u64

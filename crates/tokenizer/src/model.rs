@@ -10,7 +10,7 @@ use crate::section::Section;
 use crate::unigram::{PENALTY, Unigram};
 use crate::vocabulary::Vocabulary;
 use crate::wordpiece::WordPiece;
-use crate::{Error, Result};
+use crate::{Error, Result, alphabet};
 
 /// How words become tokens.
 pub(crate) enum Model {
@@ -50,15 +50,28 @@ impl Model {
         }
     }
 
-    /// Appends the tokens of one word. `false` if some of it has none, and the model no unknown token for it; only
+    /// Appends the tokens of one word, which `spells` says is to be spelled in GPT-2's alphabet. `false` if some of it has none, and the model no unknown token for it; only
     /// byte-pair encoding leaves such characters out.
     pub(crate) fn encode(
         &self,
         vocabulary: &Vocabulary,
         word: &str,
+        spells: bool,
         scratch: &mut Scratch,
         out: &mut Vec<Token>,
     ) -> bool {
+        let mut spelled = String::new();
+        let word = match self {
+            Self::Bpe(model) if spells => {
+                model.encode_bytes(vocabulary, word, scratch, out);
+                return true;
+            }
+            _ if spells => {
+                alphabet::spell(word, &mut spelled);
+                &spelled
+            }
+            _ => word,
+        };
         match self {
             Self::Bpe(model) => model.encode(vocabulary, word, scratch, out),
             Self::WordPiece(model) => return model.encode(word, out),

@@ -13,7 +13,7 @@ use crate::document::AddedToken;
 use crate::markers::{Marker, Markers, Part, Spaces};
 use crate::normal::{self, Normal};
 use crate::split::{Class, Classes, Neighbour, Pass, Splitter};
-use crate::{Error, Result, alphabet};
+use crate::{Error, Result};
 
 /// When a sign for a space goes before a text that has none.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ enum Prepends {
 /// How the words of a part are written.
 enum Writing {
     AsTheyAre,
-    /// In GPT-2's alphabet; a space goes before a piece that has none, if that is said, and then it is cut again.
+    /// To be spelled in GPT-2's alphabet; a space goes before a piece that has none, if that is said, and then it is cut again.
     Alphabet {
         prefix: bool,
         splitter: Splitter,
@@ -75,10 +75,15 @@ impl Pipeline {
         self.normals.is_empty() || added.normalized.is_empty()
     }
 
+    /// Whether words are to be spelled in GPT-2's alphabet, which is left to whoever takes them: most are known as they
+    /// are.
+    pub(crate) fn spells(&self) -> bool {
+        matches!(self.writing, Writing::Alphabet { .. })
+    }
+
     /// Gives added tokens and words of a text to `found`, in order; no word is empty. Tokens that `guarded` forbids are
     /// not read; that takes a pipeline that [keeps places](Self::keeps_places).
     pub(crate) fn cut(&self, added: &Added, text: &str, guarded: Option<Guarded<'_>>, mut found: impl FnMut(Part<'_>)) {
-        let mut spelled = String::new();
         let mut first = true;
         let allowed = |start: usize| {
             move |id: u32, range: &Range<usize>| {
@@ -96,22 +101,19 @@ impl Pipeline {
             added.normalized.cut(part, allowed(start), |part| {
                 let begins = std::mem::replace(&mut first, false);
                 match part {
-                    Part::Text(text) => self.words(text, begins, &mut spelled, &mut |word| found(Part::Text(word))),
+                    Part::Text(text) => self.words(text, begins, &mut |word| found(Part::Text(word))),
                     Part::Token(_) => found(part),
                 }
             });
         });
     }
 
-    fn words(&self, text: &str, begins: bool, spelled: &mut String, found: &mut dyn FnMut(&str)) {
+    fn words(&self, text: &str, begins: bool, found: &mut dyn FnMut(&str)) {
         match &self.writing {
             Writing::AsTheyAre => self.splitter.split(text, found),
             Writing::Alphabet { prefix, splitter } => self.splitter.split(text, &mut |piece| {
                 let prefixed = (*prefix && !piece.starts_with(' ')).then(|| [" ", piece].concat());
-                splitter.split(prefixed.as_deref().unwrap_or(piece), &mut |word| {
-                    alphabet::spell(word, spelled);
-                    found(spelled);
-                });
+                splitter.split(prefixed.as_deref().unwrap_or(piece), found);
             }),
             Writing::Signs { sign, prepends, split } => {
                 let prepends = *prepends == Prepends::Always || *prepends == Prepends::First && begins;

@@ -159,14 +159,22 @@ impl HuggingFaceTokenizer {
         pipeline.cut(added, text, guarded, |part| match part {
             Part::Token(id) => out.push(Token(id)),
             Part::Text(_) if failed.is_err() => {}
-            Part::Text(word) => failed = self.encode_word(word, &mut scratch, out),
+            Part::Text(word) => failed = self.encode_word(word, pipeline.spells(), &mut scratch, out),
         });
         failed
     }
 
-    fn encode_word(&self, word: &str, scratch: &mut Scratch, out: &mut Vec<Token>) -> trillm_core::Result<()> {
-        self.limits.normalized(word.len())?;
-        if self.model.encode(&self.vocabulary, word, scratch, out) {
+    /// Appends the tokens of one word, which is to be spelled in GPT-2's alphabet or is written as it is.
+    fn encode_word(
+        &self,
+        word: &str,
+        spells: bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<Token>,
+    ) -> trillm_core::Result<()> {
+        // Half of the bytes have two in that alphabet.
+        self.limits.normalized(if spells { 2 * word.len() } else { word.len() })?;
+        if self.model.encode(&self.vocabulary, word, spells, scratch, out) {
             return Ok(());
         }
         let reason = "a part of the text is no token, and the model has no unknown token for it";
@@ -188,7 +196,7 @@ impl HuggingFaceTokenizer {
                 Some(tokens) => out.extend(tokens.iter().map(|token| Token(token.id))),
                 None if word.is_empty() => {}
                 None => {
-                    let encoded = self.encode_word(word, &mut scratch, out);
+                    let encoded = self.encode_word(word, false, &mut scratch, out);
                     if encoded.is_err() {
                         return Ok(encoded);
                     }

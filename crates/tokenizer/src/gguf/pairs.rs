@@ -11,7 +11,7 @@ use crate::model::byte_tokens;
 use crate::split::{Splitter, passes};
 use crate::vocabulary::Vocabulary;
 use crate::words::SPACE;
-use crate::{Error, Result, alphabet};
+use crate::{Error, Result};
 
 pub(super) struct Pairs {
     bpe: Bpe,
@@ -101,11 +101,7 @@ impl Pairs {
     fn plain(&self, vocabulary: &Vocabulary, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
         match self.writing {
             Writing::Alphabet => {
-                let mut spelled = String::new();
-                self.splitter.split(text, &mut |word| {
-                    alphabet::spell(word, &mut spelled);
-                    self.bpe.encode(vocabulary, &spelled, scratch, out);
-                });
+                self.splitter.split(text, &mut |word| self.bpe.encode_bytes(vocabulary, word, scratch, out));
             }
             Writing::Spaces => {
                 let text = text.replace(' ', SPACE);

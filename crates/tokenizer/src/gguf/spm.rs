@@ -48,16 +48,16 @@ impl Spm {
         unknown: &mut bool,
         out: &mut Vec<Token>,
     ) {
-        let known = vocabulary.id(word);
-        let reached = known.and_then(|id| self.reached.get(id));
-        if let (Some(id), Some(true)) = (known, reached) {
-            *unknown = false;
-            return out.push(Token(id));
-        }
-        let start = out.len();
         if scratch.recent.get(word, out) {
             *unknown = false;
             return;
+        }
+        let start = out.len();
+        let known = vocabulary.id(word);
+        if let Some(id) = known.filter(|&id| self.reached.get(id)) {
+            *unknown = false;
+            out.push(Token(id));
+            return scratch.recent.put(word, &out[start..]);
         }
         let symbols = &mut scratch.symbols;
         symbols.clear();
@@ -69,8 +69,10 @@ impl Spm {
             Symbol { id: last.1.unwrap_or(NONE), start: at as u32 }
         }));
         merge(&Scores { spm: self, vocabulary, word: word.as_bytes() }, symbols, word.len(), &mut scratch.room);
-        if let (Some(id), None) = (known, reached) {
-            self.reached.set(id, matches!(symbols[..], [symbol] if symbol.id == id));
+        if let ([symbol], Some(id)) = (&symbols[..], known)
+            && symbol.id == id
+        {
+            self.reached.set(id);
         }
         for (at, symbol) in symbols.iter().enumerate() {
             if symbol.id != NONE {

@@ -11,6 +11,7 @@ use regex_automata::hybrid::dfa::DFA;
 use regex_automata::{Anchored, Input, MatchKind, PatternID};
 
 use super::Caches;
+use super::ascii::{Ascii, Found};
 
 /// Patterns that say "take and never give back" where giving back could not help, and what they are without.
 const POSSESSIVE: [(&str, &str); 3] = [
@@ -25,6 +26,7 @@ const SPACES: &str = r"\s+(?!\S)";
 /// An automaton for a pattern, and one for the alternatives behind the one that looks ahead.
 pub(crate) struct Machine {
     dfa: Arc<DFA>,
+    ascii: Option<Ascii>,
     /// Its number among the caches.
     number: usize,
     /// The pattern among those of the automaton whose match is shortened.
@@ -69,7 +71,7 @@ impl Machine {
             first[usize::from(byte)] =
                 !next.is_dead() || behind.as_ref().is_some_and(|rest| rest.first[usize::from(byte)]);
         }
-        Some(Self { dfa: Arc::new(dfa), number: 0, looks_ahead, rest: behind, first })
+        Some(Self { ascii: Ascii::new(&dfa), dfa: Arc::new(dfa), number: 0, looks_ahead, rest: behind, first })
     }
 
     /// Gives the automata their numbers, and appends them in this order.
@@ -83,15 +85,20 @@ impl Machine {
 
     /// The end of the match that begins at `at`.
     pub(super) fn end(&self, caches: &mut Caches, text: &str, at: usize) -> Option<usize> {
-        let input = Input::new(text).range(at..).anchored(Anchored::Yes);
-        let found = self.dfa.try_search_fwd(&mut caches[self.number], &input).ok().flatten();
-        let end = match found {
-            Some(found) if Some(found.pattern()) == self.looks_ahead && found.offset() < text.len() => {
-                let last = text[at..found.offset()].chars().next_back().map_or(0, char::len_utf8);
-                Some(found.offset() - last)
+        let found = match self.ascii.as_ref().map(|ascii| ascii.find(text.as_bytes(), at)) {
+            Some(Found::Match(end, pattern)) => Some((end, pattern)),
+            Some(Found::Nothing) => None,
+            Some(Found::Open) | None => {
+                let input = Input::new(text).range(at..).anchored(Anchored::Yes);
+                let found = self.dfa.try_search_fwd(&mut caches[self.number], &input).ok().flatten();
+                found.map(|found| (found.offset(), found.pattern()))
             }
-            Some(found) => Some(found.offset()),
-            None => None,
+        };
+        let end = match found {
+            Some((end, pattern)) if Some(pattern) == self.looks_ahead && end < text.len() => {
+                Some(end - text[at..end].chars().next_back().map_or(0, char::len_utf8))
+            }
+            found => found.map(|(end, _)| end),
         };
         let end = end.filter(|&end| end > at);
         end.or_else(|| self.rest.as_ref()?.end(caches, text, at))

@@ -5,6 +5,7 @@
 //! a few times at most. What an automaton cannot do, looking ahead, is a case of its own: see [`machine`] for spaces
 //! and [`digits`] for groups of digits.
 
+mod ascii;
 mod classes;
 mod digits;
 mod jais;
