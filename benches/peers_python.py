@@ -18,7 +18,7 @@ __all__ = ["peers_python", "worker"]
 REQUIREMENTS = [
     *("torch==2.15.0", "transformers==5.23.0", "sentence-transformers==6.2.0", "mistralrs==0.9.5"),
     *("onnxruntime==1.32.0", "onnxruntime-genai==0.18.0", "onnx==1.23.2", "onnx-ir==1.1.0"),
-    *("tiktoken==0.14.0", "tokenizers==0.23.3"),
+    *("tiktoken==0.14.0", "tokenizers==0.23.3", "sentencepiece==0.2.3"),
 ]
 
 
