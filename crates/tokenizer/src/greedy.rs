@@ -83,9 +83,14 @@ impl Greedy {
 
     /// Appends the tokens of a word; nothing, and `false`, if some of it is no token.
     pub(crate) fn encode(&self, word: &[u8], out: &mut Vec<Token>) -> bool {
+        self.encode_behind(b"", word, out)
+    }
+
+    /// The same with `lead` before the word.
+    pub(crate) fn encode_behind(&self, lead: &[u8], word: &[u8], out: &mut Vec<Token>) -> bool {
         let start = out.len();
         let mut node = 0;
-        for &byte in word {
+        for &byte in lead.iter().chain(word) {
             loop {
                 if let Some(child) = self.trie.child(node, byte) {
                     node = child;

@@ -39,7 +39,7 @@ impl Model {
             "WordPiece" => {
                 let prefix = section.continuing_subword_prefix.as_deref().unwrap_or("##");
                 let longest = section.max_input_chars_per_word.unwrap_or(100);
-                WordPiece::new(&in_texts(), prefix, unknown, longest).map(Self::WordPiece)
+                WordPiece::new(&in_texts(), "", prefix, unknown, longest).map(Self::WordPiece)
             }
             "WordLevel" => Ok(Self::WordLevel(WordLevel { unknown, control })),
             "Unigram" => unigram(&section, vocabulary, in_texts()).map(Box::new).map(Self::Unigram),
@@ -74,7 +74,7 @@ impl Model {
         };
         match self {
             Self::Bpe(model) => model.encode(vocabulary, word, scratch, out),
-            Self::WordPiece(model) => return model.encode(word, out),
+            Self::WordPiece(model) => return model.encode(word, &mut scratch.recent, out),
             Self::Unigram(model) => return model.encode(word, &mut scratch.unigram, &mut scratch.recent, out),
             Self::WordLevel(WordLevel { unknown, control }) => {
                 let found = vocabulary.id(word).filter(|id| !control.contains(id)).or(*unknown);

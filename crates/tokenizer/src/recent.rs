@@ -77,6 +77,11 @@ impl Recent {
             if short.key != key {
                 return false;
             }
+            // Most words are one token, and pushing it is faster than copying a list of them.
+            if short.count == 1 {
+                out.push(short.tokens[0]);
+                return true;
+            }
             if let Some(tokens) = short.tokens.get(..short.count.into()) {
                 out.extend_from_slice(tokens);
                 return true;

@@ -184,7 +184,7 @@ impl GgufTokenizer {
                     spm.encode(&self.vocabulary, &text, &mut scratch, out);
                 }
                 Kind::Pairs(pairs) => pairs.encode(&self.vocabulary, text, &mut scratch, out),
-                Kind::Wpm(wpm) => wpm.encode(text, out),
+                Kind::Wpm(wpm) => wpm.encode(text, &mut scratch, out),
                 Kind::Ugm(ugm) => failed = ugm.encode(text, self.limits, &mut scratch, out),
                 Kind::Rwkv(tokens) => {
                     found.clear();

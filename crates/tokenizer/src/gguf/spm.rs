@@ -2,7 +2,7 @@
 
 use trillm_core::Token;
 
-use crate::bpe::{Reached, Scratch};
+use crate::bpe::{Bpe, Reached, Scratch};
 use crate::merge::{Join, Symbol, merge};
 use crate::merges::Merge;
 use crate::model::byte_tokens;
@@ -20,6 +20,8 @@ pub(super) struct Spm {
     /// Stands for characters without a token where bytes have none either.
     unknown: Option<u32>,
     reached: Reached,
+    /// The tokens of the first characters of Unicode.
+    singles: Vec<Option<u32>>,
     /// Whether no token reaches over the beginning of a word.
     apart: bool,
 }
@@ -28,7 +30,14 @@ impl Spm {
     pub(super) fn new(scores: &[f32], vocabulary: &Vocabulary, unknown: Option<u32>, apart: bool) -> Self {
         let mut ranks: Vec<u32> = scores.iter().copied().map(rank).collect();
         ranks.resize(vocabulary.len() as usize, rank(0.0));
-        Self { ranks, bytes: byte_tokens(vocabulary), unknown, reached: Reached::new(vocabulary.len()), apart }
+        Self {
+            ranks,
+            bytes: byte_tokens(vocabulary),
+            unknown,
+            reached: Reached::new(vocabulary.len()),
+            singles: Bpe::singles(vocabulary),
+            apart,
+        }
     }
 
     /// Appends the tokens of a text whose spaces are written `▁`.
@@ -61,12 +70,15 @@ impl Spm {
         }
         let symbols = &mut scratch.symbols;
         symbols.clear();
-        let mut last = ('\0', vocabulary.id("\0"));
+        let mut last = ('\0', None);
         symbols.extend(word.char_indices().map(|(at, character)| {
-            if last.0 != character {
-                last = (character, vocabulary.id(&word[at..at + character.len_utf8()]));
-            }
-            Symbol { id: last.1.unwrap_or(NONE), start: at as u32 }
+            let id = match self.singles.get(character as usize) {
+                Some(&id) => id,
+                None if last.0 == character => last.1,
+                None => vocabulary.id(&word[at..at + character.len_utf8()]),
+            };
+            last = (character, id);
+            Symbol { id: id.unwrap_or(NONE), start: at as u32 }
         }));
         merge(&Scores { spm: self, vocabulary, word: word.as_bytes() }, symbols, word.len(), &mut scratch.room);
         if let ([symbol], Some(id)) = (&symbols[..], known)

@@ -5,6 +5,7 @@ use trillm_formats::gguf::{TokenType, Vocabulary as File};
 
 use crate::Result;
 use crate::bert::{self, Bert};
+use crate::bpe::Scratch;
 use crate::split::{Classes, Pass, Splitter};
 use crate::wordpiece::WordPiece;
 use crate::words::SPACE;
@@ -31,17 +32,14 @@ impl Wpm {
         Ok(Self {
             normalizer,
             splitter: Splitter::new(vec![Pass::Classes(Box::new(Classes::new(bert::class)))]),
-            model: WordPiece::new(&texts, "", file.special.unknown, usize::MAX)?,
+            model: WordPiece::new(&texts, SPACE, "", file.special.unknown, usize::MAX)?,
         })
     }
 
     /// Appends the tokens of a text.
-    pub(super) fn encode(&self, text: &str, out: &mut Vec<Token>) {
-        let mut spelled = String::new();
+    pub(super) fn encode(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
         self.splitter.split(&self.normalizer.normalize(text), &mut |word| {
-            spelled.clear();
-            spelled.extend([SPACE, word]);
-            self.model.encode(&spelled, out);
+            self.model.encode(word, &mut scratch.recent, out);
         });
     }
 }
