@@ -8,6 +8,10 @@ use unicode_segmentation::UnicodeSegmentation;
 /// Clusters of fewer bytes than this are looked up whole by the library `tokenizers`.
 const CLUSTER: usize = 6;
 
+/// The most bytes of a text that are looked up together. A table may lead in circles, through a text of any length; the
+/// longest beginning in real ones has twelve.
+const LONGEST: usize = 64;
+
 pub(crate) struct Charsmap {
     nodes: Vec<u32>,
     replacements: Vec<u8>,
@@ -111,7 +115,7 @@ impl Charsmap {
     fn beginnings(&self, text: &[u8]) -> impl Iterator<Item = (usize, u32)> {
         let base = |node: u32| (node >> 10) << ((node & (1 << 9)) >> 6);
         let mut index = self.nodes.first().map_or(0, |&root| base(root));
-        let mut bytes = (1..).zip(text.iter().take_while(|&&byte| byte != 0));
+        let mut bytes = (1..).zip(text.iter().take(LONGEST).take_while(|&&byte| byte != 0));
         std::iter::from_fn(move || {
             for (length, &byte) in bytes.by_ref() {
                 index ^= u32::from(byte);
@@ -150,6 +154,20 @@ fn sixth(digit: u8) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_that_leads_in_a_circle_does_not_cost_more() {
+        let mut nodes = vec![0; 512];
+        let letter = u32::from(b'a');
+        nodes[0] = 256 << 10;
+        nodes[256] = 1 << 31;
+        // Leads back to where it came from, and is an end each time.
+        nodes[256 ^ letter as usize] = letter << 10 | 1 << 8 | letter;
+        let charsmap = Charsmap { nodes, replacements: b"x\0".to_vec() };
+        let mut found = String::new();
+        charsmap.replace(&"a".repeat(10 * LONGEST), |part| found.push_str(part));
+        assert_eq!(found, "x".repeat(10));
+    }
 
     #[test]
     fn base64() {

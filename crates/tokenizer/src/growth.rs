@@ -1,4 +1,4 @@
-//! How much longer a text may become before it is cut into words.
+//! How much longer a text may become before it is cut into words, and how often it is gone through.
 //!
 //! Normalizers in a row multiply: forty that write `aa` for `a` would fill any memory with one letter. Real files make
 //! a text at most a few times longer. The factor of each part is an upper bound, or near one for the Unicode forms.
@@ -11,13 +11,21 @@ use crate::{Error, Result};
 /// The largest factor, of all parts together. Llama has 4, ALBERT 32.
 const LIMIT: u64 = 256;
 
+/// The most parts, of both sections together. ALBERT has nine.
+const PARTS: u64 = 100;
+
 /// Checks the sections `normalizer` and `pre_tokenizer`, given as JSON.
 pub(crate) fn check(sections: &[Option<&str>]) -> Result<()> {
-    let mut found = 1_u64;
+    let (mut found, mut all) = (1_u64, 0);
     for section in sections.iter().flatten() {
         let section: Value =
             serde_json::from_str(section).map_err(|error| Error::malformed("tokenizer.json", error.to_string()))?;
         found = found.saturating_mul(factor(&section));
+        all += parts(&section).map_or(1, count);
+    }
+    if all > PARTS {
+        let what = "parts of the normalizer and the pre-tokenizer";
+        return Err(Error::Limit { what, found: all, limit: PARTS });
     }
     if found > LIMIT {
         return Err(Error::Limit { what: "times that a text may grow when normalized", found, limit: LIMIT });
@@ -25,9 +33,17 @@ pub(crate) fn check(sections: &[Option<&str>]) -> Result<()> {
     Ok(())
 }
 
+/// The parts of a sequence.
+fn parts(part: &Value) -> Option<&Vec<Value>> {
+    ["normalizers", "pretokenizers"].iter().find_map(|key| part.get(key)?.as_array())
+}
+
+fn count(all: &Vec<Value>) -> u64 {
+    all.iter().map(|part| parts(part).map_or(1, count)).sum()
+}
+
 fn factor(part: &Value) -> u64 {
-    let parts = ["normalizers", "pretokenizers"].iter().find_map(|key| part.get(key)?.as_array());
-    if let Some(parts) = parts {
+    if let Some(parts) = parts(part) {
         return parts.iter().map(factor).fold(1, u64::saturating_mul);
     }
     let bytes = |value: Option<&Value>| value.and_then(Value::as_str).map_or(0, str::len) as u64;
@@ -65,5 +81,8 @@ mod tests {
         let error = check(&[Some(&row(8)), Some(r#"{ "type": "ByteLevel" }"#)]).unwrap_err();
         assert_eq!(error.to_string(), "times that a text may grow when normalized: 512, expected at most 256");
         assert!(check(&[Some(&row(1000))]).is_err());
+        let same = row(101).replace("aa", "b");
+        let error = check(&[Some(&same)]).unwrap_err();
+        assert_eq!(error.to_string(), "parts of the normalizer and the pre-tokenizer: 101, expected at most 100");
     }
 }

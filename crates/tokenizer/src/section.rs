@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use crate::merges::{self, Pairs};
 use crate::vocabulary::{self, Entries};
 
-/// The longest token, in bytes. The library takes a tree of Unigram's tokens down by recursion.
+/// The longest token, in bytes. Real ones have a few hundred; lengths are kept in 16 bits.
 const TOKEN_LIMIT: usize = 1024;
 
 /// The section of any model; each has some of these.
