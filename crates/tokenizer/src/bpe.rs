@@ -91,11 +91,14 @@ impl Bpe {
     /// Appends the tokens of one word, or of all in a text if the model has no other way to tell them apart.
     pub(crate) fn encode(&self, vocabulary: &Vocabulary, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
         words(text, self.apart).for_each(|word| {
-            if !self.known(vocabulary, word, out) && !scratch.recent.get(word, out) {
-                let start = out.len();
-                self.merged(vocabulary, word, scratch, out);
-                scratch.recent.put(word, &out[start..]);
+            if scratch.recent.get(word, out) {
+                return;
             }
+            let start = out.len();
+            if !self.known(vocabulary, word, out) {
+                self.merged(vocabulary, word, scratch, out);
+            }
+            scratch.recent.put(word, &out[start..]);
         });
     }
 
