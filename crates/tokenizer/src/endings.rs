@@ -29,13 +29,13 @@ impl Endings {
         let trie = Trie::new(texts)?;
         let nodes = trie.len() as usize;
         let mut first = Box::new([0; 256]);
-        trie.children(0).for_each(|(byte, child)| first[usize::from(byte)] = child);
+        trie.children(0).for_each(|child| first[usize::from(trie.byte(child))] = child);
         let mut endings =
             Self { shorter: vec![0; nodes], tokens: vec![NONE; nodes], lengths: vec![0; nodes], first, trie };
         let mut nested = vec![0_u16; nodes];
         for node in 0..nodes as u32 {
-            let children: Vec<_> = endings.trie.children(node).collect();
-            for (byte, child) in children {
+            for child in endings.trie.children(node) {
+                let byte = endings.trie.byte(child);
                 let shorter = if node == 0 { 0 } else { endings.step(endings.shorter[node as usize], byte) };
                 let at = child as usize;
                 endings.shorter[at] = shorter;

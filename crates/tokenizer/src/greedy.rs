@@ -4,6 +4,8 @@
 //! node of the tree knows where to go on if the next letter leads nowhere: which tokens the letters so far become then,
 //! and which node the rest of them is ("Fast `WordPiece` Tokenization", Song et al. 2021).
 
+use std::borrow::Cow;
+
 use trillm_core::Token;
 
 use crate::Result;
@@ -34,13 +36,13 @@ struct Link {
 impl Greedy {
     /// Tokens with a value for each. With a prefix, only those that begin with it may follow another, without it.
     pub(crate) fn new<T: AsRef<[u8]>>(texts: &[(T, u32)], prefix: &[u8]) -> Result<Self> {
-        let mut all: Vec<(Vec<u8>, u32)> = texts.iter().map(|(text, value)| (text.as_ref().to_vec(), *value)).collect();
+        let mut all: Vec<(Cow<[u8]>, u32)> = texts.iter().map(|(text, value)| (text.as_ref().into(), *value)).collect();
         if !prefix.is_empty() {
-            let rest =
-                |text: &T| text.as_ref().strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec);
-            let within = texts.iter().filter_map(|(text, value)| Some(([&[WITHIN], &*rest(text)?].concat(), *value)));
-            all.extend(within);
-            all.push((vec![WITHIN], NONE));
+            for (text, value) in texts {
+                let rest = text.as_ref().strip_prefix(prefix).filter(|rest| !rest.is_empty());
+                all.extend(rest.map(|rest| ([&[WITHIN], rest].concat().into(), *value)));
+            }
+            all.push((vec![WITHIN].into(), NONE));
         }
         let trie = Trie::new(all)?;
         let within = trie.child(0, WITHIN).filter(|_| !prefix.is_empty()).unwrap_or(0);
@@ -48,15 +50,14 @@ impl Greedy {
         let mut links = vec![none; trie.len() as usize];
         let mut greedy = Self { within, lists: Vec::new(), links: Vec::new(), trie };
         for node in 0..greedy.trie.len() {
-            let children: Vec<_> = greedy.trie.children(node).collect();
-            for (byte, child) in children {
+            for child in greedy.trie.children(node) {
                 links[child as usize] = match greedy.trie.value(child) {
                     Some(value) => {
                         greedy.lists.push([value, NONE]);
                         Link { next: greedy.within, found: greedy.lists.len() as u32 - 1 }
                     }
                     None if child == greedy.within => none,
-                    None => greedy.follow(&links, links[node as usize], byte),
+                    None => greedy.follow(&links, links[node as usize], greedy.trie.byte(child)),
                 };
             }
         }

@@ -21,7 +21,7 @@ pub(crate) fn check(sections: &[Option<&str>]) -> Result<()> {
         let section: Value =
             serde_json::from_str(section).map_err(|error| Error::malformed("tokenizer.json", error.to_string()))?;
         found = found.saturating_mul(factor(&section));
-        all += parts(&section).map_or(1, count);
+        all += parts(&section).map_or(1, |parts| count(parts));
     }
     if all > PARTS {
         let what = "parts of the normalizer and the pre-tokenizer";
@@ -38,8 +38,8 @@ fn parts(part: &Value) -> Option<&Vec<Value>> {
     ["normalizers", "pretokenizers"].iter().find_map(|key| part.get(key)?.as_array())
 }
 
-fn count(all: &Vec<Value>) -> u64 {
-    all.iter().map(|part| parts(part).map_or(1, count)).sum()
+fn count(all: &[Value]) -> u64 {
+    all.iter().map(|part| parts(part).map_or(1, |parts| count(parts))).sum()
 }
 
 fn factor(part: &Value) -> u64 {

@@ -70,10 +70,14 @@ impl Trie {
         self.values.len() as u32
     }
 
-    /// The nodes that follow one, with the byte that leads to each.
-    pub(crate) fn children(&self, node: u32) -> impl Iterator<Item = (u8, u32)> {
-        let children = self.children[node as usize]..self.children[node as usize + 1];
-        children.map(|child| (self.bytes[child as usize], child))
+    /// The nodes that follow one.
+    pub(crate) fn children(&self, node: u32) -> Range<u32> {
+        self.children[node as usize]..self.children[node as usize + 1]
+    }
+
+    /// The byte that leads to a node.
+    pub(crate) fn byte(&self, node: u32) -> u8 {
+        self.bytes[node as usize]
     }
 
     /// The value of the text that ends at a node.
@@ -85,8 +89,8 @@ impl Trie {
     pub(crate) fn child(&self, node: u32, byte: u8) -> Option<u32> {
         #[cfg(test)]
         tests::LOOKED.set(tests::LOOKED.get() + 1);
-        let (start, end) = (self.children[node as usize] as usize, self.children[node as usize + 1] as usize);
-        self.bytes[start..end].binary_search(&byte).ok().map(|at| (start + at) as u32)
+        let Range { start, end } = self.children(node);
+        self.bytes[start as usize..end as usize].binary_search(&byte).ok().map(|at| start + at as u32)
     }
 }
 
@@ -108,7 +112,7 @@ pub(crate) mod tests {
         let value = |text: &str| walk(text).and_then(|node| trie.value(node));
         assert_eq!(["abc", "ab", "a", "b", ""].map(value), [Some(3), Some(2), Some(1), Some(4), None]);
         assert!(walk("c").is_none() && walk("abcd").is_none());
-        assert_eq!((trie.len(), trie.children(0).collect::<Vec<_>>()), (5, vec![(b'a', 1), (b'b', 2)]));
+        assert_eq!((trie.len(), trie.children(0), trie.byte(1), trie.byte(2)), (5, 1..3, b'a', b'b'));
         assert!(Trie::new(Vec::<(&str, u32)>::new()).unwrap().child(0, b'a').is_none());
     }
 
