@@ -93,8 +93,6 @@ CALLS = [
     "joiner()",
     "cycler('a','b').next()",
     "lipsum(1)|length>0",
-    "range",
-    "dict",
     "strftime_now",
     "raise_exception",
 ]
@@ -395,8 +393,10 @@ class Maker:
                     {"role": "assistant", "content": self.text()}
                     | self.pick({}, {}, {"reasoning_content": "why"}, {"thinking": "hm"})
                 )
-        if self.rng.random() < 0.7 and messages[-1]["role"] == "assistant":
+        if self.rng.random() < 0.7 and messages and messages[-1]["role"] == "assistant":
             messages.append({"role": "user", "content": self.text()})
+        for _ in range(self.pick(0, 0, 0, 1, 1, 2)):
+            self.spoil(messages)
         tool = {
             "type": "function",
             "function": {
@@ -421,6 +421,37 @@ class Maker:
             ),
             "special": SPECIAL,
         }
+
+    def spoil(self, messages: list[dict[str, Any]]) -> None:
+        """Makes a conversation odd."""
+        call = {
+            "type": "function",
+            "id": self.pick(7, None, "", "x\x01", "call_é"),
+            "function": {
+                "name": "g",
+                "arguments": {"deep": [{"a": [{"b": {"c": [[], {}, None, 1e-7]}}]}], "é\n": "\x00\x7f"},
+            },
+        }
+        result = {"role": "tool", "name": "g", "tool_call_id": call["id"], "content": self.text()}
+        kinds: list[Callable[[], Any]] = [
+            messages.clear,
+            lambda: messages.insert(len(messages), {"role": "system", "content": "Late."}),
+            lambda: messages.extend([{"role": "assistant", "content": self.text()}] * 2),
+            lambda: messages.insert(0, result),
+            lambda: messages.insert(0, {"role": "assistant", "content": self.text()}),
+            lambda: messages.append({"role": "assistant", "content": self.pick(None, ""), "tool_calls": [call]}),
+            lambda: messages.append({"role": "assistant", "content": "", "tool_calls": []}),
+            lambda: messages.append(
+                {"role": "user", "content": [{"type": "text", "text": self.text()}] * self.pick(1, 2)}
+            ),
+            lambda: messages.append({"role": "user", "content": ""}),
+            lambda: messages.append({"role": "user", "content": "\x00\x1b[0m\u200b\u202e\U0001f468\u200d\ufdd0\u2028"}),
+            lambda: messages.append({"role": self.pick("function", "ipython", "critic", ""), "content": self.text()}),
+            lambda: messages.append(
+                {"role": "assistant", "content": self.text(), "reasoning_content": self.pick("", "why", "</think>")}
+            ),
+        ]
+        self.rng.choice(kinds)()
 
     def made(self) -> dict[str, Any]:
         case = {"messages": [{"role": "user", "content": "Hi"}], "tools": None, "add_generation_prompt": True}
