@@ -1,17 +1,15 @@
 //! Filters of Jinja2 that minijinja lacks, or does otherwise.
 //!
-//! Left out, and refused by name, are those that no prompt needs: `random` and `lipsum`, which are different each time,
-//! `urlize`, `xmlattr`, `wordwrap` and `pprint`'s folding.
+//! Left out, and refused by name, are those that are different each time: `random` and `lipsum`.
 
 #![expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
 
-use std::fmt::Write;
-
-use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::functions::Function;
+use minijinja::value::{FunctionArgs, FunctionResult, Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use crate::python;
 use crate::template::{MAX_OUTPUT, TooLong};
+use crate::{lazy, numbers, pycompat, python, wrap};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
@@ -21,42 +19,64 @@ pub(crate) fn install(environment: &mut Environment) {
     environment.add_filter("center", center);
     environment.add_filter("truncate", truncate);
     environment.add_filter("wordcount", wordcount);
-    environment.add_filter("striptags", striptags);
-    environment.add_filter("urlencode", urlencode);
     environment.add_filter("dictsort", dictsort);
     environment.add_filter("format", format);
     environment.add_filter("sort", sort);
     environment.add_filter("unique", unique);
-    for name in ["escape", "e", "forceescape"] {
-        environment.add_filter(name, escape);
-    }
+    environment.add_filter("list", list);
+    environment.add_filter("round", round);
+    environment.add_filter("safe", safe);
+    of_text(environment, "upper", minijinja::filters::upper);
+    of_text(environment, "lower", minijinja::filters::lower);
+    of_text(environment, "title", minijinja::filters::title);
+    of_text(environment, "capitalize", minijinja::filters::capitalize);
+    of_text(environment, "trim", minijinja::filters::trim);
+    environment.add_filter("replace", replace);
+    environment.add_filter("wordwrap", wrap::wordwrap);
 }
 
-fn bounded(text: String) -> Result<String, Error> {
+/// A filter of minijinja's that takes a text: what is none is printed as Python prints it.
+fn of_text<F, Rv, Args>(environment: &mut Environment, name: &'static str, theirs: F)
+where
+    F: Function<Rv, Args>,
+    Rv: FunctionResult,
+    Args: for<'a> FunctionArgs<'a>,
+{
+    let renamed = format!("__{name}");
+    environment.add_filter(renamed.clone(), theirs);
+    environment.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
+        let mut arguments = arguments.into_values();
+        if let Some(value) = arguments.first_mut() {
+            *value = string(value)?;
+        }
+        state.apply_filter(&renamed, &arguments)
+    });
+}
+
+fn replace(value: &Value, old: &Value, new: &Value, count: Option<i64>) -> Result<String, Error> {
+    pycompat::replaced(&python::text(value)?, &python::text(old)?, &python::text(new)?, count)
+}
+
+/// To the nearest number, which of a whole one is itself, or up or down, which is always a fraction.
+fn round(value: Value, precision: Option<i32>, method: Option<&str>, named: Kwargs) -> Result<Value, Error> {
+    let precision = precision.or(named.get("precision")?);
+    let named_method: Option<String> = named.get("method")?;
+    let method = method.or(named_method.as_deref());
+    let value = match numbers::number(&value) {
+        Some(number) if !matches!(method, None | Some("common")) => Value::from(number),
+        _ if value.kind() == ValueKind::Bool => Value::from(u8::from(value.is_true())),
+        _ => value,
+    };
+    minijinja::filters::round(value, precision, method, named)
+}
+
+/// A text, unless it is longer than a template's may be.
+pub(crate) fn bounded(text: String) -> Result<String, Error> {
     if text.len() > MAX_OUTPUT { Err(TooLong.into()) } else { Ok(text) }
 }
 
-/// A text with the characters escaped that HTML gives a meaning, as `MarkupSafe` does it.
-pub(crate) fn html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&#39;"),
-            '"' => out.push_str("&#34;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn escape(value: &Value) -> Result<Value, Error> {
-    if value.is_safe() {
-        return Ok(value.clone());
-    }
-    Ok(Value::from_safe_string(bounded(html(&python::text(value)?))?))
+fn safe(value: &Value) -> Result<Value, Error> {
+    if value.is_safe() { Ok(value.clone()) } else { python::text(value).map(Value::from_safe_string) }
 }
 
 fn string(value: &Value) -> Result<Value, Error> {
@@ -71,10 +91,10 @@ fn join(items: &Value, separator: Option<&Value>, named: Kwargs) -> Result<Strin
     let attribute: Option<Value> = named.get("attribute")?;
     named.assert_all_used()?;
     let mut out = String::new();
-    for (index, item) in items.try_iter()?.enumerate() {
+    for (index, item) in python::items(items)?.enumerate() {
         let item = match &attribute {
-            None => item,
-            Some(path) => along(item, path)?,
+            None => item?,
+            Some(path) => along(item?, path)?,
         };
         if index > 0 {
             out.push_str(&separator);
@@ -97,7 +117,7 @@ fn along(value: Value, path: &Value) -> Result<Value, Error> {
 }
 
 /// `str.splitlines`, without the line breaks.
-fn lines(text: &str) -> Vec<&str> {
+pub(crate) fn lines(text: &str) -> Vec<&str> {
     let is_break = |c: char| {
         matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
     };
@@ -171,97 +191,33 @@ fn truncate(
     killwords: Option<bool>,
     end: Option<&str>,
     leeway: Option<i64>,
-) -> Result<String, Error> {
-    let text = python::text(value)?;
+) -> Result<Value, Error> {
     let (length, end, leeway) = (length.unwrap_or(255), end.unwrap_or("..."), leeway.unwrap_or(5));
     let dots = end.chars().count() as i64;
     if length < dots || leeway < 0 {
         return Err(Error::new(ErrorKind::InvalidOperation, format!("expected length >= {dots} and leeway >= 0")));
     }
-    if text.chars().count() as i64 <= length.saturating_add(leeway) {
-        return Ok(text);
+    let size = value.len().or(value.is_undefined().then_some(0));
+    let Some(size) = size.filter(|_| value.kind() != ValueKind::Bytes) else {
+        let detail = format!("object of type '{}' has no len()", python::type_name(value));
+        return Err(Error::new(ErrorKind::InvalidOperation, detail));
+    };
+    if size as i64 <= length.saturating_add(leeway) {
+        return Ok(value.clone());
     }
+    let text = value.as_str().ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "truncate takes a text"))?;
     let cut: String = text.chars().take(usize::try_from(length - dots).unwrap_or(0)).collect();
     let kept = if killwords == Some(true) {
         cut.as_str()
     } else {
         cut.rsplit_once(' ').map_or(cut.as_str(), |(kept, _)| kept)
     };
-    Ok(format!("{kept}{end}"))
+    Ok(Value::from(format!("{kept}{end}")))
 }
 
 fn wordcount(value: &Value) -> Result<usize, Error> {
     let text = python::text(value)?;
     Ok(text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).count())
-}
-
-/// As `Markup.striptags`: without comments and tags, white space made single, entities read.
-fn striptags(value: &Value) -> Result<String, Error> {
-    let mut text = python::text(value)?;
-    for (open, close) in [("<!--", "-->"), ("<", ">")] {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text.as_str();
-        while let Some((before, inside)) = rest.split_once(open) {
-            let Some((_, after)) = inside.split_once(close) else { break };
-            out.push_str(before);
-            rest = after;
-        }
-        out.push_str(rest);
-        text = out;
-    }
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let mut text = words.join(" ");
-    for (entity, character) in [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&#34;", "\""),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&#x27;", "'"),
-        ("&amp;", "&"),
-    ] {
-        text = text.replace(entity, character);
-    }
-    Ok(text)
-}
-
-/// As `urllib.parse.quote`; a dictionary or a list of pairs becomes a query.
-fn urlencode(value: &Value) -> Result<String, Error> {
-    let quoted = |value: &Value, keep: &str| -> Result<String, Error> {
-        let mut out = String::new();
-        for byte in python::text(value)?.bytes() {
-            let c = char::from(byte);
-            if c.is_ascii_alphanumeric() || "_.-~".contains(c) || keep.contains(c) {
-                out.push(c);
-            } else {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-        bounded(out)
-    };
-    if value.as_str().is_some() || value.try_iter().is_err() || value.is_none() || value.is_undefined() {
-        return quoted(value, "/");
-    }
-    let mut out = String::new();
-    for item in value.try_iter()? {
-        let (name, item) = if value.kind() == ValueKind::Map {
-            let found = value.get_item(&item)?;
-            (item, found)
-        } else {
-            let mut pair = item.try_iter()?;
-            match (pair.next(), pair.next(), pair.next()) {
-                (Some(name), Some(item), None) => (name, item),
-                _ => return Err(Error::new(ErrorKind::InvalidOperation, "urlencode expects pairs of name and value")),
-            }
-        };
-        let part = |value: &Value| quoted(value, "").map(|text| text.replace("%20", "+"));
-        if !out.is_empty() {
-            out.push('&');
-        }
-        out = bounded(out + &part(&name)? + "=" + &part(&item)?)?;
-    }
-    Ok(out)
 }
 
 /// The pairs of a dictionary in order.
@@ -293,7 +249,7 @@ fn dictsort(
         let rank = if by_value { &item } else { &key };
         let rank =
             rank.as_str().filter(|_| !case_sensitive).map_or_else(|| rank.clone(), |text| text.to_lowercase().into());
-        pairs.push((rank, Value::from(minijinja::value::Tuple::from(vec![key, item]))));
+        pairs.push((rank, Value::from(Tuple::from([key, item]))));
     }
     pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
     if reverse {
@@ -310,6 +266,7 @@ fn sort(
     case_sensitive: Option<Value>,
     named: Kwargs,
 ) -> Result<Value, Error> {
+    python::items(&value).map(drop)?;
     minijinja::filters::sort(state, value, with(named, [("reverse", reverse), ("case_sensitive", case_sensitive)])?)
 }
 
@@ -320,11 +277,9 @@ fn unique(
     attribute: Option<Value>,
     named: Kwargs,
 ) -> Result<Value, Error> {
-    minijinja::filters::unique(
-        state,
-        value,
-        with(named, [("case_sensitive", case_sensitive), ("attribute", attribute)])?,
-    )
+    let named = with(named, [("case_sensitive", case_sensitive), ("attribute", attribute)])?;
+    let items = python::items(&value).and_then(|_| minijinja::filters::unique(state, value.clone(), named));
+    lazy::once("generator object sync_do_unique", items)
 }
 
 /// Arguments by their names, for filters of minijinja that take them only so.
@@ -337,7 +292,21 @@ fn with<const N: usize>(named: Kwargs, given: [(&str, Option<Value>); N]) -> Res
     Ok(all.into_iter().collect())
 }
 
-/// `'%s'|format(x)`.
-fn format(text: &Value, values: Rest<Value>) -> Result<String, Error> {
-    crate::percent::format(&python::text(text)?, &Value::from(minijinja::value::Tuple::from(values.0)))
+/// `'%s'|format(x)`, or `'%(name)s'|format(name=x)`.
+fn format(text: &Value, values: Rest<ValueOrKwargs>) -> Result<String, Error> {
+    let values = values.into_values();
+    let (by_place, named): (&[Value], Kwargs) = from_args(&values)?;
+    let named = named.args().map(|name| Ok((Value::from(name), named.peek(name)?)));
+    let named: Vec<(Value, Value)> = named.collect::<Result<_, Error>>()?;
+    if !named.is_empty() && !by_place.is_empty() {
+        let detail = "can't handle positional and keyword arguments at the same time";
+        return Err(Error::new(ErrorKind::InvalidOperation, detail));
+    }
+    let values = if named.is_empty() { Tuple::from(by_place.to_vec()).into() } else { Value::from_pairs(named) };
+    crate::percent::format(&python::text(text)?, &values)
+}
+
+fn list(state: &mut State, value: Value) -> Result<Value, Error> {
+    python::items(&value).map(drop)?;
+    minijinja::filters::list(state, value)
 }

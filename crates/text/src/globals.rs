@@ -4,27 +4,59 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, ValueKind, from_args};
+use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+use crate::{lazy, macros, python};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
     environment.add_function("cycler", cycler);
     environment.add_function("joiner", joiner);
     environment.add_function("dict", dict);
+    environment.add_function("lipsum", lipsum);
+    environment.add_test("filter", is_filter);
+    environment.add_test("test", is_test);
+    environment.add_test("lower", |value: &Value| is_cased(value, char::is_lowercase, char::is_uppercase));
+    environment.add_test("upper", |value: &Value| is_cased(value, char::is_uppercase, char::is_lowercase));
     environment.add_test("callable", is_callable);
     environment.add_test("sequence", is_sequence);
+}
+
+/// Different each time, so refused by its name.
+fn lipsum(_: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::UnknownFunction, "lipsum is unknown"))
+}
+
+/// Whether a value is a function, of minijinja's or of ours.
+pub(crate) fn is_function(value: &Value) -> bool {
+    value.kind() == ValueKind::Plain
+        && value.downcast_object_ref::<Cycler>().is_none()
+        && value.downcast_object_ref::<Joiner>().is_none()
+}
+
+/// Whether there are letters of one case, and none of the other, in what a value prints.
+fn is_cased(value: &Value, one: fn(char) -> bool, other: fn(char) -> bool) -> Result<bool, Error> {
+    let text = python::text(value)?;
+    Ok(text.contains(one) && !text.contains(other))
+}
+
+fn is_filter(state: &State, name: &Value) -> bool {
+    name.as_str().is_some_and(|name| minijinja::tests::is_filter(state, name))
+}
+
+fn is_test(state: &State, name: &Value) -> bool {
+    name.as_str().is_some_and(|name| minijinja::tests::is_test(state, name))
 }
 
 /// Functions, macros and loops; what is undefined can be called in Jinja2, and fails then.
 fn is_callable(value: &Value) -> bool {
     match value.kind() {
         ValueKind::Plain | ValueKind::Undefined => true,
-        // minijinja keeps these types to itself.
-        ValueKind::Map => value.as_object().is_some_and(|object| {
-            let name = object.type_name();
-            name.ends_with("::Macro") || name.ends_with("::Loop")
-        }),
+        // minijinja keeps the type of loops to itself.
+        ValueKind::Map => {
+            macros::is_macro(value) || value.as_object().is_some_and(|object| object.type_name().ends_with("::Loop"))
+        }
         _ => false,
     }
 }
@@ -33,7 +65,7 @@ fn is_callable(value: &Value) -> bool {
 fn is_sequence(value: &Value) -> bool {
     match value.kind() {
         ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined => true,
-        ValueKind::Iterable => value.len().is_some(),
+        ValueKind::Iterable => value.len().is_some() && !lazy::is_lazy(value),
         _ => false,
     }
 }
@@ -116,14 +148,15 @@ fn dict(other: Option<Value>, named: Kwargs) -> Result<Value, Error> {
     let mut pairs: Vec<(Value, Value)> = Vec::new();
     if let Some(other) = other {
         let is_map = other.kind() == ValueKind::Map;
-        for item in other.try_iter()? {
+        for item in python::items(&other)? {
+            let item = item?;
             if is_map {
                 let value = other.get_item(&item)?;
                 pairs.push((item, value));
                 continue;
             }
-            let mut pair = item.try_iter()?;
-            match (pair.next(), pair.next(), pair.next()) {
+            let mut pair = python::items(&item)?;
+            match (pair.next().transpose()?, pair.next().transpose()?, pair.next()) {
                 (Some(key), Some(value), None) => pairs.push((key, value)),
                 _ => return Err(Error::new(ErrorKind::InvalidOperation, "dict expects pairs of key and value")),
             }

@@ -4,8 +4,6 @@
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use crate::python;
-
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
     environment.add_filter("filesizeformat", filesizeformat);
@@ -14,12 +12,11 @@ pub(crate) fn install(environment: &mut Environment) {
 }
 
 fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> {
-    let text = python::text(value)?;
-    let bytes: f64 =
-        text.trim().parse().map_err(|_| Error::new(ErrorKind::InvalidOperation, "a size must be a number"))?;
+    let bytes = number(value).or_else(|| value.as_str()?.trim().parse().ok());
+    let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "a size must be a number"))?;
     let binary = binary == Some(true);
     let base: f64 = if binary { 1024.0 } else { 1000.0 };
-    if text.trim() == "1" {
+    if bytes.to_bits() == 1f64.to_bits() {
         return Ok("1 Byte".into());
     }
     if bytes < base {
@@ -71,7 +68,8 @@ fn float(value: &Value, default: Option<Value>, named: Kwargs) -> Result<Value, 
     Ok(found.map_or(default, Value::from))
 }
 
-fn number(value: &Value) -> Option<f64> {
+/// A value as a number, if it is one: true is 1.
+pub(crate) fn number(value: &Value) -> Option<f64> {
     match value.kind() {
         ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
         ValueKind::Number => f64::try_from(value.clone()).ok(),

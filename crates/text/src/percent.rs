@@ -5,8 +5,8 @@ use std::fmt::Write;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
-use crate::python;
 use crate::template::{MAX_OUTPUT, TooLong};
+use crate::{lazy, python};
 
 /// The widest field, and the most digits: more is a bomb.
 const WIDTH: usize = 10_000;
@@ -54,7 +54,7 @@ fn wrong(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 /// Formats; `values` is one value, or a tuple of several, or a dictionary for fields with a name.
 pub(crate) fn format(format: &str, values: &Value) -> Result<String, Error> {
-    let list = if values.is_tuple() { values.try_iter()?.collect() } else { vec![values.clone()] };
+    let list = if values.is_tuple() { python::items(values)?.collect::<Result<_, _>>()? } else { vec![values.clone()] };
     let mut values = Values { whole: values, list, next: 0, named: false };
     let mut out = String::with_capacity(format.len());
     let mut rest = format;
@@ -67,7 +67,11 @@ pub(crate) fn format(format: &str, values: &Value) -> Result<String, Error> {
     }
     out.push_str(rest);
     // What can be indexed may be there for its names, as Python sees it.
-    let indexed = matches!(values.whole.kind(), ValueKind::Map | ValueKind::Seq | ValueKind::Undefined);
+    let indexed = match values.whole.kind() {
+        ValueKind::Map | ValueKind::Seq | ValueKind::Undefined => true,
+        ValueKind::Iterable => !lazy::is_lazy(values.whole),
+        _ => false,
+    };
     if values.next < values.list.len() && !values.named && (!indexed || values.whole.is_tuple()) {
         return Err(wrong("not all arguments converted during string formatting"));
     }
@@ -134,7 +138,11 @@ impl Field {
     fn write(&self, letter: char, value: &Value, out: &mut String) -> Result<(), Error> {
         let (sign, body) = match letter {
             's' | 'r' | 'a' => {
-                let text = if letter == 's' { python::text(value)? } else { python::repr(value)? };
+                let text = match letter {
+                    's' => python::text(value)?,
+                    'r' => python::repr(value)?,
+                    _ => python::ascii(value)?,
+                };
                 let cut = self.precision.map_or(text.clone(), |most| text.chars().take(most).collect());
                 ("", cut)
             }

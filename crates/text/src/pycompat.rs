@@ -10,6 +10,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 use crate::template::{MAX_OUTPUT, Raised, TooLong};
+use crate::{format, lazy, python};
 
 /// Adds the methods and functions.
 pub(crate) fn install(environment: &mut Environment) {
@@ -28,7 +29,7 @@ fn is_iterable(value: &Value) -> bool {
 }
 
 fn raise_exception(message: &Value) -> Result<Value, Error> {
-    let message = message.to_string();
+    let message = python::text(message)?;
     Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
 }
 
@@ -42,8 +43,13 @@ fn strftime_now(format: &str) -> Result<String, Error> {
 fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
     let found = match (value.kind(), value.as_str()) {
         (ValueKind::String, Some(text)) => string_method(text, name, args)?,
+        (ValueKind::Map, _) if args.is_empty() => match lazy::view(value, name)? {
+            None if name == "copy" => Some(value.clone()),
+            view => view,
+        },
+        (ValueKind::Number, _) => number_method(value, name, args)?,
         (ValueKind::Seq, _) if name == "index" => Some(index(value, args)?),
-        (ValueKind::Seq | ValueKind::Map, _) if name == "copy" => Some(value.clone()),
+        (ValueKind::Seq, _) if name == "copy" => Some(value.clone()),
         _ => None,
     };
     found.map_or_else(|| unknown_method_callback(state, value, name, args), Ok)
@@ -65,9 +71,24 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
         "split" => split(text, args, false)?.into(),
         "rsplit" => split(text, args, true)?.into(),
         "partition" | "rpartition" => partition(text, args, name == "rpartition")?,
-        // A width of many digits, or one taken from an argument, asks for any amount of memory at once.
-        "format" if text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 4) || nests(text) => {
-            return Err(TooLong.into());
+        "format" => {
+            let (values, named): (&[Value], Kwargs) = from_args(args)?;
+            format::format(text, values, &|name| named.peek(name).ok())?.into()
+        }
+        "format_map" => {
+            let (map,): (&Value,) = from_args(args)?;
+            format::format(text, &[], &|name| map.get_attr(name).ok().filter(|value| !value.is_undefined()))?.into()
+        }
+        "expandtabs" => {
+            let (size, named): (Option<i64>, Kwargs) = from_args(args)?;
+            let size = size.or(named.get("tabsize")?).unwrap_or(8);
+            named.assert_all_used()?;
+            expand_tabs(text, usize::try_from(size).unwrap_or(0))?.into()
+        }
+        "istitle" => is_title(text).into(),
+        "isidentifier" => {
+            let is_start = |c: char| c.is_alphabetic() || c == '_';
+            (text.starts_with(is_start) && text.chars().all(|c| is_start(c) || c.is_numeric())).into()
         }
         "zfill" => {
             let (width,): (usize,) = from_args(args)?;
@@ -112,16 +133,62 @@ fn within(text: &str, args: &[Value], name: &str) -> Result<bool, Error> {
         return is(what);
     }
     let mut found = false;
-    for what in what.try_iter()? {
-        found |= is(&what)?;
+    for what in python::items(what)? {
+        found |= is(&what?)?;
     }
     Ok(found)
 }
 
-/// Whether a format's field has fields inside.
-fn nests(format: &str) -> bool {
-    let mut fields = format.split('{').skip(1);
-    fields.any(|field| field.contains(':') && !field.contains('}'))
+/// Whether every word begins with a capital, and nothing else is one.
+fn is_title(text: &str) -> bool {
+    let (mut inside, mut found) = (false, false);
+    for c in text.chars() {
+        if c.is_uppercase() && inside || c.is_lowercase() && !inside {
+            return false;
+        }
+        inside = c.is_uppercase() || c.is_lowercase();
+        found |= inside;
+    }
+    found
+}
+
+fn expand_tabs(text: &str, size: usize) -> Result<String, Error> {
+    if text.matches('\t').count().saturating_mul(size).saturating_add(text.len()) > MAX_OUTPUT {
+        return Err(TooLong.into());
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut column = 0;
+    for c in text.chars() {
+        match c {
+            '\t' => {
+                let missing = if size == 0 { 0 } else { size - column % size };
+                out.extend(std::iter::repeat_n(' ', missing));
+                column += missing;
+            }
+            c => {
+                out.push(c);
+                column = if c == '\n' || c == '\r' { 0 } else { column + 1 };
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Methods of `int` and `float`.
+fn number_method(value: &Value, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    Ok(match name {
+        "bit_length" if value.is_integer() => {
+            from_args::<()>(args)?;
+            let size = i128::try_from(value.clone())
+                .map_or_else(|_| u128::try_from(value.clone()), |size| Ok(size.unsigned_abs()))?;
+            Some(Value::from(u128::BITS - size.leading_zeros()))
+        }
+        "is_integer" => {
+            from_args::<()>(args)?;
+            Some(Value::from(value.is_integer() || f64::try_from(value.clone())?.fract() == 0.0))
+        }
+        _ => None,
+    })
 }
 
 /// The place of an item in a list.
@@ -133,6 +200,11 @@ fn index(list: &Value, args: &[Value]) -> Result<Value, Error> {
 
 fn replace(text: &str, args: &[Value]) -> Result<String, Error> {
     let (old, new, count): (&str, &str, Option<i64>) = from_args(args)?;
+    replaced(text, old, new, count)
+}
+
+/// `str.replace`.
+pub(crate) fn replaced(text: &str, old: &str, new: &str, count: Option<i64>) -> Result<String, Error> {
     let most = count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
     let found = text.matches(old).take(most).count();
     if text.len().saturating_add(found.saturating_mul(new.len())) > MAX_OUTPUT {
@@ -144,7 +216,8 @@ fn replace(text: &str, args: &[Value]) -> Result<String, Error> {
 fn join(separator: &str, args: &[Value]) -> Result<String, Error> {
     let (items,): (&Value,) = from_args(args)?;
     let mut out = String::new();
-    for (index, item) in items.try_iter()?.enumerate() {
+    for (index, item) in python::items(items)?.enumerate() {
+        let item = item?;
         let Some(item) = item.as_str() else {
             return Err(Error::new(ErrorKind::InvalidOperation, format!("item {index} to join is no string")));
         };

@@ -8,6 +8,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
 use crate::template::{MAX_OUTPUT, TooLong};
+use crate::{globals, lazy};
 
 /// Values in values. Python stops near a thousand.
 const DEPTH: usize = 500;
@@ -23,6 +24,19 @@ pub(crate) fn text(value: &Value) -> Result<String, Error> {
     Ok(out)
 }
 
+/// `ascii(value)`: as `repr`, with what is not ASCII escaped.
+pub(crate) fn ascii(value: &Value) -> Result<String, Error> {
+    let mut out = String::new();
+    for c in repr(value)?.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            escape(c, &mut out);
+        }
+    }
+    Ok(out)
+}
+
 /// `repr(value)`: what a list prints of what is in it.
 pub(crate) fn repr(value: &Value) -> Result<String, Error> {
     let mut out = String::new();
@@ -30,11 +44,49 @@ pub(crate) fn repr(value: &Value) -> Result<String, Error> {
     Ok(out)
 }
 
+/// `iter(value)`: of a dictionary its keys, of what is undefined nothing.
+pub(crate) fn items(value: &Value) -> Result<impl Iterator<Item = Result<Value, Error>> + use<>, Error> {
+    match value.kind() {
+        ValueKind::None | ValueKind::Number | ValueKind::Bool => {
+            Err(Error::new(ErrorKind::InvalidOperation, format!("'{}' object is not iterable", type_name(value))))
+        }
+        _ => Ok(value.try_iter()?.checked()),
+    }
+}
+
+/// The error for what is undefined, in which minijinja puts where it came from.
+pub(crate) fn undefined(value: &Value) -> Error {
+    value.get_attr("").err().unwrap_or_else(|| ErrorKind::UndefinedError.into())
+}
+
+/// What Python calls the type of a value.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value.kind() {
+        ValueKind::Undefined => "Undefined",
+        ValueKind::None => "NoneType",
+        ValueKind::Bool => "bool",
+        ValueKind::Number if value.is_integer() => "int",
+        ValueKind::Number => "float",
+        ValueKind::String => "str",
+        ValueKind::Bytes => "bytes",
+        ValueKind::Seq | ValueKind::Iterable if is_tuple(value) => "tuple",
+        ValueKind::Seq | ValueKind::Iterable if lazy::is_lazy(value) => "generator",
+        ValueKind::Seq | ValueKind::Iterable => "list",
+        ValueKind::Map => "dict",
+        _ => "object",
+    }
+}
+
+/// Whether a value is a tuple; minijinja keeps the type of those that `groupby` gives to itself.
+fn is_tuple(value: &Value) -> bool {
+    value.is_tuple() || value.as_object().is_some_and(|object| object.type_name().ends_with("::GroupTuple"))
+}
+
 /// Whether minijinja prints a value of this kind in its own way.
 pub(crate) fn is_ours(value: &Value) -> bool {
     match value.kind() {
         ValueKind::Number => !value.is_integer(),
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => true,
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable | ValueKind::Plain => true,
         _ => false,
     }
 }
@@ -50,19 +102,23 @@ fn write(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
         ValueKind::Undefined => out.push_str("Undefined"),
         ValueKind::String => quote(value.as_str().unwrap_or_default(), out),
         ValueKind::Number if !value.is_integer() => float(f64::try_from(value.clone())?, out),
-        // A loop knows more than its items.
         ValueKind::Seq | ValueKind::Iterable => {
-            let tuple = value.is_tuple();
+            if let Some(printed) = lazy::printed(value)? {
+                out.push_str(&printed);
+                return Ok(());
+            }
+            let tuple = is_tuple(value);
             out.push(if tuple { '(' } else { '[' });
             let mut count = 0;
-            for item in value.try_iter()? {
+            for item in items(value)? {
                 out.push_str(if count > 0 { ", " } else { "" });
-                write(&item, depth + 1, out)?;
+                write(&item?, depth + 1, out)?;
                 count += 1;
             }
             out.push_str(if tuple && count == 1 { "," } else { "" });
             out.push(if tuple { ')' } else { ']' });
         }
+        // A loop knows more than its items.
         ValueKind::Map => {
             if let Some(printed) = of_type(value)? {
                 out.push_str(&printed);
@@ -77,6 +133,8 @@ fn write(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
             }
             out.push('}');
         }
+        // minijinja prints what a function is called in Rust.
+        ValueKind::Plain if globals::is_function(value) => out.push_str("<function>"),
         _ => write!(out, "{value}").map_err(|_| ErrorKind::InvalidOperation)?,
     }
     Ok(())
@@ -87,7 +145,7 @@ fn of_type(value: &Value) -> Result<Option<String>, Error> {
     let Some(object) = value.as_object() else { return Ok(None) };
     let number = |name: &str| Ok::<_, Error>(value.get_attr(name)?.to_string());
     Ok(match object.type_name().rsplit("::").next() {
-        Some("Macro") => Some(format!("<Macro {}>", repr(&value.get_attr("name")?)?)),
+        Some("Macro") => Some(value.to_string()),
         Some("Loop") => Some(format!("<LoopContext {}/{}>", number("index")?, number("length")?)),
         _ => None,
     })
@@ -125,17 +183,21 @@ fn quote(text: &str, out: &mut String) {
             '\t' => out.push_str("\\t"),
             c if c == quote => out.extend(['\\', c]),
             c if is_printable(c) => out.push(c),
-            c => {
-                let code = u32::from(c);
-                let _ = match code {
-                    0..=0xFF => write!(out, "\\x{code:02x}"),
-                    0x100..=0xFFFF => write!(out, "\\u{code:04x}"),
-                    _ => write!(out, "\\U{code:08x}"),
-                };
-            }
+            c => escape(c, out),
         }
     }
     out.push(quote);
+}
+
+/// A character by its number.
+fn escape(c: char, out: &mut String) {
+    let code = u32::from(c);
+    // Writing to a string cannot fail.
+    let _ = match code {
+        0..=0xFF => write!(out, "\\x{code:02x}"),
+        0x100..=0xFFFF => write!(out, "\\u{code:04x}"),
+        _ => write!(out, "\\U{code:08x}"),
+    };
 }
 
 /// `str.isprintable`, but for code points that Unicode has not assigned.

@@ -16,7 +16,10 @@ use serde_json::Map;
 use crate::content::{Content, Fields};
 use crate::form::FORMS;
 use crate::rewrite::rewrite;
-use crate::{Error, Message, Result, filters, globals, json, numbers, operators, pycompat, python, sandbox, tojson};
+use crate::{
+    Error, Message, Result, filters, globals, json, lazy, macros, markup, numbers, operators, pycompat, python,
+    sandbox, tojson,
+};
 
 /// Bytes of a template. The longest in use are near 30 kB.
 const MAX_SOURCE: usize = 256 << 10;
@@ -189,6 +192,9 @@ fn compile(source: String) -> Result<Environment<'static>> {
     filters::install(&mut environment);
     numbers::install(&mut environment);
     globals::install(&mut environment);
+    lazy::install(&mut environment);
+    macros::install(&mut environment);
+    markup::install(&mut environment);
     tojson::install(&mut environment);
     environment.add_template_owned(NAME, source).map_err(invalid)?;
     Ok(environment)
@@ -200,7 +206,7 @@ const NAME: &str = "chat_template";
 /// Prints a value.
 fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
     if *state.auto_escape() == AutoEscape::Html && !value.is_safe() {
-        out.write_str(&filters::html(&python::text(value)?))?;
+        out.write_str(&markup::html(&python::text(value)?))?;
     } else if python::is_ours(value) {
         out.write_str(&python::text(value)?)?;
     } else {

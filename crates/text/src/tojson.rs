@@ -7,8 +7,8 @@ use std::fmt::Write;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use crate::python;
 use crate::template::{MAX_OUTPUT, TooLong};
+use crate::{lazy, python};
 
 /// Nested lists and objects. Python stops near a thousand; nobody nests a tool that deep.
 const DEPTH: usize = 128;
@@ -86,7 +86,7 @@ impl Writer {
             ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => self.number(value),
             ValueKind::String => self.string(value.as_str().unwrap_or_default()),
-            ValueKind::Seq | ValueKind::Iterable => {
+            ValueKind::Seq | ValueKind::Iterable if !lazy::is_lazy(value) => {
                 let items = value.try_iter()?.map(|item| (None, item));
                 self.container('[', ']', items)?;
             }
@@ -102,8 +102,8 @@ impl Writer {
                 }
                 self.container('{', '}', items.into_iter())?;
             }
-            kind => {
-                let detail = format!("a value of type {kind} is not JSON serializable");
+            _ => {
+                let detail = format!("a value of type {} is not JSON serializable", python::type_name(value));
                 return Err(Error::new(ErrorKind::BadSerialization, detail));
             }
         }
@@ -189,7 +189,7 @@ impl Writer {
                 '\t' => self.out.push_str("\\t"),
                 '\u{8}' => self.out.push_str("\\b"),
                 '\u{c}' => self.out.push_str("\\f"),
-                c if c < ' ' || self.ascii && !c.is_ascii() => {
+                c if c < ' ' || self.ascii && !(' '..='~').contains(&c) => {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         // Writing to a string cannot fail.
                         let _ = write!(self.out, "\\u{unit:04x}");

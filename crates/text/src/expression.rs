@@ -1,0 +1,217 @@
+//! Expressions of Jinja2 in words that minijinja has: operators that it does otherwise become filters of ours.
+//!
+//! - `%` and `~`: minijinja's know nothing of `'%s' % x`, and print floats in their own way.
+//! - `<` and its like: minijinja orders anything with anything, `undefined < 2` included.
+//! - An index that may be a fraction, which minijinja takes as a whole number.
+//!
+//! An expression is cut into tokens and what binds tighter is left as it stands.
+
+use std::borrow::Cow;
+
+use crate::tokens::{is_word, tokens};
+
+/// The filter that `%` becomes. No template can have one of this name.
+pub(crate) const MODULO: &str = "__modulo";
+/// The filter that `~` becomes.
+pub(crate) const CONCAT: &str = "__concat";
+/// The filter that a chain of comparisons becomes, if one of them asks for an order.
+pub(crate) const COMPARE: &str = "__compare";
+/// The filter that an index goes through that may be no whole number.
+pub(crate) const KEY: &str = "__key";
+
+/// What a part of an expression is to those beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    /// Belongs to an operand, or is white space.
+    Operand,
+    /// `*`, `/` or `//`.
+    Times,
+    /// `%`.
+    Modulo,
+    /// `~`.
+    Concat,
+    /// `+` or `-` between operands.
+    Plus,
+    /// `==` or `!=`.
+    Equal,
+    /// `<`, `>`, `<=` or `>=`.
+    Order,
+    /// `in`.
+    In,
+    /// Anything that binds less: words, commas.
+    Low,
+}
+
+/// The most operators of one kind in a row. Templates have some dozens.
+const CHAIN: usize = 1000;
+
+/// Bytes of an operand that may be written twice. Longer ones, each within the next, would grow without bound.
+const SHORT: usize = 64;
+
+/// Words that end an operand. Those that begin a statement may be names elsewhere.
+const WORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
+
+/// Rewrites an expression, or what follows the name of a statement.
+pub(crate) fn expression(inside: &str) -> Cow<'_, str> {
+    if !inside.contains(['%', '~', '<', '>']) && !inside.split('[').skip(1).any(is_fraction) {
+        return inside.into();
+    }
+    let sign = |text: &str| text.starts_with(['-', '+']);
+    // White-space control is not a part of the expression.
+    let (before, inside) = inside.split_at(usize::from(sign(inside)));
+    let trailing = inside.len() - usize::from(inside.ends_with(['-', '+']));
+    let (inside, after) = inside.split_at(trailing);
+    let all: Vec<&str> = tokens(inside).collect();
+    format!("{before}{}{after}", group(&mut all.into_iter())).into()
+}
+
+/// Whether an index may be a fraction: it has a decimal point or a quotient.
+fn is_fraction(index: &str) -> bool {
+    let divides = || index.replace("//", "").contains('/');
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let mut points = index.match_indices('.').map(|(at, _)| (&index[..at], &index[at + 1..]));
+    points.any(|(before, after)| is_digit(before.chars().next_back()) && is_digit(after.chars().next())) || divides()
+}
+
+/// Rewrites up to a closing bracket, which is taken too.
+fn group(tokens: &mut dyn Iterator<Item = &str>) -> String {
+    let mut parts: Vec<(Part, String)> = Vec::new();
+    let mut closing = "";
+    // The last token but for white space, and the one before.
+    let (mut last, mut second) = ("", "");
+    while let Some(token) = tokens.next() {
+        let after_operand =
+            last.ends_with(is_word) && !WORDS.contains(&last) || last.ends_with([')', ']', '}', '\'', '"']);
+        let part = match token {
+            "(" | "[" | "{" => {
+                let mut inner = group(tokens);
+                if token == "[" && after_operand && is_fraction(&inner) && !inner.contains(':') {
+                    inner = format!("({})|{KEY}]", inner.trim_end_matches(']'));
+                }
+                parts.push((Part::Operand, format!("{token}{inner}")));
+                (second, last) = (last, ")");
+                continue;
+            }
+            ")" | "]" | "}" => {
+                closing = token;
+                break;
+            }
+            "%" => Part::Modulo,
+            "~" => Part::Concat,
+            "*" | "/" | "//" => Part::Times,
+            "==" | "!=" => Part::Equal,
+            "<" | ">" | "<=" | ">=" => Part::Order,
+            "," | ":" | "=" | "!" => Part::Low,
+            "+" | "-" if after_operand => Part::Plus,
+            word if WORDS.contains(&word) && last != "." && last != "is" && !(last == "not" && second == "is") => {
+                if word == "in" {
+                    Part::In
+                } else {
+                    Part::Low
+                }
+            }
+            _ => Part::Operand,
+        };
+        parts.push((part, token.to_owned()));
+        if !token.trim().is_empty() {
+            (second, last) = (last, token);
+        }
+    }
+    apply(&mut parts, Part::Modulo, MODULO);
+    apply(&mut parts, Part::Concat, CONCAT);
+    compare(&parts) + closing
+}
+
+/// Makes a filter of each of these operators, from left to right.
+fn apply(parts: &mut Vec<(Part, String)>, operator: Part, filter: &str) {
+    let binds_more = |part: Part| matches!(part, Part::Operand | Part::Times);
+    // Each is copied once for every one behind it; a longer chain is nested too deep for the parser in any case.
+    if parts.iter().filter(|(part, _)| *part == operator).count() > CHAIN {
+        return;
+    }
+    while let Some(at) = parts.iter().position(|(part, _)| *part == operator) {
+        let start = parts[..at].iter().rposition(|(part, _)| !binds_more(*part)).map_or(0, |before| before + 1);
+        // What is behind `%` goes to the next of its kind; what is behind `~` may be a product.
+        let ends = |part: Part| if operator == Part::Concat { !binds_more(part) } else { part != Part::Operand };
+        let end = parts[at + 1..].iter().position(|(part, _)| ends(*part)).map_or(parts.len(), |after| at + 1 + after);
+        let (left, right) = (joined(&parts[start..at]), joined(&parts[at + 1..end]));
+        // White space around stays, so that words do not touch.
+        let text = format!(" ({})|{filter}({}) ", left.trim(), right.trim());
+        parts.splice(start..end, [(Part::Operand, text)]);
+    }
+}
+
+fn joined(parts: &[(Part, String)]) -> String {
+    parts.iter().map(|(_, text)| text.as_str()).collect()
+}
+
+/// The parts as text, each chain of comparisons that asks for an order as a filter.
+fn compare(parts: &[(Part, String)]) -> String {
+    let mut out = String::new();
+    for chain in parts.chunk_by(|(before, _), (after, _)| *before != Part::Low && *after != Part::Low) {
+        let has = |wanted: Part| chain.iter().any(|(part, _)| *part == wanted);
+        // A chain with `in` is minijinja's.
+        if !has(Part::Order) || has(Part::In) {
+            out.push_str(&joined(chain));
+            continue;
+        }
+        let is_operator = |(part, _): &(Part, String)| matches!(part, Part::Order | Part::Equal);
+        let operators: Vec<&str> =
+            chain.iter().filter(|part| is_operator(part)).map(|(_, text)| text.as_str()).collect();
+        let operands: Vec<String> = chain.split(is_operator).map(|parts| joined(parts).trim().to_owned()).collect();
+        let between = &operands[1..operands.len() - 1];
+        // Nothing beside an operator is for the parser to complain about.
+        if operands.iter().any(String::is_empty) {
+            out.push_str(&joined(chain));
+        } else if between.iter().any(|operand| operand.len() > SHORT) {
+            // What is between two operators is computed once, and what is behind the last one in any case.
+            let rest =
+                operators.iter().zip(&operands[1..]).map(|(operator, operand)| format!("'{operator}', ({operand})"));
+            let rest = rest.collect::<Vec<_>>().join(", ");
+            out.extend([" (", &operands[0], ")|", COMPARE, "(", &rest, ") "]);
+        } else {
+            let each = operators.iter().zip(operands.windows(2));
+            let each = each.map(|(operator, pair)| format!("({})|{COMPARE}('{operator}', ({}))", pair[0], pair[1]));
+            let each = each.collect::<Vec<_>>().join(" and ");
+            let brackets = if operators.len() > 1 { [" (", ") "] } else { [" ", " "] };
+            out.extend([brackets[0], &each, brackets[1]]);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_take_what_they_bind() {
+        for (source, expected) in [
+            ("a % b", "(a)|__modulo(b)"),
+            ("a + b * c % -d.e[f % 2] + g", "a + (b * c)|__modulo(-d.e[ (f)|__modulo(2) ]) + g"),
+            ("'%s %%' % (a, b)", "('%s %%')|__modulo((a, b))"),
+            ("- not a % 2 == 0 -", "- not (a)|__modulo(2) == 0 -"),
+            ("x = a ~ b * 2 ~ 'c'", "x = ((a)|__concat(b * 2))|__concat('c')"),
+            ("call['x'] ~ set % filter", "(call['x'])|__concat( (set)|__modulo(filter) )"),
+            ("a % b is not none and c", "(a)|__modulo(b is not none) and c"),
+            ("{'a': 'x}}' % b}", "{'a': ('x}}')|__modulo(b) }"),
+            ("not a + 1 < b.c and d", "not (a + 1)|__compare('<', (b.c)) and d"),
+            (
+                "1 <= a|f(b > 2, 'a text longer than what may be written twice') == 3",
+                "(1)|__compare('<=', (a|f( (b)|__compare('>', (2)) , 'a text longer than what may be written twice')), '==', (3))",
+            ),
+            ("x = 1 < a.b <= 3 if c", "x = ((1)|__compare('<', (a.b)) and (a.b)|__compare('<=', (3))) if c"),
+            ("a[1.0] + b[i] + c['x'] + d[n / 2]", "a[(1.0)|__key] + b[i] + c['x'] + d[(n / 2)|__key]"),
+        ] {
+            let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+            assert_eq!(squeezed(&expression(source)), squeezed(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn the_rest_stays_as_it_is() {
+        for source in ["'%' + \"<\" + 5", "a == b != c", "a < b in c", "a < ", "x[a:b / 2] + [1.5]"] {
+            assert_eq!(expression(source), source);
+        }
+    }
+}
