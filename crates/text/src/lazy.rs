@@ -99,7 +99,7 @@ impl Object for Once {
 
 /// Items that can be read once. What is wrong with them is found when they are read, as nothing was done before.
 pub(crate) fn once(name: &'static str, items: Result<Value, Error>) -> Result<Value, Error> {
-    let items = match items.and_then(|items| python::items(&items)?.collect::<Result<Vec<_>, _>>()) {
+    let items = match items.and_then(|items| python::list(&items)) {
         Ok(items) => items,
         Err(error) if error.kind() == ErrorKind::OutOfFuel => return Err(error),
         Err(error) => vec![Value::from(error)],
@@ -112,7 +112,7 @@ pub(crate) fn rest(value: &Value) -> Result<Option<Vec<Value>>, Error> {
     if value.downcast_object_ref::<Once>().is_none() {
         return Ok(None);
     }
-    python::items(value)?.collect::<Result<_, _>>().map(Some)
+    python::list(value).map(Some)
 }
 
 /// `dict.keys()`, `dict.values()` and `dict.items()`.
@@ -227,7 +227,7 @@ fn reverse(value: &Value) -> Result<Value, Error> {
         None if value.is_tuple() || value.is_undefined() => "reversed object",
         None => "list_reverseiterator object",
     };
-    let mut items = python::items(value)?.collect::<Result<Vec<_>, _>>()?;
+    let mut items = python::list(value)?;
     items.reverse();
     let items = Value::from(items);
     if value.downcast_object_ref::<Once>().is_some() { Ok(items) } else { once(printed, Ok(items)) }

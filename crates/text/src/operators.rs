@@ -37,7 +37,7 @@ fn items(value: &Value) -> Result<Value, Error> {
 /// What a loop with several names goes over, each item of which may be a text.
 fn pairs(value: &Value) -> Result<Value, Error> {
     let value = items(value)?;
-    let all = python::items(&value)?.collect::<Result<Vec<_>, _>>()?;
+    let all = python::list(&value)?;
     if all.iter().all(|item| item.as_str().is_none()) {
         return Ok(value);
     }

@@ -13,6 +13,9 @@ use crate::{globals, lazy};
 /// Values in values. Python stops near a thousand.
 const DEPTH: usize = 500;
 
+/// The longest list that is made at once: more costs more than the fuel that a template has.
+const ITEMS: usize = 1_000_000;
+
 /// `str(value)`: what a template prints.
 pub(crate) fn text(value: &Value) -> Result<String, Error> {
     let mut out = String::new();
@@ -52,6 +55,13 @@ pub(crate) fn items(value: &Value) -> Result<impl Iterator<Item = Result<Value, 
         }
         _ => Ok(value.try_iter()?.checked()),
     }
+}
+
+/// `list(value)`.
+pub(crate) fn list(value: &Value) -> Result<Vec<Value>, Error> {
+    // A list repeated a million times is none yet, and takes no memory before it is read.
+    let items: Vec<Value> = items(value)?.take(ITEMS + 1).collect::<Result<_, _>>()?;
+    if items.len() > ITEMS { Err(ErrorKind::OutOfFuel.into()) } else { Ok(items) }
 }
 
 /// The error for what is undefined, in which minijinja puts where it came from.

@@ -5,11 +5,18 @@ use minijinja::{Error, ErrorKind, Value};
 
 use crate::filters::{bounded, lines};
 use crate::python;
+use crate::template::TooLong;
+
+/// Bytes of a text that is wrapped, each of which may become a line.
+const LONGEST: usize = 1 << 20;
 
 /// `wordwrap(width, break_long_words, wrapstring, break_on_hyphens)`.
 pub(crate) fn wordwrap(value: &Value, arguments: Rest<ValueOrKwargs>) -> Result<String, Error> {
     let arguments = arguments.into_values();
     let text = python::text(value)?;
+    if text.len() > LONGEST {
+        return Err(TooLong.into());
+    }
     let (width, break_long_words, wrapstring, break_on_hyphens, named): (
         Option<i64>,
         Option<bool>,
@@ -106,7 +113,7 @@ fn chunks(line: &[char], hyphens: bool) -> Vec<&[char]> {
         } else {
             // A word ends before white space or a dash, or behind a hyphen between letters.
             while end < line.len() && !is_space(line[end]) {
-                let dash = dashes(end) >= 2 && is_punctuated(end - 1) && is_word(end + dashes(end));
+                let dash = is_punctuated(end - 1) && dashes(end) >= 2 && is_word(end + dashes(end));
                 let behind = end.checked_sub(1).is_some_and(|hyphen| {
                     let two = hyphen >= 2 && is_letter(hyphen - 1) && is_letter(hyphen - 2);
                     let one =

@@ -41,6 +41,11 @@ fn bombs_are_defused() {
         "{{ ('\\n' * 1000000) | indent('x' * 1000000, true, true) }}",
         "{{ ('&' * 10000000) | e }}",
         "{{ ('/?' * 10000000) | urlencode }}",
+        "{{ ([1] * 100000000) | reverse | first }}",
+        "{% for a, b in [(1, 2)] * 100000000 %}{% endfor %}",
+        "{{ ('a\\t' * 10000000).expandtabs(100) }}",
+        "{{ ('{0:>9999}' * 10000).format('x') }}",
+        "{{ ('-' * 10000000) | wordwrap(1) }}",
         "{% set ns = namespace(s='x') %}{% for a in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
         "{% set ns = namespace(s=['x']) %}{% for a in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
         // A few values that print as very many.
