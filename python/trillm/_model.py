@@ -115,7 +115,7 @@ class Model:
         """Answers a conversation by the model's own chat template; a model without one raises `ChatTemplateError`.
 
         Its parameters are those of `generate`, and those of `trillm.types.ChatParams`: `tools`,
-        `add_generation_prompt`, `template`, `template_name`, `template_args`.
+        `polyfill_tools`, `add_generation_prompt`, `template`, `template_name`, `template_args`.
 
         Control tokens written in a message are read as plain text.
         """

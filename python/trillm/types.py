@@ -164,7 +164,9 @@ class ChatParams(GenerateParams, total=False):
     """How a chat is rendered and continued."""
 
     tools: Sequence[Mapping[str, Any]]
-    """Tool descriptions for the model's template."""
+    """Tool descriptions for the model's template. One that does not show them all raises `ChatTemplateError`."""
+    polyfill_tools: bool
+    """Put tools that the template does not show into the system message, as a list of JSON. Default false."""
     add_generation_prompt: bool
     """Begin the assistant's turn. Default true."""
     template: str

@@ -36,6 +36,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("chat_template_failed", "ChatTemplateError"),
     ("chat_template_refused", "ChatTemplateError"),
     ("chat_template_exceeded", "ChatTemplateError"),
+    ("tools_not_shown", "ChatTemplateError"),
     ("invalid_message", "InvalidRequest"),
     // A file.
     ("read_failed", "ModelNotFound"),

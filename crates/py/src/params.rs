@@ -143,6 +143,7 @@ impl Chat {
         each("ChatParams", params, |name, value| {
             match name {
                 "tools" => options.tools = Some(json(name, value)?),
+                "polyfill_tools" => options.polyfill_tools = get(name, value, FLAG)?,
                 "add_generation_prompt" => options.add_generation_prompt = get(name, value, FLAG)?,
                 "template" => template = Some(get(name, value, "a Jinja template")?),
                 "template_name" => options.template_name = Some(get(name, value, "the name of a chat template")?),

@@ -10,13 +10,20 @@ fn render(case: &Value) -> Result<String, Error> {
     let template = ChatTemplate::new(case["template"].as_str().unwrap_or_default())?;
     let special = case["special"].as_object().into_iter().flatten();
     let template = template.with_special_tokens(special.map(|(name, text)| (name.as_str(), text.as_str().unwrap())));
-    let options = RenderOptions {
+    let mut options = RenderOptions {
         add_generation_prompt: case["add_generation_prompt"] == true,
         tools: case.get("tools").filter(|tools| !tools.is_null()).cloned(),
         variables: case["variables"].as_object().cloned().unwrap_or_default(),
         ..RenderOptions::default()
     };
-    template.render(&Message::list(case["messages"].as_array().cloned().unwrap_or_default())?, &options)
+    let messages = Message::list(case["messages"].as_array().cloned().unwrap_or_default())?;
+    let rendered = template.render(&messages, &options);
+    // Tools that a template does not show are an error with us, and the text of transformers is the one without them.
+    if rendered == Err(Error::ToolsNotShown) {
+        options.tools = None;
+        return template.render(&messages, &options);
+    }
+    rendered
 }
 
 fn main() {

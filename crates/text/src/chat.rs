@@ -9,6 +9,7 @@ use trillm_core::{Token, Tokenizer};
 use crate::content::Fields;
 use crate::guard::{Guard, markers_in, unused_marker};
 use crate::reserved::reserved;
+use crate::template::Adapted;
 use crate::{ChatTemplate, Error, Message, RenderOptions, Result};
 
 /// How a model spells tokens with a task, by the names that templates know them by.
@@ -59,8 +60,7 @@ impl ChatFormat {
         messages: &[Message],
         options: &RenderOptions,
     ) -> Result<Vec<Token>> {
-        let (messages, shown) = self.template.adapt(messages, options)?;
-        let (text, guarded) = self.guarded(&messages, shown, options)?;
+        let (text, guarded) = self.guarded(self.template.adapt(messages, options)?)?;
         let mut tokens = Vec::with_capacity(text.len() / 3 + 8);
         if let Some(bos) = tokenizer.bos().filter(|_| tokenizer.adds_bos()) {
             let written = tokenizer.spelling(bos).is_some_and(|spelling| text.starts_with(spelling));
@@ -78,12 +78,8 @@ impl ChatFormat {
     /// for a spelling: most take what a model thought out of its earlier answers, up to `</think>`. Then tokens that are
     /// seen when a model writes them are left unmarked in what it wrote, and mean again what they were. If a template
     /// looks for a token that nobody sees, it does not find it.
-    fn guarded(
-        &self,
-        messages: &[Cow<Fields>],
-        shown: String,
-        options: &RenderOptions,
-    ) -> Result<(String, Vec<Range<usize>>)> {
+    fn guarded(&self, adapted: Adapted) -> Result<(String, Vec<Range<usize>>)> {
+        let Adapted { messages, options, text: shown } = adapted;
         let mut used = self.used;
         let mut touched = false;
         for fields in messages.iter().map(AsRef::as_ref).chain([&options.variables]) {
@@ -103,7 +99,7 @@ impl ChatFormat {
             tools: mark(&options.tools),
             documents: mark(&options.documents),
             variables: self.guard.mark_fields(&options.variables, marker),
-            ..options.clone()
+            ..options.clone().into_owned()
         };
         let render = |of_model: &Guard| {
             let guard = |fields: &Fields| if is_of_model(fields) { of_model } else { &self.guard };

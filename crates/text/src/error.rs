@@ -49,6 +49,9 @@ pub enum Error {
         /// Which limit, and how much it is.
         limit: &'static str,
     },
+    /// The template shows no tools, and there are some.
+    #[error("the chat template has no place for tools in these messages")]
+    ToolsNotShown,
     /// A message that is not one.
     #[error("message {index}: {reason}")]
     InvalidMessage {
@@ -72,6 +75,7 @@ impl Coded for Error {
             Self::Refused { .. } => "chat_template_refused",
             Self::Failed { .. } => "chat_template_failed",
             Self::Exceeded { .. } => "chat_template_exceeded",
+            Self::ToolsNotShown => "tools_not_shown",
             Self::InvalidMessage { .. } => "invalid_message",
             Self::Tokenizer(error) => error.code(),
         }
@@ -83,6 +87,9 @@ impl Coded for Error {
             Self::NoDefaultTemplate { .. } => "choose one by its name: template_name".into(),
             Self::InvalidTemplate { .. } | Self::Failed { .. } | Self::Exceeded { .. } => {
                 "load with a chat_template of your own".into()
+            }
+            Self::ToolsNotShown => {
+                "polyfill_tools puts them into the system message; or use a template that shows tools".into()
             }
             Self::Tokenizer(error) => return error.hint(),
             _ => return None,

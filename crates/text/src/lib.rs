@@ -40,6 +40,7 @@ mod stop;
 mod template;
 mod tojson;
 mod tokens;
+mod tools;
 mod wrap;
 
 pub use assembler::Assembler;

@@ -18,7 +18,7 @@ use crate::form::FORMS;
 use crate::rewrite::rewrite;
 use crate::{
     Error, Message, Result, filters, globals, json, lazy, macros, markup, numbers, operators, pycompat, python,
-    sandbox, tojson,
+    sandbox, tojson, tools,
 };
 
 /// Bytes of a template. The longest in use are near 30 kB.
@@ -39,6 +39,8 @@ pub struct RenderOptions {
     pub add_generation_prompt: bool,
     /// Descriptions of tools, as JSON schema; `None` if there are none.
     pub tools: Option<serde_json::Value>,
+    /// Put tools into the system message where the template does not show them. Default false: it is an error then.
+    pub polyfill_tools: bool,
     /// Documents to answer from; `None` if there are none.
     pub documents: Option<serde_json::Value>,
     /// Further variables that a template may know, such as `enable_thinking`.
@@ -50,8 +52,22 @@ pub struct RenderOptions {
 
 impl Default for RenderOptions {
     fn default() -> Self {
-        Self { add_generation_prompt: true, tools: None, documents: None, variables: Map::new(), template_name: None }
+        Self {
+            add_generation_prompt: true,
+            tools: None,
+            polyfill_tools: false,
+            documents: None,
+            variables: Map::new(),
+            template_name: None,
+        }
     }
+}
+
+/// What a template takes in place of messages and options, and what it makes of it.
+pub(crate) struct Adapted<'a> {
+    pub(crate) messages: Vec<Cow<'a, Fields>>,
+    pub(crate) options: Cow<'a, RenderOptions>,
+    pub(crate) text: String,
 }
 
 /// A compiled chat template.
@@ -95,17 +111,37 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// [`Error::Refused`] with the template's own words, [`Error::Failed`], [`Error::Exceeded`], and
-    /// [`Error::InvalidMessage`] for parts the template has no place for.
+    /// [`Error::InvalidMessage`] for parts the template has no place for, [`Error::ToolsNotShown`].
     pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String> {
-        Ok(self.adapt(messages, options)?.1)
+        Ok(self.adapt(messages, options)?.text)
     }
 
     /// Messages in the form that this template takes, and what it makes of them.
-    pub(crate) fn adapt<'a>(
-        &self,
-        messages: &'a [Message],
-        options: &RenderOptions,
-    ) -> Result<(Vec<Cow<'a, Fields>>, String)> {
+    pub(crate) fn adapt<'a>(&self, messages: &'a [Message], options: &'a RenderOptions) -> Result<Adapted<'a>> {
+        let (formed, text) = self.form(messages, options)?;
+        let adapted = Adapted { messages: formed, options: Cow::Borrowed(options), text };
+        let Some(tools) = options.tools.as_ref().filter(|tools| tools::are_given(tools)) else {
+            return Ok(adapted);
+        };
+        let options = RenderOptions { tools: None, ..options.clone() };
+        let without = self.run(&adapted.messages, &options);
+        if tools::are_shown(tools, &adapted.text, without.as_deref().ok()) {
+            return Ok(adapted);
+        }
+        if !options.polyfill_tools {
+            return Err(Error::ToolsNotShown);
+        }
+        let messages = tools::in_system(messages, tools)?;
+        let (formed, text) = self.form(&messages, &options)?;
+        if !tools::are_shown(tools, &text, without.as_deref().ok()) {
+            return Err(Error::ToolsNotShown);
+        }
+        let messages = formed.into_iter().map(|fields| Cow::Owned(fields.into_owned())).collect();
+        Ok(Adapted { messages, options: Cow::Owned(options), text })
+    }
+
+    /// The first form of these messages that the template does not fail on.
+    fn form<'a>(&self, messages: &'a [Message], options: &RenderOptions) -> Result<(Vec<Cow<'a, Fields>>, String)> {
         let adapt =
             |(index, message)| self.content.adapt(message).map_err(|reason| Error::InvalidMessage { index, reason });
         let messages = messages.iter().enumerate().map(adapt).collect::<Result<Vec<_>>>()?;

@@ -29,6 +29,7 @@ fn options(case: &Value) -> RenderOptions {
         tools: case.get("tools").cloned(),
         documents: None,
         template_name: None,
+        polyfill_tools: false,
         variables: case.get("variables").and_then(Value::as_object).cloned().unwrap_or_default(),
     }
 }
@@ -83,7 +84,14 @@ fn real_templates_render_as_in_python() {
             let messages = Message::list(case["messages"].as_array().unwrap().clone()).unwrap();
             let expected = &golden_template["expected"][name];
             compared += 1;
-            if let Some(difference) = difference(template.render(&messages, &options(case)), expected) {
+            let mut options = options(case);
+            let mut rendered = template.render(&messages, &options);
+            // Tools that a template does not show are an error with us; the text is the one without them.
+            if rendered == Err(Error::ToolsNotShown) {
+                options.tools = None;
+                rendered = template.render(&messages, &options);
+            }
+            if let Some(difference) = difference(rendered, expected) {
                 differences.push(format!("{file}, {name}: {difference}"));
             }
         }

@@ -1,0 +1,86 @@
+//! Tools that a template does not show are an error, or are put into the system message if that is asked for.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::{Value, json};
+use trillm_core::Coded;
+use trillm_text::{ChatTemplate, Error, Message, RenderOptions};
+
+const PLAIN: &str = "{% for m in messages %}[{{ m.role }}: {{ m.content }}]{% endfor %}";
+
+fn tools() -> Value {
+    json!([
+        {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}},
+        {"name": "add", "description": "a + b"},
+    ])
+}
+
+fn render(template: &str, messages: &Value, polyfill_tools: bool) -> Result<String, Error> {
+    let options = RenderOptions { tools: Some(tools()), polyfill_tools, ..RenderOptions::default() };
+    let messages = Message::list(messages.as_array().unwrap().clone()).unwrap();
+    ChatTemplate::new(template).unwrap().render(&messages, &options)
+}
+
+fn user() -> Value {
+    json!([{"role": "user", "content": "Hi"}])
+}
+
+#[test]
+fn tools_that_are_not_shown_are_an_error() {
+    for template in [
+        PLAIN,
+        // A template may speak of tools and show none.
+        "{# tools #}{% if tools %}{% set shown = tools %}{% endif %}{{ messages[0].content }}",
+        "{% if tools %}You have tools. {% endif %}{{ messages[0].content }}",
+        // Or not all.
+        "{{ tools[0] | tojson }}{{ messages[0].content }}",
+        // Or only beside a system message, and here is none.
+        "{% for m in messages %}{{ m.content }}{% if m.role == 'system' %}{{ tools }}{% endif %}{% endfor %}",
+        // A user who writes their names shows none.
+        "{% for m in messages %}get_weather add {{ m.content }}{% endfor %}",
+    ] {
+        let error = render(template, &user(), false).expect_err(template);
+        assert_eq!(
+            (error.code(), error.to_string().as_str()),
+            ("tools_not_shown", "the chat template has no place for tools in these messages",)
+        );
+        assert!(error.hint().unwrap().contains("polyfill_tools"));
+    }
+}
+
+#[test]
+fn tools_that_are_shown_are_the_templates_own() {
+    for (template, expected) in [
+        ("{% for t in tools %}{{ (t.function or t).name }} {% endfor %}", "get_weather add "),
+        ("{% set known = tools %}{{ known | map(attribute='name') | list }}{{ tools[0] }}", ""),
+        ("{% if not tools %}{{ raise_exception('none') }}{% endif %}{{ tools | tojson }}", ""),
+    ] {
+        let with = render(template, &user(), false).unwrap();
+        assert_eq!(render(template, &user(), true).as_deref(), Ok(with.as_str()), "polyfill_tools changes nothing");
+        assert!(expected.is_empty() || with == expected, "{with}");
+    }
+    let options = RenderOptions { tools: Some(json!([])), ..RenderOptions::default() };
+    let shown = ChatTemplate::new(PLAIN).unwrap().render(&[Message::new("user", "Hi")], &options);
+    assert_eq!(shown.as_deref(), Ok("[user: Hi]"), "no tools are nothing to show");
+}
+
+#[test]
+fn tools_are_put_into_the_system_message_when_that_is_asked_for() {
+    let text = "You can call any of the following tools to satisfy the user's requests:\n\
+        {\"type\": \"function\", \"function\": {\"name\": \"get_weather\", \"parameters\": {\"type\": \"object\"}}}\n\
+        {\"name\": \"add\", \"description\": \"a + b\"}";
+    let system = |content: Value| json!([{"role": "system", "content": content}, {"role": "user", "content": "Hi"}]);
+    for (messages, expected) in [
+        (user(), format!("[system: {text}][user: Hi]")),
+        (system("Be brief.".into()), format!("[system: Be brief.\n\n{text}][user: Hi]")),
+        (system("".into()), format!("[system: {text}][user: Hi]")),
+        (system(Value::Null), format!("[system: {text}][user: Hi]")),
+        (system(json!([{"type": "text", "text": "Be brief."}])), format!("[system: Be brief.\n{text}][user: Hi]")),
+    ] {
+        assert_eq!(render(PLAIN, &messages, true), Ok(expected));
+    }
+    // A template without a place for a system message has none for tools.
+    let user_only = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}";
+    assert_eq!(render(user_only, &user(), true), Err(Error::ToolsNotShown));
+    let refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}x";
+    assert_eq!(render(refuses, &user(), true), Err(Error::Refused { reason: "no system".into() }));
+}
