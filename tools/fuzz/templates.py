@@ -154,12 +154,15 @@ def forms(case: dict[str, Any]) -> list[dict[str, Any]]:
     def same(value: Any) -> Any:
         return value
 
-    contents: list[Callable[[Any], Any]] = [same, lambda content: "" if content is None else content]
-    contents += [lambda content, form=form: form("" if content is None else content) for form in (joined, parts)]
-    contents += [joined, parts]
+    def filled(content: Any) -> Any:
+        return "" if content is None else content
+
+    contents: list[Callable[[Any], Any]] = [same, filled, joined, parts]
+    contents += [lambda content: joined(filled(content)), lambda content: parts(filled(content))]
     made = [formed(arguments, content) for arguments in (same, text) for content in contents]
     # Content that is null stays, which transformers takes away.
-    return made + [formed(arguments, same) | {"raw": True} for arguments in (same, text)]
+    raw = [formed(arguments, content) for arguments in (same, text) for content in (same, joined, parts)]
+    return made + [other | {"raw": True} for other in raw]
 
 
 def verdict(case: dict[str, Any], our: dict[str, Any], their: dict[str, Any]) -> str:
