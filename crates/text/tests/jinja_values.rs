@@ -140,6 +140,7 @@ fn methods_of_texts_and_numbers() {
 #[test]
 fn filters_of_jinja2() {
     all_alike(&[
+        ("{{ missing | pprint }} {{ 'a\\n' | pprint }} {{ 1e20 | pprint }}", "Undefined 'a\\n' 1e+20"),
         (
             "{{ {'a': 1, 'b': none, 'c': '<'} | xmlattr }}|{{ {'a': 1} | xmlattr(false) }}|",
             " a=\"1\" c=\"&lt;\"|a=\"1\"|",
