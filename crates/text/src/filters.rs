@@ -9,7 +9,7 @@ use minijinja::value::{FunctionArgs, FunctionResult, Kwargs, Rest, Tuple, ValueK
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use crate::template::{MAX_OUTPUT, TooLong};
-use crate::{lazy, numbers, pycompat, python, wrap};
+use crate::{lazy, numbers, pprint, pycompat, python, wrap};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
@@ -26,7 +26,7 @@ pub(crate) fn install(environment: &mut Environment) {
     environment.add_filter("list", list);
     environment.add_filter("round", round);
     environment.add_filter("safe", safe);
-    environment.add_filter("pprint", pprint);
+    environment.add_filter("pprint", pprint::pprint);
     of_text(environment, "upper", minijinja::filters::upper);
     of_text(environment, "lower", minijinja::filters::lower);
     of_text(environment, "title", minijinja::filters::title);
@@ -74,18 +74,6 @@ fn round(value: Value, precision: Option<i32>, method: Option<&str>, named: Kwar
 /// A text, unless it is longer than a template's may be.
 pub(crate) fn bounded(text: String) -> Result<String, Error> {
     if text.len() > MAX_OUTPUT { Err(TooLong.into()) } else { Ok(text) }
-}
-
-/// As minijinja folds lists and dictionaries, and as Python prints the rest.
-fn pprint(value: &Value) -> Result<String, Error> {
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
-            // That of minijinja makes a text of any length.
-            python::repr(value)?;
-            Ok(minijinja::filters::pprint(value))
-        }
-        _ => python::repr(value),
-    }
 }
 
 fn safe(value: &Value) -> Result<Value, Error> {

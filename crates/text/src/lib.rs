@@ -31,6 +31,7 @@ mod message;
 mod numbers;
 mod operators;
 mod percent;
+mod pprint;
 mod pycompat;
 mod python;
 mod reserved;

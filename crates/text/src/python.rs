@@ -88,7 +88,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
 }
 
 /// Whether a value is a tuple; minijinja keeps the type of those that `groupby` gives to itself.
-fn is_tuple(value: &Value) -> bool {
+pub(crate) fn is_tuple(value: &Value) -> bool {
     value.is_tuple() || value.as_object().is_some_and(|object| object.type_name().ends_with("::GroupTuple"))
 }
 

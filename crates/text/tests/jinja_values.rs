@@ -140,6 +140,18 @@ fn methods_of_texts_and_numbers() {
 #[test]
 fn filters_of_jinja2() {
     all_alike(&[
+        (
+            "{{ [1, missing, (2.0,), {'b': 1, 'a': [none]}] | pprint }} {{ {} | pprint }} {{ {'z': 1, 'a': {'y': 1, 'x': 2}} | pprint }}",
+            "[1, Undefined, (2.0,), {'a': [None], 'b': 1}] {} {'a': {'x': 2, 'y': 1}, 'z': 1}",
+        ),
+        (
+            "{{ {'long': list * 10, 'deep': {'a': ['x' * 40, ('y' * 40,)]}, 'c': []} | pprint }}",
+            "{'c': [],\n 'deep': {'a': ['xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',\n                ('yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy',)]},\n 'long': ['a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c',\n          'a',\n          'b',\n          'c']}",
+        ),
+        (
+            "{{ [['a' * 76], 1] | pprint }}",
+            "[['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'],\n 1]",
+        ),
         ("{{ missing | pprint }} {{ 'a\\n' | pprint }} {{ 1e20 | pprint }}", "Undefined 'a\\n' 1e+20"),
         (
             "{{ {'a': 1, 'b': none, 'c': '<'} | xmlattr }}|{{ {'a': 1} | xmlattr(false) }}|",
