@@ -27,10 +27,6 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     info.engine = NAME;
     info.device = "cpu".into();
     info.vocabulary = tokenizer.vocabulary();
-    if options.vocabulary_only {
-        info.weights = "not loaded";
-        return Ok(CandleModel { info, tokenizer, network: Network::None, files: Vec::new() });
-    }
 
     checkpoint.check_output().map_err(|error| refused(&error))?;
     let mut weights = Weights::open(&checkpoint, options)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trillm_core::{Error, Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
+use trillm_core::{Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
 use trillm_formats::huggingface;
 use trillm_mapping::Mapping;
 use trillm_tokenizer::HuggingFaceTokenizer;
@@ -23,8 +23,6 @@ pub(crate) struct CandleModel {
 pub(crate) enum Network {
     Decoder(Box<huggingface::Decoder>, DecoderWeights),
     Encoder(huggingface::Encoder, EncoderWeights),
-    /// Only the vocabulary was loaded.
-    None,
 }
 
 impl Model for CandleModel {
@@ -45,7 +43,6 @@ impl Model for CandleModel {
             Network::Encoder(shape, weights) => {
                 Ok(Box::new(EncoderSession::new(shape, weights, &self.files, options)?))
             }
-            Network::None => Err(Error::not_loaded()),
         }
     }
 }

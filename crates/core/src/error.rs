@@ -163,11 +163,6 @@ impl Error {
         let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
         Self::load(engine, path, format!("{error}{hint}"))
     }
-
-    /// A session of a model that was loaded with [`vocabulary_only`](crate::LoadOptions::vocabulary_only).
-    pub fn not_loaded() -> Self {
-        Self::Unsupported { what: "running".into(), by: "a model of which only the vocabulary was loaded".into() }
-    }
 }
 
 fn wanted(bytes: u64) -> String {

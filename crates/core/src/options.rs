@@ -84,8 +84,6 @@ pub struct LoadOptions {
     pub mlock: bool,
     /// Layers to put on a GPU; `None` puts all there if a GPU was compiled in and is present.
     pub gpu_layers: Option<u32>,
-    /// Only the vocabulary: enough for a tokenizer.
-    pub vocabulary_only: bool,
     /// Quantize the weights while loading; they are in memory of their own then. `None` leaves them as they are.
     pub quantize: Option<Quantize>,
     /// LoRA adapters, each with a scale.
@@ -104,7 +102,6 @@ impl Default for LoadOptions {
             mmap: true,
             mlock: false,
             gpu_layers: None,
-            vocabulary_only: false,
             quantize: None,
             lora: Vec::new(),
             tokenizer: None,

@@ -39,10 +39,6 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     };
     info.engine = NAME;
     info.vocabulary = tokenizer.vocabulary();
-    if options.vocabulary_only {
-        info.weights = "not loaded";
-        return Ok(OnnxModel { info, tokenizer, program: None });
-    }
 
     let runtime = Runtime::start(&options.graph)?;
     settings::check_providers(&options.graph)?;
@@ -66,7 +62,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     let path = path.to_owned();
     let program =
         Program { path, runtime, graph: options.graph.clone(), skeleton, interface, memory: Arc::new(memory) };
-    Ok(OnnxModel { info, tokenizer, program: Some(program) })
+    Ok(OnnxModel { info, tokenizer, program })
 }
 
 /// What this engine cannot do is an error.

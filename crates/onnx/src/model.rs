@@ -22,8 +22,7 @@ use crate::{NAME, settings};
 pub(crate) struct OnnxModel {
     pub(crate) info: ModelInfo,
     pub(crate) tokenizer: HuggingFaceTokenizer,
-    /// `None` if only the vocabulary was loaded.
-    pub(crate) program: Option<Program>,
+    pub(crate) program: Program,
 }
 
 /// What a session is made from.
@@ -97,9 +96,7 @@ impl Model for OnnxModel {
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
-        let Some(program) = &self.program else {
-            return Err(Error::not_loaded());
-        };
+        let program = &self.program;
         // The runtime reads the weights as a session is made.
         program.memory.check()?;
         let architecture = &self.info.architecture;

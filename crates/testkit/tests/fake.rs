@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use trillm_core::{Batch, Engine, Error, LoadOptions, Model, ModelInfo, Result, Session, SessionOptions, Slot, Token};
+use trillm_core::{Batch, Error, Model, Result, Session, SessionOptions, Slot, Token};
 use trillm_testkit::fake::{Fake, Fault, IM_END, Says};
 
 fn encode(model: &dyn Model, text: &str) -> Vec<Token> {
@@ -92,14 +92,6 @@ fn sessions_run_out_when_told_to() {
     let model = Fake { sessions: 1, ..Fake::default() }.load_model();
     assert!(model.session(&SessionOptions::default()).is_ok());
     assert!(matches!(model.session(&SessionOptions::default()).map(|_| ()), Err(Error::Engine { .. })));
-}
-
-#[test]
-fn a_model_loaded_for_its_vocabulary_has_no_sessions() {
-    let options = LoadOptions { vocabulary_only: true, ..LoadOptions::default() };
-    let model = Fake::default().load("x".as_ref(), ModelInfo::default(), &options).unwrap();
-    assert!(matches!(model.session(&SessionOptions::default()).map(|_| ()), Err(Error::Unsupported { .. })));
-    assert_eq!(encode(&*model, "a").len(), 2);
 }
 
 #[test]

@@ -48,15 +48,6 @@ fn what_it_cannot_do_is_an_error() {
 }
 
 #[test]
-fn a_vocabulary_alone_runs_nothing() {
-    let (folder, _) = tiny();
-    let options = LoadOptions { vocabulary_only: true, ..LoadOptions::default() };
-    let model = load(folder.path(), &options).expect("the vocabulary loads");
-    assert_eq!(model.info().weights, "not loaded");
-    assert!(matches!(model.session(&small()).map(|_| ()), Err(Error::Unsupported { .. })));
-}
-
-#[test]
 fn a_missing_tensor_is_named() {
     let (folder, weights) = tiny();
     let bytes = std::fs::read(&weights).expect("weights");

@@ -93,15 +93,6 @@ fn another_library_than_the_first_is_an_error() {
 }
 
 #[test]
-fn a_vocabulary_alone_runs_nothing() {
-    let (folder, _) = tiny(OnnxForm::Grown);
-    let options = LoadOptions { vocabulary_only: true, ..LoadOptions::default() };
-    let model = load(folder.path(), &options).expect("the vocabulary loads");
-    assert_eq!(model.info().weights, "not loaded");
-    assert!(matches!(model.session(&small()).map(|_| ()), Err(Error::Unsupported { .. })));
-}
-
-#[test]
 fn a_tokenizer_may_come_from_elsewhere() {
     let (folder, graph) = tiny(OnnxForm::Grown);
     let alone = tempfile::tempdir().expect("a folder");

@@ -12,7 +12,7 @@ use super::wait::wait;
 impl Fake {
     /// A model, without any file.
     pub fn load_model(&self) -> Arc<dyn Model> {
-        Arc::new(FakeModel::new(self.clone(), ModelInfo::default(), &LoadOptions::default()))
+        Arc::new(FakeModel::new(self.clone(), ModelInfo::default()))
     }
 }
 
@@ -37,6 +37,6 @@ impl Engine for Fake {
             }
         }
         let info = ModelInfo { path: path.to_owned(), ..info };
-        Ok(Arc::new(FakeModel::new(self.clone(), info, options)))
+        Ok(Arc::new(FakeModel::new(self.clone(), info)))
     }
 }

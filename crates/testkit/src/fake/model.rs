@@ -2,9 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use trillm_core::{
-    Error, Limits, LoadOptions, Model, ModelInfo, Output, Pipeline, Result, Session, SessionOptions, Tokenizer,
-};
+use trillm_core::{Limits, Model, ModelInfo, Output, Pipeline, Result, Session, SessionOptions, Tokenizer};
 
 use super::script::{Script, failure};
 use super::session::FakeSession;
@@ -14,12 +12,11 @@ use super::tokenizer::{BOS, EOS};
 pub(super) struct FakeModel {
     script: Script,
     info: ModelInfo,
-    has_weights: bool,
     sessions: AtomicU64,
 }
 
 impl FakeModel {
-    pub(super) fn new(fake: Fake, info: ModelInfo, options: &LoadOptions) -> Self {
+    pub(super) fn new(fake: Fake, info: ModelInfo) -> Self {
         let script = Script::new(fake);
         let (fake, tokenizer) = (&script.fake, &script.tokenizer);
         let info = ModelInfo {
@@ -41,8 +38,7 @@ impl FakeModel {
             weights: "none",
             ..info
         };
-        let has_weights = !options.vocabulary_only;
-        Self { script, info, has_weights, sessions: AtomicU64::new(0) }
+        Self { script, info, sessions: AtomicU64::new(0) }
     }
 }
 
@@ -56,10 +52,6 @@ impl Model for FakeModel {
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
-        if !self.has_weights {
-            let by = "a model loaded for its vocabulary only".into();
-            return Err(Error::Unsupported { what: "a session".into(), by });
-        }
         let Script { fake, tokenizer, .. } = &self.script;
         if self.sessions.fetch_add(1, Relaxed) >= fake.sessions {
             return Err(failure("no more sessions"));
