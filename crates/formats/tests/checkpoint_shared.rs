@@ -34,7 +34,7 @@ fn stories_in_hugging_face_form() {
     let Config::Decoder(decoder) = &read.config else { panic!("a decoder") };
     assert_eq!((decoder.width, decoder.heads, decoder.kv_heads, decoder.head), (64, 8, 4, 8));
     assert_eq!((decoder.layers.len(), decoder.tied, decoder.ropes.len()), (5, true, 1));
-    assert_eq!((read.sidecars.bos.as_deref(), read.sidecars.add_bos), (Some("<s>"), Some(true)));
+    assert_eq!(read.sidecars.bos.as_deref(), Some("<s>"));
     assert_eq!((read.sidecars.end_ids.as_slice(), read.sidecars.bos_id), ([2].as_slice(), Some(1)));
     let info = inspect(&folder).expect("accepted");
     assert_eq!((info.architecture.as_str(), info.quantization.as_str()), ("llama", "F32"));

@@ -142,15 +142,10 @@ pub(crate) struct Around {
 }
 
 impl Around {
-    /// What a post-processor, given as JSON, puts around any text, changed as the small files want it: `add_bos_token`
-    /// and `add_eos_token` stand above it, as in transformers.
-    pub(crate) fn new(section: Option<&str>, sidecars: &Sidecars, special: &Special) -> Result<Self> {
-        let mut around = section.map_or_else(|| Ok(Self::default()), Self::of)?;
-        adjust(&mut around.before, sidecars.add_bos, special.bos, "add_bos_token")?;
-        around.after.reverse();
-        adjust(&mut around.after, sidecars.add_eos, special.eos, "add_eos_token")?;
-        around.after.reverse();
-        Ok(around)
+    /// What a post-processor, given as JSON, puts around any text. `add_bos_token` and `add_eos_token` of the small files
+    /// change nothing about it: transformers 5 takes no notice of them beside a `tokenizer.json`, whatever the class.
+    pub(crate) fn new(section: Option<&str>) -> Result<Self> {
+        section.map_or_else(|| Ok(Self::default()), Self::of)
     }
 
     /// Runs the post-processor once, on a token that none has: it looks at no token, so any text comes out the same.
@@ -206,15 +201,4 @@ impl Around {
         let pair = self.pair.iter().flat_map(|pair| [&pair.before, &pair.between, &pair.after].into_iter().flatten());
         self.before.iter().chain(&self.after).chain(pair).copied()
     }
-}
-
-/// Makes `tokens` begin with `token`, or not.
-fn adjust(tokens: &mut Vec<Token>, wanted: Option<bool>, token: Option<Token>, what: &'static str) -> Result<()> {
-    match (wanted, token) {
-        (Some(true), None) => return Err(Error::malformed(what, "it is true, and no file says which token that is")),
-        (Some(true), Some(token)) if tokens.first() != Some(&token) => tokens.insert(0, token),
-        (Some(false), Some(token)) if tokens.first() == Some(&token) => drop(tokens.remove(0)),
-        _ => {}
-    }
-    Ok(())
 }

@@ -108,7 +108,7 @@ impl HuggingFaceTokenizer {
 
         document.added_tokens.retain(|token| !token.token.content.is_empty());
         let special = Special::new(sidecars, &document.model.vocab, &mut document.added_tokens)?;
-        let around = Around::new(document.post_processor()?, sidecars, &special)?;
+        let around = Around::new(document.post_processor()?)?;
         let Document { added_tokens, model, .. } = document;
         let spellings: Vec<(&str, u32)> =
             added_tokens.iter().map(|token| (token.token.content.as_str(), token.id)).collect();

@@ -127,8 +127,7 @@ fn llama_cpps_expected_ids() {
 fn the_stories_come_back() {
     let Some(data) = shared_data() else { return };
     let folder = data.join("models/stories260K");
-    let sidecars = Sidecars { add_bos: Some(true), ..names("<s>", "</s>") };
-    let tokenizer = HuggingFaceTokenizer::open(&folder.join("hf"), &sidecars).unwrap();
+    let tokenizer = HuggingFaceTokenizer::open(&folder.join("hf"), &names("<s>", "</s>")).unwrap();
     let golden: Vec<u32> = fs::read_to_string(folder.join("golden.ids"))
         .unwrap()
         .split_whitespace()
@@ -137,6 +136,7 @@ fn the_stories_come_back() {
     let text = fs::read_to_string(folder.join("golden.txt")).unwrap();
     let text = text.trim_end_matches('\n');
     assert_eq!(detokenize(&tokenizer, &golden), text);
-    assert_eq!(encode(&tokenizer, &text[1..], true, false), golden);
-    assert!(tokenizer.adds_bos() && tokenizer.vocabulary() == 512);
+    // `tokenizer_config.json` wants a BOS, and `tokenizer.json` puts none there: nor does transformers 5.
+    assert_eq!(encode(&tokenizer, &text[1..], true, false), golden[1..]);
+    assert!(!tokenizer.adds_bos() && tokenizer.vocabulary() == 512);
 }

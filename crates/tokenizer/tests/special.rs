@@ -62,22 +62,18 @@ fn ids_stand_in_for_names() {
 }
 
 #[test]
-fn small_files_stand_above_the_post_processor() {
-    let set = |add_bos, add_eos| Sidecars { add_bos, add_eos, ..names("<s>", "</s>") };
-    let around = |change: fn(&mut Value), sidecars: &Sidecars| {
-        let tokenizer = open(change, sidecars).unwrap();
+fn the_post_processor_alone_says_what_is_around_a_text() {
+    // transformers 5.24 gives the same ids with `add_bos_token` and `add_eos_token` true, false and absent, for
+    // `PreTrainedTokenizerFast`, `LlamaTokenizerFast`, `GemmaTokenizerFast`, `GPT2TokenizerFast` and `Qwen2TokenizerFast`.
+    let around = |change: fn(&mut Value)| {
+        let tokenizer = open(change, &names("<s>", "</s>")).unwrap();
         assert_eq!(tokenizer.adds_bos(), encode(&tokenizer, "", true, false).first() == Some(&1));
         assert_eq!(encode(&tokenizer, "the", false, false), [281, 289]);
         encode(&tokenizer, "the", true, false)
     };
     let without: fn(&mut Value) = |file| file["post_processor"] = json!(null);
-    assert_eq!(around(unchanged, &set(None, None)), [1, 281, 289]);
-    assert_eq!(around(unchanged, &set(Some(true), None)), [1, 281, 289]);
-    assert_eq!(around(unchanged, &set(Some(false), Some(false))), [281, 289]);
-    assert_eq!(around(without, &set(None, None)), [281, 289]);
-    assert_eq!(around(without, &set(Some(true), Some(true))), [1, 281, 289, 2]);
-    let nameless = Sidecars { add_bos: Some(true), ..Sidecars::default() };
-    assert!(open(unchanged, &nameless).is_err());
+    assert_eq!(around(unchanged), [1, 281, 289]);
+    assert_eq!(around(without), [281, 289]);
     assert!(open(unchanged, &names("<begin>", "</s>")).is_err());
 }
 

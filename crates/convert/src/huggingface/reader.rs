@@ -57,8 +57,8 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
         end_of_turn: ends.iter().copied().find(|end| Some(*end) != eos),
         unknown: id(text("unk_token")).or(id(model["unk_token"].as_str())),
         padding: id(text("pad_token")),
-        add_bos: bos.is_some() && starts.or(sidecars.add_bos).unwrap_or(false),
-        add_eos: eos.is_some() && stops.or(sidecars.add_eos).unwrap_or(false),
+        add_bos: bos.is_some() && starts.unwrap_or(false),
+        add_eos: eos.is_some() && stops.unwrap_or(false),
     };
     let method = if byte_level {
         byte_level_method(&file, merges, notes)?

@@ -33,8 +33,6 @@ fn there_and_back(vocabulary: &Vocabulary) -> Vocabulary {
         chat_templates: vocabulary.chat_templates.clone(),
         bos: text(vocabulary.special.bos),
         eos: text(vocabulary.special.eos),
-        add_bos: Some(vocabulary.special.add_bos),
-        add_eos: Some(vocabulary.special.add_eos),
         end_ids: vocabulary.ends(),
         ..Sidecars::default()
     };

@@ -35,10 +35,6 @@ pub struct Sidecars {
     pub bos: Option<String>,
     /// The text of the token that ends a text.
     pub eos: Option<String>,
-    /// `add_bos_token`; `None` leaves it to the post-processor of `tokenizer.json`.
-    pub add_bos: Option<bool>,
-    /// `add_eos_token`.
-    pub add_eos: Option<bool>,
     /// The longest text (`model_max_length`), in tokens; `None` for the huge numbers that stand for none.
     pub max_tokens: Option<u32>,
     /// Whether the model is told which of two texts a token belongs to (`token_type_ids`); `None` leaves it to the model.
@@ -71,8 +67,6 @@ impl Sidecars {
         let mut sidecars = Self::default();
         let tokens = File::read(folder, "tokenizer_config.json", TOKENIZER_CONFIG)?;
         tokens.with(|fields| {
-            sidecars.add_bos = fields.flag("add_bos_token")?;
-            sidecars.add_eos = fields.flag("add_eos_token")?;
             sidecars.max_tokens = max_tokens(fields)?;
             sidecars.tells_texts_apart = tells_texts_apart(fields)?;
             sidecars.cuts_beginning = fields.text("truncation_side")? == Some("left");
