@@ -111,6 +111,7 @@ impl Llm {
         let mut made = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, embedder)) = &*made
             && *of == ways
+            && !embedder.is_closed()
         {
             return Ok(embedder.clone());
         }

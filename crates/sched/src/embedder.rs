@@ -9,7 +9,7 @@ use std::time::Duration;
 use trillm_core::{Batch, Error, Limits, Model, Passage, Result, Session, SessionOptions, Slot, Token, memory};
 
 use crate::lockfree::Intake;
-use crate::scheduler::no_thread;
+use crate::scheduler::{new_session, no_thread, panicked};
 use crate::wake::Wake;
 
 struct Job {
@@ -86,6 +86,11 @@ impl Embedder {
         self.limits.context.min(self.limits.tokens_per_step)
     }
 
+    /// Whether its thread has ended, or is about to: closed, or by a panic. What is asked is refused from then on.
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.load(Acquire)
+    }
+
     /// Asks for one vector for each text, raw, back to back in the order given: `texts.len() * width()` numbers.
     ///
     /// # Errors
@@ -110,7 +115,7 @@ impl Embedder {
                 return Err(Error::NoEmbedding { name: "texts", token, rows: self.vocabulary });
             }
         }
-        if self.shared.closed.load(Acquire) {
+        if self.is_closed() {
             return Err(Error::Closed);
         }
         let (reply, vectors) = mpsc::channel();
@@ -142,7 +147,7 @@ impl Drop for Embedder {
 
 fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: &mpsc::Sender<Result<Limits>>) {
     shared.wake.bind();
-    let mut session = match model.session(options) {
+    let mut session = match new_session(model, options) {
         Ok(session) => session,
         Err(error) => {
             let _ = started.send(Err(error));
@@ -157,13 +162,10 @@ fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: 
         for job in jobs.drain(..) {
             let given_up = || shared.closed.load(Acquire) || job.abandoned.load(Acquire);
             let vectors = catch_unwind(AssertUnwindSafe(|| embed(&mut *session, &mut batch, &job.texts, given_up)));
-            let panicked = vectors.is_err();
-            let reason = || "it panicked: this is a bug in trillm".to_owned();
-            let vectors = vectors
-                .unwrap_or_else(|_| Err(Error::Engine { engine: "embedder", reason: reason(), log: Vec::new() }));
+            let is_lost = vectors.is_err();
             // Nobody may be waiting any more.
-            let _ = job.reply.send(vectors);
-            if panicked {
+            let _ = job.reply.send(vectors.unwrap_or_else(|_| Err(panicked("embedder"))));
+            if is_lost {
                 // What the session holds now, nobody knows.
                 return;
             }

@@ -8,7 +8,7 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
-use trillm_core::{Error, Limits, Model, Ready, Result, SessionOptions};
+use trillm_core::{Error, Limits, Model, Ready, Result, Session, SessionOptions};
 
 use crate::SchedulerOptions;
 use crate::lockfree::Intake;
@@ -117,13 +117,23 @@ pub(crate) fn no_thread(error: &std::io::Error) -> Error {
     Error::Engine { engine: "scheduler", reason: format!("cannot start a thread: {error}"), log: Vec::new() }
 }
 
+/// The error for whoever waited for what panicked.
+pub(crate) fn panicked(engine: &'static str) -> Error {
+    Error::Engine { engine, reason: "it panicked: this is a bug in trillm".into(), log: Vec::new() }
+}
+
+/// Makes a session; a panic is an error.
+pub(crate) fn new_session<'m>(model: &'m dyn Model, options: &SessionOptions) -> Result<Box<dyn Session + 'm>> {
+    catch_unwind(AssertUnwindSafe(|| model.session(options))).unwrap_or_else(|_| Err(panicked(model.info().engine)))
+}
+
 /// The decode thread: makes sessions and serves with them until closed.
 fn decode(model: &dyn Model, options: &SessionOptions, shared: &Arc<Shared>, started: &mpsc::Sender<Result<Limits>>) {
     shared.wake.bind();
     let mut worker = Worker::new(shared.clone());
     let mut failures = 0;
     while failures < HOPELESS {
-        let mut session = match model.session(options) {
+        let mut session = match new_session(model, options) {
             Ok(session) => session,
             Err(error) => {
                 if !matches!(error, Error::EmbedsOnly { .. }) {
@@ -141,10 +151,7 @@ fn decode(model: &dyn Model, options: &SessionOptions, shared: &Arc<Shared>, sta
         match catch_unwind(AssertUnwindSafe(|| worker.serve(&mut *session, model.tokenizer()))) {
             Ok(Ok(())) => break,
             Ok(Err(error)) => tracing::warn!(%error, "making a new session"),
-            Err(_) => {
-                let reason = "it panicked: this is a bug in trillm".to_owned();
-                worker.fail_all(&Error::Engine { engine: "scheduler", reason, log: Vec::new() });
-            }
+            Err(_) => worker.fail_all(&panicked("scheduler")),
         }
         worker.requeue();
         failures = if shared.counters.read().steps > steps { 0 } else { failures + 1 };

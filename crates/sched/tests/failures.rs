@@ -3,9 +3,11 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{alone, error, read, request, start, tokens};
-use trillm_core::{Coded, Error, FinishReason};
-use trillm_sched::{Scheduler, SchedulerOptions};
+use trillm_core::{Coded, Error, FinishReason, Output, Passage, Pooling, SessionOptions, Token};
+use trillm_sched::{Embedder, Scheduler, SchedulerOptions};
 use trillm_testkit::Fake;
 use trillm_testkit::fake::Fault;
 
@@ -56,7 +58,7 @@ fn an_engine_whose_cache_is_full_too_early_is_given_room() {
 fn without_a_session_there_is_no_scheduler() {
     let fake = Fake { sessions: 0, ..Fake::default() };
     let model = fake.load_model();
-    assert!(Scheduler::start(model, trillm_core::SessionOptions::default(), SchedulerOptions::default()).is_err());
+    assert!(Scheduler::start(model, SessionOptions::default(), SchedulerOptions::default()).is_err());
 }
 
 #[test]
@@ -86,4 +88,41 @@ fn closing_ends_everything() {
     assert!(matches!(read(runs).1.result, Err(Error::Closed) | Ok(FinishReason::Length)));
     assert!(matches!(read(waits).1.result, Err(Error::Closed) | Ok(FinishReason::Length)));
     assert_eq!(scheduler.submit(request("late", 1)).err(), Some(Error::Closed));
+}
+
+fn texts(count: u32) -> Vec<Passage> {
+    (0..count).map(|index| Passage::new(vec![Token(97 + index); 3])).collect()
+}
+
+fn embedder(fake: &Fake) -> Result<Embedder, Error> {
+    let output = Output::Embedding(vec![Pooling::Mean]);
+    Embedder::start(fake.load_model(), SessionOptions { output, ..SessionOptions::default() })
+}
+
+fn embed(embedder: &Embedder) -> Result<Vec<f32>, Error> {
+    embedder.submit(texts(2))?.wait(Duration::from_mins(1)).expect("an answer")
+}
+
+#[test]
+fn a_step_that_fails_or_panics_is_an_error_of_what_embeds() {
+    let healthy = embedder(&Fake::default()).unwrap();
+    assert_eq!(embed(&healthy).unwrap().len(), 2 * healthy.width() as usize);
+    let failing = embedder(&Fake::default().with_fault(0, Fault::Error)).unwrap();
+    assert_eq!(embed(&failing).unwrap_err().code(), "engine_failed");
+    // What its session holds, nobody knows: it ends.
+    let panicking = embedder(&Fake::default().with_fault(0, Fault::Panic)).unwrap();
+    let error = embed(&panicking).unwrap_err();
+    assert_eq!((error.code(), error.to_string().contains("panicked")), ("engine_failed", true));
+    panicking.close();
+    assert!(panicking.is_closed() && !healthy.is_closed());
+    assert_eq!(embed(&panicking).unwrap_err(), Error::Closed);
+}
+
+#[test]
+fn a_session_that_panics_is_an_error_of_the_engine() {
+    let fake = Fake { sessions: 0, panics: true, ..Fake::default() };
+    let expected = Error::Engine { engine: "fake", reason: "it panicked: this is a bug in trillm".into(), log: vec![] };
+    assert_eq!(embedder(&fake).map(|_| ()).unwrap_err(), expected);
+    let started = Scheduler::start(fake.load_model(), SessionOptions::default(), SchedulerOptions::default());
+    assert_eq!(started.map(|_| ()).unwrap_err(), expected);
 }

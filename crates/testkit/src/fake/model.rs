@@ -54,6 +54,7 @@ impl Model for FakeModel {
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
         let Script { fake, tokenizer, .. } = &self.script;
         if self.sessions.fetch_add(1, Relaxed) >= fake.sessions {
+            assert!(!fake.panics, "this session panics, as it was told to");
             return Err(failure("no more sessions"));
         }
         let context = options.context.unwrap_or(fake.context.min(4096));

@@ -55,6 +55,8 @@ pub struct Fake {
     pub faults: Vec<(Range<u64>, Fault)>,
     /// How many sessions a model can make before it fails to.
     pub sessions: u64,
+    /// Whether it panics where it fails to make one.
+    pub panics: bool,
     /// Where to note every batch; `None`, so that a step allocates nothing, by default.
     pub record: Option<Record>,
     /// What a step waits for.
@@ -77,6 +79,7 @@ impl Default for Fake {
             chat_template: Some(Fake::CHAT_TEMPLATE.into()),
             faults: Vec::new(),
             sessions: u64::MAX,
+            panics: false,
             record: None,
             gate: None,
         }
