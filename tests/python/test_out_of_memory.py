@@ -32,6 +32,9 @@ for case in map(json.loads, cases):
                 model.embed(["the man"] * repeat)
             elif call:
                 prompt = [5] * repeat
+                # JSON has texts alone for keys.
+                if "logit_bias" in arguments:
+                    arguments["logit_bias"] = dict(arguments["logit_bias"])
                 getattr(model, call)(prompt, **arguments)
         print("done", flush=True)
     except TrillmError as error:
@@ -47,6 +50,10 @@ MUCH: list[dict[str, object]] = [
     {"batch": 2**20, "call": "generate", "repeat": 2**18},
     {"call": "generate", "arguments": {"max_tokens": 2**31 - 1}},
     {"call": "generate", "arguments": {"max_tokens": 20, "logprobs": 20, "top_k": 2**31 - 1, "typical_p": 0.5}},
+    {"call": "generate", "arguments": {"max_tokens": 20, "repetition_penalty": 1.1, "repeat_last_n": 2**31 - 1}},
+    {"call": "generate", "arguments": {"max_tokens": 20, "logit_bias": [[token, -1.0] for token in range(300)]}},
+    {"call": "generate", "arguments": {"max_tokens": 20, "stop": ["x" * 2**16] * 16}},
+    {"call": "generate", "arguments": {"max_tokens": 20, "stop": ["x" * (2**16 + 1)]}},
     {"context": 2**24, "call": "generate", "arguments": {"max_tokens": 4}},
     {"context": 2**16, "call": "generate", "repeat": 2**20},
     {"context": 2**12, "parallel": 64, "call": "embed", "repeat": 1000},

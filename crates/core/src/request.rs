@@ -57,7 +57,7 @@ impl Default for SamplingParams {
 pub struct Request {
     /// The most tokens to generate; `None` goes on until the model ends or the context is full.
     pub max_tokens: Option<u32>,
-    /// Generation ends before any of these. At most 16, none empty.
+    /// Generation ends before any of these. At most 16, none empty or longer than 65,536 bytes.
     pub stop: Vec<String>,
     /// Go on past the model's own end tokens.
     pub ignore_eos: bool,
@@ -82,6 +82,8 @@ pub struct Ready {
 impl Request {
     /// Stop strings allowed in one request.
     pub const MAX_STOP: usize = 16;
+    /// Bytes of the longest stop string.
+    pub const LONGEST_STOP: usize = 1 << 16;
     /// Most probable tokens that may be reported.
     pub const MAX_LOGPROBS: u32 = 20;
 
@@ -130,6 +132,9 @@ impl Request {
         }
         if self.stop.len() > Self::MAX_STOP {
             return invalid("stop", format!("{} strings", self.stop.len()), "at most 16 strings");
+        }
+        if let Some(long) = self.stop.iter().find(|stop| stop.len() > Self::LONGEST_STOP) {
+            return invalid("stop", format!("a string of {} bytes", long.len()), "strings of at most 65536 bytes");
         }
         if self.stop.iter().any(String::is_empty) {
             return invalid("stop", "an empty string", "strings of at least one character");

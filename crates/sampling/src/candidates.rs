@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use trillm_core::memory;
+
 use crate::row::{BLOCK, Row};
 
 /// A token that may be chosen.
@@ -36,9 +38,9 @@ fn by_key(a: &Candidate, b: &Candidate) -> Ordering {
 
 impl Candidates {
     /// Makes room for `n` candidates, so that nothing allocates later.
-    pub(crate) fn reserve(&mut self, n: usize) {
-        self.list.reserve(n);
-        self.scratch.reserve(n);
+    pub(crate) fn reserve(&mut self, n: usize, what: &str) -> trillm_core::Result<()> {
+        memory::reserve(&mut self.list, n, what)?;
+        memory::reserve(&mut self.scratch, n, what)
     }
 
     /// Takes the `k` most probable tokens of a row.

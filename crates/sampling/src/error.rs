@@ -22,6 +22,12 @@ pub enum Error {
         /// The first such token.
         token: u32,
     },
+    /// There is no room for a copy of the scores.
+    #[error("no memory for the scores of a step: {bytes} bytes were asked for")]
+    Memory {
+        /// Bytes that were asked for.
+        bytes: u64,
+    },
     /// Every score is minus infinity.
     #[error("every token is forbidden: all scores are minus infinity")]
     NothingAllowed,
@@ -32,6 +38,7 @@ impl Coded for Error {
         match self {
             Self::Row { .. } => "invalid_row",
             Self::NotANumber { .. } => "numerical_error",
+            Self::Memory { .. } => "out_of_memory",
             Self::NothingAllowed => "nothing_allowed",
         }
     }
@@ -40,6 +47,7 @@ impl Coded for Error {
         Some(match self {
             Self::Row { .. } => "this is a bug in trillm: please report it".into(),
             Self::NotANumber { .. } => "the weights may be damaged: verify the model's files".into(),
+            Self::Memory { .. } => "take a smaller model, or give the process more".into(),
             Self::NothingAllowed => "allow at least one token in logit_bias".into(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use trillm_core::{SamplingParams, Token};
+use trillm_core::{Result, SamplingParams, Token, memory};
 
 /// Distinct tokens that are counted without allocating: more than most requests generate.
 const ROOM: usize = 1024;
@@ -22,11 +22,11 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn new(params: &SamplingParams, prompt: &[Token]) -> Self {
+    pub(crate) fn new(params: &SamplingParams, prompt: &[Token], what: &str) -> Result<Self> {
         let repeats = (params.repetition_penalty - 1.0).abs() > 0.0;
         let counts = params.presence_penalty.abs() > 0.0 || params.frequency_penalty.abs() > 0.0;
         let mut history = Self {
-            bias: params.logit_bias.clone(),
+            bias: Vec::new(),
             repetition: params.repetition_penalty,
             presence: params.presence_penalty,
             frequency: params.frequency_penalty,
@@ -35,17 +35,25 @@ impl History {
             recent: Tally::default(),
             generated: Tally::default(),
         };
+        memory::reserve(&mut history.bias, params.logit_bias.len(), what)?;
+        history.bias.extend_from_slice(&params.logit_bias);
         if history.limit > 0 {
-            history.window.reserve(history.limit.min(prompt.len() + ROOM) + 1);
-            history.recent.0.reserve(history.limit.min(prompt.len() + ROOM) + 1);
+            let room = history.limit.min(prompt.len() + ROOM) + 1;
+            history.window.try_reserve(room).map_err(|_| memory::none::<Token>(room, what))?;
+            memory::reserve(&mut history.recent.0, room, what)?;
         }
         if counts {
-            history.generated.0.reserve(ROOM);
+            memory::reserve(&mut history.generated.0, ROOM, what)?;
         }
         for &token in &prompt[prompt.len().saturating_sub(history.limit)..] {
             history.remember(token);
         }
-        history
+        Ok(history)
+    }
+
+    /// Whether [`edit`](Self::edit) may ever change anything.
+    pub(crate) fn may_edit(&self) -> bool {
+        self.limit > 0 || self.presence.abs() > 0.0 || self.frequency.abs() > 0.0 || !self.bias.is_empty()
     }
 
     /// Whether [`edit`](Self::edit) would change anything.

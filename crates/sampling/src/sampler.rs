@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use trillm_core::{Logprob, SamplingParams, Token};
+use trillm_core::{Logprob, SamplingParams, Token, memory};
 
 use crate::candidates::Candidates;
 use crate::history::History;
@@ -40,28 +40,39 @@ impl Sampler {
     ///
     /// `prompt` is what the repetition penalty looks back at. Random numbers are Xoshiro256++'s, seeded through
     /// `SplitMix64`: the algorithm is part of the contract, so a seed keeps its meaning from version to version.
-    pub fn new(params: &SamplingParams, prompt: &[Token], vocabulary: u32) -> Self {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](trillm_core::Error::OutOfMemory): a sampler has room for as much as a vocabulary, or a context.
+    pub fn new(params: &SamplingParams, prompt: &[Token], vocabulary: u32) -> trillm_core::Result<Self> {
+        const WHAT: &str = "the sampler of a request";
         // The standard library's hash keys are random for each process and differ for each call.
         let seed = params.seed.unwrap_or_else(|| RandomState::new().hash_one(0_u64));
         let vocabulary = vocabulary as usize;
         let mut candidates = Candidates::default();
         let blocks = vocabulary.div_ceil(row::BLOCK);
         let listed = params.logprobs.unwrap_or(0).max(params.top_k) as usize;
-        candidates.reserve(match (params.top_k, params.typical_p < 1.0) {
+        let count = match (params.top_k, params.typical_p < 1.0) {
             (0, true) => vocabulary,
             _ if listed > 0 => listed.saturating_mul(2).min(vocabulary).max(blocks),
             _ => 0,
-        });
-        Self {
-            params: params.clone(),
+        };
+        candidates.reserve(count, WHAT)?;
+        let history = History::new(params, prompt, WHAT)?;
+        let (mut edited, mut maxima, mut sums) = (Vec::new(), Vec::new(), Vec::new());
+        memory::reserve(&mut edited, if history.may_edit() { vocabulary } else { 0 }, WHAT)?;
+        memory::reserve(&mut maxima, blocks, WHAT)?;
+        memory::reserve(&mut sums, blocks, WHAT)?;
+        Ok(Self {
+            // The history has the list.
+            params: SamplingParams { logit_bias: Vec::new(), ..*params },
             vocabulary,
-            history: History::new(params, prompt),
+            history,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
-            edited: Vec::new(),
-            maxima: Vec::with_capacity(blocks),
-            sums: Vec::with_capacity(blocks),
+            edited,
+            maxima,
+            sums,
             candidates,
-        }
+        })
     }
 
     /// Chooses a token from a row of raw scores, and takes note of it.
@@ -95,6 +106,8 @@ impl Sampler {
         if max == f32::INFINITY {
             if !edits {
                 self.edited.clear();
+                let bytes = size_of_val(raw) as u64;
+                self.edited.try_reserve(raw.len()).map_err(|_| Error::Memory { bytes })?;
                 self.edited.extend_from_slice(raw);
             }
             for score in &mut self.edited {

@@ -60,7 +60,7 @@ fn a_warm_sampler_does_not_allocate() {
             ..plain
         },
     ] {
-        let mut sampler = Sampler::new(&params, &prompt, VOCABULARY);
+        let mut sampler = Sampler::new(&params, &prompt, VOCABULARY).unwrap();
         sampler.sample(&rows[0]).unwrap();
         let before = ALLOCATIONS.get();
         for round in 0..400 {

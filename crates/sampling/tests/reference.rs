@@ -99,7 +99,7 @@ fn draws_follow_the_reference_distribution() {
             const DRAWS: u32 = 20_000;
             let expected = kept(params, &edited(params, &[], &[], &logits));
             let mut counts = vec![0_u32; vocabulary];
-            let mut sampler = Sampler::new(params, &[], vocabulary as u32);
+            let mut sampler = Sampler::new(params, &[], vocabulary as u32).unwrap();
             for _ in 0..DRAWS {
                 counts[sampler.sample(&logits).unwrap().token.0 as usize] += 1;
             }
@@ -141,7 +141,7 @@ fn penalties_count_what_they_should() {
     let prompt = [1, 1, 5, 6];
     let logits = [1.0, 1.9, 0.6, 1.3, -0.4, 1.8, 1.7, -1.0];
     let tokens = prompt.map(Token);
-    let mut sampler = Sampler::new(&params, &tokens, 8);
+    let mut sampler = Sampler::new(&params, &tokens, 8).unwrap();
     let mut generated: Vec<u32> = Vec::new();
     for step in 0..30 {
         let scores = edited(&params, &prompt, &generated, &logits);
@@ -162,7 +162,7 @@ fn logprobs_are_those_before_truncation() {
         let params = SamplingParams { temperature, top_k: 3, logprobs: Some(5), ..seeded() };
         let reference = SamplingParams { temperature: if temperature > 0.0 { temperature } else { 1.0 }, ..seeded() };
         let expected = kept(&reference, &edited(&reference, &[], &[], &logits));
-        let mut sampler = Sampler::new(&params, &[], 300);
+        let mut sampler = Sampler::new(&params, &[], 300).unwrap();
         for _ in 0..20 {
             let chosen = sampler.sample(&logits).unwrap();
             let logprobs = chosen.logprobs.unwrap();
@@ -177,8 +177,8 @@ fn logprobs_are_those_before_truncation() {
         }
     }
     let only_chosen = SamplingParams { logprobs: Some(0), ..seeded() };
-    assert_eq!(Sampler::new(&only_chosen, &[], 300).sample(&logits).unwrap().logprobs.unwrap().len(), 1);
-    assert_eq!(Sampler::new(&seeded(), &[], 300).sample(&logits).unwrap().logprobs, None);
+    assert_eq!(Sampler::new(&only_chosen, &[], 300).unwrap().sample(&logits).unwrap().logprobs.unwrap().len(), 1);
+    assert_eq!(Sampler::new(&seeded(), &[], 300).unwrap().sample(&logits).unwrap().logprobs, None);
 }
 
 #[test]
@@ -187,12 +187,12 @@ fn the_lowest_id_wins_a_tie() {
     let mut logits = vec![0.0; 1000];
     for at in [999, 640, 300, 129, 128, 127, 0] {
         logits[at] = 1.0;
-        assert_eq!(Sampler::new(&greedy, &[], 1000).sample(&logits).unwrap().token, Token(at as u32));
+        assert_eq!(Sampler::new(&greedy, &[], 1000).unwrap().sample(&logits).unwrap().token, Token(at as u32));
     }
     // Among equals, top-k keeps the lowest ids too, and top-p the fewest of them.
     let equal = vec![2.0; 1000];
     for params in [SamplingParams { top_k: 3, ..seeded() }, SamplingParams { top_p: 0.0025, ..seeded() }] {
-        let mut sampler = Sampler::new(&params, &[], 1000);
+        let mut sampler = Sampler::new(&params, &[], 1000).unwrap();
         let mut seen: Vec<u32> = (0..200).map(|_| sampler.sample(&equal).unwrap().token.0).collect();
         seen.sort_unstable();
         seen.dedup();
@@ -214,7 +214,7 @@ fn odd_rows_are_errors_or_make_sense() {
     ];
     let (inf, nan) = (f32::INFINITY, f32::NAN);
     for params in cases {
-        let sample = |logits: &[f32]| Sampler::new(&params, &[], 3).sample(logits).map(|s| s.token.0);
+        let sample = |logits: &[f32]| Sampler::new(&params, &[], 3).unwrap().sample(logits).map(|s| s.token.0);
         assert_eq!(sample(&[0.0, nan, nan]), Err(Error::NotANumber { token: 1 }), "{params:?}");
         assert_eq!(sample(&[inf, 0.0, nan]), Err(Error::NotANumber { token: 2 }), "{params:?}");
         assert_eq!(sample(&[-inf; 3]), Err(Error::NothingAllowed), "{params:?}");
@@ -224,22 +224,22 @@ fn odd_rows_are_errors_or_make_sense() {
         assert_eq!(sample(&[f32::MIN, f32::MAX, f32::MIN]), Ok(1), "{params:?}");
         // Past the vocabulary nothing is looked at.
         assert_eq!(sample(&[-inf, -inf, 0.0, inf, nan]), Ok(2), "{params:?}");
-        assert_eq!(Sampler::new(&params, &[], 1).sample(&[-3.0]).map(|s| s.token.0), Ok(0), "{params:?}");
-        assert_eq!(Sampler::new(&params, &[], 0).sample(&[]).map(|s| s.token.0), Err(Error::NothingAllowed));
+        assert_eq!(Sampler::new(&params, &[], 1).unwrap().sample(&[-3.0]).map(|s| s.token.0), Ok(0), "{params:?}");
+        assert_eq!(Sampler::new(&params, &[], 0).unwrap().sample(&[]).map(|s| s.token.0), Err(Error::NothingAllowed));
     }
     let forbid = |tokens: &[u32]| SamplingParams {
         logit_bias: tokens.iter().map(|&token| (Token(token), f32::NEG_INFINITY)).collect(),
         ..seeded()
     };
-    assert_eq!(Sampler::new(&forbid(&[0]), &[], 2).sample(&[inf, 0.0]).unwrap().token, Token(1));
-    assert_eq!(Sampler::new(&forbid(&[0, 1]), &[], 2).sample(&[1.0, 0.0]), Err(Error::NothingAllowed));
+    assert_eq!(Sampler::new(&forbid(&[0]), &[], 2).unwrap().sample(&[inf, 0.0]).unwrap().token, Token(1));
+    assert_eq!(Sampler::new(&forbid(&[0, 1]), &[], 2).unwrap().sample(&[1.0, 0.0]), Err(Error::NothingAllowed));
 }
 
 #[test]
 fn a_seed_keeps_its_meaning() {
     let logits = scores(1000);
     let draw = |params: &SamplingParams| -> Vec<u32> {
-        let mut sampler = Sampler::new(params, &[], 1000);
+        let mut sampler = Sampler::new(params, &[], 1000).unwrap();
         (0..8).map(|_| sampler.sample(&logits).unwrap().token.0).collect()
     };
     // Golden: a change here changes what users get from their seeds.
@@ -286,7 +286,7 @@ proptest! {
             min_p: min_p * 1.001,
             ..params.clone()
         };
-        let mut sampler = Sampler::new(&params, &[], logits.len() as u32);
+        let mut sampler = Sampler::new(&params, &[], logits.len() as u32).unwrap();
         let mut drawn: Vec<usize> = (0..300).map(|_| sampler.sample(&logits).unwrap().token.0 as usize).collect();
         drawn.sort_unstable();
         drawn.dedup();
@@ -306,7 +306,7 @@ proptest! {
     #[test]
     fn greedy_is_the_first_largest(logits in prop::collection::vec((-5..5_i8).prop_map(f32::from), 1..700)) {
         let greedy = SamplingParams { temperature: 0.0, ..SamplingParams::default() };
-        let token = Sampler::new(&greedy, &[], logits.len() as u32).sample(&logits).unwrap().token.0 as usize;
+        let token = Sampler::new(&greedy, &[], logits.len() as u32).unwrap().sample(&logits).unwrap().token.0 as usize;
         let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         prop_assert_eq!(Some(token), logits.iter().position(|&x| x >= best));
     }

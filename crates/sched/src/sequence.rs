@@ -54,7 +54,7 @@ impl Sequence {
             slot: Slot(0),
             blocked: false,
             writer,
-            sampler: Sampler::new(&ready.request().sampling, prompt, vocabulary),
+            sampler: Sampler::new(&ready.request().sampling, prompt, vocabulary)?,
             assembler: Assembler::new(&ready.request().stop),
             usage: Usage { prompt_tokens: prompt.len() as u32, ..Usage::default() },
             submitted: Instant::now(),
@@ -93,6 +93,9 @@ impl Sequence {
         }
         let sampled = match self.sampler.sample(scores) {
             Ok(sampled) => sampled,
+            Err(trillm_sampling::Error::Memory { bytes }) => {
+                return Fate::Ends(Err(Error::OutOfMemory { what: "the scores of a step".into(), bytes }));
+            }
             Err(error) => {
                 return Fate::Ends(Err(Error::Engine {
                     engine: "sampler",
