@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import random
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trillm
 from hub_server import Hub
 from ollama_server import Registry
 from trillm._core import CHUNK, Store
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound, StoreError
 from trillm.hub import available, fetch, import_model, repair, update
 from trillm.hub._options import Options, Source
+from trillm.types import Link
 
 WEIGHTS = random.Random(3).randbytes(3 * CHUNK + 5)
 
@@ -197,6 +199,20 @@ def test_a_folder_is_imported_with_what_belongs_to_it(store: Store, tiny_folder:
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
     assert fetch("local:folder", store=store) == manifest.path
     assert not update("local:folder", store=store).newer
+
+
+@pytest.mark.parametrize("link", ["reference", "hardlink", "copy"])
+def test_a_graph_with_weights_beside_it_is_loaded_however_it_was_imported(
+    link: Link, store: Store, tiny_onnx: Callable[..., Path]
+) -> None:
+    folder = tiny_onnx("shared")
+    assert (folder / "model.onnx.data").stat().st_size > 100_000
+    manifest, how = import_model(folder, name="graph", link=link, store=store)
+    assert (how, "model.onnx.data" in {name for name, _, _ in manifest.files}) == (link, True)
+    with trillm.load(folder, threads=1) as there, trillm.load(manifest.path, threads=1) as here:
+        prompt = [5, 6, 7]
+        expected = there.generate(prompt, max_tokens=8, temperature=0)
+        assert here.generate(prompt, max_tokens=8, temperature=0).token_ids == expected.token_ids
 
 
 def test_what_cannot_be_imported(store: Store, tmp_path: Path) -> None:

@@ -228,10 +228,20 @@ mod links {
             std::fs::remove_file(&link).expect("removed");
             symlink(&other, &link).expect("a link");
             refused(&path, "unsupported", "a link");
-            // A blob that is a link out is none.
+            // A blob that is a link refers to a file that was imported: by whoever owns it.
             std::fs::remove_file(&link).expect("removed");
-            symlink(&other, blobs.join("def")).expect("a link");
+            let own = folder.write("own", &[0; 2048]);
+            symlink(&own, blobs.join("def")).expect("a link");
             symlink(blobs.join("def"), &link).expect("a link");
+            Onnx::open(&path).expect("sound");
+            if give_away(&own) {
+                refused(&path, "unsupported", "a link");
+            }
+            // Not one beside the blobs, nor by way of a folder.
+            std::fs::remove_file(&link).expect("removed");
+            let mine = folder.write("mine", &[0; 2048]);
+            symlink(&mine, folder.0.join("beside")).expect("a link");
+            symlink(folder.0.join("beside"), &link).expect("a link");
             refused(&path, "unsupported", "a link");
         }
     }

@@ -5,7 +5,8 @@
 //! and what is open must be a regular file. A hard link could be another name for what somebody else may not read, so a
 //! file with several names must belong to whoever owns the model's folder: backups, deduplication and our own store give
 //! second names to people's own files. Stores of models keep files as links into a folder of blobs:
-//! such a link is followed if the model lies in `<root>/snapshots/` and the file in `<root>/blobs/`.
+//! such a link is followed if the model lies in `<root>/snapshots/` and the file in `<root>/blobs/`. A blob may be a link
+//! itself, to a file that was imported and stays where it is: that one, too, must belong to whoever owns the folder.
 
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
@@ -82,11 +83,28 @@ impl Blobs {
         blobs.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()).then_some(Self(blobs))
     }
 
-    /// Opens what the link at `path` leads to, if it is a blob.
+    /// Opens what the link at `path` leads to, if it is a blob, or a file that a blob refers to.
     fn open(&self, path: &Path) -> std::io::Result<File> {
         let real = path.canonicalize()?;
-        let blob = real.strip_prefix(&self.0).ok().and_then(Path::to_str);
-        blob.map_or_else(|| Err(link()), |blob| beneath(&self.0, blob))
+        if let Some(blob) = real.strip_prefix(&self.0).ok().and_then(Path::to_str) {
+            return beneath(&self.0, blob);
+        }
+        if !self.refers(path)? {
+            return Err(link());
+        }
+        let (Some(folder), Some(name)) = (real.parent(), real.file_name().and_then(|name| name.to_str())) else {
+            return Err(link());
+        };
+        let file = beneath(folder, name)?;
+        let is_owners = owner(&file.metadata()?) == owner(&self.0.metadata()?);
+        if is_owners { Ok(file) } else { Err(link()) }
+    }
+
+    /// Whether the link at `path` leads to one of the blobs, whatever that is.
+    fn refers(&self, path: &Path) -> std::io::Result<bool> {
+        let target = path.with_file_name("").join(path.read_link()?);
+        let (Some(folder), Some(_)) = (target.parent(), target.file_name()) else { return Ok(false) };
+        Ok(folder.canonicalize()?.starts_with(&self.0))
     }
 
     /// Whether one of the blobs is this very file under another name.
