@@ -131,6 +131,10 @@ fn to_folder(
 ) -> Result<Report> {
     // What llama.cpp would abort on is refused here too.
     let info = trillm_formats::gguf::inspect(source)?;
+    if info.purpose == Purpose::Labels {
+        let found = "one that ranks pairs of texts (pooling type 4)";
+        return Err(Error::unsupported("the model", found, "one that generates text, or its states alone"));
+    }
     let heads = read_heads(source)?;
     let files = heads.iter().map(Head::parse).collect::<Result<Vec<_>, _>>()?;
     let mut sources = Sources::new(heads.iter().map(|head| head.path().to_owned()).collect());

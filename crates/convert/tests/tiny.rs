@@ -313,8 +313,35 @@ fn sources_that_cannot_be_converted_say_why() {
     });
     assert!(matches!(&error, Error::TensorType { found, .. } if found == "IQ4_NL"), "{error}");
 
+    let error = write("ranks.gguf", &|file| file.set("llama.pooling_type", 4u32));
+    assert_eq!(code(&error), "cannot_convert");
+    assert!(error.to_string().contains("ranks pairs of texts"), "{error}");
+
     let error = write("rope.gguf", &|file| file.set("llama.rope.scaling.type", "longrope"));
     assert_eq!(code(&error), "cannot_convert");
     assert!(error.to_string().contains("rope.scaling.type"), "{error}");
     assert!(!at("x").exists());
+}
+
+#[test]
+fn what_labels_texts_or_sees_what_comes_is_not_converted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    TinyLlama::default().write_huggingface(&at("folder"), TensorType::F32).unwrap();
+    let path = at("folder").join("config.json");
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut changed = config.clone();
+        change(&mut changed);
+        fs::write(&path, changed.to_string()).unwrap();
+        let error = run(&at("folder"), &at("x.gguf"), Target::Gguf, Dtype::F32).unwrap_err();
+        assert_eq!((error.code(), at("x.gguf").exists()), ("cannot_convert", false), "{error}");
+        error.to_string()
+    };
+    for class in ["LlamaForSequenceClassification", "LlamaForTokenClassification", "LlamaForQuestionAnswering"] {
+        let message = refused(&|config| config["architectures"] = serde_json::json!([class]));
+        assert!(message.contains(class), "{message}");
+    }
+    let message = refused(&|config| config["is_causal"] = false.into());
+    assert!(message.contains("not causal"), "{message}");
 }
