@@ -70,6 +70,11 @@ impl Golden {
 
 /// A copy of a model whose weights are stored as `element`.
 fn stored_as(name: &str, element: Element, to: &Path) {
+    copied(name, element, to, str::to_owned);
+}
+
+/// The same with other names for its tensors.
+fn copied(name: &str, element: Element, to: &Path, rename: impl Fn(&str) -> String) {
     let source = Checkpoint::open(&folder(name)).expect("a model");
     let bytes = fs::read(&source.files[0].path).expect("weights");
     let mut header = serde_json::Map::new();
@@ -90,7 +95,7 @@ fn stored_as(name: &str, element: Element, to: &Path) {
             _ => "BF16",
         };
         let entry = serde_json::json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [from, data.len()]});
-        header.insert(name.clone(), entry);
+        header.insert(rename(name), entry);
     }
     let header = serde_json::to_vec(&header).expect("json");
     let file = [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat();
@@ -159,6 +164,32 @@ fn scores_are_those_of_transformers() {
             let model = tempfile::tempdir().expect("a folder");
             stored_as(name, element, model.path());
             check_decoder(model.path(), &golden, tolerance, &format!("{name} as {element:?}"));
+        }
+    }
+}
+
+#[test]
+fn names_that_wrappers_gave_change_no_score() {
+    // What stands before the tensors of the text model, and before `lm_head.weight`.
+    for (model, output) in [
+        ("_orig_mod.model.", "_orig_mod."),
+        ("module.model.", "module."),
+        ("base_model.model.model.", "base_model.model."),
+        ("model.language_model.", ""),
+        ("language_model.model.", "language_model."),
+        ("language_model.", ""),
+        ("", ""),
+    ] {
+        let rename = |name: &str| match name.strip_prefix("model.") {
+            Some(rest) => format!("{model}{rest}"),
+            None => format!("{output}{name}"),
+        };
+        // The output matrix of the one is its own, that of the other the embedding.
+        for name in ["llama", "qwen3"] {
+            let (scratch, folder) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+            let golden = Golden::open(name, scratch.path());
+            copied(name, Element::Bf16, folder.path(), rename);
+            check_decoder(folder.path(), &golden, CLOSE, &format!("{name} under {model:?}"));
         }
     }
 }

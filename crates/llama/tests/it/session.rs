@@ -1,7 +1,11 @@
 //! The session contract on a real, very small model.
 
+use std::path::Path;
+
 use crate::common::{STORIES, batch, best, distance, encode, load, run, shared, small, stories};
-use trillm_core::{Batch, CacheType, Error, LoadOptions, SessionOptions, Slot, Token};
+use trillm_core::{Batch, CacheType, Error, LoadOptions, Output, Pooling, SessionOptions, Slot, Token};
+use trillm_testkit::TinyLlama;
+use trillm_testkit::models::Shape;
 
 /// Batching changes the order of sums, not more.
 const CLOSE: f32 = 2e-3;
@@ -240,4 +244,20 @@ fn threads_change_the_time_only() {
     let one = row(Some(1));
     assert!(distance(&one, &row(Some(3))) < CLOSE);
     assert!(distance(&one, &row(None)) < CLOSE);
+}
+
+#[test]
+fn the_context_is_what_was_trained_and_not_what_it_is_rounded_up_to() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("short.gguf");
+    let shape = Shape { context: 100, ..TinyLlama::default().shape };
+    TinyLlama { shape, ..TinyLlama::default() }.write_gguf(&path).expect("written");
+    let model = load(&path, &LoadOptions::default()).expect("the model loads");
+    for output in [Output::Scores, Output::Embedding(vec![Pooling::Mean])] {
+        let options = SessionOptions { context: None, output, ..small() };
+        let limits = model.session(&options).expect("a session").limits();
+        assert_eq!((limits.context, limits.cells), (100, 256));
+    }
+    // Rotary positions go on: more may be asked for.
+    let longer = model.session(&SessionOptions { context: Some(300), ..small() }).expect("a session").limits();
+    assert_eq!((longer.context, longer.cells), (300, 512));
 }
