@@ -65,6 +65,8 @@ impl Llm {
 
     /// Serves a model that is already loaded.
     pub fn serve(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
+        // A model that only embeds gets its session with the first text: that is late to say so.
+        session.check_positions(model.positions())?;
         let info = model.info();
         let load = |pipeline: &Option<Pipeline>| Steps::load(pipeline.as_ref().map_or(&[], |it| &it.steps));
         let (steps, scoring) = (load(&info.pipeline)?, load(&info.scoring)?);

@@ -178,6 +178,18 @@ def test_a_repository_without_its_source() -> None:
 # Positions.
 
 
+def test_a_text_behind_the_last_position_is_refused(tiny_onnx: Callable[..., Path]) -> None:
+    """The graph has 32 positions, and its configuration says 512."""
+    with trillm.load(tiny_onnx("encoder"), threads=1) as whole, trillm.load(tiny_onnx("placed-encoder"), threads=1) as it:
+        text = "the man " * 20
+        assert len(it.tokenize(text)) > 32
+        for texts in ([text], ["a dog", text, "x"], [text]):
+            with pytest.raises(ContextOverflow, match="positions for 32 tokens") as caught:
+                it.embed(texts)
+            assert caught.value.code == "context_overflow"
+        assert (it.embed("the man") == whole.embed("the man")).all()
+
+
 def test_behind_the_last_position_is_the_text_so_far(tiny_onnx: Callable[..., Path]) -> None:
     """The graph has 32 positions, and its configuration says 512."""
     with trillm.load(tiny_onnx("grown"), threads=1) as whole, trillm.load(tiny_onnx("placed"), threads=1) as model:

@@ -34,6 +34,14 @@ impl Model for CandleModel {
         &self.tokenizer
     }
 
+    fn positions(&self) -> Option<u32> {
+        match &self.network {
+            // Rotary ones go on and on.
+            Network::Decoder(..) => None,
+            Network::Encoder(shape, _) => Some(shape.context),
+        }
+    }
+
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
         self.files.iter().try_for_each(|file| file.check())?;
         match &self.network {

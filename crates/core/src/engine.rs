@@ -25,6 +25,11 @@ pub trait Model: Send + Sync {
     /// The model's own tokenizer.
     fn tokenizer(&self) -> &dyn Tokenizer;
 
+    /// The longest sequence that there are positions for, where they end: learned ones end with their table.
+    fn positions(&self) -> Option<u32> {
+        None
+    }
+
     /// Makes a cache and a graph. Called on the thread that will step it, so a session need not be `Send`.
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>>;
 }

@@ -205,6 +205,7 @@ impl Coded for Error {
             Self::TextOverflow { .. } => {
                 "shorten the text, have it cut (truncate), or load with a larger context".into()
             }
+            Self::PositionsEnd { .. } => "shorten the text: the model was made for no longer ones".into(),
             Self::Overloaded { .. } => "try again later, or load with a larger queue".into(),
             Self::Closed => "load it again".into(),
             Self::OutOfMemory { .. } => {

@@ -215,6 +215,23 @@ impl SessionOptions {
         within("threads", self.threads.unwrap_or(1), 1..=512, "1 to 512")
     }
 
+    /// Checks that the context is no longer than what the model has positions for ([`Model::positions`]).
+    ///
+    /// [`Model::positions`]: crate::Model::positions
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`].
+    pub fn check_positions(&self, most: Option<u32>) -> Result<()> {
+        match (self.context, most) {
+            (Some(context), Some(most)) if context > most => {
+                let found = format!("{context} for a model with {most} positions");
+                let expected = "at most as many tokens as there are positions";
+                Err(Error::InvalidParameter { name: "context", found, expected })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The tokens of the cache, for a model trained on sequences of `trained`; zero if that is not known.
     pub fn context_for(&self, trained: u32) -> u32 {
         self.context.unwrap_or(if trained == 0 { CONTEXT_DEFAULT } else { trained.min(CONTEXT_DEFAULT) })

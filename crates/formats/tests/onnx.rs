@@ -485,6 +485,49 @@ fn the_runtimes_own_operators_need_no_version() {
 }
 
 #[test]
+fn positions_end_with_their_table() {
+    let positions = |model: &Model, name: &str| open(model, name).info().context_trained;
+    let ids = |name: &str, count: u64| tensor(name, I64, &[1, count], &vec![0; 8 * count as usize]);
+    let table = |model: Model, index: &str| {
+        model.tensor(floats("table", &[5, 24])).node(op("Gather", &["table", index], &["placed"]))
+    };
+    // As `torch.onnx` writes BERT: the first of a list of positions, which is in the file.
+    let sliced = Model::encoder().tensor(ids("list", 5)).node(op("Slice", &["list", "from", "to"], &["sliced"]));
+    assert_eq!(positions(&table(sliced, "sliced"), "positions in a list"), 5);
+    // As its newer exporter does: counted.
+    let counted = Model::encoder().node(op("Range", &["zero", "length", "one"], &["counted"]));
+    let counted = counted.node(op("Unsqueeze", &["counted", "axis"], &["row"]));
+    assert_eq!(positions(&table(counted.clone(), "row"), "positions counted"), 5);
+    let given = Model::encoder().input(port("position_ids", I64, &TOKENS));
+    assert_eq!(positions(&table(given, "position_ids"), "positions given"), 5);
+    // The smaller of this and what the configuration says.
+    let config = json!({ "max_position_embeddings": 3 });
+    let fewer = open_with(&table(counted.clone(), "row"), "positions said", &[("config.json", config)]);
+    assert_eq!(fewer.info().context_trained, 3);
+
+    // Zeros for the kinds of tokens, as long as the list of positions; tokens; what is computed from positions.
+    let kinds = Model::encoder().tensor(ids("zeros", 512)).node(op("Slice", &["zeros", "from", "to"], &["sliced"]));
+    assert_eq!(positions(&table(kinds, "sliced"), "kinds"), 0);
+    assert_eq!(positions(&table(Model::encoder(), "input_ids"), "tokens"), 0);
+    let buckets = counted.node(op("Sub", &["row", "column"], &["apart"]));
+    assert_eq!(positions(&table(buckets, "apart"), "buckets"), 0);
+}
+
+#[test]
+fn a_model_that_counts_from_its_padding_has_fewer_positions_than_rows() {
+    for (config, expected) in [
+        (json!({ "model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1 }), 512),
+        (json!({ "model_type": "xlm-roberta", "max_position_embeddings": 514 }), 512),
+        (json!({ "model_type": "mpnet", "max_position_embeddings": 514, "pad_token_id": 1 }), 512),
+        (json!({ "model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0 }), 512),
+    ] {
+        let read =
+            open_with(&Model::encoder(), &format!("padding of {}", config["model_type"]), &[("config.json", config)]);
+        assert_eq!(read.info().context_trained, expected);
+    }
+}
+
+#[test]
 fn rows_of_the_embedding_are_found() {
     let rows = |model: &Model, name: &str| decoder(&open(model, name)).embedded;
     assert_eq!(rows(&Model::decoder(), "rows"), Some(10));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use trillm_core::{Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
 use trillm_tokenizer::GgufTokenizer;
 
-use crate::ffi;
 use crate::session::LlamaSession;
+use crate::{ffi, params};
 
 /// A model of this engine.
 pub(crate) struct LlamaModel {
@@ -22,6 +22,10 @@ impl Model for LlamaModel {
 
     fn tokenizer(&self) -> &dyn Tokenizer {
         &self.tokenizer
+    }
+
+    fn positions(&self) -> Option<u32> {
+        params::positions(&self.weights)
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {

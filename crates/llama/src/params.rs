@@ -43,12 +43,7 @@ pub(crate) fn positions(model: &Model) -> Option<u32> {
 /// Parameters for a context.
 pub(crate) fn context(model: &Model, options: &SessionOptions) -> Result<sys::llama_context_params> {
     options.check()?;
-    if let (Some(context), Some(most)) = (options.context, positions(model))
-        && context > most
-    {
-        let expected = "at most the length this model was trained for";
-        return Err(Error::InvalidParameter { name: "context", found: context.to_string(), expected });
-    }
+    options.check_positions(positions(model))?;
     let cells = options.context_for(model.context_trained()).next_multiple_of(CONTEXT_STEP);
 
     let mut params = ffi::context_params();

@@ -1,6 +1,6 @@
 //! An encoder's graph behind the session contract. Nothing is kept from step to step but who was there.
 
-use trillm_core::{Batch, Limits, Pooling, Result, Rows, Session, SessionOptions, Slot, Texts, memory};
+use trillm_core::{Batch, Error, Limits, Pooling, Result, Rows, Session, SessionOptions, Slot, Texts, Token, memory};
 use trillm_formats::onnx::{Encoder, Role};
 
 use crate::NAME;
@@ -30,6 +30,10 @@ pub(crate) struct EncoderSession<'m> {
     /// The vectors of one text's tokens.
     states: Vec<f32>,
     pooled: Vec<f32>,
+    /// Tokens of the longest text that was computed.
+    proven: u32,
+    /// Tokens of the longest text that can be, once that was found out.
+    most: Option<u32>,
 }
 
 impl<'m> EncoderSession<'m> {
@@ -56,6 +60,8 @@ impl<'m> EncoderSession<'m> {
             outputs: Outputs::new(limits.row, shape.vectors.element),
             states: Vec::new(),
             pooled: Vec::new(),
+            proven: 0,
+            most: None,
         })
     }
 
@@ -101,6 +107,30 @@ impl<'m> EncoderSession<'m> {
         }
         Ok(())
     }
+
+    /// Why a run failed whose longest text has `longest` tokens. Where a short text can be computed and such a long one
+    /// cannot, it is longer than the graph has positions for, as with a decoder.
+    fn explain(&mut self, fault: Fault, longest: u32) -> Error {
+        if longest <= self.proven.max(1) || !matches!(fault, Fault::Runtime(_)) || !self.fits(1) || self.fits(longest) {
+            return fault.stopped();
+        }
+        let (mut good, mut bad) = (self.proven.max(1), longest);
+        while bad - good > 1 {
+            let middle = good.midpoint(bad);
+            if self.fits(middle) { good = middle } else { bad = middle }
+        }
+        tracing::warn!("the graph has positions for {good} tokens, not for {}", self.texts.limits().context);
+        self.most = Some(good);
+        Error::PositionsEnd { most: good }
+    }
+
+    /// Whether a text of so many tokens can be computed.
+    fn fits(&mut self, length: u32) -> bool {
+        let mut batch = Batch::default();
+        batch.push(Slot(0), 0, &vec![Token(0); length as usize], true);
+        let rows: Vec<_> = Row::all(&batch).collect();
+        self.run(&rows, &[None]).is_ok()
+    }
 }
 
 impl Session for EncoderSession<'_> {
@@ -121,12 +151,17 @@ impl Session for EncoderSession<'_> {
         let places = batch.places();
         let mut rows: Vec<_> = Row::all(batch).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.tokens.len()));
+        let longest = rows.first().map_or(0, |row| row.tokens.len() as u32);
+        if let Some(most) = self.most.filter(|most| longest > *most) {
+            return Err(Error::PositionsEnd { most });
+        }
         let mut rest = &rows[..];
         while !rest.is_empty() {
             let (run, others) = rest.split_at(self.together(rest));
-            self.run(run, &places).map_err(Fault::stopped)?;
+            self.run(run, &places).map_err(|fault| self.explain(fault, run[0].tokens.len() as u32))?;
             rest = others;
         }
+        self.proven = self.proven.max(longest);
         self.texts.hold(batch);
         Ok(&self.outputs)
     }

@@ -68,12 +68,8 @@ impl OnnxModel {
             let (what, by) = ("choosing a kind of attention".into(), "graphs, which say their own".into());
             return Err(Error::Unsupported { what, by });
         }
-        let trained = self.info.context_trained;
-        if let Some(context) = options.context.filter(|&context| trained > 0 && context > trained) {
-            let expected = "at most the length this model was made for";
-            return Err(Error::InvalidParameter { name: "context", found: context.to_string(), expected });
-        }
-        let context = options.context_for(trained);
+        options.check_positions(self.positions())?;
+        let context = options.context_for(self.info.context_trained);
         Ok(Limits {
             slots: options.parallel,
             context,
@@ -93,6 +89,10 @@ impl Model for OnnxModel {
 
     fn tokenizer(&self) -> &dyn Tokenizer {
         &self.tokenizer
+    }
+
+    fn positions(&self) -> Option<u32> {
+        Some(self.info.context_trained).filter(|trained| *trained > 0)
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {

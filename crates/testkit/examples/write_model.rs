@@ -1,7 +1,7 @@
 //! Writes a model made from a seed, for tests and benchmarks outside Rust.
 //!
 //! `cargo run -p trillm-testkit --example write_model -- --kind tiny|random --out PATH
-//! [--format gguf|huggingface|pytorch|onnx] [--form grown|shared|no-cache|joined|merged|encoder|placed]
+//! [--format gguf|huggingface|pytorch|onnx] [--form grown|shared|no-cache|joined|merged|encoder|placed|placed-encoder]
 //! [--type f32|f16|bf16|q8_0] [--seed N] [--layers N] [--width N] [--heads N] [--kv-heads N] [--feed-forward N]
 //! [--vocabulary N] [--context N]`
 //!
@@ -98,6 +98,9 @@ fn onnx_form(name: &str) -> Result<OnnxForm, String> {
         "merged" => Ok(OnnxForm::Merged),
         "encoder" => Ok(OnnxForm::Encoder),
         "placed" => Ok(OnnxForm::Placed),
-        _ => Err(format!("--form is grown, shared, no-cache, joined, merged, encoder or placed, not {name}")),
+        "placed-encoder" => Ok(OnnxForm::PlacedEncoder),
+        _ => Err(format!(
+            "--form is grown, shared, no-cache, joined, merged, encoder, placed or placed-encoder, not {name}"
+        )),
     }
 }

@@ -39,10 +39,7 @@ impl<'m> EncoderSession<'m> {
         let Output::Embedding(pooling) = &options.output else {
             return Err(Error::EmbedsOnly { architecture: shape.model_type.clone() });
         };
-        if let Some(context) = options.context.filter(|&context| context > shape.context) {
-            let expected = "at most the length this model was trained for";
-            return Err(Error::InvalidParameter { name: "context", found: context.to_string(), expected });
-        }
+        options.check_positions(Some(shape.context))?;
         let compute = compute::start(options)?;
         let context = options.context.unwrap_or(shape.context);
         let tokens_per_step = options.batch.max(context);

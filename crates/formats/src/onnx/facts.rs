@@ -14,6 +14,9 @@ use crate::{Result, disk, json};
 /// The name of the file that ONNX Runtime's tool writes.
 pub(super) const GENAI: &str = "genai_config.json";
 
+/// Models whose first position is not zero but the one behind the number of the padding token.
+const COUNTS_FROM_PADDING: [&str; 6] = ["camembert", "longformer", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl"];
+
 /// Sizes and names. What is not said is `None`.
 #[derive(Default, Debug)]
 pub(super) struct Facts {
@@ -102,6 +105,12 @@ impl Facts {
         let heads = size(&["num_attention_heads", "n_head", "n_heads"])?;
         self.kv_heads = size(&["num_key_value_heads"])?.or(heads);
         let shared = self.width.zip(heads).filter(|(width, heads)| width.is_multiple_of(*heads));
+        if let (Some(kind), Some(context)) = (&self.model_type, self.context)
+            && COUNTS_FROM_PADDING.contains(&kind.as_str())
+        {
+            let padding = config.count("pad_token_id", 0, u32::MAX)?.unwrap_or(1);
+            self.context = Some(context.saturating_sub(padding.saturating_add(1))).filter(|context| *context > 0);
+        }
         self.config_head = size(&["head_dim"])?.or(shared.map(|(width, heads)| width / heads));
         Ok(())
     }

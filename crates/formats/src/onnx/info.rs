@@ -8,6 +8,7 @@ use trillm_core::{ModelInfo, Purpose};
 use super::cache::cosine_rows;
 use super::facts::Facts;
 use super::graph::Model;
+use super::positions::positions;
 use super::rules::MICROSOFT;
 use super::wiring::Wiring;
 use super::{Cache, DataType, Interface};
@@ -40,7 +41,12 @@ pub(super) fn read(
         Interface::Encoder(_) => (facts.vocabulary, None),
     };
     // Positions behind the end of a table cannot be computed, whatever the configuration says.
-    let context = [facts.context, small(cosine_rows(model, wiring))].into_iter().flatten().min();
+    let feeds = match interface {
+        Interface::Decoder(decoder) => &decoder.feeds,
+        Interface::Encoder(encoder) => &encoder.feeds,
+    };
+    let tables = [small(cosine_rows(model, wiring)), positions(model, wiring, feeds)];
+    let context = tables.into_iter().chain([facts.context]).flatten().min();
     let class = facts.class.clone().unwrap_or_default();
     let mut notes = sidecars.notes.clone();
     let (purpose, pipeline) = match interface {

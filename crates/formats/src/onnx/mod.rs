@@ -17,6 +17,7 @@ mod interface;
 mod open;
 mod parse;
 mod ports;
+mod positions;
 mod rules;
 mod skeleton;
 mod skim;

@@ -26,11 +26,23 @@ pub enum OnnxForm {
     /// GPT-2. The table has [`POSITIONS`](Self::POSITIONS) rows, whatever the configuration says, all of them zero: so
     /// the scores are those of `Grown`, and a longer sequence is an error of the runtime.
     Placed,
+    /// [`Encoder`](Self::Encoder) with the table of [`Placed`](Self::Placed).
+    PlacedEncoder,
 }
 
 impl OnnxForm {
-    /// The longest sequence of [`Placed`](Self::Placed).
+    /// The longest sequence of [`Placed`](Self::Placed) and [`PlacedEncoder`](Self::PlacedEncoder).
     pub const POSITIONS: u32 = 32;
     /// Every form of the whole model.
     pub const ALL: [Self; 6] = [Self::Grown, Self::Shared, Self::NoCache, Self::Joined, Self::Merged, Self::Encoder];
+
+    /// Whether it ends before the scores.
+    pub(super) fn gives_vectors(self) -> bool {
+        matches!(self, Self::Encoder | Self::PlacedEncoder)
+    }
+
+    /// Whether positions end with a table.
+    pub(super) fn has_table(self) -> bool {
+        matches!(self, Self::Placed | Self::PlacedEncoder)
+    }
 }

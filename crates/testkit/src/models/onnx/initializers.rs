@@ -15,7 +15,7 @@ pub(super) fn initializers(model: &HuggingFace, form: OnnxForm) -> io::Result<Ve
     let packed = form == OnnxForm::Shared;
     let projected = |tensor: &Tensor| matches!(tensor.part, Part::Query | Part::Key | Part::Value);
     let mut tensors = model.shape.tensors();
-    tensors.retain(|tensor| form != OnnxForm::Encoder || tensor.part != Part::Output);
+    tensors.retain(|tensor| !form.gives_vectors() || tensor.part != Part::Output);
     tensors.chunk_by(|a, b| packed && projected(a) && projected(b)).map(|group| initializer(model, group)).collect()
 }
 

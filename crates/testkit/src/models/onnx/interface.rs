@@ -37,10 +37,10 @@ pub(super) fn present(layer: u32, part: usize) -> String {
 
 /// Declares what a form takes.
 pub(super) fn declare_inputs(graph: &mut Graph, shape: &Shape, form: OnnxForm) {
-    let cached = !matches!(form, OnnxForm::NoCache | OnnxForm::Encoder);
+    let cached = form != OnnxForm::NoCache && !form.gives_vectors();
     graph.input("input_ids", Number::I64, &[BATCH, SEQUENCE]);
     graph.input("attention_mask", Number::I64, &[BATCH, if cached { TOTAL } else { SEQUENCE }]);
-    if !matches!(form, OnnxForm::Shared | OnnxForm::Encoder) {
+    if form != OnnxForm::Shared && !form.gives_vectors() {
         graph.input("position_ids", Number::I64, &[BATCH, SEQUENCE]);
     }
     for (name, axes) in cache_tensors(shape, form, PAST, past, "past") {
@@ -65,10 +65,8 @@ pub(super) fn output_names(shape: &Shape, form: OnnxForm) -> Vec<String> {
 
 /// The names and shapes of what a form gives.
 fn outputs(shape: &Shape, form: OnnxForm) -> Vec<(String, Vec<Axis>)> {
-    let (name, width) = match form {
-        OnnxForm::Encoder => ("last_hidden_state", shape.width),
-        _ => ("logits", shape.vocabulary),
-    };
+    let (name, width) =
+        if form.gives_vectors() { ("last_hidden_state", shape.width) } else { ("logits", shape.vocabulary) };
     let mut outputs = vec![(name.into(), vec![BATCH, SEQUENCE, Axis::Fixed(width)])];
     outputs.extend(cache_tensors(shape, form, TOTAL, present, "present"));
     outputs
@@ -84,7 +82,7 @@ fn cache_tensors(
 ) -> Vec<(String, Vec<Axis>)> {
     let axes = [BATCH, Axis::Fixed(shape.kv_heads), length, Axis::Fixed(shape.head())];
     let of_layer = |layer| match form {
-        OnnxForm::NoCache | OnnxForm::Encoder => vec![],
+        OnnxForm::NoCache | OnnxForm::Encoder | OnnxForm::PlacedEncoder => vec![],
         OnnxForm::Joined => vec![(format!("{joined}_{layer}"), [&[Axis::Fixed(2)], &axes[..]].concat())],
         OnnxForm::Grown | OnnxForm::Placed | OnnxForm::Shared | OnnxForm::Merged => {
             [0, 1].map(|part| (separate(layer, part), axes.into())).into()

@@ -51,7 +51,9 @@ pub(super) fn write(model: &HuggingFace, folder: &Path, form: OnnxForm) -> io::R
     match form {
         OnnxForm::Grown | OnnxForm::Placed => add_plain(&mut graph, shape, form, Cache::Grown),
         OnnxForm::Joined => add_plain(&mut graph, shape, form, Cache::Joined),
-        OnnxForm::NoCache | OnnxForm::Encoder => add_plain(&mut graph, shape, form, Cache::None),
+        OnnxForm::NoCache | OnnxForm::Encoder | OnnxForm::PlacedEncoder => {
+            add_plain(&mut graph, shape, form, Cache::None);
+        }
         OnnxForm::Merged => add_branches(&mut graph, shape),
         OnnxForm::Shared => {
             let operators = Fused::new(&mut graph, shape);
@@ -71,7 +73,7 @@ pub(super) fn write(model: &HuggingFace, folder: &Path, form: OnnxForm) -> io::R
         for (name, array) in initializers(model, form)? {
             graph.initializer(array.inline(&name));
         }
-        if form == OnnxForm::Placed {
+        if form.has_table() {
             let rows = OnnxForm::POSITIONS * shape.width;
             let table = Array::of_floats(&[OnnxForm::POSITIONS, shape.width], vec![0.0; rows as usize]);
             graph.initializer(table.inline(TABLE));
@@ -84,9 +86,9 @@ pub(super) fn write(model: &HuggingFace, folder: &Path, form: OnnxForm) -> io::R
 /// Adds all nodes of a graph, or of a branch of one, in plain operators.
 fn add_plain(graph: &mut Graph, shape: &Shape, form: OnnxForm, cache: Cache) {
     // What gives vectors is exported without positions: the graph counts them.
-    let positions = (form != OnnxForm::Encoder).then_some("position_ids");
+    let positions = (!form.gives_vectors()).then_some("position_ids");
     let mut operators = Plain::new(graph, shape, cache, positions);
-    operators.placed = form == OnnxForm::Placed;
+    operators.placed = form.has_table();
     let hidden = hidden_state(graph, shape, &operators);
     add_result(graph, form, &hidden);
 }
@@ -108,9 +110,10 @@ fn add_branches(graph: &mut Graph, shape: &Shape) {
 
 /// Adds what makes the first output of the last hidden state.
 fn add_result(graph: &mut Graph, form: OnnxForm, hidden: &str) {
-    match form {
-        OnnxForm::Encoder => graph.node("Identity", &[hidden], &["last_hidden_state"], &[]),
-        _ => graph.node("MatMul", &[hidden, &tensor_name(Part::Output, None)], &["logits"], &[]),
+    if form.gives_vectors() {
+        graph.node("Identity", &[hidden], &["last_hidden_state"], &[]);
+    } else {
+        graph.node("MatMul", &[hidden, &tensor_name(Part::Output, None)], &["logits"], &[]);
     }
 }
 

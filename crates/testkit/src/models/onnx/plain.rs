@@ -18,6 +18,8 @@ pub(super) struct Plain<'a> {
     /// `[batch, 1, sequence, head]`, and the sines likewise.
     cosines: Value,
     sines: Value,
+    /// `[batch, sequence]`, or the same for every text: `[1, sequence]`.
+    positions: Value,
     /// Whether a row of [`TABLE`] is added to each token, by its position.
     pub(super) placed: bool,
     /// 0 where a query sees a key, the lowest float where not. `[batch, 1, 1, sequence, total]`.
@@ -38,7 +40,7 @@ impl<'a> Plain<'a> {
             Value::from,
         );
         let [cosines, sines] = rotations(graph, shape, &positions);
-        Self { shape, cache, cosines, sines, placed: false, bias }
+        Self { shape, cache, cosines, sines, positions, placed: false, bias }
     }
 
     /// A projection, `[batch, sequence, width]`, as `[batch, heads, sequence, head]`.
@@ -95,7 +97,10 @@ impl Operators for Plain<'_> {
         if !self.placed {
             return hidden;
         }
-        let rows = graph.apply("Gather", &[TABLE, "position_ids"], &[]);
+        // As OPT's graphs have it, whose offset is two: a reader of the graph does not see what is looked up.
+        let offset = graph.integer(0);
+        let positions = graph.apply("Add", &[&self.positions, &offset], &[]);
+        let rows = graph.apply("Gather", &[TABLE, &positions], &[]);
         graph.apply("Add", &[&hidden, &rows], &[])
     }
 
