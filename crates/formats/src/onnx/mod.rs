@@ -25,6 +25,7 @@ mod tensor;
 mod wire;
 mod wiring;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -175,8 +176,11 @@ fn read(
     let path = file.path.clone();
     let mut places = external::Places::new(find::parent(&path), file);
     let mut weights = Vec::new();
+    let inputs: HashSet<&str> = model.graph.inputs.iter().map(|port| port.name).collect();
     for tensor in &model.graph.tensors {
-        weights.extend(places.find(tensor)?);
+        // The runtime forgets what nothing uses, and would not know what it is given for it.
+        let is_kept = wiring.uses(tensor.name) > 0 || inputs.contains(tensor.name);
+        weights.extend(places.find(tensor)?.filter(|_| is_kept));
     }
     let last_row = last_row.map(|projection| skeleton::LastRow::new(projection, interface.output(), &wiring));
     let skeleton = skeleton::write(&skim, &model, last_row.as_ref())?;
