@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use trillm_core::{Error, PairFrame, Passage, Pipeline, Result, Token, Tokenizer};
+use trillm_core::{Error, Guarded, PairFrame, Passage, Pipeline, Result, Token, Tokenizer};
 
 /// What was left out of a text that was too long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,12 +13,22 @@ pub struct Cut {
     pub tokens: usize,
 }
 
+/// What is put before each text.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Prompt<'a> {
+    pub(crate) text: &'a str,
+    /// Whether the model's files have it: their authors may write control tokens, whoever wrote the text behind may not.
+    pub(crate) published: bool,
+}
+
 /// Makes passages, one after the other.
 pub(crate) struct Passages<'a> {
     tokenizer: &'a dyn Tokenizer,
     pipeline: &'a Pipeline,
-    prompt: &'a str,
-    /// Tokens of it that are not pooled.
+    prompt: Cow<'a, str>,
+    /// If control tokens are read in the prompt.
+    guard: Option<Guard>,
+    /// Tokens of the prompt that are not pooled.
     skipped: u32,
     limit: u32,
     truncate: bool,
@@ -31,28 +41,29 @@ impl<'a> Passages<'a> {
     pub(crate) fn new(
         tokenizer: &'a dyn Tokenizer,
         pipeline: &'a Pipeline,
-        prompt: &'a str,
+        prompt: Prompt<'a>,
         limit: u32,
         truncate: bool,
     ) -> Result<Self> {
-        let mut this = Self { tokenizer, pipeline, prompt: "", skipped: 0, limit, truncate, cuts: Vec::new() };
-        if !pipeline.include_prompt && !prompt.is_empty() {
+        let spellings = if prompt.published { spellings(tokenizer, prompt.text) } else { Vec::new() };
+        let guard = (!spellings.is_empty()).then(|| Guard::new(tokenizer)).transpose()?;
+        let text = if pipeline.lower_case { lowered(prompt.text, &spellings).into() } else { prompt.text.into() };
+        let mut this = Self { tokenizer, pipeline, prompt: text, guard, skipped: 0, limit, truncate, cuts: Vec::new() };
+        if !pipeline.include_prompt && !this.prompt.is_empty() {
             // As sentence-transformers counts them: the tokens of the prompt as a text, less one for its end.
-            let tokens = this.encode(prompt, true)?;
+            let tokens = this.encode("", true)?;
             let ends = tokens.last().is_some_and(|last| tokenizer.control().contains(last));
             this.skipped = (tokens.len().min(limit as usize) - usize::from(ends)) as u32;
         }
-        this.prompt = prompt;
         Ok(this)
     }
 
     /// The passage of text `index`.
     pub(crate) fn of_text(&mut self, index: usize, text: &str) -> Result<Passage> {
-        let text = self.with_prompt(text);
-        let mut tokens = self.encode(&text, true)?;
+        let mut tokens = self.encode(text, true)?;
         if let Some(over) = tokens.len().checked_sub(self.limit as usize).filter(|over| *over > 0) {
             self.check_may_cut(index, tokens.len())?;
-            let inner = self.encode(&text, false)?;
+            let inner = self.encode(text, false)?;
             // What stands around a text stays, so the text itself loses all that is too much.
             let around = around(&tokens, &inner).filter(|_| over < inner.len());
             let (before, after) = around.ok_or_else(|| self.overflow(index, tokens.len()))?;
@@ -68,8 +79,8 @@ impl<'a> Passages<'a> {
         let frame = self.tokenizer.pair();
         let by = "this model's tokenizer";
         let frame = frame.ok_or_else(|| Error::Unsupported { what: "a pair of texts".into(), by: by.into() })?;
-        let mut first = self.encode(&self.with_prompt(first), false)?;
-        let mut second = self.encode(second, false)?;
+        let mut first = self.encode(first, false)?;
+        let mut second = self.encode_alone(second, false)?;
         let PairFrame { before, between, after, seconds } = frame;
         let special = before.len() + between.len() + after.len();
         let total = special + first.len() + second.len();
@@ -89,18 +100,34 @@ impl<'a> Passages<'a> {
         })
     }
 
-    fn with_prompt<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.prompt.is_empty() { text.into() } else { format!("{}{text}", self.prompt).into() }
+    /// The tokens of a text behind the prompt.
+    fn encode(&self, text: &str, add_special: bool) -> Result<Vec<Token>> {
+        if self.prompt.is_empty() {
+            return self.encode_alone(text, add_special);
+        }
+        let whole = format!("{}{}", self.prompt, self.cased(text));
+        let mut tokens = Vec::new();
+        match &self.guard {
+            None => self.tokenizer.encode(&whole, add_special, false, &mut tokens)?,
+            Some(guard) => {
+                tokens.extend(guard.before.iter().filter(|_| add_special));
+                let text = self.prompt.len()..whole.len();
+                let ranges: &[_] = if text.is_empty() { &[] } else { &[text] };
+                self.tokenizer.encode_guarded(&whole, Guarded { tokens: &guard.tokens, ranges }, &mut tokens)?;
+                tokens.extend(guard.after.iter().filter(|_| add_special));
+            }
+        }
+        Ok(tokens)
     }
 
-    fn encode(&self, text: &str, add_special: bool) -> Result<Vec<Token>> {
+    fn encode_alone(&self, text: &str, add_special: bool) -> Result<Vec<Token>> {
         let mut tokens = Vec::new();
-        // Letter by letter, as the normalizer that sentence-transformers puts before the model's own: a sigma at the end
-        // of a word becomes an ordinary one.
-        let lowered: Option<String> =
-            self.pipeline.lower_case.then(|| text.chars().flat_map(char::to_lowercase).collect());
-        self.tokenizer.encode(lowered.as_deref().unwrap_or(text), add_special, false, &mut tokens)?;
+        self.tokenizer.encode(&self.cased(text), add_special, false, &mut tokens)?;
         Ok(tokens)
+    }
+
+    fn cased<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.pipeline.lower_case { lowered(text, &[]).into() } else { text.into() }
     }
 
     fn check_may_cut(&self, index: usize, tokens: usize) -> Result<()> {
@@ -110,6 +137,50 @@ impl<'a> Passages<'a> {
     fn overflow(&self, index: usize, tokens: usize) -> Error {
         Error::TextOverflow { index, tokens, limit: self.limit }
     }
+}
+
+/// What keeps the text behind a prompt from being read for control tokens, and what is around both.
+struct Guard {
+    /// Sorted.
+    tokens: Vec<Token>,
+    before: Vec<Token>,
+    after: Vec<Token>,
+}
+
+impl Guard {
+    fn new(tokenizer: &dyn Tokenizer) -> Result<Self> {
+        let mut tokens = tokenizer.control().to_vec();
+        tokens.sort_unstable();
+        // What is put around one text is put around any.
+        let (mut inner, mut whole) = (Vec::new(), Vec::new());
+        tokenizer.encode("a", false, false, &mut inner)?;
+        tokenizer.encode("a", true, false, &mut whole)?;
+        let (before, after) = around(&whole, &inner).unwrap_or_default();
+        Ok(Self { tokens, before: before.to_vec(), after: after.to_vec() })
+    }
+}
+
+/// The control tokens that are spelled in a text.
+fn spellings<'t>(tokenizer: &'t dyn Tokenizer, text: &str) -> Vec<&'t str> {
+    let spelled = tokenizer.control().iter().filter_map(|token| tokenizer.spelling(*token));
+    spelled.filter(|spelling| !spelling.is_empty() && text.contains(spelling)).collect()
+}
+
+/// A text in lower case but for what is spelled like one of these. Letter by letter, as the normalizer that
+/// sentence-transformers puts before the model's own: a sigma at the end of a word becomes an ordinary one.
+fn lowered(text: &str, spellings: &[&str]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let spelled = spellings.iter().filter(|spelling| rest.starts_with(**spelling)).max_by_key(|it| it.len());
+        let length = spelled.map_or(first.len_utf8(), |spelling| spelling.len());
+        match spelled {
+            Some(spelling) => out.push_str(spelling),
+            None => out.extend(first.to_lowercase()),
+        }
+        rest = &rest[length..];
+    }
+    out
 }
 
 /// What stands before and after `inner` in `tokens`.
@@ -154,6 +225,13 @@ mod tests {
         ] {
             assert_eq!(longest_first(first, second, room), expected, "{first} and {second} in {room}");
         }
+    }
+
+    #[test]
+    fn what_is_spelled_like_a_token_keeps_its_case() {
+        // `str.lower` of Python makes the last letter of the first word another sigma; the normalizer does not.
+        assert_eq!(lowered("ΑΣ It's [SEP] [SEPARATE]", &["[SEP]", "[SEPARATE]"]), "ασ it's [SEP] [SEPARATE]");
+        assert_eq!(lowered("[SEP]", &[]), "[sep]");
     }
 
     #[test]

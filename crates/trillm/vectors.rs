@@ -6,7 +6,7 @@ use std::time::Duration;
 use trillm_core::{Error as CoreError, Output, Passage, Pipeline, Pooling, SessionOptions};
 use trillm_sched::Embedder;
 
-use crate::passages::{Cut, Passages};
+use crate::passages::{Cut, Passages, Prompt};
 use crate::steps::{Steps, to_unit_length};
 use crate::{Llm, Result};
 
@@ -127,9 +127,9 @@ impl Llm {
 }
 
 /// What is put before each text.
-fn prompt<'a>(pipeline: &'a Pipeline, options: &'a EmbedOptions) -> Result<&'a str, CoreError> {
+fn prompt<'a>(pipeline: &'a Pipeline, options: &'a EmbedOptions) -> Result<Prompt<'a>, CoreError> {
     let name = match (&options.prompt, &options.prompt_name) {
-        (Some(prompt), None) => return Ok(prompt),
+        (Some(text), None) => return Ok(Prompt { text, published: false }),
         (Some(_), Some(name)) => {
             let (name, found) = ("prompt_name", format!("{name:?} beside a prompt"));
             return Err(CoreError::InvalidParameter { name, found, expected: "a prompt or the name of one" });
@@ -137,11 +137,11 @@ fn prompt<'a>(pipeline: &'a Pipeline, options: &'a EmbedOptions) -> Result<&'a s
         (None, Some(name)) => name,
         (None, None) => match &pipeline.default_prompt {
             Some(name) => name,
-            None => return Ok(""),
+            None => return Ok(Prompt::default()),
         },
     };
     let found = pipeline.prompts.iter().find(|(known, _)| known == name);
-    found.map(|(_, prompt)| prompt.as_str()).ok_or_else(|| {
+    found.map(|(_, text)| Prompt { text, published: true }).ok_or_else(|| {
         let known: Vec<_> = pipeline.prompts.iter().map(|(known, _)| known.as_str()).collect();
         let known = if known.is_empty() { "none".into() } else { known.join(", ") };
         CoreError::UnknownPrompt { name: name.clone(), known }

@@ -168,6 +168,23 @@ CASES = [
     Case(
         "cut-by-tokenizer",
         modules=[new("lasttoken")],
+    *(
+        Case(
+            f"prompt-with-tokens{name}",
+            modules=[new("mean", **settings)],
+            files={
+                "config_sentence_transformers.json": {"prompts": {"q": "[MASK] The[SEP] of: "}, "default_prompt_name": "q"},
+                **files,
+            },
+            # What is spelled like a token and came with the text is text: here in pieces, which the library reads so.
+            texts=[*TEXTS, "a [ SEP ] dog", ""],
+        )
+        for name, settings, files in [
+            ("", {}, {}),
+            ("-left-out", {"include_prompt": False}, {}),
+            ("-lower-case", {}, {"sentence_bert_config.json": {"do_lower_case": True}}),
+        ]
+    ),
         files={"tokenizer_config.json": {"model_max_length": 7}},
         call={"truncate": True},
     ),
@@ -222,6 +239,14 @@ CROSS: Json = {"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.
 
 SCORERS = [
     Scorer("one-label"),
+    # Every token sees all others.
+    *(Case(f"decoder-not-causal-{way}", "qwen3", [new(way)], config={"is_causal": False}) for way in ("mean", "cls")),
+    Case(
+        "decoder-prompt-with-tokens",
+        "qwen3",
+        [new("lasttoken")],
+        {"config_sentence_transformers.json": {"prompts": {"q": "[CLS]The cat[SEP] "}, "default_prompt_name": "q"}},
+    ),
     Scorer(
         "kinds",
         files={"tokenizer_config.json": {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}},

@@ -268,6 +268,19 @@ def without_pooling(folder: Path) -> None:
 
 def unknown_module(folder: Path) -> None:
     listed(folder, (OLD + "Transformer", ""), (OLD + "WordWeights", "1_WordWeights"), (OLD + "Pooling", "1_Pooling"))
+def test_control_tokens_are_read_in_a_prompt_of_the_model_and_in_no_text(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "prompt-with-tokens")
+    write(case, tmp_path / "model")
+    with trillm.load(tmp_path / "model", **EXACT) as model:
+        vectors = model.embed(["a [SEP] dog", "[MASK]"], normalize=False)
+        expected = GOLDEN["vectors"][case.name][case.texts.index("a [ SEP ] dog")]
+        assert np.allclose(vectors[0], expected, atol=2e-5)
+        assert np.allclose(vectors[1], model.embed("[ MASK ]", normalize=False)[0], atol=1e-6)
+        # What the call gives is text, too.
+        given = model.embed("dog", prompt="[SEP] a ")
+        assert np.allclose(given, model.embed("[ SEP ] a dog", prompt=""), atol=1e-6)
+
+
 
 
 def foreign_module(folder: Path) -> None:

@@ -92,7 +92,8 @@ def drawn(models: Any, numbers: random.Random, name: str) -> Any:
             modules.append((kind, named[kind]))
     files: dict[str, Any] = {}
     if numbers.random() < 0.5:
-        settings = {"prompts": {"query": "find: ", "passage": "a text "}}
+        query = numbers.choice(["find: ", "find: ", "[MASK] Find[SEP]: ", "[CLS]"])
+        settings = {"prompts": {"query": query, "passage": "a text "}}
         settings |= {"default_prompt_name": numbers.choice([None, "query", "passage"])}
         settings |= {"truncate_dim": numbers.randint(1, 40)} if numbers.random() < 0.3 else {}
         files["config_sentence_transformers.json"] = settings
