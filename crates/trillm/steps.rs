@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use half::{bf16, f16};
-use trillm_core::{Activation, Error, Number, Residual, Result, Step, Stored};
+use trillm_core::{Activation, Error, Number, Residual, Result, Step, Stored, memory};
 
 use crate::activation::apply;
 
@@ -16,6 +16,7 @@ pub(crate) struct Steps(Vec<Loaded>);
 enum Loaded {
     Dense(Dense),
     LayerNorm { weight: Vec<f32>, bias: Vec<f32> },
+    Activation(Activation),
     Normalize,
     Truncate(usize),
 }
@@ -42,8 +43,11 @@ impl Steps {
     }
 
     /// Does them to vectors of `width` numbers, back to back, and gives those that come out and their width.
-    pub(crate) fn run(&self, vectors: Vec<f32>, width: usize) -> (Vec<f32>, usize) {
-        self.0.iter().fold((vectors, width), |(vectors, width), step| step.run(vectors, width))
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn run(&self, vectors: Vec<f32>, width: usize) -> Result<(Vec<f32>, usize)> {
+        self.0.iter().try_fold((vectors, width), |(vectors, width), step| step.run(vectors, width))
     }
 }
 
@@ -52,12 +56,12 @@ impl Loaded {
         Ok(match step {
             Step::Dense(dense) => {
                 let (inputs, outputs) = (dense.inputs as usize, dense.outputs as usize);
-                let matrix = |stored: &Stored| read(stored, inputs * outputs);
+                let matrix = |stored: &Stored| read(stored, outputs, inputs);
                 Self::Dense(Dense {
                     inputs,
                     outputs,
                     weight: matrix(&dense.weight)?,
-                    bias: dense.bias.as_ref().map_or_else(|| Ok(Vec::new()), |bias| read(bias, outputs))?,
+                    bias: dense.bias.as_ref().map_or_else(|| Ok(Vec::new()), |bias| read(bias, 1, outputs))?,
                     activation: dense.activation,
                     adds_inputs: dense.residual == Residual::Inputs,
                     residual: match &dense.residual {
@@ -68,17 +72,20 @@ impl Loaded {
             }
             Step::LayerNorm { width, weight, bias } => {
                 let width = *width as usize;
-                Self::LayerNorm { weight: read(weight, width)?, bias: read(bias, width)? }
+                Self::LayerNorm { weight: read(weight, 1, width)?, bias: read(bias, 1, width)? }
             }
+            Step::Activation(activation) => Self::Activation(*activation),
             Step::Normalize => Self::Normalize,
             Step::Truncate(most) => Self::Truncate(*most as usize),
         })
     }
 
-    fn run(&self, mut vectors: Vec<f32>, width: usize) -> (Vec<f32>, usize) {
-        match self {
+    fn run(&self, mut vectors: Vec<f32>, width: usize) -> Result<(Vec<f32>, usize)> {
+        Ok(match self {
             Self::Dense(dense) => {
-                let mut out = Vec::with_capacity(vectors.len() / width.max(1) * dense.outputs);
+                let mut out = Vec::new();
+                let count = (vectors.len() / width.max(1)).saturating_mul(dense.outputs);
+                memory::reserve(&mut out, count, "the vectors of all texts")?;
                 for vector in vectors.chunks_exact(width.max(1)) {
                     dense.run(vector, &mut out);
                 }
@@ -90,16 +97,22 @@ impl Loaded {
                 }
                 (vectors, width)
             }
+            Self::Activation(activation) => {
+                vectors.iter_mut().for_each(|x| *x = apply(*activation, *x));
+                (vectors, width)
+            }
             Self::Normalize => {
                 to_unit_length(&mut vectors, width);
                 (vectors, width)
             }
             Self::Truncate(most) if *most < width => {
-                let kept = vectors.chunks_exact(width).flat_map(|vector| &vector[..*most]).copied();
-                (kept.collect(), *most)
+                let count = vectors.len() / width;
+                (0..count).for_each(|index| vectors.copy_within(index * width..index * width + most, index * most));
+                vectors.truncate(count * most);
+                (vectors, *most)
             }
             Self::Truncate(_) => (vectors, width),
-        }
+        })
     }
 }
 
@@ -155,12 +168,17 @@ pub(crate) fn to_unit_length(vectors: &mut [f32], width: usize) {
     }
 }
 
-/// Reads `count` numbers.
-fn read(stored: &Stored, count: usize) -> Result<Vec<f32>> {
+/// Reads a matrix, row by row.
+fn read(stored: &Stored, rows: usize, columns: usize) -> Result<Vec<f32>> {
+    const WHAT: &str = "the weights of a layer";
     let failed = |reason: String| Error::load("trillm", &stored.path, reason);
+    let [below, beside] = stored.strides.unwrap_or([columns as u64, 1]).map(|stride| stride as usize);
+    // From the first to the last; the formats checked that all of them lie within the file.
+    let span =
+        rows.saturating_sub(1).saturating_mul(below).saturating_add(columns.saturating_sub(1).saturating_mul(beside));
+    let size = (span + 1).saturating_mul(stored.number.size());
     let mut bytes = Vec::new();
-    let size = count * stored.number.size();
-    bytes.try_reserve_exact(size).map_err(|_| failed(format!("{size} bytes of memory for a layer are not there")))?;
+    memory::reserve(&mut bytes, size, WHAT)?;
     let mut read = || {
         let mut file = File::open(&stored.path)?;
         file.seek(SeekFrom::Start(stored.offset))?;
@@ -170,10 +188,24 @@ fn read(stored: &Stored, count: usize) -> Result<Vec<f32>> {
     if found < size {
         return Err(failed(format!("a layer has {found} bytes, expected {size}")));
     }
-    Ok(match stored.number {
-        Number::F64 => bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
-        Number::F32 => bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        Number::F16 => bytes.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
-        Number::Bf16 => bytes.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
-    })
+    let at = |place: usize| number(stored.number, &bytes[place * stored.number.size()..]);
+    let mut numbers = Vec::new();
+    memory::reserve(&mut numbers, rows * columns, WHAT)?;
+    for row in 0..rows {
+        numbers.extend((0..columns).map(|column| at(row * below + column * beside)));
+    }
+    Ok(numbers)
+}
+
+/// The number that `bytes` begin with.
+fn number(kind: Number, bytes: &[u8]) -> f32 {
+    fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
+        bytes.first_chunk().copied().unwrap_or([0; N])
+    }
+    match kind {
+        Number::F64 => f64::from_le_bytes(first(bytes)) as f32,
+        Number::F32 => f32::from_le_bytes(first(bytes)),
+        Number::F16 => f16::from_le_bytes(first(bytes)).to_f32(),
+        Number::Bf16 => bf16::from_le_bytes(first(bytes)).to_f32(),
+    }
 }

@@ -103,7 +103,7 @@ impl Llm {
                 return Err(CoreError::Cancelled.into());
             }
         };
-        let (numbers, width) = steps.run(pooled, embedder.width() as usize);
+        let (numbers, width) = steps.run(pooled, embedder.width() as usize)?;
         Ok(Vectors { numbers, width, cuts })
     }
 

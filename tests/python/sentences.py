@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,13 @@ class Case:
     new_names: bool = False
     # Where the network lies below the folder.
     path: str = ""
+    # How the weights of modules are saved: `safetensors`, `pytorch`, or `turned`, where matrices lie column by column.
+    saved: str = "safetensors"
     # Parameters of the call.
     call: Json = field(default_factory=dict)
     texts: list[str] = field(default_factory=lambda: TEXTS)
+    # What config.json says besides.
+    config: Json = field(default_factory=dict)
 
 
 def old(*modes: str) -> tuple[str, Json]:
@@ -123,6 +128,19 @@ CASES = [
     Case("dense-two", modules=[new("mean"), dense(40, "activation.GELU"), dense(12, "linear.Identity", 40), NORMALIZE]),
     Case("dense-residual", modules=[new("mean"), dense(WIDTH, "activation.Tanh", use_residual=True)]),
     Case("dense-residual-projected", modules=[new("mean"), dense(24, "activation.ReLU", use_residual=True)]),
+    *(
+        Case(
+            f"dense-{saved}",
+            modules=[
+                new("mean"),
+                dense(24, "activation.Tanh", use_residual=True),
+                ("LayerNorm", {"dimension": 24}),
+                dense(7, "linear.Identity", 24),
+            ],
+            saved=saved,
+        )
+        for saved in ("pytorch", "turned")
+    ),
     Case("dense-wide", modules=[new(["cls", "mean"]), dense(16, "activation.Sigmoid", 2 * WIDTH)]),
     *(Case(f"function-{name}", modules=[new("mean"), dense(8, f"activation.{name}")]) for name in FUNCTIONS),
     Case("layer-norm", modules=[new("mean"), ("LayerNorm", {"dimension": WIDTH}), ("Dropout", {"dropout": 0.5})]),
@@ -150,6 +168,23 @@ CASES = [
         files={"config_sentence_transformers.json": PROMPTS},
         call={"prompt": "mat of "},
     ),
+    *(
+        Case(
+            f"prompt-with-tokens{name}",
+            modules=[new("mean", **settings)],
+            files={
+                "config_sentence_transformers.json": {"prompts": {"q": "[MASK] The[SEP] of: "}, "default_prompt_name": "q"},
+                **files,
+            },
+            # What is spelled like a token and came with the text is text: here in pieces, which the library reads so.
+            texts=[*TEXTS, "a [ SEP ] dog", ""],
+        )
+        for name, settings, files in [
+            ("", {}, {}),
+            ("-left-out", {"include_prompt": False}, {}),
+            ("-lower-case", {}, {"sentence_bert_config.json": {"do_lower_case": True}}),
+        ]
+    ),
     Case("no-prompt", modules=[new("mean")], files={"config_sentence_transformers.json": PROMPTS}, call={"prompt": ""}),
     *(
         Case(
@@ -168,23 +203,6 @@ CASES = [
     Case(
         "cut-by-tokenizer",
         modules=[new("lasttoken")],
-    *(
-        Case(
-            f"prompt-with-tokens{name}",
-            modules=[new("mean", **settings)],
-            files={
-                "config_sentence_transformers.json": {"prompts": {"q": "[MASK] The[SEP] of: "}, "default_prompt_name": "q"},
-                **files,
-            },
-            # What is spelled like a token and came with the text is text: here in pieces, which the library reads so.
-            texts=[*TEXTS, "a [ SEP ] dog", ""],
-        )
-        for name, settings, files in [
-            ("", {}, {}),
-            ("-left-out", {"include_prompt": False}, {}),
-            ("-lower-case", {}, {"sentence_bert_config.json": {"do_lower_case": True}}),
-        ]
-    ),
         files={"tokenizer_config.json": {"model_max_length": 7}},
         call={"truncate": True},
     ),
@@ -221,6 +239,14 @@ CASES = [
         call={"truncate": True},
     ),
     Case("decoder-no-modules", "qwen3"),
+    # Every token sees all others.
+    *(Case(f"decoder-not-causal-{way}", "qwen3", [new(way)], config={"is_causal": False}) for way in ("mean", "cls")),
+    Case(
+        "decoder-prompt-with-tokens",
+        "qwen3",
+        [new("lasttoken")],
+        {"config_sentence_transformers.json": {"prompts": {"q": "[CLS]The cat[SEP] "}, "default_prompt_name": "q"}},
+    ),
 ]
 
 
@@ -239,14 +265,6 @@ CROSS: Json = {"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.
 
 SCORERS = [
     Scorer("one-label"),
-    # Every token sees all others.
-    *(Case(f"decoder-not-causal-{way}", "qwen3", [new(way)], config={"is_causal": False}) for way in ("mean", "cls")),
-    Case(
-        "decoder-prompt-with-tokens",
-        "qwen3",
-        [new("lasttoken")],
-        {"config_sentence_transformers.json": {"prompts": {"q": "[CLS]The cat[SEP] "}, "default_prompt_name": "q"}},
-    ),
     Scorer(
         "kinds",
         files={"tokenizer_config.json": {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}},
@@ -278,14 +296,14 @@ def write(case: Case, folder: Path) -> None:
     network = folder / case.path
     network.mkdir(parents=True, exist_ok=True)
     config, tensors = base(case.base)
-    put_json(network / "config.json", config)
+    put_json(network / "config.json", config | case.config)
     put_tensors(network / "model.safetensors", tensors)
     put_tokenizer(network, case.base)
     listed = [("Transformer", case.path)]
     numbers = random.Random(case.name)
     for index, (kind, settings) in enumerate(case.modules, 1):
         listed.append((kind, f"{index}_{kind}"))
-        put_module(folder / f"{index}_{kind}", kind, settings, numbers)
+        put_module(folder / f"{index}_{kind}", kind, settings, numbers, case.saved)
     if case.modules:
         kinds = NEW if case.new_names else {kind: OLD + kind for kind in NEW}
         entries = enumerate(listed)
@@ -365,7 +383,9 @@ def drawn(shape: list[int], numbers: random.Random, scale: float = 0.3) -> Tenso
     return "F32", shape, struct.pack(f"<{count}f", *(numbers.gauss(0, scale) for _ in range(count)))
 
 
-def put_module(folder: Path, kind: str, settings: Json | None, numbers: random.Random) -> None:
+def put_module(
+    folder: Path, kind: str, settings: Json | None, numbers: random.Random, saved: str = "safetensors"
+) -> None:
     """Writes the folder of what comes after the network."""
     folder.mkdir(parents=True)
     if settings is not None:
@@ -377,11 +397,50 @@ def put_module(folder: Path, kind: str, settings: Json | None, numbers: random.R
             tensors["linear.bias"] = drawn([outputs], numbers)
         if settings.get("use_residual") and inputs != outputs:
             tensors["residual.weight"] = drawn([outputs, inputs], numbers)
-        put_tensors(folder / "model.safetensors", tensors)
+        put_weights(folder, tensors, saved)
     if kind == "LayerNorm" and settings is not None:
         width = [settings["dimension"]]
         tensors = {"norm.weight": drawn(width, numbers, 1.0), "norm.bias": drawn(width, numbers)}
+        put_weights(folder, tensors, saved)
+
+
+def put_weights(folder: Path, tensors: dict[str, Tensor], saved: str) -> None:
+    """Writes a module's tensors as a file of one of the kinds."""
+    if saved == "safetensors":
         put_tensors(folder / "model.safetensors", tensors)
+    else:
+        put_checkpoint(folder / "pytorch_model.bin", tensors, saved == "turned")
+
+
+def put_checkpoint(path: Path, tensors: dict[str, Tensor], turned: bool) -> None:
+    """Writes what `torch.save` makes of a dictionary: a zip file with a pickle and the numbers; see `pickletools`."""
+
+    def text(value: str) -> bytes:
+        return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+
+    def numbers(values: list[int]) -> bytes:
+        return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
+
+    program = b"\x80\x02}("
+    storages = []
+    for key, (name, (kind, shape, data)) in enumerate(tensors.items()):
+        assert kind == "F32"
+        count, strides = len(data) // 4, [1] if len(shape) == 1 else [shape[1], 1]
+        if turned and len(shape) == 2:
+            rows, columns = shape
+            places = [4 * (row * columns + column) for column in range(columns) for row in range(rows)]
+            data, strides = b"".join(data[at : at + 4] for at in places), [1, rows]
+        storages.append(data)
+        storage = text("storage") + b"ctorch\nFloatStorage\n" + text(str(key)) + text("cpu")
+        program += text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n("
+        program += b"(" + storage + b"J" + struct.pack("<i", count) + b"tQ"
+        program += b"K\0" + numbers(shape) + numbers(strides) + b"\x89ccollections\nOrderedDict\n)RtR"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", program + b"u.")
+        archive.writestr("archive/byteorder", "little")
+        for key, data in enumerate(storages):
+            archive.writestr(f"archive/data/{key}", data)
+        archive.writestr("archive/version", "3\n")
 
 
 def put_tokenizer(folder: Path, base: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,22 +40,26 @@ def main() -> int:
     differences = refused = 0
     import trillm
 
-    with subprocess.Popen(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        subprocess.Popen(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other,
+    ):
         assert other.stdin is not None
         assert other.stdout is not None
         for index in range(given.rounds):
-            case = drawn(models, numbers, f"{given.seed}-{index}")
-            with tempfile.TemporaryDirectory() as folder:
-                models.write(case, Path(folder))
-                call = {name: value for name, value in case.call.items() if name != "truncate"}
-                other.stdin.write(json.dumps([folder, case.texts, call]) + "\n")
-                other.stdin.flush()
-                expected = json.loads(other.stdout.readline())
-                found = ours(trillm, folder, case)
+            case, folder = drawn(models, numbers, f"{given.seed}-{index}"), Path(scratch) / "round"
+            models.write(case, folder)
+            call = {name: value for name, value in case.call.items() if name != "truncate"}
+            # Both look at the same folder at the same time.
+            other.stdin.write(json.dumps([str(folder), case.texts, call]) + "\n")
+            other.stdin.flush()
+            found = ours(trillm, folder, case)
+            expected = json.loads(other.stdout.readline())
+            shutil.rmtree(folder)
             refused += expected is None
             if not agree(found, expected):
                 differences += 1
-                print(f"round {index}: {case}\n  found {found}\n  expected {expected}")
+                print(f"round {index}: {case}\n  found {found}\n  expected {expected}", flush=True)
         other.stdin.close()
     print(f"{given.rounds} rounds, {refused} refused by both, {differences} differences")
     return 1 if differences else 0
@@ -111,10 +116,11 @@ def drawn(models: Any, numbers: random.Random, name: str) -> Any:
     modules = modules if numbers.random() < 0.95 else []
     path = path if modules else ""
     texts = [text if text.strip() else "x" for text in texts]
-    return models.Case(name, base, modules, files, numbers.random() < 0.5, path, call, texts)
+    saved = numbers.choice(["safetensors", "pytorch", "turned"])
+    return models.Case(name, base, modules, files, numbers.random() < 0.5, path, saved, call, texts)
 
 
-def ours(trillm: Any, folder: str, case: Any) -> Any:
+def ours(trillm: Any, folder: Path, case: Any) -> Any:
     """Our vectors; `None` for a refusal."""
     try:
         with warnings.catch_warnings(), trillm.load(folder, threads=1, cache_type="f32") as model:

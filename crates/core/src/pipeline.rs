@@ -92,6 +92,8 @@ pub enum Step {
         /// One number for each place.
         bias: Stored,
     },
+    /// A function of each number.
+    Activation(Activation),
     /// To length 1.
     Normalize,
     /// The first numbers alone.
@@ -126,7 +128,7 @@ pub enum Residual {
     Projected(Stored),
 }
 
-/// Numbers in a file, back to back and little-endian. How many is known from what they are for.
+/// Numbers in a file, little-endian: a matrix, or one row of it. How many is known from what they are for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stored {
     /// The file.
@@ -135,6 +137,9 @@ pub struct Stored {
     pub offset: u64,
     /// Of which kind they are.
     pub number: Number,
+    /// Numbers of the file from one to the one below, and to the one beside; `None` if they lie back to back in rows. A
+    /// matrix that was transposed before it was saved lies so.
+    pub strides: Option<[u64; 2]>,
 }
 
 /// A kind of number in a file.
@@ -215,6 +220,7 @@ impl Display for Step {
                 write!(formatter, ")")
             }
             Self::LayerNorm { width, .. } => write!(formatter, "LayerNorm(dimension={width})"),
+            Self::Activation(function) => write!(formatter, "{}()", function.name()),
             Self::Normalize => write!(formatter, "Normalize()"),
             Self::Truncate(width) => write!(formatter, "Truncate(truncate_dim={width})"),
         }

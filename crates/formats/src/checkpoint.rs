@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use trillm_core::{ModelInfo, Pipeline, Purpose, Stored};
+use trillm_core::{ModelInfo, Pipeline, Purpose};
 
 use crate::huggingface::{self, Config, Decoder, OUTPUT, Sidecars, plain_names};
 use crate::sentence::{self, About, Labels};
@@ -195,15 +195,12 @@ fn labels(
         let width = u64::from(encoder.width);
         let (rows, is_matrix) = (rows.or(tensor.shape.first().copied()).unwrap_or(0), end.ends_with("weight"));
         let expected = if is_matrix { vec![rows, width] } else { vec![rows] };
-        if tensor.strides.is_some() {
-            return Err(format!("{end} does not lie in rows"));
-        }
         if tensor.shape != expected || rows == 0 {
             return Err(format!("{end} has shape {:?}, expected {expected:?}", tensor.shape));
         }
-        let number = sentence::number(tensor.element);
-        let number = number.ok_or_else(|| format!("{end} has type {}", tensor.element.name()))?;
-        Ok((rows, Stored { path: files[tensor.file].path.clone(), offset: tensor.offset, number }))
+        let stored =
+            sentence::stored(tensor, &files[tensor.file].path).map_err(|found| format!("{end} has {found}"))?;
+        Ok((rows, stored))
     };
     let width = Some(u64::from(encoder.width));
     let (count, weight) = find("classifier.weight", None)?;
@@ -211,7 +208,7 @@ fn labels(
     let pooler =
         sentence::Layer { weight: find("pooler.dense.weight", width)?.1, bias: find("pooler.dense.bias", width)?.1 };
     let count = u32::try_from(count).map_err(|_| format!("{count} labels"))?;
-    Ok(Labels { count, pooler, classifier })
+    Ok(Labels { count, layers: Some([pooler, classifier]) })
 }
 
 /// Settles whether the output matrix is the embedding, as transformers does: where `config.json` or the family's default

@@ -7,7 +7,7 @@ use trillm_core::{Activation, Dense, Number, Residual, Step, Stored};
 use super::{File, activation};
 use crate::huggingface::fields::Fields;
 use crate::weights::{self, Weights};
-use crate::{Element, Error, Result};
+use crate::{Element, Error, Result, Tensor};
 
 /// The widest vector that is believed.
 pub(super) const WIDTH: u32 = 1 << 20;
@@ -89,8 +89,7 @@ impl Tensors {
         if tensor.shape != shape {
             return Err(wrong(format!("shape {:?}", tensor.shape)));
         }
-        let number = number(tensor.element).ok_or_else(|| wrong(format!("type {}", tensor.element.name())))?;
-        Ok(Stored { path: self.0.files[tensor.file].path.clone(), offset: tensor.offset, number })
+        stored(&tensor, &self.0.files[tensor.file].path).map_err(wrong)
     }
 
     /// A tensor that nobody asked for would have been for something.
@@ -106,13 +105,20 @@ impl Tensors {
     }
 }
 
-/// The kind of number that a tensor holds; `None` for whole numbers and the like.
-pub(crate) fn number(element: Element) -> Option<Number> {
-    match element {
-        Element::F64 => Some(Number::F64),
-        Element::F32 => Some(Number::F32),
-        Element::F16 => Some(Number::F16),
-        Element::Bf16 => Some(Number::Bf16),
-        _ => None,
-    }
+/// A matrix or a row of numbers in the file at `path`, or what else the tensor is.
+pub(crate) fn stored(tensor: &Tensor, path: &Path) -> Result<Stored, String> {
+    let number = match tensor.element {
+        Element::F64 => Number::F64,
+        Element::F32 => Number::F32,
+        Element::F16 => Number::F16,
+        Element::Bf16 => Number::Bf16,
+        other => return Err(format!("type {}", other.name())),
+    };
+    let strides = match tensor.strides.as_deref() {
+        None => None,
+        Some(&[beside]) => Some([0, beside]),
+        Some(&[below, beside]) => Some([below, beside]),
+        Some(_) => return Err(format!("shape {:?}", tensor.shape)),
+    };
+    Ok(Stored { path: path.to_owned(), offset: tensor.offset, number, strides })
 }

@@ -20,7 +20,7 @@ use crate::huggingface::{CONFIG, Sidecars};
 use crate::{Error, Result, disk, json};
 
 pub(crate) use labels::{Labels, Layer, read as labels};
-pub(crate) use layer::number;
+pub(crate) use layer::stored;
 pub(crate) use modules::transformer_folder;
 
 use config::Settings;
