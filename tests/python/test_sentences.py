@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 import subprocess
 import sys
 import warnings
@@ -18,6 +19,7 @@ import pytest
 import trillm
 from trillm.errors import ContextOverflow, InvalidRequest, TrillmError, Unsupported
 
+from .graphs import write_graph
 from .sentences import (
     CASES,
     NEW,
@@ -82,6 +84,108 @@ def test_scores_are_those_of_sentence_transformers(scorer: Scorer, tmp_path: Pat
     assert scores.shape == expected.shape == ((3,) if scorer.labels == 1 else (3, scorer.labels))
     assert np.allclose(scores, expected, atol=2e-5)
     assert np.allclose(scores[:2], alone, atol=1e-6)
+
+
+OF_BERT = [case for case in CASES if case.base == "bert" and not case.path]
+
+
+@pytest.mark.parametrize("case", OF_BERT, ids=lambda case: case.name)
+def test_vectors_of_a_graph_are_those_of_sentence_transformers(case: Case, tmp_path: Path) -> None:
+    write(case, tmp_path)
+    write_graph(tmp_path)
+    warned = pytest.warns(trillm.TruncationWarning) if "truncate" in case.call else nullcontext()
+    with trillm.load(tmp_path, threads=1) as model, warned:
+        assert (model.info.format, model.info.engine) == ("onnx", "onnx")
+        vectors = model.embed(case.texts, normalize=False, **case.call)
+    expected = np.array(GOLDEN["vectors"][case.name], dtype=np.float32)
+    assert vectors.shape == expected.shape
+    assert np.allclose(vectors, expected, atol=2e-5), np.abs(vectors - expected).max()
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=lambda scorer: scorer.name)
+def test_scores_of_a_graph_are_those_of_sentence_transformers(scorer: Scorer, tmp_path: Path) -> None:
+    write_scorer(scorer, tmp_path)
+    write_graph(tmp_path)
+    with trillm.load(tmp_path, threads=1) as model:
+        assert (model.info.purpose, model.info.pipeline) == ("labels", [])
+        assert model.info.scoring[1:] == [
+            "Pooling, by the model itself",
+            "Identity()" if "identity" in scorer.name or scorer.name in ("cross-encoder", "three-labels") else "Sigmoid()",
+        ]
+        with pytest.warns(trillm.TruncationWarning) if scorer.call else nullcontext():
+            scores = model.score(PAIRS, **scorer.call)
+        with pytest.raises(Unsupported, match="BertForSequenceClassification models .*do not generate text"):
+            model.generate("the cat", max_tokens=1)
+        with pytest.raises(Unsupported, match="embedding"):
+            model.embed("the cat")
+    expected = np.array(GOLDEN["scores"][scorer.name], dtype=np.float32)
+    assert scores.shape == expected.shape
+    assert np.allclose(scores, expected, atol=2e-5)
+
+
+def test_a_graph_that_knows_no_kinds_of_tokens_is_told_of_none(tmp_path: Path) -> None:
+    scorer = next(scorer for scorer in SCORERS if scorer.name == "one-label")
+    for folder, kinds in (("with", True), ("without", False)):
+        write_scorer(scorer, tmp_path / folder)
+        put_json(tmp_path / folder / "tokenizer_config.json", {"model_input_names": ["input_ids", "attention_mask"]})
+        write_graph(tmp_path / folder, kinds)
+    # Without kinds every token is of the first: what the library gives a tokenizer that names none.
+    with trillm.load(tmp_path / "with", threads=1) as model:
+        expected = model.score(PAIRS)
+    (tmp_path / "without" / "tokenizer_config.json").unlink()
+    with trillm.load(tmp_path / "without", threads=1) as model:
+        assert np.allclose(model.score(PAIRS), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["BertForTokenClassification", "BertForQuestionAnswering", "BertForMaskedLM"])
+def test_a_graph_with_labels_for_tokens_is_refused_by_its_class(name: str, tmp_path: Path) -> None:
+    write_scorer(Scorer("tokens", config={"architectures": [name]}), tmp_path)
+    write_graph(tmp_path)
+    with pytest.raises(TrillmError, match=f"logits.*the scores of a {name}"):
+        trillm.load(tmp_path)
+
+
+def test_a_gguf_file_that_ranks_is_refused_by_name(tiny_model: Path, tmp_path: Path) -> None:
+    content = tiny_model.read_bytes()
+    (keys,) = struct.unpack("<Q", content[16:24])
+
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    added = text("llama.pooling_type") + struct.pack("<II", 4, 4)
+    filler = text("general.filler") + struct.pack("<I", 8)
+    # Tensors stay where they are aligned to.
+    filler += text("x" * (-(len(added) + len(filler) + 8) % 32))
+    path = tmp_path / "ranks.gguf"
+    path.write_bytes(content[:16] + struct.pack("<Q", keys + 2) + added + filler + content[24:])
+    with trillm.load(path, threads=1) as model:
+        assert (model.info.purpose, model.info.pipeline, model.info.scoring) == ("labels", [], [])
+        assert any("ranks pairs of texts" in note for note in model.info.notes)
+        with pytest.raises(Unsupported, match=r"scoring pairs of texts is not supported by this model, a llama"):
+            model.score(PAIRS)
+        with pytest.raises(Unsupported, match=r"embedding is not supported by this model, a llama"):
+            model.embed("the man")
+        with pytest.raises(Unsupported, match="llama models label or score texts: they do not generate text"):
+            model.generate("the man", max_tokens=1)
+
+
+@pytest.mark.parametrize("asked", [65, 1024])
+def test_a_context_beyond_the_last_position_is_refused_when_it_is_loaded(asked: int, tmp_path: Path) -> None:
+    write(OF_BERT[1], tmp_path / "weights")
+    write(OF_BERT[1], tmp_path / "graph")
+    write_graph(tmp_path / "graph")
+    # The graph alone says how many positions there are.
+    config = json.loads((tmp_path / "graph" / "config.json").read_text())
+    rows = config.pop("max_position_embeddings")
+    put_json(tmp_path / "graph" / "config.json", config)
+    for folder in (tmp_path / "weights", tmp_path / "graph"):
+        with pytest.raises(InvalidRequest, match=rf"context is {asked} for a model with {rows} positions"):
+            trillm.load(folder, context=asked)
+        with trillm.load(folder, threads=1) as model:
+            assert model.info.context_trained == rows == 64
+            assert model.embed("x " * (rows - 2)).shape == (1, WIDTH)
+            with pytest.raises(ContextOverflow, match=rf"text 1 has {rows + 1} tokens, expected at most {rows}"):
+                model.embed(["x", "x " * (rows - 1)])
 
 
 @pytest.mark.real
@@ -162,6 +266,19 @@ def test_a_prompt_stands_before_the_text(prompted: trillm.Model) -> None:
     assert np.allclose(by_name, prompted.embed(TEXTS, prompt="find: "), atol=1e-6)
     # Every model has these two names, and nothing stands there unless the files say so.
     assert np.allclose(prompted.embed(TEXTS, prompt_name="document"), prompted.embed(TEXTS, prompt=""), atol=1e-6)
+
+
+def test_control_tokens_are_read_in_a_prompt_of_the_model_and_in_no_text(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "prompt-with-tokens")
+    write(case, tmp_path / "model")
+    with trillm.load(tmp_path / "model", **EXACT) as model:
+        vectors = model.embed(["a [SEP] dog", "[MASK]"], normalize=False)
+        expected = GOLDEN["vectors"][case.name][case.texts.index("a [ SEP ] dog")]
+        assert np.allclose(vectors[0], expected, atol=2e-5)
+        assert np.allclose(vectors[1], model.embed("[ MASK ]", normalize=False)[0], atol=1e-6)
+        # What the call gives is text, too.
+        given = model.embed("dog", prompt="[SEP] a ")
+        assert np.allclose(given, model.embed("[ SEP ] a dog", prompt=""), atol=1e-6)
 
 
 def test_unknown_prompts_list_those_there_are(prompted: trillm.Model) -> None:
@@ -268,19 +385,6 @@ def without_pooling(folder: Path) -> None:
 
 def unknown_module(folder: Path) -> None:
     listed(folder, (OLD + "Transformer", ""), (OLD + "WordWeights", "1_WordWeights"), (OLD + "Pooling", "1_Pooling"))
-def test_control_tokens_are_read_in_a_prompt_of_the_model_and_in_no_text(tmp_path: Path) -> None:
-    case = next(case for case in CASES if case.name == "prompt-with-tokens")
-    write(case, tmp_path / "model")
-    with trillm.load(tmp_path / "model", **EXACT) as model:
-        vectors = model.embed(["a [SEP] dog", "[MASK]"], normalize=False)
-        expected = GOLDEN["vectors"][case.name][case.texts.index("a [ SEP ] dog")]
-        assert np.allclose(vectors[0], expected, atol=2e-5)
-        assert np.allclose(vectors[1], model.embed("[ MASK ]", normalize=False)[0], atol=1e-6)
-        # What the call gives is text, too.
-        given = model.embed("dog", prompt="[SEP] a ")
-        assert np.allclose(given, model.embed("[ SEP ] a dog", prompt=""), atol=1e-6)
-
-
 
 
 def foreign_module(folder: Path) -> None:

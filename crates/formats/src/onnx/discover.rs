@@ -48,6 +48,10 @@ pub(super) fn discover<'m, 'a>(model: &'m Model<'a>, wiring: &Wiring<'m, 'a>, fa
         let (interface, width) = encoder(graph.outputs.as_slice(), feeds, facts, (mixes_rows, embedded))?;
         return Ok(Found { interface, last_row: None, width });
     };
+    if facts.labels.is_some() && port.shape.as_ref().is_some_and(|shape| shape.len() == 2) {
+        let interface = scorer(port, feeds, facts, (mixes_rows, embedded))?;
+        return Ok(Found { interface, last_row: None, width: None });
+    }
     let cache = cache::read(model, wiring, facts, &pasts)?;
     let shape = scores_shape(port, facts)?;
     let projection = wiring.projection(port.name);
@@ -85,11 +89,12 @@ fn scores_shape<'p, 'a>(port: &'p Port<'a>, facts: &Facts) -> Result<&'p [Dimens
         "ForPreTraining",
     ];
     let expected = "scores for the next token, [batch, sequence, vocabulary]";
-    if port.shape.as_ref().is_some_and(|shape| shape.len() == 2) {
-        return Err(ports::refused(port, "scores for whole texts: a classifier".into(), expected));
-    }
     if let Some(class) = facts.class.as_deref().filter(|class| OTHERS.iter().any(|other| class.ends_with(other))) {
         return Err(ports::refused(port, format!("the scores of a {class}"), expected));
+    }
+    if port.shape.as_ref().is_some_and(|shape| shape.len() == 2) {
+        let found = "scores for whole texts: a classifier, whose class no config.json names";
+        return Err(ports::refused(port, found.into(), expected));
     }
     let shape = ports::shape(port, 3)?;
     match (shape[0].fixed(), shape[1].fixed()) {
@@ -156,12 +161,40 @@ fn encoder(
     let Some(width) = width.filter(|width| (1..=1 << 20).contains(width)) else {
         return Err(ports::refused(port, "vectors of unknown width".into(), "a number from 1 to 2^20"));
     };
-    let other =
-        feeds.iter().find(|feed| !matches!(feed.role, Role::Tokens | Role::Mask | Role::TokenTypes | Role::Positions));
-    if let Some(feed) = other {
-        let (what, found) = (format!("{:?}", feed.name), "an input of a decoder".into());
-        return Err(Error::Graph { what, found, expected: "inputs of an encoder, or an output with scores".into() });
-    }
+    check_feeds(&feeds)?;
     let vectors = Output { name: port.name.into(), element: ports::floats(port)? };
-    Ok((Interface::Encoder(Encoder { feeds, vectors, pooled, width, embedded, mixes_rows }), Some(width.into())))
+    let encoder = Encoder { feeds, vectors, pooled, labels: false, width, embedded, mixes_rows };
+    Ok((Interface::Encoder(encoder), Some(width.into())))
+}
+
+/// A graph that scores whole texts, of a class that does: its labels are a vector like any other.
+fn scorer(
+    port: &Port<'_>,
+    feeds: Vec<Feed>,
+    facts: &Facts,
+    (mixes_rows, embedded): (bool, Option<u32>),
+) -> Result<Interface> {
+    let shape = ports::shape(port, 2)?;
+    if shape[0].fixed().is_some() {
+        return Err(ports::refused(port, "a fixed batch".into(), "any number of texts"));
+    }
+    let width = shape[1].fixed().or(facts.labels.map(u64::from)).and_then(|width| u32::try_from(width).ok());
+    let Some(width) = width.filter(|width| (1..=1 << 20).contains(width)) else {
+        return Err(ports::refused(port, "an unknown number of labels".into(), "a number from 1 to 2^20"));
+    };
+    check_feeds(&feeds)?;
+    let vectors = Output { name: port.name.into(), element: ports::floats(port)? };
+    Ok(Interface::Encoder(Encoder { feeds, vectors, pooled: true, labels: true, width, embedded, mixes_rows }))
+}
+
+/// Checks that nothing is wanted but texts.
+fn check_feeds(feeds: &[Feed]) -> Result<()> {
+    let of_texts = |feed: &&Feed| matches!(feed.role, Role::Tokens | Role::Mask | Role::TokenTypes | Role::Positions);
+    match feeds.iter().find(|feed| !of_texts(feed)) {
+        None => Ok(()),
+        Some(feed) => {
+            let (what, found) = (format!("{:?}", feed.name), "an input of a decoder".into());
+            Err(Error::Graph { what, found, expected: "inputs of an encoder, or an output with scores".into() })
+        }
+    }
 }

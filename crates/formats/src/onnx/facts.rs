@@ -23,6 +23,8 @@ pub(super) struct Facts {
     pub(super) model_type: Option<String>,
     /// The first of `architectures`: what kind of model, by the name of its class.
     pub(super) class: Option<String>,
+    /// Labels that a text may have, for classes that label whole texts; zero if their number is not said.
+    pub(super) labels: Option<u32>,
     pub(super) context: Option<u32>,
     pub(super) width: Option<u32>,
     pub(super) layers: Option<u32>,
@@ -49,7 +51,7 @@ pub(super) struct Names {
 }
 
 /// The object of a JSON file; empty if there is no such file.
-fn object(folder: &Path, name: &str) -> Result<Map<String, Value>> {
+pub(super) fn object(folder: &Path, name: &str) -> Result<Map<String, Value>> {
     let path = folder.join(name);
     let Some(bytes) = disk::small(&path, CONFIG)? else { return Ok(Map::new()) };
     json::object(&bytes, CONFIG, name).map_err(|error| error.of(&path))
@@ -86,6 +88,10 @@ impl Facts {
         self.model_type = config.text("model_type")?.map(Into::into);
         let classes = config.list("architectures")?;
         self.class = classes.and_then(|list| list.first()?.as_str()).map(Into::into);
+        if self.class.as_deref().is_some_and(|class| class.ends_with("ForSequenceClassification")) {
+            let names = config.raw("id2label").and_then(Value::as_object).map(|names| names.len() as u32);
+            self.labels = names.or(config.count("num_labels", 0, u32::MAX)?).or(Some(0));
+        }
         let text = config.object("text_config")?;
         // Models that read more than text keep the sizes of their text part apart.
         let size = |keys: &[&'static str]| {
@@ -99,18 +105,18 @@ impl Facts {
             Ok(None)
         };
         self.context = size(&["max_position_embeddings", "n_positions", "n_ctx"])?;
-        self.width = size(&["hidden_size", "n_embd", "dim"])?;
-        self.layers = size(&["num_hidden_layers", "n_layer", "n_layers"])?;
-        self.vocabulary = size(&["vocab_size"])?;
-        let heads = size(&["num_attention_heads", "n_head", "n_heads"])?;
-        self.kv_heads = size(&["num_key_value_heads"])?.or(heads);
-        let shared = self.width.zip(heads).filter(|(width, heads)| width.is_multiple_of(*heads));
         if let (Some(kind), Some(context)) = (&self.model_type, self.context)
             && COUNTS_FROM_PADDING.contains(&kind.as_str())
         {
             let padding = config.count("pad_token_id", 0, u32::MAX)?.unwrap_or(1);
             self.context = Some(context.saturating_sub(padding.saturating_add(1))).filter(|context| *context > 0);
         }
+        self.width = size(&["hidden_size", "n_embd", "dim"])?;
+        self.layers = size(&["num_hidden_layers", "n_layer", "n_layers"])?;
+        self.vocabulary = size(&["vocab_size"])?;
+        let heads = size(&["num_attention_heads", "n_head", "n_heads"])?;
+        self.kv_heads = size(&["num_key_value_heads"])?.or(heads);
+        let shared = self.width.zip(heads).filter(|(width, heads)| width.is_multiple_of(*heads));
         self.config_head = size(&["head_dim"])?.or(shared.map(|(width, heads)| width / heads));
         Ok(())
     }

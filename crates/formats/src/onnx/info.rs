@@ -6,16 +6,16 @@ use std::path::Path;
 use trillm_core::{ModelInfo, Purpose};
 
 use super::cache::cosine_rows;
-use super::facts::Facts;
+use super::facts::{Facts, object};
 use super::graph::Model;
 use super::positions::positions;
 use super::rules::MICROSOFT;
 use super::wiring::Wiring;
-use super::{Cache, DataType, Interface};
+use super::{Cache, DataType, Interface, Role};
 use crate::Result;
 use crate::checkpoint::{folder_name, license};
 use crate::huggingface::Sidecars;
-use crate::sentence::{self, About};
+use crate::sentence::{self, About, Labels};
 
 /// What is known of a model but for its file and name. `modules` is the folder that says how texts become vectors.
 pub(super) fn read(
@@ -49,12 +49,20 @@ pub(super) fn read(
     let context = tables.into_iter().chain([facts.context]).flatten().min();
     let class = facts.class.clone().unwrap_or_default();
     let mut notes = sidecars.notes.clone();
-    let (purpose, pipeline) = match interface {
-        Interface::Decoder(_) => (Purpose::Text, None),
+    let (purpose, pipeline, scoring) = match interface {
+        Interface::Decoder(_) => (Purpose::Text, None, None),
         Interface::Encoder(encoder) => {
             let (width, context, causal) = (encoder.width, context.unwrap_or(0), true);
             let about = About { width, context, sidecars, class: &class, causal, whole: encoder.pooled };
-            (Purpose::Vectors, Some(sentence::read(modules, &about, &mut notes)?))
+            if encoder.labels {
+                let (config, labels) = (object(folder, "config.json")?, Labels { count: width, layers: None });
+                let mut scoring = sentence::labels(modules, &config, &about, labels)?;
+                // Which token is of which text, a graph says where it has an input for it.
+                scoring.tells_texts_apart &= encoder.feeds.iter().any(|feed| feed.role == Role::TokenTypes);
+                (Purpose::Labels, None, Some(scoring))
+            } else {
+                (Purpose::Vectors, Some(sentence::read(modules, &about, &mut notes)?), None)
+            }
         }
     };
     let producer = Some(model.producer).filter(|producer| !producer.is_empty());
@@ -71,6 +79,7 @@ pub(super) fn read(
         class,
         purpose,
         pipeline,
+        scoring,
         notes,
         license: license(folder)?,
         ..sidecars.info()

@@ -58,6 +58,8 @@ pub struct Encoder {
     pub vectors: Output,
     /// Whether the graph pools: `vectors` is `[batch, width]` then, else `[batch, sequence, width]`.
     pub pooled: bool,
+    /// Whether that vector is a score for each label that a text may have: a classifier.
+    pub labels: bool,
     /// Numbers in a vector.
     pub width: u32,
     /// As [`Decoder::embedded`].

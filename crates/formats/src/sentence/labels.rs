@@ -1,7 +1,7 @@
 //! A network with a layer of labels at its end: what sentence-transformers calls a cross encoder.
 //!
 //! Scores are the pipeline of a vector with other steps: the first token's state, the pooler, and the labels' layer, as
-//! `BertForSequenceClassification` of transformers has them.
+//! `BertForSequenceClassification` of transformers has them. A graph has all of these in it, but for the last function.
 
 use std::path::Path;
 
@@ -14,12 +14,11 @@ use super::{About, activation, config, modules};
 use crate::huggingface::fields::Fields;
 use crate::{Error, Result};
 
-/// Where the layer's tensors lie.
+/// What gives scores for labels.
 pub(crate) struct Labels {
-    /// Rows of the last matrix.
     pub(crate) count: u32,
-    pub(crate) pooler: Layer,
-    pub(crate) classifier: Layer,
+    /// The pooler and the classifier; `None` if the network gives a score for each label itself.
+    pub(crate) layers: Option<[Layer; 2]>,
 }
 
 /// A matrix and what is added.
@@ -55,12 +54,13 @@ pub(crate) fn read(folder: &Path, object: &Map<String, Value>, about: &About<'_>
         Step::Dense(Dense { inputs: about.width, outputs, weight, bias, activation, residual: Residual::None })
     };
     let count = labels.count;
-    let mut pipeline = Pipeline {
-        stated: true,
-        pooling: vec![Pooling::First],
-        steps: vec![dense(labels.pooler, about.width, Activation::Tanh), dense(labels.classifier, count, last)],
-        ..transformer.pipeline(about)
+    let (pooling, steps) = match labels.layers {
+        Some([pooler, classifier]) => {
+            (vec![Pooling::First], vec![dense(pooler, about.width, Activation::Tanh), dense(classifier, count, last)])
+        }
+        None => (Vec::new(), vec![Step::Activation(last)]),
     };
+    let mut pipeline = Pipeline { stated: true, pooling, steps, ..transformer.pipeline(about) };
     if is_cross_encoder {
         settings.add_prompts(&mut pipeline);
     }
