@@ -35,6 +35,8 @@ for case in map(json.loads, cases):
                 # JSON has texts alone for keys.
                 if "logit_bias" in arguments:
                     arguments["logit_bias"] = dict(arguments["logit_bias"])
+                if "stop" in arguments:
+                    arguments["stop"] = ["x" * arguments["stop"]] * 16
                 getattr(model, call)(prompt, **arguments)
         print("done", flush=True)
     except TrillmError as error:
@@ -52,8 +54,8 @@ MUCH: list[dict[str, object]] = [
     {"call": "generate", "arguments": {"max_tokens": 20, "logprobs": 20, "top_k": 2**31 - 1, "typical_p": 0.5}},
     {"call": "generate", "arguments": {"max_tokens": 20, "repetition_penalty": 1.1, "repeat_last_n": 2**31 - 1}},
     {"call": "generate", "arguments": {"max_tokens": 20, "logit_bias": [[token, -1.0] for token in range(300)]}},
-    {"call": "generate", "arguments": {"max_tokens": 20, "stop": ["x" * 2**16] * 16}},
-    {"call": "generate", "arguments": {"max_tokens": 20, "stop": ["x" * (2**16 + 1)]}},
+    {"call": "generate", "arguments": {"max_tokens": 20, "stop": 2**16}},
+    {"call": "generate", "arguments": {"max_tokens": 20, "stop": 2**16 + 1}},
     {"context": 2**24, "call": "generate", "arguments": {"max_tokens": 4}},
     {"context": 2**16, "call": "generate", "repeat": 2**20},
     {"context": 2**12, "parallel": 64, "call": "embed", "repeat": 1000},
@@ -94,3 +96,14 @@ def test_any_limit_is_survived(model: Path, megabytes: int) -> None:
         code = line.partition(" ")[0]
         threads = code == "engine_failed" and "threads" in line
         assert code in EXPECTED or threads, (case, line)
+
+
+@pytest.mark.parametrize("megabytes", [1, 2, 4, 8, 16, 32])
+def test_next_to_nothing_left_ends_no_process(model: Path, megabytes: int) -> None:
+    """Not enough for a stack, a map of the weights or the tables of a tokenizer: whichever is asked for first."""
+    cases: list[dict[str, object]] = [{}, {"call": "generate", "arguments": {"max_tokens": 4}}, {"copy": True}]
+    for case, line in zip(cases, outcomes(model, megabytes << 20, cases), strict=True):
+        code = line.partition(" ")[0]
+        assert code in EXPECTED | {"load_failed", "engine_failed"}, (case, line)
+        # What the tables and maps of ours lack is told by its name.
+        assert code != "load_failed" or "Cannot allocate memory" not in line, (case, line)

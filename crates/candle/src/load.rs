@@ -15,7 +15,7 @@ use crate::{decoder, encoder};
 /// Loads the model at `path`: a folder, or a file with weights.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<CandleModel> {
     refuse(options)?;
-    let refused = |error: &dyn Coded| Error::load_refused(NAME, path, error);
+    let refused = |error: &(dyn Coded + 'static)| Error::load_refused(NAME, path, error);
     let checkpoint = Checkpoint::open(path).map_err(|error| refused(&error))?;
     let rows = match &checkpoint.config {
         Config::Decoder(shape) => shape.vocabulary,

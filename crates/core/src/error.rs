@@ -158,8 +158,13 @@ impl Error {
         Self::Load { engine, path: path.into(), reason: reason.into(), log: Vec::new() }
     }
 
-    /// The same because of what a reader of files found, with its advice.
-    pub fn load_refused(engine: &'static str, path: &Path, error: &dyn Coded) -> Self {
+    /// The same because of what a reader of files found, with its advice. Memory that is not there stays an error of its
+    /// own.
+    pub fn load_refused(engine: &'static str, path: &Path, error: &(dyn Coded + 'static)) -> Self {
+        let causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
+        if let Some(memory) = { causes }.find_map(|error| error.downcast_ref::<Self>()) {
+            return memory.clone();
+        }
         let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
         Self::load(engine, path, format!("{error}{hint}"))
     }

@@ -29,6 +29,15 @@ pub fn resize<T: Clone>(list: &mut Vec<T>, length: usize, value: T, what: &str) 
     Ok(())
 }
 
+/// Checks that `count` values are there to be had: for what is made in many small pieces, none of which may fail. So it
+/// says no in time to nearly all that there is not enough for, and to no less.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn check<T>(count: usize, what: &str) -> Result<()> {
+    Vec::<T>::new().try_reserve_exact(count).map_err(|_| none::<T>(count, what))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +50,11 @@ mod tests {
         assert_eq!(list, [1]);
         let error = reserve(&mut list, usize::MAX, "a list").expect_err("too much");
         assert_eq!(error.to_string(), format!("no memory for a list: {} bytes were asked for", u64::MAX));
+        assert_eq!(
+            check::<u8>(usize::MAX, "a list"),
+            Err(Error::OutOfMemory { what: "a list".into(), bytes: u64::MAX })
+        );
+        check::<u8>(1 << 20, "a list").expect("room");
         resize(&mut list, 3, 7, "a list").expect("room");
         assert_eq!(list, [1, 7, 7]);
     }

@@ -4,8 +4,14 @@ use trillm_core::{CacheType, Error};
 
 /// The error for a failure whose `reason`, or whose log, is about memory.
 pub(crate) fn missing(reason: &str, log: &[String]) -> Option<Error> {
-    // What ggml's allocators say, and what C++ throws itself.
-    const WORDS: [&str; 4] = ["failed to allocate", "insufficient memory", "bad_alloc", "vector::_M_default_append"];
+    // What ggml's allocators say, what the system says of a file that is mapped, and what C++ throws itself.
+    const WORDS: [&str; 5] = [
+        "failed to allocate",
+        "insufficient memory",
+        "Cannot allocate memory",
+        "bad_alloc",
+        "vector::_M_default_append",
+    ];
     let lines = || std::iter::once(reason).chain(log.iter().map(String::as_str));
     lines().find(|line| WORDS.iter().any(|words| line.contains(words)))?;
     let bytes = lines().find_map(bytes).unwrap_or(0);
@@ -62,6 +68,8 @@ mod tests {
         let found = missing("llama.cpp gave no context", &log);
         assert!(matches!(found, Some(Error::OutOfMemory { bytes: 25_769_803_776, .. })), "{found:?}");
         assert!(matches!(missing("std::bad_alloc", &[]), Some(Error::OutOfMemory { bytes: 0, .. })));
+        let map = ["llama_model_load: error loading model: mmap failed: Cannot allocate memory".to_owned()];
+        assert!(matches!(missing("", &map), Some(Error::OutOfMemory { bytes: 0, .. })));
         assert_eq!(missing("a step ended with status -3", &["unknown op".into()]), None);
     }
 

@@ -26,7 +26,7 @@ impl Mapping {
     /// Opens a file that was `size` bytes long when its header was read. `copy` reads it instead of mapping it.
     ///
     /// # Errors
-    /// [`Error::Load`], in the name of `engine`.
+    /// [`Error::Load`], in the name of `engine`; [`Error::OutOfMemory`].
     pub fn open(engine: &'static str, path: &Path, size: u64, copy: bool) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::load(engine, path, error.to_string()))?;
         Self::of(engine, file, path, size, copy)
@@ -35,9 +35,14 @@ impl Mapping {
     /// The same of a file that is open; `path` is for messages.
     ///
     /// # Errors
-    /// [`Error::Load`], in the name of `engine`.
+    /// [`Error::Load`], in the name of `engine`; [`Error::OutOfMemory`].
     pub fn of(engine: &'static str, mut file: File, path: &Path, size: u64, copy: bool) -> Result<Self> {
-        let failed = |error: io::Error| Error::load(engine, path, error.to_string());
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::OutOfMemory => {
+                Error::OutOfMemory { what: format!("a map of {}", path.display()), bytes: size }
+            }
+            _ => Error::load(engine, path, error.to_string()),
+        };
         let found = file.metadata().map_err(failed)?.len();
         if found != size {
             let reason = format!("it had {size} bytes a moment ago and has {found} now");

@@ -16,7 +16,7 @@ use crate::{NAME, settings};
 /// Loads the model at `path`: a `.onnx` file, or a folder with one.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<OnnxModel> {
     refuse(options)?;
-    let refused = |error: &dyn Coded| Error::load_refused(NAME, path, error);
+    let refused = |error: &(dyn Coded + 'static)| Error::load_refused(NAME, path, error);
     options.tell(0.0)?;
     let onnx = Onnx::open(path).map_err(|error| refused(&error))?;
     let tokenizer = match &options.tokenizer {

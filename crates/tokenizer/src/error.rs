@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use trillm_core::Coded;
+use trillm_core::{Coded, memory};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -35,6 +35,9 @@ pub enum Error {
         /// What was named.
         path: PathBuf,
     },
+    /// There is no memory for its tables.
+    #[error("{0}")]
+    Memory(#[source] trillm_core::Error),
     /// A GGUF file that is not sound.
     #[error(transparent)]
     Gguf(#[from] trillm_formats::Error),
@@ -86,6 +89,13 @@ impl Error {
         Self::In { path: path.to_owned(), error: Box::new(self) }
     }
 
+    /// Checks that there is memory for the tables that are made of `bytes` of a file: many small pieces. Measured, they
+    /// take four times as much of a `tokenizer.json` and up to ten times of a GGUF file's vocabulary, for a moment.
+    pub(crate) fn check_memory(bytes: usize) -> Result<()> {
+        const TIMES: usize = 12;
+        memory::check::<u8>(bytes.saturating_mul(TIMES), "the tables of a tokenizer").map_err(Self::Memory)
+    }
+
     pub(crate) fn malformed(what: &'static str, reason: impl Into<String>) -> Self {
         Self::Malformed { what, reason: reason.into() }
     }
@@ -97,6 +107,7 @@ impl Coded for Error {
             Self::Read { .. } => "read_failed",
             Self::Missing { .. } => "missing_tokenizer",
             Self::NotAFile { .. } => "not_a_file",
+            Self::Memory(error) => error.code(),
             Self::Gguf(error) => error.code(),
             Self::In { error, .. } => error.code(),
             Self::Limit { .. } => "over_limit",
@@ -107,6 +118,7 @@ impl Coded for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Memory(error) => return error.hint(),
             Self::Gguf(error) => return error.hint(),
             Self::In { error, .. } => return error.hint(),
             Self::Missing { found: Some(_), .. } => {

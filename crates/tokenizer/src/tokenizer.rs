@@ -87,6 +87,7 @@ impl HuggingFaceTokenizer {
     /// supported. Nothing in a file makes this panic.
     pub fn open(path: &Path, sidecars: &Sidecars) -> Result<Self> {
         let (path, bytes) = file::read(path)?;
+        Error::check_memory(bytes.len()).map_err(|error| error.of(&path))?;
         Self::parse(bytes, sidecars).map_err(|error| error.of(&path))
     }
 

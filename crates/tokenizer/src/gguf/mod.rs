@@ -27,13 +27,13 @@ use self::plamo::Plamo;
 use self::spm::Spm;
 use self::ugm::Ugm;
 use self::wpm::Wpm;
-use crate::Result;
 use crate::bpe::Scratch;
 use crate::greedy::Greedy;
 use crate::limit::Limits;
 use crate::markers::{Marker, Markers, Part, Spaces};
 use crate::vocabulary::{Table, Vocabulary};
 use crate::words::{SPACE, are_apart};
+use crate::{Error, Result};
 
 /// The tokenizer of a GGUF file. Any number of threads may use it at once; it starts none.
 pub struct GgufTokenizer {
@@ -87,6 +87,8 @@ impl GgufTokenizer {
     /// If it has more special tokens than any real one.
     pub fn new(file: &File<'_>) -> Result<Self> {
         let words = || file.words.iter().map(|word| &**word);
+        // A token has its spelling, and beside it a length, a type and a score.
+        Error::check_memory(words().map(|word| word.len() + 16).sum())?;
         // Whatever their spelling, control tokens never come out of a plain text.
         let in_texts = |id: u32| !matches!(file.types[id as usize], TokenType::Control | TokenType::Unknown);
         let every = Vocabulary::of(words(), |_| true);
