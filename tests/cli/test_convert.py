@@ -72,9 +72,25 @@ def test_there_and_back_again_is_exact(cli: Cli, tiny_folder: Path, tmp_path: Pa
 
 def test_stories_are_told_after_it(cli: Cli, stories: Path, tmp_path: Path) -> None:
     options = ("", "--raw", "--temperature", "0", "--ignore-eos", "--max-tokens", "199")
+    # As published it puts no BOS before a text, which the story begins with.
+    folder = tmp_path / "hf"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_bytes((stories.parent / "hf" / name).read_bytes())
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    first = {"SpecialToken": {"id": "<s>", "type_id": 0}}
+    texts = [{"Sequence": {"id": text, "type_id": 0}} for text in "AB"]
+    named = {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}
+    template = {
+        "type": "TemplateProcessing",
+        "single": [first, texts[0]],
+        "pair": [first, *texts],
+        "special_tokens": named,
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer | {"post_processor": template}))
     for source, to, name in (
         (stories, "safetensors", "made"),
-        (stories.parent / "hf", "gguf", "made.gguf"),
+        (folder, "gguf", "made.gguf"),
         (tmp_path / "made", "gguf", "again.gguf"),
     ):
         result = cli("convert", source, name, "--to", to, *EXACT)

@@ -74,7 +74,8 @@ def endless(tiny_onnx: TinyOnnx, form: str = "grown", parallel: int = 8) -> Iter
 def test_stories_are_told_as_by_the_reference(stories: Path, golden: list[int], name: str, engine: str) -> None:
     with trillm.load(stories.parent / name, engine=engine, threads=1) as model:
         assert (model.info.engine, model.info.format) == ("onnx", "onnx")
-        told = model.generate("", max_tokens=199, temperature=0, ignore_eos=True)
+        # Its `tokenizer.json` puts no BOS before a text.
+        told = model.generate(golden[:1], max_tokens=199, temperature=0, ignore_eos=True)
     assert told.token_ids == golden[1:]
     assert told.text == stories.with_name("golden.txt").read_text()
     assert told.finish_reason == "length"
