@@ -161,7 +161,9 @@ class Bert:
         inner = self.linear(hidden, f"{prefix}.intermediate.dense")
         # GELU by the error function.
         error = graph.apply("Erf", graph.apply("Mul", inner, graph.float(sqrt(0.5))))
-        inner = graph.apply("Mul", graph.apply("Mul", inner, graph.float(0.5)), graph.apply("Add", error, graph.float(1)))
+        inner = graph.apply(
+            "Mul", graph.apply("Mul", inner, graph.float(0.5)), graph.apply("Add", error, graph.float(1))
+        )
         inner = self.linear(inner, f"{prefix}.output.dense")
         return self.norm(graph.apply("Add", inner, hidden), f"{prefix}.output.LayerNorm")
 

@@ -173,7 +173,10 @@ CASES = [
             f"prompt-with-tokens{name}",
             modules=[new("mean", **settings)],
             files={
-                "config_sentence_transformers.json": {"prompts": {"q": "[MASK] The[SEP] of: "}, "default_prompt_name": "q"},
+                "config_sentence_transformers.json": {
+                    "prompts": {"q": "[MASK] The[SEP] of: "},
+                    "default_prompt_name": "q",
+                },
                 **files,
             },
             # What is spelled like a token and came with the text is text: here in pieces, which the library reads so.
@@ -429,8 +432,10 @@ def put_checkpoint(path: Path, tensors: dict[str, Tensor], turned: bool) -> None
         if turned and len(shape) == 2:
             rows, columns = shape
             places = [4 * (row * columns + column) for column in range(columns) for row in range(rows)]
-            data, strides = b"".join(data[at : at + 4] for at in places), [1, rows]
-        storages.append(data)
+            strides = [1, rows]
+            storages.append(b"".join(data[at : at + 4] for at in places))
+        else:
+            storages.append(data)
         storage = text("storage") + b"ctorch\nFloatStorage\n" + text(str(key)) + text("cpu")
         program += text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n("
         program += b"(" + storage + b"J" + struct.pack("<i", count) + b"tQ"

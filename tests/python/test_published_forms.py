@@ -180,7 +180,10 @@ def test_a_repository_without_its_source() -> None:
 
 def test_a_text_behind_the_last_position_is_refused(tiny_onnx: Callable[..., Path]) -> None:
     """The graph has 32 positions, and its configuration says 512."""
-    with trillm.load(tiny_onnx("encoder"), threads=1) as whole, trillm.load(tiny_onnx("placed-encoder"), threads=1) as it:
+    with (
+        trillm.load(tiny_onnx("encoder"), threads=1) as whole,
+        trillm.load(tiny_onnx("placed-encoder"), threads=1) as it,
+    ):
         text = "the man " * 20
         assert len(it.tokenize(text)) > 32
         for texts in ([text], ["a dog", text, "x"], [text]):

@@ -110,11 +110,13 @@ def test_scores_of_a_graph_are_those_of_sentence_transformers(scorer: Scorer, tm
         assert (model.info.purpose, model.info.pipeline) == ("labels", [])
         assert model.info.scoring[1:] == [
             "Pooling, by the model itself",
-            "Identity()" if "identity" in scorer.name or scorer.name in ("cross-encoder", "three-labels") else "Sigmoid()",
+            "Identity()"
+            if "identity" in scorer.name or scorer.name in ("cross-encoder", "three-labels")
+            else "Sigmoid()",
         ]
         with pytest.warns(trillm.TruncationWarning) if scorer.call else nullcontext():
             scores = model.score(PAIRS, **scorer.call)
-        with pytest.raises(Unsupported, match="BertForSequenceClassification models .*do not generate text"):
+        with pytest.raises(Unsupported, match=r"BertForSequenceClassification models .*do not generate text"):
             model.generate("the cat", max_tokens=1)
         with pytest.raises(Unsupported, match="embedding"):
             model.embed("the cat")

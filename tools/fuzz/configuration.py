@@ -2,9 +2,9 @@
 
     just fuzz configuration --rounds 100000
 
-A round changes how the files of a tokenizer say things; every twentieth does so with a model, one of some tiny ones that
-transformers made, and asks for what it writes. What transformers refuses may be refused or read here; what it reads must
-give the same tokens. A choice of the model counts where it is clear: 1e-3 between the best two scores.
+A round changes how the files of a tokenizer say things; every twentieth does so with a model, one of some tiny ones
+that transformers made, and asks for what it writes. What transformers refuses may be refused or read here; what it
+reads must give the same tokens. A choice of the model counts where it is clear: 1e-3 between the best two scores.
 
 Rounds come in batches: while one is looked at here, transformers looks at it, too.
 """
@@ -158,7 +158,9 @@ def plain_file() -> Json:
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": id, "content": vocabulary[id], "special": True, **FLAGS} for id in range(3)],
+        "added_tokens": [
+            {"id": number, "content": vocabulary[number], "special": True, **FLAGS} for number in range(3)
+        ],
         "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
         "pre_tokenizer": None,
         "post_processor": None,
@@ -270,6 +272,12 @@ def put(path: Path, content: Json) -> None:
     path.write_text(json.dumps(content))
 
 
+def put_tokenizer(folder: Path, files: tuple[Json, Json]) -> None:
+    """Writes the files of a tokenizer."""
+    put(folder / "tokenizer.json", files[0])
+    put(folder / "tokenizer_config.json", files[1])
+
+
 def drawn(folder: Path, models: list[Path], files: dict[str, Json], number: int, chance: random.Random) -> Round:
     """The files of a round."""
     folder.mkdir()
@@ -277,8 +285,7 @@ def drawn(folder: Path, models: list[Path], files: dict[str, Json], number: int,
     source = next(model for model in models if model.name == CLASSES[name]) if name else chance.choice(models)
     file = json.loads(json.dumps(files[name])) if name else plain_file()
     put(folder / "config.json", model_config(source, chance))
-    for path, content in zip(("tokenizer.json", "tokenizer_config.json"), tokenizer(chance, file, name), strict=True):
-        put(folder / path, content)
+    put_tokenizer(folder, tokenizer(chance, file, name))
     if chance.random() < 0.2:
         put(folder / "special_tokens_map.json", {"unk_token": "<unk>", "sep_token": "<sep>"})
     texts = ["".join(chance.choices(WORDS, k=chance.randint(0, 6))) for _ in range(4)]
@@ -292,10 +299,7 @@ def drawn(folder: Path, models: list[Path], files: dict[str, Json], number: int,
         for path in (it.model, it.renamed):
             put(path / "config.json", config)
         # The tokenizer comes along, so that a model that is loaded has one.
-        for path, content in zip(
-            ("tokenizer.json", "tokenizer_config.json"), tokenizer(chance, plain_file(), None), strict=True
-        ):
-            put(it.renamed / path, content)
+        put_tokenizer(it.renamed, tokenizer(chance, plain_file(), None))
         # Names that wrappers give are read here and not there: the same weights must come of them.
         wrapped(it.renamed / "model.safetensors", chance)
         it.prompt = [chance.randrange(96) for _ in range(chance.randint(1, 20))]
@@ -359,7 +363,10 @@ def main() -> int:
                     differences += 1
                     kept = Path(tempfile.mkdtemp(prefix="configuration-")) / "files"
                     shutil.copytree(it.folder, kept)
-                    print(f"round {it.folder.name} of seed {asked.seed}: {wrong}\n  {it.texts}, kept in {kept}", flush=True)
+                    print(
+                        f"round {it.folder.name} of seed {asked.seed}: {wrong}\n  {it.texts}, kept in {kept}",
+                        flush=True,
+                    )
             shutil.rmtree(folder)
     print(f"{asked.rounds} rounds: {dict(counts)}, {differences} differences; refused there: {dict(refusals)}")
     return 1 if differences else 0

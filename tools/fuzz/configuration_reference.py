@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch  # type: ignore[import-not-found]
@@ -53,7 +54,12 @@ def written(folder: str, prompt: list[int]) -> Json:
     return {"written": written, "margins": margins}
 
 
-CALLS = {"make_model": make_model, "make_tokenizer": make_tokenizer, "ids": ids, "written": written}
+CALLS: dict[str, Callable[..., Any]] = {
+    "make_model": make_model,
+    "make_tokenizer": make_tokenizer,
+    "ids": ids,
+    "written": written,
+}
 
 
 def answer(call: Json) -> Json:

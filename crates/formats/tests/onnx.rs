@@ -316,6 +316,7 @@ fn large_weights_stay_where_they_are() {
     let model = model.with_external(&[("location", "sub/data.bin"), ("offset", "64"), ("length", "1024")]);
     let model = model.tensor(external("alone", I64, &[3], &[("location", "sub/data.bin"), ("checksum", "00")]));
     let model = model.tensor(external("nothing", F32, &[0, 5], &[("location", "../../etc/passwd")]));
+    let model = model.node(op("Sum", &["large", "weight", "alone"], &["used"]));
     let folder = Folder::new("weights");
     std::fs::create_dir(folder.0.join("sub")).expect("a folder");
     folder.write("sub/data.bin", &[7; 64 + 1024]);
@@ -344,6 +345,24 @@ fn large_weights_stay_where_they_are() {
 }
 
 #[test]
+fn weights_that_nothing_uses_are_left_out() {
+    let folder = Folder::new("unused weights");
+    folder.write("data.bin", &[7; 1024]);
+    let model = Model::decoder().with_external(&[("location", "data.bin")]);
+    let weights = |model: &Model| {
+        let read = Onnx::open(&model.write(&folder.0)).expect("sound");
+        read.skeleton.weights.iter().map(|it| it.name.clone()).collect::<Vec<_>>()
+    };
+    assert!(weights(&model).is_empty());
+    // In a branch, as an output of the graph, or as an input that has a value.
+    let inner = M::default().message(1, &op("Identity", &["weight"], &["same"]));
+    assert_eq!(weights(&model.clone().node(branch(op("If", &["condition"], &["y"]), &inner))), ["weight"]);
+    let port = port("weight", F32, &[D::N(16), D::N(16)]);
+    assert_eq!(weights(&model.clone().output(port.clone())), ["weight"]);
+    assert_eq!(weights(&model.input(port)), ["weight"]);
+}
+
+#[test]
 fn numbers_in_fields_of_their_type_stay_in_the_graph() {
     let packed =
         |field, bytes: &[u8]| M::default().number(1, 3).number(2, if field == 4 { 1 } else { 7 }).bytes(field, bytes);
@@ -358,7 +377,7 @@ fn numbers_in_fields_of_their_type_stay_in_the_graph() {
 fn two_gigabytes_are_passed_over() {
     const LENGTH: u64 = 3 << 30;
     let folder = Folder::new("huge");
-    let model = Model::decoder().bytes();
+    let model = Model::decoder().node(op("Identity", &["huge"], &["used"])).bytes();
     // The graph again with one more tensor, whose numbers are a hole in the file.
     let mut parts = fields(&model);
     let graph = parts.remove(2).1.expect("the graph");
