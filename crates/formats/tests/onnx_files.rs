@@ -94,6 +94,7 @@ fn each_file_is_opened_once() {
     folder.write("weights.bin", &[0; 4096]);
     let at = |name, offset| onnx::external(name, onnx::F32, &[16], &[("location", "weights.bin"), ("offset", offset)]);
     let model = Model::decoder().tensor(at("a", "0")).tensor(at("b", "64")).tensor(at("c", "64"));
+    let model = model.node(onnx::op("Sum", &["a", "b", "c"], &["used"]));
     let read = Onnx::open(&model.write(&folder.0)).expect("sound");
     assert_eq!((read.skeleton.files.len(), read.skeleton.weights.len()), (2, 3));
 }
