@@ -98,7 +98,9 @@ impl Loaded {
                 (vectors, width)
             }
             Self::Activation(activation) => {
-                vectors.iter_mut().for_each(|x| *x = apply(*activation, *x));
+                for x in &mut vectors {
+                    *x = apply(*activation, *x);
+                }
                 (vectors, width)
             }
             Self::Normalize => {
