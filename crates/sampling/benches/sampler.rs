@@ -53,7 +53,7 @@ fn time(params: &SamplingParams, deviation: f32, lifted: f32) -> f64 {
         })
         .collect();
     let prompt: Vec<Token> = (0..64).map(Token).collect();
-    let mut sampler = Sampler::new(params, &prompt, VOCABULARY).unwrap();
+    let mut sampler = Sampler::new(params, &prompt, VOCABULARY).expect("room for a sampler");
     let mut times = Vec::new();
     for round in 0..ROUNDS {
         let row = &rows[round as usize % rows.len()];
