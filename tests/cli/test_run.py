@@ -105,6 +105,17 @@ def test_an_overflow_names_the_numbers(cli: Cli, tiny_model: Path) -> None:
     assert document["error"]["code"] == "context_overflow"
 
 
+def test_as_many_tokens_as_fit(cli: Cli, tiny_model: Path) -> None:
+    options = ("--raw", "--ignore-eos", "--context", "40", "--json", *GREEDY)
+    document = json.loads(cli("run", tiny_model, "the man", "-n", "fit", *options).out)
+    assert document["usage"]["total_tokens"] == 40
+    refused = cli("run", tiny_model, "the man", "--max-tokens", "40", *options[:-1][:4])
+    assert "fit" in refused.err
+    wrong = cli("run", tiny_model, "the man", "--max-tokens", "all")
+    assert wrong.code == 2
+    assert "'--max-tokens' / '-n': expected a whole number, 1 or more, or fit, found 'all'" in wrong.err
+
+
 def test_an_unknown_model_gets_suggestions(cli: Cli) -> None:
     result = cli("run", "smolm2", "hello")
     assert (result.code, result.out) == (1, "")

@@ -204,9 +204,12 @@ impl Coded for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::ContextOverflow { .. } => {
-                "shorten the prompt, ask for fewer tokens, or load with a larger context".into()
+            Self::ContextOverflow { prompt, max_tokens: Some(_), context } if *prompt < *context as usize => {
+                "ask for fewer tokens (max_tokens \"fit\" asks for as many as there is room for), shorten the prompt, or load \
+                 with a larger context"
+                    .into()
             }
+            Self::ContextOverflow { .. } => "shorten the prompt, or load with a larger context".into(),
             Self::TextOverflow { .. } => {
                 "shorten the text, have it cut (truncate), or load with a larger context".into()
             }

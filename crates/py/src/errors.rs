@@ -117,6 +117,11 @@ pub(crate) fn invalid(name: &str, found: &str, expected: &str) -> PyErr {
     exception("invalid_parameter", &format!("{name} is {found}, expected {expected}"), None)
 }
 
+/// How Python shows a value.
+pub(crate) fn repr(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string())
+}
+
 pub(crate) fn fork_error() -> PyErr {
     let message = "the model was loaded before fork, and its threads do not exist in this child process";
     let hint = "load it in the child, or start processes with the \"spawn\" method";

@@ -86,7 +86,7 @@ impl Coded for Error {
             Self::NoChatTemplate => "use generate with a prompt, or pass a template".into(),
             Self::NoDefaultTemplate { .. } => "choose one by its name: template_name".into(),
             Self::InvalidTemplate { .. } | Self::Failed { .. } | Self::Exceeded { .. } => {
-                "load with a chat_template of your own".into()
+                "pass a template of your own (template)".into()
             }
             Self::ToolsNotShown => {
                 "polyfill_tools puts them into the system message; or use a template that shows tools".into()
