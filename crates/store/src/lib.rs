@@ -32,6 +32,7 @@ mod digest;
 mod error;
 mod files;
 mod generations;
+mod home;
 mod import;
 mod journal;
 mod lease;
