@@ -39,7 +39,7 @@ pub use vectors::{EmbedOptions, Vectors};
 pub use trillm_core::{
     CacheType, ChatTemplates, Coded, Defaults, Engine, Error as CoreError, FinishReason, Given, GraphOptions, Limits,
     LoadOptions, Logprob, Model, ModelInfo, Optimization, Outcome, Output, Piece, Pipeline, Pooling, Progress, Purpose,
-    Quantize, Request, SamplingParams, SessionOptions, Setting, Text, Timings, Token, Tokenizer, Usage,
+    Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Text, Timings, Token, Tokenizer, Usage,
 };
 pub use trillm_formats::inspect;
 pub use trillm_pool::default_threads;

@@ -74,10 +74,22 @@ impl Scheduler {
     /// [`Error::Overloaded`] if the queue is full, [`Error::Closed`] after [`close`](Self::close), and the engine's own
     /// after it could not make a session any more.
     pub fn submit(&self, ready: Ready) -> Result<Stream> {
+        self.submit_from(&mut Some(ready))
+    }
+
+    /// As [`submit`](Self::submit), for a caller that can wait: while the queue is full, the request stays where it is.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit), and [`Error::Cancelled`] where there is no request.
+    pub fn submit_from(&self, ready: &mut Option<Ready>) -> Result<Stream> {
         if self.shared.closed.load(Acquire) {
             return Err(self.shared.why_closed());
         }
         self.shared.queue.try_enter()?;
+        let Some(ready) = ready.take() else {
+            self.shared.queue.leave();
+            return Err(Error::Cancelled);
+        };
         let capacity = self.shared.options.stream_capacity.min(ready.max_tokens() as usize + 1);
         let (writer, stream) = channel(capacity, self.shared.wake.clone(), self.shared.queue.clone());
         let arrival = self.arrivals.fetch_add(1, Relaxed);
