@@ -28,10 +28,10 @@ use self::spm::Spm;
 use self::ugm::Ugm;
 use self::wpm::Wpm;
 use crate::Result;
-use crate::bpe::Scratch;
 use crate::greedy::Greedy;
 use crate::limit::Limits;
 use crate::markers::{Marker, Markers, Part, Spaces};
+use crate::scratch::Scratch;
 use crate::vocabulary::{Table, Vocabulary};
 use crate::words::{SPACE, are_apart};
 
