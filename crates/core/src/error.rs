@@ -95,6 +95,14 @@ pub enum Error {
         /// Bytes that were asked for: 0 if nobody says how many, `u64::MAX` if they cannot be counted.
         bytes: u64,
     },
+    /// The system starts no more threads.
+    #[error("{what} cannot be started: {reason}")]
+    NoThread {
+        /// Which.
+        what: String,
+        /// What the system says.
+        reason: String,
+    },
     /// A token that came with the tokenizer and not with the model.
     #[error("{name} has token {token}, and the model has embeddings for tokens 0 to {}", .rows.saturating_sub(1))]
     NoEmbedding {
@@ -164,6 +172,16 @@ impl Error {
         Self::load(engine, path, format!("{error}{hint}"))
     }
 
+    /// Threads that the system does not give.
+    pub fn no_thread(what: impl Into<String>, error: &std::io::Error) -> Self {
+        Self::NoThread { what: what.into(), reason: error.to_string() }
+    }
+
+    /// The same for those that a session of `engine` computes on.
+    pub fn no_compute_threads(engine: &str, threads: usize, error: &std::io::Error) -> Self {
+        Self::no_thread(format!("{engine}: {threads} compute threads"), error)
+    }
+
     /// A session of a model that was loaded with [`vocabulary_only`](crate::LoadOptions::vocabulary_only).
     pub fn not_loaded() -> Self {
         Self::Unsupported { what: "running".into(), by: "a model of which only the vocabulary was loaded".into() }
@@ -190,6 +208,7 @@ impl Coded for Error {
                 "invalid_parameter"
             }
             Self::OutOfMemory { .. } => "out_of_memory",
+            Self::NoThread { .. } => "no_thread",
             Self::Overloaded { .. } => "overloaded",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
             Self::Cancelled => "cancelled",
@@ -217,6 +236,10 @@ impl Coded for Error {
             Self::Closed => "load it again".into(),
             Self::OutOfMemory { .. } => {
                 "ask for less (context, parallel, batch, texts at once), take a smaller model, or give the process more"
+                    .into()
+            }
+            Self::NoThread { .. } => {
+                "load with fewer threads, end other programs, or allow more processes (ulimit -u, or the container's limit)"
                     .into()
             }
             Self::NoEmbedding { .. } => {

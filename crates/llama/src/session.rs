@@ -4,12 +4,14 @@
 //! slot is and checks every step against its limits, although the scheduler has done so: that costs nothing beside a
 //! step.
 
+use std::io;
 use std::sync::Arc;
 
 use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, SessionOptions, Slot};
+use trillm_pool::Reserve;
 
 use crate::arrays::Arrays;
-use crate::ffi::{Context, Model};
+use crate::ffi::{Context, Model, NO_THREADS};
 use crate::log::Lines;
 use crate::{NAME, memory, params};
 
@@ -37,8 +39,13 @@ impl LlamaSession {
         memory::check_cache(params.n_ctx, model.kept(), options.cache_type)?;
         let pooled = options.output != Output::Scores;
         let row = if pooled { model.width() } else { model.vocabulary() };
+        let threads = params.n_threads.max(1) as usize;
+        let no_threads = |error| Error::no_compute_threads(NAME, threads, &error);
+        let reserve = Reserve::new(threads - 1, "trillm-reserve").map_err(no_threads)?;
         let log = Lines::listen();
-        let context = Context::new(model, &params, row, options.parallel).map_err(|reason| failed(reason, &log))?;
+        let context = Context::new(model, &params, row, options.parallel, reserve).map_err(|reason| {
+            if reason == NO_THREADS { no_threads(io::Error::other(reason)) } else { failed(reason, &log) }
+        })?;
         if !pooled && !context.has_memory() {
             return Err(Error::EmbedsOnly { architecture });
         }

@@ -18,6 +18,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("invalid_batch", "EngineError"),
     ("engine_failed", "EngineError"),
     ("out_of_memory", "OutOfMemory"),
+    ("no_thread", "EngineError"),
     ("unsupported", "Unsupported"),
     ("missing_dependency", "MissingDependency"),
     ("internal_error", "EngineError"),
