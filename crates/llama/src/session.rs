@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, SessionOptions, Slot};
+use trillm_mapping::Watched;
 use trillm_pool::Reserve;
 
 use crate::arrays::Arrays;
@@ -19,8 +20,9 @@ use crate::{NAME, memory, params};
 const WHOLE_ONLY: [&str; 1] = ["deepseek4"];
 
 /// One context: a cache cut into slots, and the graph.
-pub(crate) struct LlamaSession {
+pub(crate) struct LlamaSession<'m> {
     context: Context,
+    files: &'m [Watched],
     arrays: Arrays,
     limits: Limits,
     /// Positions held by each slot.
@@ -28,8 +30,9 @@ pub(crate) struct LlamaSession {
     vocabulary: u32,
 }
 
-impl LlamaSession {
-    pub(crate) fn new(model: &Arc<Model>, options: &SessionOptions) -> Result<Self> {
+impl<'m> LlamaSession<'m> {
+    pub(crate) fn new(model: &Arc<Model>, files: &'m [Watched], options: &SessionOptions) -> Result<Self> {
+        files.iter().try_for_each(|file| file.check(NAME))?;
         let architecture = model.architecture();
         let unsupported = |what: &str| Error::Unsupported { what: what.into(), by: architecture.clone() };
         if model.is_encoder_decoder() {
@@ -65,6 +68,7 @@ impl LlamaSession {
         };
         Ok(Self {
             context,
+            files,
             arrays: Arrays::new(limits.tokens_per_step, limits.slots, pooled)?,
             limits,
             lengths: vec![0; limits.slots as usize],
@@ -73,6 +77,7 @@ impl LlamaSession {
     }
 
     fn check(&self, batch: &Batch) -> Result<()> {
+        self.files.iter().try_for_each(|file| file.check(NAME))?;
         self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
         // Spans may overlap in the batch's tokens; what counts is what llama.cpp gets.
         let total: usize = batch.spans.iter().map(|span| span.tokens.len()).sum();
@@ -95,7 +100,7 @@ impl LlamaSession {
     }
 }
 
-impl Session for LlamaSession {
+impl Session for LlamaSession<'_> {
     fn limits(&self) -> Limits {
         self.limits
     }
@@ -156,7 +161,7 @@ impl Session for LlamaSession {
     }
 }
 
-impl Rows for LlamaSession {
+impl Rows for LlamaSession<'_> {
     fn row(&self, index: usize) -> &[f32] {
         self.context.row(index)
     }
