@@ -9,6 +9,7 @@ use trillm_core::{
     SessionOptions,
 };
 use trillm_formats::{Error as FormatError, inspect};
+use trillm_pool::usable_processors;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
@@ -60,6 +61,12 @@ impl Llm {
             options.published.checked(&mut info.notes).or(info.defaults)
         };
         info.system = options.system.or(info.defaults.system.as_ref().map(|given| given.value.clone()));
+        if let Some(threads) = options.session.threads.filter(|&threads| threads > usable_processors()) {
+            let usable = usable_processors();
+            let note = format!("threads is {threads}, and this process may use {usable} processors: more slow it down");
+            tracing::warn!("{note}");
+            info.notes.push(note);
+        }
         let engine = engines::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
         let model = engine.load(path, info, &options.load).map_err(|error| not_there(error, path))?;
         Self::serve(model, options.session, options.scheduler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -22,6 +23,20 @@ def test_prints_the_golden_text(cli: Cli, stories: Path) -> None:
     assert result.code == 0, result.err
     assert result.out == stories.with_name("golden.txt").read_text()
     assert result.err == ""
+
+
+def test_more_threads_than_processors_are_warned_of_once(
+    tiny_model: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    threads = str((os.cpu_count() or 1) + 1)
+    *command, option, _ = trillm("run", tiny_model, "a", "--max-tokens", "3", "--ignore-eos")
+    for given, lines in ((threads, 1), ("1", 0)):
+        done = subprocess.run(
+            [*command, option, given], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        said = done.stderr.splitlines()
+        assert len(said) == lines, said
+        assert all(line.startswith(f"warning: threads is {threads}, and this process may use ") for line in said)
 
 
 def test_the_streamed_text_is_the_text(cli: Cli, tiny_model: Path) -> None:
