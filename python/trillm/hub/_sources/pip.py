@@ -32,7 +32,7 @@ _SIZE = re.compile(r"Downloading \S+\.whl \(([\d.]+) (bytes|kB|MB|GB)\)")
 _UNITS = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 _FULL = [*(os.strerror(number) for number in FULL), "No usable temporary directory found"]
-"""What the system says, which pip passes on; and Python, where no file can be written to the folder that we just made."""
+"""What the system says, and pip passes on; and Python, where no file can be written to the folder that we just made."""
 
 ROOM = "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk"
 """What to do where there is none."""
