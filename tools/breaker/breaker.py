@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import specimens
@@ -58,18 +59,20 @@ def main() -> int:
         outcomes: Counter[str] = Counter()
         troubles: Counter[str] = Counter()
         programs = requests = failed = 0
-        while True:
-            plan = draw(seed)
-            if arguments.trouble in (None, plan.trouble) or arguments.seed is not None:
-                seen = watched(plan, folder)
-                programs, requests, failed = programs + 1, requests + seen.requests, failed + bool(seen.faults)
-                outcomes.update(seen.outcomes)
-                troubles[plan.trouble] += 1
-                if seen.faults:
-                    _show(seed, seen)
-            if arguments.seed is not None or time.monotonic() > end:
-                break
-            seed += 1
+        # Ctrl-C ends it with the figures so far.
+        with suppress(KeyboardInterrupt):
+            while True:
+                plan = draw(seed)
+                if arguments.trouble in (None, plan.trouble) or arguments.seed is not None:
+                    seen = watched(plan, folder)
+                    programs, requests, failed = programs + 1, requests + seen.requests, failed + bool(seen.faults)
+                    outcomes.update(seen.outcomes)
+                    troubles[plan.trouble] += 1
+                    if seen.faults:
+                        _show(seed, seen)
+                if arguments.seed is not None or time.monotonic() > end:
+                    break
+                seed += 1
     print(f"{programs} programs, {requests} requests, {failed} programs with faults")
     print("befallen by:", ", ".join(f"{trouble} {count}" for trouble, count in troubles.most_common()))
     print("outcomes:", ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common()))
