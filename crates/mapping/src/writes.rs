@@ -30,19 +30,17 @@ mod linux {
     use std::fs::File;
     use std::mem::MaybeUninit;
     use std::os::fd::{AsRawFd, OwnedFd};
-    use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+    use trillm_core::PerProcess;
 
     use super::Watch;
 
     /// The process's watcher.
     struct Watcher {
-        process: u32,
         socket: OwnedFd,
         files: Mutex<HashMap<i32, Watched>>,
-        /// That of a forked child.
-        child: OnceLock<Option<Box<Watcher>>>,
     }
 
     /// A file, which may be mapped more than once.
@@ -55,19 +53,12 @@ mod linux {
     impl Watcher {
         /// Not the one of a parent: what one process hears of, the other never does, and a watch that it ends is gone.
         fn of_process() -> Option<&'static Self> {
-            static FIRST: OnceLock<Option<Box<Watcher>>> = OnceLock::new();
-            let process = std::process::id();
-            let mut found = FIRST.get_or_init(Self::new).as_deref();
-            while let Some(parents) = found.filter(|watcher| watcher.process != process) {
-                found = parents.child.get_or_init(Self::new).as_deref();
-            }
-            found
-        }
-
-        fn new() -> Option<Box<Self>> {
-            let socket = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
-            let process = std::process::id();
-            Some(Box::new(Self { process, socket, files: Mutex::default(), child: OnceLock::new() }))
+            static WATCHER: PerProcess<Option<Watcher>> = PerProcess::new();
+            let new = || {
+                let socket = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
+                Some(Watcher { socket, files: Mutex::default() })
+            };
+            WATCHER.get(new).as_ref()
         }
 
         fn files(&self) -> MutexGuard<'_, HashMap<i32, Watched>> {

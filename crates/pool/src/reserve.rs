@@ -74,8 +74,9 @@ mod tests {
                 done.fetch_add(1, Relaxed);
             }
         };
-        let threads: Vec<_> = (0..2).map(|_| reserve.hand_out(work()).expect("a thread")).collect();
-        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        let [one, other] = [(); 2].map(|()| reserve.hand_out(work()).expect("a thread"));
+        one.join().expect("no panic");
+        other.join().expect("no panic");
         assert_eq!(done.load(Relaxed), 2);
         reserve.hand_out(work()).expect("the last one").join().expect("no panic");
         assert!(reserve.hand_out(work()).is_none());
