@@ -65,3 +65,7 @@ bench *names:
 # Random cases against a reference, by the name of a file in tools/fuzz: `just fuzz tokenizer --rounds 1000`.
 fuzz name *args:
     {{ python }} tools/fuzz/{{ name }}.py {{ args }}
+
+# Random programs that try to end or stall their process: `just break --minutes 60`, or one of them by its `--seed`.
+break *args: dev
+    {{ python }} tools/breaker/breaker.py {{ args }}

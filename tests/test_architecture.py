@@ -23,7 +23,7 @@ EDGES = {
     "trillm-sampling": {"trillm-core"},
     "trillm-sched": {"trillm-core", "trillm-text", "trillm-sampling"},
     "trillm-kernels": {"trillm-pool"},
-    "trillm-llama": {"trillm-core", "trillm-tokenizer", "trillm-pool"},
+    "trillm-llama": {"trillm-core", "trillm-tokenizer", "trillm-pool", "trillm-mapping"},
     "trillm-mapping": {"trillm-core"},
     "trillm-candle": {
         "trillm-core",
@@ -34,7 +34,7 @@ EDGES = {
         "trillm-mapping",
     },
     "trillm-onnx": {"trillm-core", "trillm-formats", "trillm-tokenizer", "trillm-pool", "trillm-mapping"},
-    "trillm-convert": {"trillm-core", "trillm-formats"},
+    "trillm-convert": {"trillm-core", "trillm-formats", "trillm-store"},
     "trillm-store": {"trillm-core"},
     "trillm-testkit": {"trillm-core"},
     "trillm": {

@@ -38,8 +38,9 @@ pub use vectors::{EmbedOptions, Vectors};
 
 pub use trillm_core::{
     CacheType, ChatTemplates, Coded, Defaults, Engine, Error as CoreError, FinishReason, Given, GraphOptions, Limits,
-    LoadOptions, Logprob, Model, ModelInfo, Optimization, Outcome, Output, Piece, Pipeline, Pooling, Progress, Purpose,
-    Quantize, Request, SamplingParams, SessionOptions, Setting, Text, Timings, Token, Tokenizer, Usage,
+    LoadOptions, Logprob, Model, ModelInfo, Optimization, Outcome, Output, PerProcess, Piece, Pipeline, Pooling,
+    Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Text, Timings, Token,
+    Tokenizer, Usage,
 };
 pub use trillm_formats::inspect;
 pub use trillm_pool::default_threads;

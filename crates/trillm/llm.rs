@@ -1,18 +1,21 @@
 //! A model that is loaded and served.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use trillm_core::{
-    Defaults, Error as CoreError, LoadOptions, Model, ModelInfo, Pipeline, Pooling, Purpose, Request, SessionOptions,
+    Defaults, Error as CoreError, LoadOptions, Model, ModelInfo, Pipeline, Pooling, Purpose, Ready, Request,
+    SessionOptions,
 };
-use trillm_formats::inspect;
+use trillm_formats::{Error as FormatError, inspect};
+use trillm_pool::usable_processors;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
 use crate::prompt::with_system;
 use crate::steps::Steps;
-use crate::{Generation, Prompt, Result, engines};
+use crate::{Error, Generation, Prompt, Result, engines};
 
 /// How to open a model. The defaults work.
 #[derive(Clone, Default)]
@@ -58,8 +61,14 @@ impl Llm {
             options.published.checked(&mut info.notes).or(info.defaults)
         };
         info.system = options.system.or(info.defaults.system.as_ref().map(|given| given.value.clone()));
+        if let Some(threads) = options.session.threads.filter(|&threads| threads > usable_processors()) {
+            let usable = usable_processors();
+            let note = format!("threads is {threads}, and this process may use {usable} processors: more slow it down");
+            tracing::warn!("{note}");
+            info.notes.push(note);
+        }
         let engine = engines::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
-        let model = engine.load(path, info, &options.load)?;
+        let model = engine.load(path, info, &options.load).map_err(|error| not_there(error, path))?;
         Self::serve(model, options.session, options.scheduler)
     }
 
@@ -112,18 +121,34 @@ impl Llm {
         self.scheduler.as_ref().map(Scheduler::stats).unwrap_or_default()
     }
 
-    /// Checks and tokenises a request on this thread, and queues it.
+    /// Checks and tokenises a request on this thread, and queues it: [`prepare`](Self::prepare) and
+    /// [`start`](Self::start).
+    ///
+    /// # Errors
+    /// Theirs.
+    pub fn generate(&self, prompt: Prompt<'_>, request: Request) -> Result<Generation> {
+        self.start(&mut Some(self.prepare(prompt, request)?))
+    }
+
+    /// Checks and tokenises a request on this thread, which takes as long as its text is.
     ///
     /// # Errors
     /// [`ContextOverflow`](CoreError::ContextOverflow), [`InvalidParameter`](CoreError::InvalidParameter),
-    /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed), [`EmbedsOnly`](CoreError::EmbedsOnly),
-    /// [`LabelsOnly`](CoreError::LabelsOnly), or the chat template's.
-    pub fn generate(&self, prompt: Prompt<'_>, request: Request) -> Result<Generation> {
+    /// [`EmbedsOnly`](CoreError::EmbedsOnly), [`LabelsOnly`](CoreError::LabelsOnly), or the chat template's.
+    pub fn prepare(&self, prompt: Prompt<'_>, request: Request) -> Result<Ready> {
         let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
         let tokenizer = self.model.tokenizer();
         let tokens = prompt.encode(tokenizer, self.system(), &self.chats)?;
-        let ready = request.prepare(tokens, scheduler.limits().context, tokenizer.vocabulary())?;
-        Ok(Generation::new(scheduler.submit(ready)?))
+        Ok(request.prepare(tokens, scheduler.limits().context, tokenizer.vocabulary())?)
+    }
+
+    /// Queues a request, at once; while the queue is full, it stays where it is.
+    ///
+    /// # Errors
+    /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed).
+    pub fn start(&self, ready: &mut Option<Ready>) -> Result<Generation> {
+        let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
+        Ok(Generation::new(scheduler.submit_from(ready)?))
     }
 
     /// The model's chat format for chats with these options.
@@ -136,10 +161,11 @@ impl Llm {
 
     /// The text that a chat prompt is tokenised from; `template` replaces the model's own.
     pub fn render_chat(&self, messages: &[Message], options: &RenderOptions, template: Option<&str>) -> Result<String> {
-        let messages = with_system(messages, self.system());
-        Ok(match template {
-            Some(source) => self.chats.other(source, self.model.tokenizer())?.render(&messages, options)?,
-            None => self.chat_format(options)?.render(&messages, options)?,
+        with_system(messages, self.system(), |messages| {
+            Ok(match template {
+                Some(source) => self.chats.other(source, self.model.tokenizer())?.render(messages, options)?,
+                None => self.chat_format(options)?.render(messages, options)?,
+            })
         })
     }
 
@@ -155,6 +181,18 @@ impl Llm {
         if let Some((_, embedder)) = self.embedder.lock().unwrap_or_else(PoisonError::into_inner).take() {
             embedder.close();
         }
+    }
+}
+
+/// The error for a file beside the model, a LoRA adapter, that cannot be opened: engines say less of that, among lines
+/// about the model.
+fn not_there(error: CoreError, model: &Path) -> Error {
+    match &error {
+        CoreError::Load { path, .. } if path != model => match File::open(path) {
+            Err(source) => FormatError::Read { path: path.clone(), source }.into(),
+            Ok(_) => error.into(),
+        },
+        _ => error.into(),
     }
 }
 

@@ -1,11 +1,9 @@
 //! What generation starts from.
 
-use std::borrow::Cow;
-
 use trillm_core::{Token, Tokenizer};
-use trillm_text::{ChatFormats, Message, RenderOptions};
+use trillm_text::{ChatFormats, Error as TextError, Message, RenderOptions};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// What generation starts from.
 #[derive(Clone, Copy, Debug)]
@@ -57,23 +55,33 @@ impl<'a> Prompt<'a> {
                 Ok(tokens)
             }
             Self::Tokens(tokens) => Ok(tokens.to_vec()),
-            Self::Chat { messages, options, template } => {
-                let messages = with_system(messages, system);
+            Self::Chat { messages, options, template } => with_system(messages, system, |messages| {
                 Ok(match template {
-                    Some(source) => chats.other(source, tokenizer)?.encode(tokenizer, &messages, options)?,
-                    None => chats.choose(options, tokenizer)?.encode(tokenizer, &messages, options)?,
+                    Some(source) => chats.other(source, tokenizer)?.encode(tokenizer, messages, options)?,
+                    None => chats.choose(options, tokenizer)?.encode(tokenizer, messages, options)?,
                 })
-            }
+            }),
         }
     }
 }
 
-/// `messages`, after the message `system` if there is one and they have none.
-pub(crate) fn with_system<'a>(messages: &'a [Message], system: Option<&str>) -> Cow<'a, [Message]> {
+/// Does `work` with `messages`, after the message `system` if there is one and they have none. Errors count the messages
+/// that were given.
+pub(crate) fn with_system<T>(
+    messages: &[Message],
+    system: Option<&str>,
+    work: impl FnOnce(&[Message]) -> Result<T>,
+) -> Result<T> {
     match (messages.first(), system) {
         (Some(first), Some(system)) if !matches!(first.role(), "system" | "developer") => {
-            [Message::new("system", system)].into_iter().chain(messages.iter().cloned()).collect()
+            let all: Vec<_> = [Message::new("system", system)].into_iter().chain(messages.iter().cloned()).collect();
+            work(&all).map_err(|error| match error {
+                Error::Text(TextError::InvalidMessage { index, reason }) if index > 0 => {
+                    TextError::InvalidMessage { index: index - 1, reason }.into()
+                }
+                other => other,
+            })
         }
-        _ => Cow::Borrowed(messages),
+        _ => work(messages),
     }
 }

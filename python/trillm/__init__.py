@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from trillm import _interpreter, errors
 from trillm._core import Completion, ModelInfo, Piece, Stream, Timings, Tokenizer, Usage, __version__
+from trillm._logprobs import Logprob, Logprobs
 from trillm._model import Model, load
 from trillm._router import LLMRouter
 from trillm._streaming import AsyncStream
@@ -22,6 +23,8 @@ __all__ = [
     "AsyncStream",
     "Completion",
     "LLMRouter",
+    "Logprob",
+    "Logprobs",
     "Model",
     "ModelInfo",
     "Piece",

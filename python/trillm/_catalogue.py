@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trillm._core import Reference, Store, inspect
+from trillm._reference import at_home
 from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def available(store: Store | None = None, models_directory: Path | None = None) 
 def own(models_directory: Path | None = None) -> tuple[list[dict[str, Any]], list[str]]:
     """The models of the user's own folder, as :func:`available` has them, and what there cannot be read, and why."""
     setting = os.environ.get("LOCAL_MODELS_DIR")
-    folder = models_directory or (Path(setting) if setting else None)
+    folder = models_directory or (Path(at_home(setting)) if setting else None)
     if folder is None:
         return [], []
     models, problems = [], []

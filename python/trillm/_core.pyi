@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self, Unpack
 
+from trillm._logprobs import Logprob, Logprobs
 from trillm.types import ChatParams, EmbedParams, GenerateParams, Link, LoadParams, Message, Prompt, TextParams
 
 __version__: str
@@ -47,6 +48,12 @@ def set_log_level(level: int) -> None:
 def take_logs() -> list[tuple[int, str, str]]:
     """Native log lines since the last call: level, logger, message."""
 
+def is_batch(prompt: object) -> bool:
+    """Whether this is a list of prompts rather than one."""
+
+def is_list_of_chats(messages: object) -> bool:
+    """Whether this is a list of chats rather than one."""
+
 def close_all() -> None:
     """Closes every model: run at exit, since threads must not outlive the interpreter."""
 
@@ -54,6 +61,8 @@ def close_all() -> None:
 class ModelInfo:
     """What a model file says, and what was decided when it was loaded."""
 
+    def __new__(cls, **fields: Any) -> Self: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
     name: str
     path: str
     format: str
@@ -94,6 +103,7 @@ class Piece:
         token_id: int | None = None,
         logprob: float | None = None,
         top_logprobs: Sequence[tuple[int, float]] | None = None,
+        logprobs: tuple[float, Sequence[tuple[int, float]]] | None = None,
     ) -> Self: ...
     @property
     def text(self) -> str: ...
@@ -102,7 +112,9 @@ class Piece:
     @property
     def logprob(self) -> float | None: ...
     @property
-    def top_logprobs(self) -> list[tuple[int, float]] | None: ...
+    def logprobs(self) -> Logprobs | None: ...
+    @property
+    def top_logprobs(self) -> list[Logprob] | None: ...
     def to_dict(self) -> dict[str, Any]: ...
 
 @final
@@ -150,7 +162,7 @@ class Completion:
     @property
     def timings(self) -> Timings: ...
     @property
-    def logprobs(self) -> list[tuple[float, list[tuple[int, float]]]] | None: ...
+    def logprobs(self) -> list[Logprobs] | None: ...
     def to_dict(self) -> dict[str, Any]: ...
 
 @final
@@ -168,8 +180,31 @@ class Stream:
     def close(self) -> None: ...
 
 @final
+class Call:
+    """A request for an event loop. Dropping it cancels the request."""
+
+    def poll(self, doorbell: Doorbell) -> tuple[bool, None]:
+        """Whether it is prepared; if not, the doorbell rings when it is."""
+
+    def start(self) -> Stream | None:
+        """Its stream; `None` while there is no room in the queue, or it is not prepared."""
+
+    @property
+    def is_waiting(self) -> bool: ...
+    @property
+    def is_late(self) -> bool: ...
+    def close(self) -> None: ...
+
+@final
+class Embedding:
+    """Vectors or scores that are being made, for an event loop. Dropping it ends that."""
+
+    def poll(self, doorbell: Doorbell) -> tuple[bool, tuple[NDArray[np.float32], list[tuple[int, int]]] | None]: ...
+    def close(self) -> None: ...
+
+@final
 class Doorbell:
-    """A socket that is readable when a stream that polled with it has something."""
+    """A socket that is readable when what polled with it has something."""
 
     def __new__(cls) -> Self: ...
     def fileno(self) -> int: ...
@@ -184,7 +219,9 @@ class Model:
         self, prompt: Prompt | Sequence[Prompt], **params: Unpack[GenerateParams]
     ) -> Completion | list[Completion]: ...
     def stream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> Stream: ...
-    def chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion: ...
+    def chat(
+        self, messages: Sequence[Message] | Sequence[Sequence[Message]], **params: Unpack[ChatParams]
+    ) -> Completion | list[Completion]: ...
     def chat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Stream: ...
     def render_chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> str: ...
     def embed(
@@ -193,6 +230,14 @@ class Model:
     def score(
         self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]
     ) -> tuple[NDArray[np.float32], list[tuple[int, int]]]: ...
+    def call(
+        self, prompt: Prompt, others_wait: bool, index: int | None, /, **params: Unpack[GenerateParams]
+    ) -> Call: ...
+    def chat_call(
+        self, messages: Sequence[Message], others_wait: bool, index: int | None, /, **params: Unpack[ChatParams]
+    ) -> Call: ...
+    def embed_call(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> Embedding: ...
+    def score_call(self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]) -> Embedding: ...
     def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]: ...
     def detokenize(self, ids: Sequence[int]) -> str: ...
     @property
@@ -207,7 +252,7 @@ class Model:
 class Tokenizer:
     """A model's tokenizer, without its weights."""
 
-    def __new__(cls, path: str | PathLike[str]) -> Self: ...
+    def __new__(cls, path: str | bytes | PathLike[str] | PathLike[bytes]) -> Self: ...
     def encode(self, text: str, add_special: bool = True, parse_special: bool = False) -> list[int]:
         """Token ids of `text`.
 
@@ -337,7 +382,7 @@ class Collected:
 
 @final
 class Reference:
-    def __new__(cls, text: str, models_directory: str | PathLike[str] | None = None) -> Reference: ...
+    def __new__(cls, text: str | PathLike[str], models_directory: str | PathLike[str] | None = None) -> Reference: ...
     @property
     def text(self) -> str: ...
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os import PathLike, fspath
-from typing import TYPE_CHECKING, overload
+from os import PathLike, fsdecode
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from trillm import _core, _logs, _runtime
 from trillm._reference import at_home
-from trillm._streaming import AsyncStream, collect
+from trillm._streaming import AsyncStream, Lines, collect, collect_all, made
 from trillm._vectors import bring_numpy, warn
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["Model", "load"]
 
 
-def load(reference: str | PathLike[str], *, download: Options | None = None, **params: Unpack[LoadParams]) -> Model:
+def load(
+    reference: str | bytes | PathLike[str] | PathLike[bytes],
+    *,
+    download: Options | None = None,
+    **params: Unpack[LoadParams],
+) -> Model:
     """Loads a model, downloading it first if need be, as `download` says.
 
     `reference` is an alias (`"smollm2"`), the path of a file or folder, or a source: `hf:org/repo[@revision][:file]`,
@@ -42,9 +47,9 @@ def load(reference: str | PathLike[str], *, download: Options | None = None, **p
     from trillm.hub import fetch, resolve
 
     tokenizer = params.get("tokenizer")
-    if isinstance(tokenizer, str | PathLike):
-        params["tokenizer"] = fetch(fspath(tokenizer), options=download)
-    return load_resolved(resolve(fspath(reference), options=download), params)
+    if isinstance(tokenizer, str | bytes | PathLike):
+        params["tokenizer"] = fetch(fsdecode(tokenizer), options=download)
+    return load_resolved(resolve(fsdecode(reference), options=download), params)
 
 
 def load_resolved(found: Resolved, params: LoadParams) -> Model:
@@ -64,11 +69,12 @@ def load_resolved(found: Resolved, params: LoadParams) -> Model:
 class Model:
     """A model file, loaded: any number of threads and tasks may use it at once; their requests run as one batch."""
 
-    __slots__ = ("__weakref__", "_core", "_held")
+    __slots__ = ("__weakref__", "_core", "_held", "_lines")
 
-    def __init__(self, path: str | PathLike[str], **params: Unpack[LoadParams]) -> None:
+    def __init__(self, path: str | bytes | PathLike[str] | PathLike[bytes], **params: Unpack[LoadParams]) -> None:
         """Loads the file at `path`; see `load`. A `tokenizer` must be a path, too."""
         self._held: Resolved | None = None
+        self._lines = Lines()
         for name in ("lora", "runtime_library", "tokenizer"):
             if name in params:
                 params[name] = at_home(params[name])
@@ -111,8 +117,16 @@ class Model:
         """As `generate`, piece by piece. Closing or dropping the stream cancels the request."""
         return self._core.stream(prompt, **params)
 
-    def chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion:
+    @overload
+    def chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion: ...
+    @overload
+    def chat(self, messages: Sequence[Sequence[Message]], **params: Unpack[ChatParams]) -> list[Completion]: ...
+    def chat(
+        self, messages: Sequence[Message] | Sequence[Sequence[Message]], **params: Unpack[ChatParams]
+    ) -> Completion | list[Completion]:
         """Answers a conversation by the model's own chat template; a model without one raises `ChatTemplateError`.
+
+        A list of conversations runs as one batch and gives a list.
 
         Its parameters are those of `generate`, and those of `trillm.types.ChatParams`: `tools`,
         `polyfill_tools`, `add_generation_prompt`, `template`, `template_name`, `template_args`.
@@ -125,21 +139,47 @@ class Model:
         """As `chat`, piece by piece."""
         return self._core.chat_stream(messages, **params)
 
-    async def agenerate(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> Completion:
-        """As `generate`, for asyncio. Cancelling the task cancels the request."""
-        return await collect(self._core.stream(prompt, **params))
+    @overload
+    async def agenerate(self, prompt: str, **params: Unpack[GenerateParams]) -> Completion: ...  # type: ignore[overload-overlap]
+    @overload
+    async def agenerate(self, prompt: Sequence[str], **params: Unpack[GenerateParams]) -> list[Completion]: ...
+    @overload
+    async def agenerate(self, prompt: Sequence[int], **params: Unpack[GenerateParams]) -> Completion: ...
+    @overload
+    async def agenerate(
+        self, prompt: Sequence[Sequence[int]], **params: Unpack[GenerateParams]
+    ) -> list[Completion]: ...
+    async def agenerate(
+        self, prompt: Prompt | Sequence[Prompt], **params: Unpack[GenerateParams]
+    ) -> Completion | list[Completion]:
+        """As `generate`, for asyncio; while the queue is full, it waits. Cancelling the task cancels the request."""
+        wait, given = self._lines.others_wait(), cast("Any", prompt)
+        if _core.is_batch(given):
+            calls = [self._core.call(each, wait, index, **params) for index, each in enumerate(given)]
+            return await collect_all(calls, self._lines)
+        return await collect(self._core.call(given, wait, None, **params), self._lines)
 
     def astream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> AsyncStream:
-        """As `stream`, for `async for`."""
-        return AsyncStream(self._core.stream(prompt, **params))
+        """As `stream`, for `async for`; while the queue is full, its first piece waits."""
+        return AsyncStream(self._core.call(prompt, self._lines.others_wait(), None, **params), self._lines)
 
-    async def achat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion:
-        """As `chat`, for asyncio."""
-        return await collect(self._core.chat_stream(messages, **params))
+    @overload
+    async def achat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion: ...
+    @overload
+    async def achat(self, messages: Sequence[Sequence[Message]], **params: Unpack[ChatParams]) -> list[Completion]: ...
+    async def achat(
+        self, messages: Sequence[Message] | Sequence[Sequence[Message]], **params: Unpack[ChatParams]
+    ) -> Completion | list[Completion]:
+        """As `chat`, for asyncio; while the queue is full, it waits."""
+        wait, given = self._lines.others_wait(), cast("Any", messages)
+        if _core.is_list_of_chats(given):
+            calls = [self._core.chat_call(each, wait, index, **params) for index, each in enumerate(given)]
+            return await collect_all(calls, self._lines)
+        return await collect(self._core.chat_call(given, wait, None, **params), self._lines)
 
     def achat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> AsyncStream:
         """As `chat_stream`, for `async for`."""
-        return AsyncStream(self._core.chat_stream(messages, **params))
+        return AsyncStream(self._core.chat_call(messages, self._lines.others_wait(), None, **params), self._lines)
 
     def render_chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> str:
         """The text that `chat` gives to the model."""
@@ -173,6 +213,20 @@ class Model:
         """
         bring_numpy()
         scores, cuts = self._core.score(pairs, **params)
+        warn(cuts)
+        return scores
+
+    async def aembed(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> NDArray[np.float32]:
+        """As `embed`, for asyncio. Cancelling the task ends it."""
+        bring_numpy()
+        vectors, cuts = await made(self._core.embed_call(texts, **params))
+        warn(cuts)
+        return vectors
+
+    async def ascore(self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]) -> NDArray[np.float32]:
+        """As `score`, for asyncio. Cancelling the task ends it."""
+        bring_numpy()
+        scores, cuts = await made(self._core.score_call(pairs, **params))
         warn(cuts)
         return scores
 

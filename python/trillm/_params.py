@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Literal
 
-__all__ = ["known", "plain", "unexpected"]
+__all__ = ["culprit", "known", "plain", "unexpected"]
 
 PEERS = {
     "max_completion_tokens": "max_tokens",
@@ -67,3 +68,39 @@ def plain(value: object) -> Any:
         if callable(convert := getattr(value, method, None)):
             return convert()
     raise TypeError(f"an object of type {type(value).__name__}")
+
+
+_DEEPEST = 100
+"""Lists and mappings in each other: the native half reads a few more."""
+
+
+def culprit(place: str, value: object, around: tuple[int, ...] = ()) -> tuple[str, str, str] | None:
+    """The first part of a value that JSON cannot say, or that is no Unicode: where it is, what it is, what would do."""
+    if isinstance(value, str):
+        lone = next((index for index, character in enumerate(value) if "\ud800" <= character <= "\udfff"), None)
+        found = f"a text with a lone surrogate at index {lone}"
+        return None if lone is None else (place, found, 'Unicode: text.encode(errors="replace").decode()')
+    if value is None or isinstance(value, int):
+        return None
+    if isinstance(value, float):
+        return None if isfinite(value) else (place, str(value), "a finite number")
+    if id(value) in around:
+        return place, "a value that contains itself", "one that ends"
+    if len(around) == _DEEPEST:
+        return f"{place[:60]}…", f"within {_DEEPEST} lists and mappings", "fewer of them in each other"
+    around = (*around, id(value))
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str | int | float | None):
+                return place, f"a mapping with the key {key!r}", "keys that are text"
+            below = culprit(f"a key of {place}", key) or culprit(f"{place}[{key!r}]", item, around)
+            if below:
+                return below
+        return None
+    if isinstance(value, list | tuple):
+        parts = (culprit(f"{place}[{index}]", item, around) for index, item in enumerate(value))
+        return next((below for below in parts if below), None)
+    try:
+        return culprit(place, plain(value), around)
+    except TypeError as error:
+        return place, str(error), "text, numbers, lists and mappings"

@@ -34,9 +34,9 @@ def parse(text: str, models_directory: Path | None = None) -> Reference:
 
 def at_home(value: Any) -> Any:
     """A path, or paths within lists and tuples, with the user's home for `~`; anything else as it is."""
-    if isinstance(value, str | os.PathLike):
+    if isinstance(value, str | bytes | os.PathLike):
         # Not by `Path`, which makes the current folder of an empty text.
-        return os.path.expanduser(os.fspath(value))  # noqa: PTH111
+        return os.path.expanduser(os.fsdecode(value))  # noqa: PTH111
     if isinstance(value, list | tuple):
         return type(value)(map(at_home, value))
     return value

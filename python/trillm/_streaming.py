@@ -1,25 +1,36 @@
 """Streams for asyncio.
 
 The decode thread never attaches to Python, so it cannot call back into an event loop. It writes a byte to a socket
-instead, once for however many pieces are ready; each loop watches one such socket for all of its streams.
+instead, once for however many pieces are ready; each loop watches one such socket for all of its streams. Threads that
+make prompts of texts, and vectors, ring the same way.
+
+Who uses asyncio can wait, so a full queue is no error here: requests stand in line until it has room.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 from trillm import _core
+from trillm.errors import Cancelled, TrillmError
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
+    from asyncio import AbstractEventLoop, Future, TimerHandle
+    from collections.abc import Callable
     from types import TracebackType
 
+    import numpy as np
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from trillm._core import Completion, Piece, Stream
+    from trillm._core import Call, Completion, Embedding, Piece, Stream
 
-__all__ = ["AsyncStream", "collect"]
+    Given = tuple[NDArray[np.float32], list[tuple[int, int]]]
+
+__all__ = ["AsyncStream", "Lines", "collect", "collect_all", "made"]
+
+T = TypeVar("T")
 
 
 class _Doorbell:
@@ -42,14 +53,14 @@ class _Doorbell:
             if not future.done():
                 future.set_result(None)
 
-    async def next(self, stream: Stream) -> Piece | None:
-        """The stream's next piece, or `None` after the last."""
+    async def when(self, poll: Callable[[_core.Doorbell], tuple[bool, T]]) -> T:
+        """What `poll` gives, when it is ready."""
         from asyncio import get_running_loop
 
         while True:
-            ready, piece = stream.poll(self._bell)
+            ready, found = poll(self._bell)
             if ready:
-                return piece
+                return found
             future = get_running_loop().create_future()
             self._waiting.add(future)
             try:
@@ -71,35 +82,126 @@ def _doorbell() -> _Doorbell:
     return bell
 
 
+class _Line:
+    """Those of one loop who wait for room in a model's queue, in the order in which they came."""
+
+    __slots__ = ("_timer", "_waiting")
+
+    def __init__(self) -> None:
+        self._timer: TimerHandle | None = None
+        self._waiting: dict[Call, Future[Stream]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def wait(self, call: Call) -> Stream:
+        """The call's stream, when it is its turn and there is room."""
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        future: Future[Stream] = loop.create_future()
+        if self._timer is None:
+            self._timer = loop.call_later(_LOOK, self._look, loop)
+        self._waiting[call] = future
+        try:
+            return await future
+        finally:
+            self._waiting.pop(call, None)
+
+    def _look(self, loop: AbstractEventLoop) -> None:
+        """Lets in as many as there is room for, and tells those who waited for too long."""
+        full = False
+        for call, future in list(self._waiting.items()):
+            if future.done():
+                continue
+            if full and not call.is_late:
+                continue
+            try:
+                stream = call.start()
+            except TrillmError as error:
+                future.set_exception(error)
+                continue
+            if stream is None:
+                full = True
+            else:
+                future.set_result(stream)
+        self._timer = loop.call_later(_LOOK, self._look, loop) if self._waiting else None
+
+
+_LOOK = 0.01
+"""Seconds between two looks at a full queue. Meanwhile it does not run empty, unless it is short, and requests are."""
+
+
+class Lines:
+    """Who waits for room in one model's queue: a line for each loop."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self) -> None:
+        self._lines: WeakKeyDictionary[AbstractEventLoop, _Line] = WeakKeyDictionary()
+
+    def others_wait(self) -> bool:
+        """Whether anybody waits, so that a new request has to."""
+        return any(map(len, list(self._lines.values())))
+
+    async def enter(self, call: Call) -> Stream:
+        """The call's stream, as soon as it is prepared and there is room."""
+        from asyncio import get_running_loop
+
+        await _doorbell().when(call.poll)
+        line = self._lines.setdefault(get_running_loop(), _Line())
+        stream = None if len(line) and call.is_waiting else call.start()
+        return await line.wait(call) if stream is None else stream
+
+
 class AsyncStream:
-    """Pieces of a running request, for `async for`. Closing it cancels the request; so does cancelling who waits."""
+    """Pieces of a request, for `async for`. Closing it cancels the request; so does cancelling who waits."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_call", "_lines", "_stream")
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+    def __init__(self, call: Call, lines: Lines) -> None:
+        self._call: Call | None = call
+        self._lines = lines
+        self._stream: Stream | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Piece:
         try:
-            piece = await _doorbell().next(self._stream)
+            piece = await self._next()
+        except Cancelled:
+            # Closed by another task while this one waited for its turn.
+            if self._call is not None:
+                raise
+            piece = None
         except BaseException:
-            self._stream.close()
+            self._close()
             raise
         if piece is None:
             raise StopAsyncIteration
         return piece
 
+    async def _next(self) -> Piece | None:
+        if self._stream is None:
+            if self._call is None:
+                return None
+            self._stream = await self._lines.enter(self._call)
+        return await _doorbell().when(self._stream.poll)
+
+    def _close(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call.close()
+
     @property
     def completion(self) -> Completion | None:
         """The whole of it, once the stream has ended; `None` before."""
-        return self._stream.completion
+        return None if self._stream is None else self._stream.completion
 
     async def aclose(self) -> None:
         """Cancels the request. Harmless after its end."""
-        self._stream.close()
+        self._close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,18 +209,41 @@ class AsyncStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self._stream.close()
+        self._close()
 
 
-async def collect(stream: Stream) -> Completion:
-    """Reads a stream to its end. Wakes the loop a few times, not for each token."""
-    stream.read_lazily()
-    bell = _doorbell()
+async def collect(call: Call, lines: Lines) -> Completion:
+    """Waits for room, and reads to the end. Wakes the loop a few times, not for each token."""
     try:
-        while await bell.next(stream) is not None:
+        stream = await lines.enter(call)
+        stream.read_lazily()
+        bell = _doorbell()
+        while await bell.when(stream.poll) is not None:
             pass
     finally:
-        stream.close()
+        call.close()
     completion = stream.completion
     assert completion is not None
     return completion
+
+
+async def collect_all(calls: list[Call], lines: Lines) -> list[Completion]:
+    """As `collect`, of several. Where one fails, or who waits is cancelled, the others are cancelled."""
+    from asyncio import create_task, gather
+
+    tasks = [create_task(collect(call, lines)) for call in calls]
+    try:
+        return await gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def made(embedding: Embedding) -> Given:
+    """The vectors or scores, when they are there."""
+    try:
+        given = await _doorbell().when(embedding.poll)
+    finally:
+        embedding.close()
+    assert given is not None
+    return given

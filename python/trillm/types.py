@@ -79,7 +79,7 @@ class LoadParams(TypedDict, total=False):
     Default: what `ORT_DYLIB_PATH` says, else the one in the installed package `onnxruntime`.
     """
     queue: int
-    """Requests that may wait; one more raises `Overloaded`. Default 512."""
+    """Requests that may wait; one more raises `Overloaded`, unless its caller can wait: asyncio, lists. Default 512."""
     prompt_chunk: int
     """Prompt tokens in a step in which others generate: bounds the pause a long prompt makes for them. Default 64."""
     system: str | None
@@ -98,8 +98,11 @@ class LoadParams(TypedDict, total=False):
 class GenerateParams(TypedDict, total=False):
     """How text is generated. What is left out is as the model's publisher recommends, else as given here."""
 
-    max_tokens: int | None
-    """The most tokens to generate. Default: until the model ends its text or the context is full."""
+    max_tokens: int | Literal["fit"] | None
+    """The most tokens to generate; `"fit"`, as many as the context has room for behind the prompt.
+
+    Default: until the model ends its text or the context is full.
+    """
     temperature: float
     """Divides the scores; 0 always takes the most probable token. 0 to 100, default 1."""
     top_k: int

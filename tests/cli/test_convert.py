@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,33 @@ FILES = {"config.json", "generation_config.json", "model.safetensors", "tokenize
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"store"}
+
+
+@pytest.fixture(scope="module")
+def large(write_model: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Four bytes for each weight: a few hundred megabytes are not written between two looks."""
+    path = tmp_path_factory.mktemp("large") / "large.gguf"
+    write_model("random", path, "--layers", "6", "--vocabulary", "2000")
+    yield path
+    path.unlink()
+
+
+@contextmanager
+def converting(source: Path, environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A conversion that has begun to write."""
+    with subprocess.Popen(
+        trillm("convert", source, "made", "--to", "safetensors", *EXACT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=folder,
+    ) as process:
+        end = time.monotonic() + 60
+        while not names(folder) and time.monotonic() < end:
+            time.sleep(0.001)
+        (partial,) = names(folder)
+        assert partial.endswith(".partial")
+        yield process
 
 
 def test_a_folder_from_a_file_says_the_same(cli: Cli, tiny_model: Path, tmp_path: Path) -> None:
@@ -211,31 +239,38 @@ def test_usage_errors(cli: Cli, arguments: tuple[str, ...]) -> None:
     assert hint == "hint: see trillm convert --help"
 
 
+def test_what_a_killed_conversion_leaves_the_next_one_removes(
+    cli: Cli, tiny_model: Path, large: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with converting(large, environment, tmp_path) as process:
+        process.kill()
+    (partial,) = names(tmp_path)
+    assert partial.startswith(".made.")
+    (tmp_path / ".other.partial").write_text("not ours")
+    assert cli("convert", tiny_model, "another", "--to", "safetensors", *EXACT).code == 0
+    assert names(tmp_path) == {"another", ".other.partial"}
+
+
+def test_one_conversion_leaves_another_alone(
+    cli: Cli, tiny_model: Path, large: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with converting(large, environment, tmp_path) as process:
+        process.send_signal(signal.SIGSTOP)
+        (partial,) = names(tmp_path)
+        assert cli("convert", tiny_model, "another", "--to", "safetensors", *EXACT).code == 0
+        assert names(tmp_path) == {"another", partial}
+        process.kill()
+
+
 def test_ctrl_c_leaves_nothing(
-    write_model: Callable[..., None],
+    large: Path,
     environment: dict[str, str],
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    large = tmp_path_factory.mktemp("large") / "large.gguf"
-    # Four bytes for each weight: a few hundred megabytes are not written between two looks.
-    write_model("random", large, "--layers", "6", "--vocabulary", "2000")
-    with subprocess.Popen(
-        trillm("convert", large, "made", "--to", "safetensors", *EXACT),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd=tmp_path,
-    ) as process:
-        end = time.monotonic() + 60
-        while not names(tmp_path) and time.monotonic() < end:
-            time.sleep(0.001)
-        (partial,) = names(tmp_path)
-        assert partial.endswith(".partial")
+    with converting(large, environment, tmp_path) as process:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert out == b""
     assert b"Traceback" not in err
     assert names(tmp_path) == set()
-    large.unlink()

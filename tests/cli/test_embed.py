@@ -42,11 +42,27 @@ def test_options_reach_the_model(cli: Cli, tiny_model: Path) -> None:
     np.testing.assert_allclose(np.array(found), expected, rtol=1e-4)
 
 
+def test_prompts_and_cutting_reach_the_model(cli: Cli, tiny_model: Path) -> None:
+    with trillm.load(tiny_model, threads=1) as llm:
+        expected = llm.embed("hello", prompt="query: ")
+        found = lines(cli("embed", tiny_model, "hello", "--prompt", "query: ").out)
+        np.testing.assert_allclose(np.array(found), expected, atol=1e-5)
+        long = "there was nothing " * 500
+        refused = cli("embed", tiny_model, long)
+        assert (refused.code, "truncate" in refused.err) == (1, True)
+        cut = cli("embed", tiny_model, "--truncate", long)
+        assert (cut.code, len(lines(cut.out))) == (0, 1)
+        assert cut.err.startswith("warning: 1 text was cut to fit")
+    unknown = cli("embed", tiny_model, "hello", "--prompt-name", "query")
+    assert (unknown.code, "there is no prompt" in unknown.err) == (1, True)
+
+
 def test_usage(cli: Cli, tiny_model: Path) -> None:
     nothing = cli("embed", tiny_model)
     assert (nothing.code, nothing.out) == (2, "")
     assert nothing.err.startswith("error: no TEXT")
-    wrong = cli("embed", tiny_model, "x", "--pooling", "max")
+    wrong = cli("embed", tiny_model, "x", "--pooling", "most")
     assert wrong.err.splitlines()[0] == (
-        "error: Invalid value for '--pooling': 'max' is not one of 'auto', 'mean', 'cls', 'last'"
+        "error: Invalid value for '--pooling': 'most' is not one of "
+        "'auto', 'mean', 'cls', 'last', 'max', 'mean_sqrt_len', 'weightedmean'"
     )

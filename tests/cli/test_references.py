@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,56 @@ def test_a_home_is_meant_by_a_tilde(
     router = trillm.LLMRouter(models_directory="~", cache_directory="~/cache")
     assert str(tmp_path / "x.gguf") in [model["reference"] for model in router.available()]
     assert (tmp_path / "cache").is_dir()
+
+
+def test_a_tilde_is_a_home_in_settings_too(
+    cli: Cli, tmp_path: Path, tiny_model: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.gguf").write_bytes(tiny_model.read_bytes())
+    settings = {"HOME": str(tmp_path), "LOCAL_MODELS_DIR": "~/", "LOCAL_CACHE_DIR": "~/cache"}
+    environment |= settings
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert str(tmp_path / "x.gguf") in cli("list").out
+    assert cli("run", "x", "--raw", "hello", "-n", "1").code == 0
+    assert (tmp_path / "cache" / "models").is_dir()
+    assert not (tmp_path / "~").exists()
+    assert trillm.Tokenizer("~/x.gguf").vocabulary == trillm.Tokenizer(tmp_path / "x.gguf").vocabulary
+    assert [Path(model["path"]).name for model in trillm.hub.available()] == ["x.gguf"]
+
+
+def test_names_that_are_no_text_are_names(cli: Cli, tmp_path: Path, tiny_model: Path) -> None:
+    """A file may be called by any bytes, which Python has as lone surrogates."""
+    raw = bytes(tmp_path) + b"/m\xff.gguf"
+    name = os.fsdecode(raw)
+    Path(name).write_bytes(tiny_model.read_bytes())
+    for given in (name, raw, Path(name)):
+        for made in (trillm.load, trillm.Model):
+            with made(given, threads=1) as llm:
+                assert llm.info.path == name
+        assert trillm.Tokenizer(given).vocabulary == 300
+    assert trillm.hub.fetch(name) == Path(name)
+    question = os.fsdecode(b"q\xff.txt")
+    (tmp_path / question).write_text("hello")
+    for arguments in (
+        ("run", name, "--raw", "-n", "1", "-f", question),
+        ("embed", name, "-f", question),
+        ("show", name),
+        ("convert", name, os.fsdecode(bytes(tmp_path) + b"/made\xff"), "--to", "safetensors", "--dtype", "f32"),
+    ):
+        assert cli(*arguments).code == 0, arguments
+    assert (tmp_path / os.fsdecode(b"made\xff") / "config.json").is_file()
+    with pytest.raises(InvalidRequest, match="is not UTF-8, as names in the store are"):
+        trillm.hub.import_model(raw, name="mine")
+    missing = os.fsdecode(b"no\xff")
+    with pytest.raises(ModelNotFound):
+        trillm.load(missing)
+    with pytest.raises(ModelNotFound, match=r"cannot read .*No such file"):
+        trillm.load(name, lora=[os.fsdecode(raw) + "no"])
+    for command in ("run", "rm", "show", "pull"):
+        said = cli(command, missing, *(["hello"] if command == "run" else []))
+        assert said.code == 1
+        assert "error: there is no file or folder" in said.err
 
 
 def test_a_reference_that_breaks_its_form_is_still_one(cli: Cli) -> None:

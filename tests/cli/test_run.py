@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -22,6 +23,20 @@ def test_prints_the_golden_text(cli: Cli, stories: Path) -> None:
     assert result.code == 0, result.err
     assert result.out == stories.with_name("golden.txt").read_text()
     assert result.err == ""
+
+
+def test_more_threads_than_processors_are_warned_of_once(
+    tiny_model: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    threads = str((os.cpu_count() or 1) + 1)
+    *command, option, _ = trillm("run", tiny_model, "a", "--max-tokens", "3", "--ignore-eos")
+    for given, lines in ((threads, 1), ("1", 0)):
+        done = subprocess.run(
+            [*command, option, given], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        said = done.stderr.splitlines()
+        assert len(said) == lines, said
+        assert all(line.startswith(f"warning: threads is {threads}, and this process may use ") for line in said)
 
 
 def test_the_streamed_text_is_the_text(cli: Cli, tiny_model: Path) -> None:
@@ -103,6 +118,17 @@ def test_an_overflow_names_the_numbers(cli: Cli, tiny_model: Path) -> None:
     assert "context of 256" in result.err
     document = json.loads(cli("run", tiny_model, "a" * 300, "--raw", "--context", "256", "--json").out)
     assert document["error"]["code"] == "context_overflow"
+
+
+def test_as_many_tokens_as_fit(cli: Cli, tiny_model: Path) -> None:
+    options = ("--raw", "--ignore-eos", "--context", "40", "--json", *GREEDY)
+    document = json.loads(cli("run", tiny_model, "the man", "-n", "fit", *options).out)
+    assert document["usage"]["total_tokens"] == 40
+    refused = cli("run", tiny_model, "the man", "--max-tokens", "40", *options[:-1][:4])
+    assert "fit" in refused.err
+    wrong = cli("run", tiny_model, "the man", "--max-tokens", "all")
+    assert wrong.code == 2
+    assert "'--max-tokens' / '-n': expected a whole number, 1 or more, or fit, found 'all'" in wrong.err
 
 
 def test_an_unknown_model_gets_suggestions(cli: Cli) -> None:

@@ -2,7 +2,8 @@
  *
  * Loaded with LD_PRELOAD. Nothing happens before `faults_arm(at, error)`: from then on operations are counted, and the
  * `at`-th fails with `error`, or, if that is 0, kills the process as a power cut would: before the operation is done.
- * An error other than 0 stays: a full disk does not become empty by itself. */
+ * An error other than 0 stays: a full disk does not become empty by itself. With FAULTS_ARM="at error" in its environment
+ * a process is armed as it begins. What goes to pipes and sockets is no operation: a full disk does not concern it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,8 +11,10 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -31,6 +34,13 @@ long faults_disarm(void) {
     return atomic_load(&count);
 }
 
+__attribute__((constructor)) static void begin(void) {
+    const char *how = getenv("FAULTS_ARM");
+    long at;
+    int error;
+    if (how && sscanf(how, "%ld %d", &at, &error) == 2) faults_arm(at, error, 1);
+}
+
 /* Whether the operation must fail; errno is set then. */
 static int fails(void) {
     if (!atomic_load(&armed)) return 0;
@@ -47,7 +57,12 @@ static int fails(void) {
 #define FAULTY(type, name, parameters, arguments) \
     type name parameters { return fails() ? (type)-1 : REAL(name) arguments; }
 
-FAULTY(ssize_t, write, (int fd, const void *from, size_t size), (fd, from, size))
+ssize_t write(int fd, const void *from, size_t size) {
+    struct stat about;
+    int on_disk = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+    return on_disk && fails() ? -1 : REAL(write)(fd, from, size);
+}
+
 FAULTY(ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
 FAULTY(ssize_t, pwrite64, (int fd, const void *from, size_t size, off64_t at), (fd, from, size, at))
 FAULTY(int, fsync, (int fd), (fd))

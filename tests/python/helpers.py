@@ -30,10 +30,16 @@ SMALL_FILES = ["config.json", "generation_config.json", "tokenizer.json", "token
 
 
 @contextmanager
-def endless(path: Path, parallel: int = 8) -> Iterator[trillm.Model]:
+def endless(path: Path, parallel: int = 8, queue: int = 512) -> Iterator[trillm.Model]:
     """The tiny model with a context so long that a request without `max_tokens` does not end by itself."""
     with trillm.load(
-        path, context=65536, parallel=parallel, threads=1, cache_type="f32", flash_attention=False
+        path,
+        context=65536,
+        parallel=parallel,
+        queue=queue,
+        threads=1,
+        cache_type="f32",
+        flash_attention=False,
     ) as model:
         yield model
 

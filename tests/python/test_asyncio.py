@@ -10,9 +10,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import trillm
-from trillm.errors import Closed, ContextOverflow, InvalidRequest
+from trillm.errors import (
+    ChatTemplateError,
+    Closed,
+    ContextOverflow,
+    DeadlineExceeded,
+    InvalidRequest,
+    Unsupported,
+)
 
 from .helpers import ENDLESS, GREEDY, SAMPLED, endless, idle
 
@@ -87,7 +95,7 @@ def test_errors_come_with_the_call(llm: trillm.Model) -> None:
         with pytest.raises(InvalidRequest):
             llm.astream("the", temperature=-1)
         with pytest.raises(TypeError):
-            await llm.achat(MESSAGES, maxtokens=1)  # type: ignore[call-arg]
+            await llm.achat(MESSAGES, maxtokens=1)  # type: ignore[call-overload]
 
     asyncio.run(main())
 
@@ -209,7 +217,8 @@ def test_two_loops_in_two_threads(llm: trillm.Model) -> None:
 
 def test_one_loop_after_another(llm: trillm.Model) -> None:
     async def ask() -> list[int]:
-        return (await llm.agenerate("the man", max_tokens=9, **GREEDY)).token_ids
+        said: trillm.Completion = await llm.agenerate("the man", max_tokens=9, **GREEDY)
+        return said.token_ids
 
     assert asyncio.run(ask()) == asyncio.run(ask()) == asyncio.run(ask(), debug=True)
 
@@ -271,3 +280,147 @@ def test_two_tasks_share_a_stream(llm: trillm.Model) -> None:
 
     expected: list[int | None] = list(llm.generate("the man", max_tokens=50, **GREEDY).token_ids)
     assert sorted(map(str, asyncio.run(main()))) == sorted(map(str, expected))
+
+
+def test_a_list_runs_as_without_asyncio(llm: trillm.Model) -> None:
+    async def main() -> None:
+        prompts = [f"w{n} the" for n in range(30)]
+        said = await llm.agenerate(prompts, max_tokens=6, **GREEDY)
+        assert [one.token_ids for one in said] == [
+            one.token_ids for one in llm.generate(prompts, max_tokens=6, **GREEDY)
+        ]
+        ids = [llm.tokenize(prompt) for prompt in prompts[:3]]
+        assert [one.text for one in await llm.agenerate(ids, max_tokens=6, **GREEDY)] == [one.text for one in said[:3]]
+        chats = [[{"role": "user", "content": f"w{n}"}] for n in range(5)]
+        answers = await llm.achat(chats, max_tokens=6, **GREEDY)
+        assert [one.text for one in answers] == [llm.chat(chat, max_tokens=6, **GREEDY).text for chat in chats]
+        assert [one.text for one in llm.chat(chats, max_tokens=6, **GREEDY)] == [one.text for one in answers]
+
+    asyncio.run(main())
+
+
+def test_what_gathers_more_than_the_queue_holds_waits_for_room(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> list[str]:
+        alone = (model.agenerate(f"w{n} the", max_tokens=3, **GREEDY) for n in range(300))
+        chats = (model.achat(MESSAGES, max_tokens=3, **GREEDY) for _ in range(20))
+        *said, answered = await asyncio.gather(*alone, *chats, model.agenerate(["the"] * 50, max_tokens=3, **GREEDY))
+        assert len(answered) == 50
+        return [one.text for one in said[:300]]
+
+    with endless(tiny_model, parallel=2, queue=4) as model:
+        said = asyncio.run(main(model))
+        assert said == [one.text for one in model.generate([f"w{n} the" for n in range(300)], max_tokens=3, **GREEDY)]
+        assert idle(model)
+
+
+def test_those_who_wait_for_room_come_in_their_order(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> None:
+        ended: list[int] = []
+
+        async def ask(number: int) -> None:
+            await model.agenerate("the", max_tokens=2, **GREEDY)
+            ended.append(number)
+
+        first = asyncio.create_task(model.agenerate("the", **ENDLESS))
+        await running(model)
+        tasks = [asyncio.create_task(ask(number)) for number in range(12)]
+        await asyncio.sleep(0.1)
+        assert model.stats()["waiting"] == 1
+        first.cancel()
+        await asyncio.gather(*tasks)
+        assert ended == sorted(ended)
+
+    with endless(tiny_model, parallel=1, queue=1) as model:
+        asyncio.run(main(model))
+
+
+def test_who_gives_up_waiting_for_room_leaves_nothing_behind(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> None:
+        first = asyncio.create_task(model.agenerate("the", **ENDLESS))
+        await running(model)
+        filling = model.astream("the", max_tokens=2, **GREEDY)
+        tasks = [asyncio.create_task(model.agenerate("the", **ENDLESS)) for _ in range(3)]
+        tasks.append(asyncio.create_task(model.agenerate(["the"] * 3, **ENDLESS)))
+        waiting = model.astream("the", **ENDLESS)
+        piece = asyncio.ensure_future(anext(waiting))
+        await asyncio.sleep(0.1)
+        for task in tasks:
+            task.cancel()
+        await waiting.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await piece
+        assert {type(one) for one in await asyncio.gather(*tasks, return_exceptions=True)} == {asyncio.CancelledError}
+        with pytest.raises(DeadlineExceeded):
+            await model.agenerate("the", timeout=0.1, **ENDLESS)
+        assert model.stats()["waiting"] == 1
+        first.cancel()
+        assert len([piece async for piece in filling]) == 2
+
+    with endless(tiny_model, parallel=1, queue=1) as model:
+        asyncio.run(main(model))
+        assert idle(model)
+
+
+def test_closing_the_model_ends_what_waits_for_room(tiny_model: Path) -> None:
+    async def main() -> None:
+        async with trillm.load(tiny_model, context=65536, threads=1, parallel=1, queue=1) as model:
+            tasks = [asyncio.create_task(model.agenerate("the", **ENDLESS)) for _ in range(10)]
+            await running(model)
+            await asyncio.sleep(0.05)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {Closed}
+
+    asyncio.run(main())
+
+
+def test_one_of_a_list_that_fails_ends_the_others(tiny_model: Path) -> None:
+    async def main(model: trillm.Model) -> None:
+        with pytest.raises(ContextOverflow):
+            await model.agenerate(["the", "the " * 100_000, "the"], **ENDLESS)
+        with pytest.raises(InvalidRequest, match=r"prompt\[1\] is "):
+            await model.agenerate(["the", None], **ENDLESS)  # type: ignore[list-item]
+
+    with endless(tiny_model) as model:
+        asyncio.run(main(model))
+        assert idle(model)
+
+
+def test_a_long_text_does_not_stop_the_loop(tiny_model: Path) -> None:
+    """Megabytes become tokens, and a chat is rendered, while other tasks run."""
+    text = "there was nothing " * 500_000
+
+    async def main(model: trillm.Model) -> None:
+        for call in (
+            lambda: model.agenerate(text),
+            lambda: model.achat([{"role": "user", "content": text}]),
+            lambda: model.agenerate(["the", text]),
+            lambda: model.aembed(text),
+            lambda: anext(model.astream(text)),
+        ):
+            async with heart() as beats:
+                with pytest.raises((ContextOverflow, ChatTemplateError)):
+                    await call()
+                assert beats[0] > 100
+
+    with trillm.load(tiny_model, threads=1) as model:
+        asyncio.run(main(model))
+
+
+def test_vectors_are_those_without_asyncio(llm: trillm.Model) -> None:
+    async def main() -> None:
+        texts = [f"w{n} the" for n in range(20)]
+        first, *others = await asyncio.gather(llm.aembed(texts), *map(llm.aembed, texts))
+        assert np.allclose(first, llm.embed(texts), atol=1e-5)
+        assert np.allclose(first, np.concatenate(others), atol=1e-5)
+        with pytest.raises(InvalidRequest, match=r"texts\[1\] is 5, expected a text"):
+            await llm.aembed(["the", 5])  # type: ignore[list-item]
+        with pytest.raises(Unsupported):
+            await llm.ascore([("a", "b")])
+        task = asyncio.create_task(llm.aembed(["a" * 500] * 50_000))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await llm.aembed("the")).shape == (1, 64)
+
+    asyncio.run(main())

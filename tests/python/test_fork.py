@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,66 @@ assert ask("the") == before
 print("both well")
 """,
 }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where the system says who wrote")
+@pytest.mark.parametrize("kind", ["gguf", "safetensors"])
+def test_children_each_notice_that_a_file_changes(
+    tiny_model: Path, tiny_folder: Path, tmp_path: Path, kind: str
+) -> None:
+    """Whatever a sibling, which has the file open too, hears of it or does."""
+    path = tmp_path / "copied"
+    if kind == "gguf":
+        path = weights = tmp_path / "copied.gguf"
+        shutil.copyfile(tiny_model, path)
+    else:
+        shutil.copytree(tiny_folder, path)
+        weights = path / "model.safetensors"
+    said = output(
+        """
+        import os, sys, trillm
+
+        path, weights = sys.argv[1:]
+        trillm.load(path, threads=1).close()
+        there, ready = os.pipe()
+        go, changed = os.pipe()
+
+        def child(serve):
+            if (process := os.fork()) == 0:
+                serve()
+                os._exit(0)
+            return process
+
+        def notices():
+            model = trillm.load(path, threads=1)
+            model.generate("the", max_tokens=1)
+            os.write(ready, b".")
+            os.read(go, 1)
+            try:
+                model.generate("the", max_tokens=1)
+            except trillm.errors.EngineError as error:
+                print("changed" in str(error), flush=True)
+
+        def comes_and_goes():
+            with trillm.load(path, threads=1) as model:
+                model.generate("the", max_tokens=1)
+
+        first = child(notices)
+        os.read(there, 1)
+        os.waitpid(child(comes_and_goes), 0)
+        with open(weights, "r+b") as file:
+            # Between those places that are compared.
+            file.seek(os.path.getsize(weights) // 2 + 500)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+        os.write(changed, b".")
+        os.waitpid(first, 0)
+        """,
+        path,
+        weights,
+    )
+    assert said.split() == ["True"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")

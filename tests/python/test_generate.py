@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import json
 import math
 import pickle
+import threading
 import time
 from collections import UserDict, deque
 from collections.abc import Callable
@@ -15,7 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 import trillm
-from trillm.errors import Closed, ContextOverflow, DeadlineExceeded, InvalidRequest, Overloaded
+from trillm.errors import (
+    Closed,
+    ContextOverflow,
+    DeadlineExceeded,
+    InvalidRequest,
+    LoadError,
+    ModelNotFound,
+    Overloaded,
+)
 
 from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, until
 
@@ -539,7 +550,7 @@ def test_a_misspelt_parameter_names_the_one_that_is_meant(
 
 def test_a_parameter_of_nothing_says_where_they_are_listed(llm: trillm.Model, tiny_model: Path) -> None:
     with pytest.raises(TypeError, match=r"'xyzzy': trillm\.types\.ChatParams lists those there are"):
-        llm.chat([{"role": "user", "content": "Hi"}], xyzzy=1)  # type: ignore[call-arg]
+        llm.chat([{"role": "user", "content": "Hi"}], xyzzy=1)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="'n_ctx': did you mean 'context'"):
         trillm.load(tiny_model, n_ctx=512)  # type: ignore[call-arg]
 
@@ -621,12 +632,178 @@ def test_text_that_is_no_unicode_is_refused_wherever_it_is_given(llm: trillm.Mod
             call()
 
 
-def test_messages_that_json_cannot_say_are_refused(llm: trillm.Model) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a\ud800", r"messages\[0\]\['content'\] is a text with a lone surrogate at index 1, expected Unicode"),
+        (b"Hi", r"messages\[0\]\['content'\] is an object of type bytes, expected text"),
+        (object(), r"messages\[0\]\['content'\] is an object of type object"),
+        (
+            [{"type": "text", "text": float("nan")}],
+            r"messages\[0\]\['content'\]\[0\]\['text'\] is nan, expected a finite",
+        ),
+        ({"\ud800": 1}, r"a key of messages\[0\]\['content'\] is a text with a lone surrogate"),
+        ({(1, 2): 3}, r"messages\[0\]\['content'\] is a mapping with the key \(1, 2\), expected keys that are text"),
+    ],
+)
+def test_messages_that_json_cannot_say_are_named(llm: trillm.Model, content: Any, said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        llm.chat([{"role": "user", "content": content}])
+    with pytest.raises(InvalidRequest, match=said.replace("messages", r"messages\[1\]", 1)):
+        llm.chat([[{"role": "user", "content": "Hi"}], [{"role": "user", "content": content}]])
+
+
+def test_messages_within_themselves_are_refused(llm: trillm.Model) -> None:
     circle: dict[str, Any] = {"role": "user", "content": "Hi"}
-    circle["me"] = circle
-    for given in (circle, {"role": "user", "content": object()}, {"role": "user", "content": float("nan")}):
-        with pytest.raises(InvalidRequest, match="messages is"):
-            llm.chat([given])
+    circle["me"] = [circle]
+    with pytest.raises(InvalidRequest, match=r"messages\[0\]\['me'\]\[0\] is a value that contains itself"):
+        llm.chat([circle])
+    deep: Any = 1
+    for _ in range(500):
+        deep = [deep]
+    with pytest.raises(InvalidRequest, match="is within 100 lists and mappings"):
+        llm.chat([{"role": "user", "content": "Hi", "more": deep}])
+
+
+def test_an_element_that_is_wrong_is_named(llm: trillm.Model) -> None:
+    chat = [{"role": "user", "content": "Hi"}]
+    with pytest.raises(InvalidRequest, match=r"prompt\[2\] is <class 'NoneType'>"):
+        llm.generate(["a", "b", None])  # type: ignore[list-item]
+    with pytest.raises(InvalidRequest, match=r"prompt\[1\] is a text with a lone surrogate at index 1"):
+        llm.generate(["a", "b\udcff"])
+    with pytest.raises(InvalidRequest, match=r"prompt\[1\] is 'x' at index 1, expected token ids"):
+        llm.generate([[1], [1, "x"]])  # type: ignore[list-item]
+    with pytest.raises(InvalidRequest, match=r"messages\[1\]: message 0: role is missing"):
+        llm.chat([chat, [{"content": "Hi"}]])
+    with pytest.raises(InvalidRequest, match=r"stop\[1\] is 5, expected a text"):
+        llm.generate("a", stop=["b", 5])  # type: ignore[list-item]
+    with pytest.raises(InvalidRequest, match=r"texts\[1\] is a text with a lone surrogate at index 0"):
+        llm.embed(["a", "\udcff"])
+    with pytest.raises(InvalidRequest, match=r"pairs\[1\] is \('a',\), expected two texts"):
+        llm.score([("a", "b"), ("a",)])
+
+
+def test_messages_are_counted_as_they_were_given(tiny_model: Path) -> None:
+    """And not behind the system message that was put before them."""
+    given: list[Any] = [{"role": "user", "content": "Hi"}, {"role": "user", "content": [{"type": "image"}]}]
+    with trillm.load(tiny_model, threads=1, system="Be brief.") as model:
+        with pytest.raises(InvalidRequest, match=r"^message 1: "):
+            model.chat(given)
+        with pytest.raises(InvalidRequest, match=r"^message 1: "):
+            model.render_chat(given)
+
+
+def test_a_number_that_is_too_large_is_told_its_bounds(llm: trillm.Model, tiny_model: Path) -> None:
+    for name, most in (("context", 2**30), ("parallel", 256), ("threads", 512), ("batch", 2**20), ("queue", 2**32 - 1)):
+        options: Any = {name: 2**32}
+        with pytest.raises(InvalidRequest, match=f"^{name} is 4294967296, expected a whole number, 1 to {most}$"):
+            trillm.load(tiny_model, **options)
+    with pytest.raises(
+        InvalidRequest, match='max_tokens is 4294967296, expected a whole number, 1 to 4294967295, or "fit"'
+    ):
+        llm.generate("the", max_tokens=2**32)
+    with pytest.raises(InvalidRequest, match="top_k is 4294967296, expected a whole number, 0 to 4294967295"):
+        llm.generate("the", top_k=2**32)
+
+
+def test_as_many_tokens_as_fit_are_asked_for(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, context=32, threads=1) as model:
+        prompt = model.tokenize("the man")
+        fitting = model.generate("the man", max_tokens="fit", **GREEDY)
+        assert len(fitting.token_ids) == 32 - len(prompt)
+        assert fitting.finish_reason == "length"
+        assert len(list(model.stream("the man", max_tokens="fit", **GREEDY))) == 32 - len(prompt)
+        assert asyncio.run(model.agenerate("the man", max_tokens="fit", **GREEDY)).token_ids == fitting.token_ids
+        with pytest.raises(ContextOverflow) as caught:
+            model.generate("the man", max_tokens=32)
+        assert caught.value.hint is not None
+        assert '"fit"' in caught.value.hint
+        # Nothing fits, so asking for that is no help.
+        with pytest.raises(ContextOverflow) as caught:
+            model.generate("the " * 32, max_tokens=1)
+        assert '"fit"' not in (caught.value.hint or "")
+        with pytest.raises(InvalidRequest, match="max_tokens is 'all', expected"):
+            model.generate("the man", max_tokens="all")  # type: ignore[call-overload]
+
+
+def test_an_adapter_that_is_not_there_is_not_found(tiny_model: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "no.gguf"
+    with pytest.raises(ModelNotFound) as caught:
+        trillm.load(tiny_model, lora=[missing])
+    assert str(caught.value) == f"cannot read {missing}: No such file or directory (os error 2)"
+    missing.write_text("no adapter")
+    with pytest.raises(LoadError, match=r"no\.gguf"):
+        trillm.load(tiny_model, lora=[missing])
+
+
+def test_a_list_waits_for_a_queue_that_others_fill(tiny_model: Path) -> None:
+    with endless(tiny_model, parallel=1, queue=1) as model:
+        first = model.stream("the", **ENDLESS)
+        reading = threading.Thread(target=lambda: list(first))
+        reading.start()
+        assert until(lambda: model.stats()["running"] == 1)
+        second = model.stream("the", max_tokens=2, **GREEDY)
+        with pytest.raises(Overloaded):
+            model.generate("the", max_tokens=2, **GREEDY)
+        with pytest.raises(DeadlineExceeded):
+            model.generate(["the"], timeout=0.1, **GREEDY)
+        closing = threading.Timer(0.2, first.close)
+        closing.start()
+        assert [len(one.token_ids) for one in model.generate(["the"] * 3, max_tokens=2, **GREEDY)] == [2, 2, 2]
+        reading.join()
+        assert len(list(second)) == 2
+
+
+def test_log_probabilities_say_what_their_tokens_are(llm: trillm.Model) -> None:
+    completion = llm.generate("the man", max_tokens=8, temperature=0, ignore_eos=True, logprobs=20)
+    pieces = list(llm.stream("the man", max_tokens=8, temperature=0, ignore_eos=True, logprobs=20))
+    assert completion.logprobs is not None
+    vocabulary = trillm.Tokenizer(llm.info.path)
+    for token, entry, piece in zip(completion.token_ids, completion.logprobs, pieces, strict=True):
+        chosen, top = entry
+        assert (entry.logprob, entry.top, entry.token_id) == (chosen, top, token)
+        assert piece.logprobs is not None
+        assert piece.logprobs.token_id == token
+        for one in [entry.chosen, *top]:
+            # Decoding takes away the space that a whole text begins with: not so behind a letter.
+            alone = vocabulary.decode([*vocabulary.encode("a", add_special=False), one.token_id])[1:]
+            assert one.bytes.decode(errors="replace") == alone
+            assert one.text == alone or not one.bytes
+            assert one == (one.token_id, one.logprob)
+        assert dict(top) == {one.token_id: one.logprob for one in top}
+        again = pickle.loads(pickle.dumps(entry))
+        assert (again, again.text, again.bytes, again.to_dict()) == (entry, entry.text, entry.bytes, entry.to_dict())
+        assert [one.text for one in copy.deepcopy(entry).top] == [one.text for one in top]
+    said = json.loads(json.dumps(completion.to_dict()))
+    assert said["logprobs"][0].keys() == {"token_id", "logprob", "text", "bytes", "top"}
+    assert bytes(said["logprobs"][0]["top"][3]["bytes"]) == completion.logprobs[0].top[3].bytes
+    assert json.loads(json.dumps(pieces[0].to_dict()))["logprobs"]["text"] == pieces[0].logprobs.text  # type: ignore[union-attr]
+
+
+def test_the_bytes_of_a_token_are_exact_where_it_is_part_of_a_character(llm: trillm.Model) -> None:
+    """The tiny model's tokens 5 to 260 are bytes."""
+    entries = {token: (llm.generate([1], **_forced(token)).logprobs or [])[0] for token in range(261)}
+    part = next(token for token, entry in entries.items() if entry.bytes == b"\xc3")
+    assert (entries[part].token_id, entries[part].text) == (part, "\ufffd")
+
+
+def _forced(token: int) -> dict[str, Any]:
+    return {"logit_bias": {token: 1e9}, "temperature": 0, "max_tokens": 1, "ignore_eos": True, "logprobs": 0}
+
+
+def test_facts_about_a_model_are_values(llm: trillm.Model, tiny_model: Path) -> None:
+    info = llm.info
+    for again in (copy.copy(info), copy.deepcopy(info), pickle.loads(pickle.dumps(info))):
+        assert again == info
+        assert again.to_dict() == info.to_dict()
+        assert repr(again) == repr(info)
+    assert trillm.ModelInfo(**info.to_dict()) == info
+    assert trillm.ModelInfo(**{**info.to_dict(), "name": "another"}) != info
+    published: Any = {"temperature": {"value": 0.2, "source": "alias"}, "top_k": {"value": 3, "source": "ollama"}}
+    with trillm.load(tiny_model, threads=1, published=published) as model:
+        assert pickle.loads(pickle.dumps(model.info)) == model.info != info
+    with pytest.raises(TypeError, match="missing keyword argument"):
+        trillm.ModelInfo(name="x")
 
 
 def test_ids_that_do_not_exist_are_named(llm: trillm.Model, tiny_model: Path) -> None:

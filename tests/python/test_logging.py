@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,30 @@ def test_logging_to_standard_error_as_an_application_would(tiny_model: Path) -> 
     names = set(output(f"import sys\n{program}{USE}", tiny_model).split())
     assert names
     assert all(name.startswith("trillm.") for name in names)
+
+
+@pytest.mark.parametrize("kind", ["gguf", "safetensors", "onnx"])
+def test_more_threads_than_processors_are_warned_of_once(
+    kind: str,
+    tiny_model: Path,
+    tiny_folder: Path,
+    tiny_onnx: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = {"gguf": tiny_model, "safetensors": tiny_folder, "onnx": tiny_onnx("grown")}[kind]
+    threads = (os.cpu_count() or 1) + 1
+    with caplog.at_level(logging.WARNING, logger="trillm"), trillm.load(path, threads=threads) as model:
+        if kind != "onnx":
+            # By threads of its own.
+            model.embed("the")
+    said = [record.getMessage() for record in caplog.records if record.name == "trillm.llm"]
+    assert len(said) == 1
+    assert said[0].startswith(f"threads is {threads}, and this process may use ")
+    assert said[0] in model.info.notes
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="trillm"), trillm.load(path, threads=1) as model:
+        assert not any("threads" in note for note in model.info.notes)
+    assert "threads is" not in caplog.text
 
 
 def test_percent_signs_are_no_formats(tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,6 +20,8 @@ call = sys.argv[2]
 llm = trillm.load(sys.argv[1], context=65536, threads=1)
 endless = dict(temperature=0, ignore_eos=True, logit_bias=dict.fromkeys(range(261), -math.inf))
 messages = [{"role": "user", "content": "hi"}]
+# Megabytes take seconds to become tokens.
+long = "there was nothing " * 2_000_000
 # 512 is the most tokens of a text; enough texts for a minute.
 texts = ["a" * 500] * 50000
 
@@ -34,13 +36,19 @@ calls = {
     "chat": lambda: llm.chat(messages, **endless),
     "agenerate": lambda: asyncio.run(agenerate()),
     "embed": lambda: llm.embed(texts),
+    "tokenize": lambda: llm.tokenize(long),
+    "encode": lambda: trillm.Tokenizer(sys.argv[1]).encode(long),
+    "a long prompt": lambda: llm.generate(long),
+    "a long prompt of a list": lambda: llm.generate([long]),
+    "a long text to embed": lambda: llm.embed(long),
+    "a long prompt, asyncio": lambda: asyncio.run(llm.agenerate(long)),
 }
 waits = threading.Event()
 sent = None
 
 def interrupt():
     global sent
-    if call == "embed":
+    if call == "embed" or "long" in call or call in ("tokenize", "encode"):
         waits.wait()
         time.sleep(0.3)  # Nothing tells from outside whether it has begun.
     else:
@@ -64,7 +72,19 @@ assert llm.embed("the").shape == (1, 64)
 """
 
 
-@pytest.mark.parametrize("call", ["generate", "batch", "stream", "stream without a loop", "chat", "agenerate", "embed"])
+QUIET = [
+    "embed",
+    "tokenize",
+    "encode",
+    "a long prompt",
+    "a long prompt of a list",
+    "a long text to embed",
+    "a long prompt, asyncio",
+]
+"""Calls of which no counter tells how far they are."""
+
+
+@pytest.mark.parametrize("call", ["generate", "batch", "stream", "stream without a loop", "chat", "agenerate", *QUIET])
 def test_an_interrupt_ends_a_call(tiny_model: Path, call: str, record_property: Callable[[str, object], None]) -> None:
     took = float(output(PROGRAM, tiny_model, call, limit=30))
     record_property("seconds", took)

@@ -10,13 +10,7 @@ use crate::NAME;
 /// Starts the threads of a session.
 pub(crate) fn start(options: &SessionOptions) -> Result<Compute> {
     let threads = options.threads.unwrap_or_else(default_threads);
-    Compute::new(threads as usize).map_err(|error| no_threads(threads as usize, &error))
-}
-
-/// The error where the system does not give `threads` threads.
-pub(crate) fn no_threads(threads: usize, error: &std::io::Error) -> Error {
-    let reason = format!("{threads} threads could not be started: {error}");
-    Error::Engine { engine: NAME, reason, log: Vec::new() }
+    Compute::new(threads as usize).map_err(|error| Error::no_compute_threads(NAME, threads as usize, &error))
 }
 
 /// Numbers below which other threads would take longer to wake than the work takes.

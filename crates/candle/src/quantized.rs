@@ -4,12 +4,12 @@ use std::thread;
 
 use candle_core::quantized::GgmlType;
 use candle_core::quantized::k_quants::{BlockQ4K, BlockQ8_0};
-use trillm_core::{Quantize, Result, memory};
+use trillm_core::{Error, Quantize, Result, memory};
 use trillm_kernels::Compute;
 use trillm_mapping::zeros;
 use trillm_pool::{Grid, default_threads};
 
-use crate::compute::no_threads;
+use crate::NAME;
 use crate::linear::PRODUCT;
 use crate::weights::Weight;
 
@@ -80,7 +80,8 @@ impl<T: GgmlType> Table<T> {
                         T::from_float(&numbers, blocks);
                     }
                 };
-                thread::Builder::new().spawn_scoped(scope, work).map_err(|error| no_threads(part + 1, &error))?;
+                let started = thread::Builder::new().spawn_scoped(scope, work);
+                started.map_err(|error| Error::no_compute_threads(NAME, part + 1, &error))?;
             }
             Ok(())
         })?;

@@ -13,7 +13,7 @@ use trillm_formats::{Checkpoint, Format, Gguf};
 use crate::family::Architecture;
 use crate::gguf::{self, Header, Keys, Present};
 use crate::plan::{Data, Planned, Sources, pad};
-use crate::staging::Staging;
+use crate::staging::{self, Staging};
 use crate::{Dtype, Error, Result, huggingface};
 
 /// What a conversion makes.
@@ -74,6 +74,7 @@ pub fn convert(
     progress: &mut dyn FnMut(Progress<'_>) -> bool,
 ) -> Result<Report> {
     let started = Instant::now();
+    staging::clear(destination);
     let from_gguf = !source.is_dir() && is_gguf(source)?;
     check_destination(source, destination, *options)?;
     let mut report = match (from_gguf, options.to) {

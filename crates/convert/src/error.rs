@@ -146,6 +146,7 @@ impl Coded for Error {
             Self::Source(error) => error.code(),
             Self::Core(error) => error.code(),
             Self::Read { .. } => "read_failed",
+            Self::Write { source, .. } if is_full(source) => "disk_full",
             Self::Write { .. } => "write_failed",
             Self::DestinationExists { .. } => "destination_exists",
             Self::NotReplaceable { .. } => "destination_not_replaceable",
@@ -168,10 +169,15 @@ impl Coded for Error {
             Self::NotReplaceable { .. } => "name another destination".into(),
             Self::TensorType { .. } => "convert from a file in F32, F16, BF16, Q8_0 or a K type".into(),
             Self::OutOfRange { .. } => "bf16 and f32 hold such weights".into(),
-            Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            Self::Write { source, .. } if is_full(source) => {
                 "the result takes about as much room as the number of weights times 2 bytes, or 4 for f32".into()
             }
             _ => return None,
         })
     }
+}
+
+/// Whether there is no room left, for anybody or for this user.
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

@@ -1,13 +1,23 @@
 //! A file or folder that is written under another name beside its destination, and renamed when it is complete.
 //!
 //! Beside it, because a rename is only then one step. Dropped before that, it is removed: a cancelled or failed
-//! conversion leaves nothing. What a killed process leaves begins with a dot and ends in `.partial`.
+//! conversion leaves nothing. What a killed process leaves is called `.NAME.OWNER-N.partial`, and the next conversion to
+//! that folder, whatever its name, sees that its owner is dead and removes it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use trillm_store::Owner;
 
 use crate::{Error, Result};
+
+/// What is not complete yet.
+const PARTIAL: &str = "partial";
+
+/// What made room for something new, which has its name in the next moment.
+const OLD: &str = "old";
 
 /// What is being written.
 #[derive(Debug)]
@@ -27,9 +37,7 @@ impl Staging {
         if !overwrite && fs::symlink_metadata(destination).is_ok() {
             return Err(Error::DestinationExists { path: destination.to_owned() });
         }
-        let path = destination.with_file_name(hidden(&name.to_string_lossy(), "partial"));
-        // Left by a process that was killed and had our number.
-        remove(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
+        let path = destination.with_file_name(hidden(&name.to_string_lossy(), PARTIAL));
         Ok(Self { path, destination: destination.to_owned(), committed: false })
     }
 
@@ -44,7 +52,7 @@ impl Staging {
         if self.destination.is_dir() {
             // A folder cannot be renamed onto another, so the old one steps aside, and comes back if that fails.
             let name = self.destination.file_name().map(|name| name.to_string_lossy().into_owned());
-            let old = self.destination.with_file_name(hidden(&name.unwrap_or_default(), "old"));
+            let old = self.destination.with_file_name(hidden(&name.unwrap_or_default(), OLD));
             fs::rename(&self.destination, &old).map_err(failed)?;
             if let Err(error) = fs::rename(&self.path, &self.destination) {
                 fs::rename(&old, &self.destination).map_err(failed)?;
@@ -69,7 +77,31 @@ impl Drop for Staging {
 }
 
 fn hidden(name: &str, what: &str) -> String {
-    format!(".{name}.{}.{what}", std::process::id())
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!(".{name}.{}-{}.{what}", Owner::me(), COUNT.fetch_add(1, Relaxed))
+}
+
+/// Puts right what processes that are dead left beside `destination`: what they had not completed is removed, and what
+/// had made room gets its name again if nothing has taken it. Nothing depends on it, so what cannot be done does not
+/// matter.
+pub(crate) fn clear(destination: &Path) {
+    let folder = destination.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let Some((name, what)) = path.file_name().and_then(|name| left(name.to_str()?)) else { continue };
+        let lost = path.with_file_name(name);
+        let _ =
+            if what == OLD && fs::symlink_metadata(&lost).is_err() { fs::rename(&path, &lost) } else { remove(&path) };
+    }
+}
+
+/// Of the name of something that a dead process left: the name it should have had, and what it is.
+fn left(name: &str) -> Option<(&str, &str)> {
+    let (rest, what) = name.strip_prefix('.')?.rsplit_once('.')?;
+    // An owner has four dots of its own.
+    let (at, _) = rest.rmatch_indices('.').nth(4)?;
+    let (name, owner) = (&rest[..at], Owner::of_name(&rest[at + 1..])?);
+    // Of another machine's processes nothing is known.
+    ([PARTIAL, OLD].contains(&what) && owner.alive() == Some(false)).then_some((name, what))
 }
 
 /// Removes a file or folder, if it is there.
@@ -79,5 +111,53 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) => Err(error),
         Ok(data) if data.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// Names as a process has them that is no more: this one's, with another start.
+    fn dead(name: &str, what: &str) -> String {
+        let me = Owner::me().to_string();
+        let (process, started) = me.rsplit_once('.').expect("an owner");
+        let started: u64 = started.parse().expect("a number");
+        format!(".{name}.{process}.{}-0.{what}", started + 1)
+    }
+
+    #[test]
+    fn only_what_the_dead_left_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let kept = [".out.gguf.12.partial", ".out.partial", "out.gguf", &hidden("out.gguf", PARTIAL), ".partial"];
+        for name in kept {
+            fs::write(at(name), "kept").expect("a file");
+        }
+        fs::write(at(&dead("out.gguf", PARTIAL)), "half").expect("a file");
+        fs::create_dir_all(at(&dead("a folder", PARTIAL)).join("config")).expect("a folder");
+        clear(&at("another.gguf"));
+        let mut found: Vec<_> = fs::read_dir(folder.path())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
+        let mut kept = kept.map(str::to_owned).to_vec();
+        found.sort();
+        kept.sort();
+        assert_eq!(found, kept);
+    }
+
+    #[test]
+    fn what_made_room_comes_back_if_nothing_took_its_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["lost", "replaced"] {
+            fs::create_dir(at(&dead(name, OLD))).expect("a folder");
+        }
+        fs::write(at(&dead("lost", OLD)).join("config.json"), "old").expect("a file");
+        fs::create_dir(at("replaced")).expect("a folder");
+        clear(&at("lost"));
+        assert_eq!(fs::read_to_string(at("lost").join("config.json")).expect("the old one"), "old");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
     }
 }

@@ -95,6 +95,14 @@ pub enum Error {
         /// Bytes that were asked for: 0 if nobody says how many, `u64::MAX` if they cannot be counted.
         bytes: u64,
     },
+    /// The system starts no more threads.
+    #[error("{what} cannot be started: {reason}")]
+    NoThread {
+        /// Which.
+        what: String,
+        /// What the system says.
+        reason: String,
+    },
     /// A token that came with the tokenizer and not with the model.
     #[error("{name} has token {token}, and the model has embeddings for tokens 0 to {}", .rows.saturating_sub(1))]
     NoEmbedding {
@@ -168,6 +176,16 @@ impl Error {
         let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
         Self::load(engine, path, format!("{error}{hint}"))
     }
+
+    /// Threads that the system does not give.
+    pub fn no_thread(what: impl Into<String>, error: &std::io::Error) -> Self {
+        Self::NoThread { what: what.into(), reason: error.to_string() }
+    }
+
+    /// The same for those that a session of `engine` computes on.
+    pub fn no_compute_threads(engine: &str, threads: usize, error: &std::io::Error) -> Self {
+        Self::no_thread(format!("{engine}: {threads} compute threads"), error)
+    }
 }
 
 fn wanted(bytes: u64) -> String {
@@ -190,6 +208,7 @@ impl Coded for Error {
                 "invalid_parameter"
             }
             Self::OutOfMemory { .. } => "out_of_memory",
+            Self::NoThread { .. } => "no_thread",
             Self::Overloaded { .. } => "overloaded",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
             Self::Cancelled => "cancelled",
@@ -204,9 +223,12 @@ impl Coded for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::ContextOverflow { .. } => {
-                "shorten the prompt, ask for fewer tokens, or load with a larger context".into()
+            Self::ContextOverflow { prompt, max_tokens: Some(_), context } if *prompt < *context as usize => {
+                "ask for fewer tokens (max_tokens \"fit\" asks for as many as there is room for), shorten the prompt, or load \
+                 with a larger context"
+                    .into()
             }
+            Self::ContextOverflow { .. } => "shorten the prompt, or load with a larger context".into(),
             Self::TextOverflow { .. } => {
                 "shorten the text, have it cut (truncate), or load with a larger context".into()
             }
@@ -215,6 +237,10 @@ impl Coded for Error {
             Self::Closed => "load it again".into(),
             Self::OutOfMemory { .. } => {
                 "ask for less (context, parallel, batch, texts at once), take a smaller model, or give the process more"
+                    .into()
+            }
+            Self::NoThread { .. } => {
+                "load with fewer threads, end other programs, or allow more processes (ulimit -u, or the container's limit)"
                     .into()
             }
             Self::NoEmbedding { .. } => {

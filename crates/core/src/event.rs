@@ -1,6 +1,6 @@
 //! What a running request sends back.
 
-use crate::{Error, Token};
+use crate::{Error, Token, Tokenizer};
 
 /// Text of one piece. Nearly always short, so it lies inline and costs no allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +38,34 @@ impl From<&str> for Text {
 }
 
 /// The log-probability of a token, natural logarithm, after temperature and before truncation by top-k and its like.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Logprob {
     /// The token.
     pub token: Token,
     /// Its log-probability.
     pub logprob: f32,
+    /// Its text alone: U+FFFD for parts of characters; of control tokens, how they are spelled.
+    pub text: Box<str>,
+    /// The bytes that it adds to a text, which may be part of a character; none for control tokens.
+    pub bytes: Box<[u8]>,
+}
+
+impl Logprob {
+    /// Of a token whose spelling is not known here.
+    pub fn new(token: Token, logprob: f32) -> Self {
+        Self { token, logprob, text: Box::default(), bytes: Box::default() }
+    }
+
+    /// The same with its text and bytes.
+    #[must_use]
+    pub fn spelled(self, tokenizer: &dyn Tokenizer) -> Self {
+        let bytes = tokenizer.bytes(self.token);
+        let text = match tokenizer.spelling(self.token) {
+            Some(spelling) if bytes.is_empty() => spelling.into(),
+            _ => String::from_utf8_lossy(bytes).into(),
+        };
+        Self { text, bytes: bytes.into(), ..self }
+    }
 }
 
 /// One generated token and the text it completed, which may be empty: a character can span tokens, and text that may

@@ -35,6 +35,8 @@ pub struct ModelInfo {
     pub name: String,
     /// The file, or the first of several.
     pub path: PathBuf,
+    /// The files after the first, of a model that is split.
+    pub others: Vec<PathBuf>,
     /// File format: `gguf`, …
     pub format: &'static str,
     /// Architecture, as the file says it: `llama`, `qwen3`, …

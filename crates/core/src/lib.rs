@@ -20,6 +20,7 @@ mod options;
 mod passage;
 mod pipeline;
 mod pooling;
+mod process;
 mod request;
 mod templates;
 mod texts;
@@ -35,6 +36,7 @@ pub use options::{CacheType, GraphOptions, LoadOptions, Optimization, Output, Pr
 pub use passage::Passage;
 pub use pipeline::{Activation, Dense, Number, Pipeline, Residual, Step, Stored};
 pub use pooling::Pooling;
+pub use process::PerProcess;
 pub use request::{Ready, Request, SamplingParams};
 pub use templates::ChatTemplates;
 pub use texts::Texts;

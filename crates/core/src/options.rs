@@ -1,6 +1,5 @@
 //! What a caller may ask of loading. Every field has a default that works.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -208,11 +207,16 @@ impl SessionOptions {
     /// # Errors
     /// [`Error::InvalidParameter`].
     pub fn check(&self) -> Result<()> {
-        within("context", self.context.unwrap_or(1), 1..=1 << 30, "1 to 1073741824")?;
-        within("parallel", self.parallel, 1..=256, "1 to 256")?;
-        within("batch", self.batch, 1..=1 << 20, "1 to 1048576")?;
-        within("ubatch", self.ubatch, 1..=1 << 20, "1 to 1048576")?;
-        within("threads", self.threads.unwrap_or(1), 1..=512, "1 to 512")
+        within("context", self.context.unwrap_or(1))?;
+        within("parallel", self.parallel)?;
+        within("batch", self.batch)?;
+        within("ubatch", self.ubatch)?;
+        within("threads", self.threads.unwrap_or(1))
+    }
+
+    /// What a number of this name may be.
+    pub fn expected(name: &str) -> Option<&'static str> {
+        RANGES.iter().find(|(known, ..)| *known == name).map(|(.., expected)| *expected)
     }
 
     /// Checks that the context is no longer than what the model has positions for ([`Model::positions`]).
@@ -238,9 +242,19 @@ impl SessionOptions {
     }
 }
 
-fn within(name: &'static str, value: u32, range: RangeInclusive<u32>, expected: &'static str) -> Result<()> {
-    if range.contains(&value) {
-        return Ok(());
+/// The largest number of each name, and what the range is for people. All begin at one.
+const RANGES: [(&str, u32, &str); 5] = [
+    ("context", 1 << 30, "1 to 1073741824"),
+    ("parallel", 256, "1 to 256"),
+    ("batch", 1 << 20, "1 to 1048576"),
+    ("ubatch", 1 << 20, "1 to 1048576"),
+    ("threads", 512, "1 to 512"),
+];
+
+fn within(name: &'static str, value: u32) -> Result<()> {
+    let outside = |&&(known, most, _): &&(&str, u32, &str)| known == name && !(1..=most).contains(&value);
+    match RANGES.iter().find(outside) {
+        Some(&(_, _, expected)) => Err(Error::InvalidParameter { name, found: value.to_string(), expected }),
+        None => Ok(()),
     }
-    Err(Error::InvalidParameter { name, found: value.to_string(), expected })
 }

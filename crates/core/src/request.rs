@@ -55,7 +55,7 @@ impl Default for SamplingParams {
 /// What a caller asks for, apart from the prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
-    /// The most tokens to generate; `None` goes on until the model ends or the context is full.
+    /// The most tokens to generate; `None` takes as many as fit: it goes on until the model ends or the context is full.
     pub max_tokens: Option<u32>,
     /// Generation ends before any of these. At most 16, none empty or longer than 65,536 bytes.
     pub stop: Vec<String>,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use llama_cpp_sys_2 as sys;
 use trillm_core::Progress;
-use trillm_pool::check_threads;
+use trillm_pool::Reserve;
 
 use crate::arrays::Arrays;
 use crate::log;
@@ -28,6 +28,7 @@ struct Message {
 
 unsafe extern "C" {
     safe fn trillm_llama_trim();
+    safe fn trillm_llama_hear_asserts();
     fn trillm_llama_model_load(
         path: *const c_char,
         params: *const sys::llama_model_params,
@@ -44,6 +45,11 @@ unsafe extern "C" {
         model: *mut sys::llama_model,
         params: *const sys::llama_context_params,
         context: *mut *mut sys::llama_context,
+        what: *const Message,
+    ) -> bool;
+    fn trillm_llama_pool_new(
+        params: *mut sys::ggml_threadpool_params,
+        pool: *mut *mut sys::ggml_threadpool,
         what: *const Message,
     ) -> bool;
     fn trillm_llama_adapters_set(
@@ -97,8 +103,9 @@ fn guarded(call: impl FnOnce(*const Message) -> bool) -> Result<Reason, Reason> 
     if fine { Ok(said) } else { Err(said) }
 }
 
-/// Sends llama.cpp's and ggml's log to [`log::receive`], for the whole process.
+/// Sends llama.cpp's and ggml's log to [`log::receive`], for the whole process, and has asserts heard of by the shim.
 pub(crate) fn install_log() {
+    trillm_llama_hear_asserts();
     // SAFETY: the callback is a function that lives as long as the process and uses no user data.
     unsafe { sys::llama_log_set(Some(on_log), ptr::null_mut()) }
 }
@@ -309,6 +316,9 @@ impl Drop for Model {
     }
 }
 
+/// Somebody else got the threads that there were a moment ago.
+pub(crate) const NO_THREADS: &str = "the system gives no more threads";
+
 /// A cache and a graph, with the threads that compute it. Not `Send`: one thread owns it.
 pub(crate) struct Context {
     raw: NonNull<sys::llama_context>,
@@ -321,31 +331,33 @@ pub(crate) struct Context {
 
 impl Context {
     /// Makes a context. `params` is what [`context_params`] gave, changed in plain values only; `row` is the length of
-    /// an output row, `outputs` the most rows of a step.
+    /// an output row, `outputs` the most rows of a step. As many threads as it wants beside the caller's are in
+    /// `threads`, which end when it is about to start its own.
     pub(crate) fn new(
         model: &Arc<Model>,
         params: &sys::llama_context_params,
         row: u32,
         outputs: u32,
+        threads: Reserve,
     ) -> Result<Self, Reason> {
-        check_threads(params.n_threads.max(1) as usize).map_err(|error| error.to_string())?;
         let creating = model.creating.lock().unwrap_or_else(PoisonError::into_inner);
         let mut raw = ptr::null_mut();
         // SAFETY: the model is valid and outlives the context through the `Arc`; `raw` is a place for the result.
         let said = guarded(|what| unsafe { trillm_llama_context_new(model.raw.as_ptr(), params, &raw mut raw, what) })?;
         drop(creating);
         let Some(raw) = NonNull::new(raw) else { return Err(said) };
-        // SAFETY: no preconditions; the parameters are plain values and only read.
-        let pool = unsafe {
-            let mut threads = sys::ggml_threadpool_params_default(params.n_threads);
-            // Workers sleep between steps: looking for work costs others a core and saved 3% of a 190 us step.
-            threads.poll = 0;
-            NonNull::new(sys::ggml_threadpool_new(&raw mut threads))
-        };
-        let Some(pool) = pool else {
+        // SAFETY: no preconditions, plain values.
+        let mut wanted = unsafe { sys::ggml_threadpool_params_default(params.n_threads) };
+        // Workers sleep between steps: looking for work costs others a core and saved 3% of a 190 us step.
+        wanted.poll = 0;
+        let mut pool = ptr::null_mut();
+        drop(threads);
+        // SAFETY: the parameters are plain values and only read; `pool` is a place for the result.
+        let made = guarded(|what| unsafe { trillm_llama_pool_new(&raw mut wanted, &raw mut pool, what) });
+        let (Some(pool), Ok(_)) = (NonNull::new(pool), made) else {
             // SAFETY: just made, used nowhere.
             unsafe { sys::llama_free(raw.as_ptr()) };
-            return Err("no compute threads".into());
+            return Err(NO_THREADS.into());
         };
         // Without a pool of its own a context starts and joins its threads in every step.
         // SAFETY: both are valid; the pool is freed after the context.

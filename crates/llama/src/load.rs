@@ -1,10 +1,11 @@
 //! From a file to a model: weights, adapters, tokenizer, and what `info` says of them.
 
 use std::ffi::CString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trillm_core::{Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_mapping::Watched;
 use trillm_tokenizer::GgufTokenizer;
 
 use crate::ffi::{LoadFailure, Model};
@@ -18,6 +19,11 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     backend::start();
     let gpus = backend::gpus();
     let params = params::model(options, !gpus.is_empty())?;
+    // Before llama.cpp maps them: what changes from here on is seen.
+    let paths = std::iter::once(path).chain(info.others.iter().map(PathBuf::as_path));
+    let mapped = paths.filter(|_| options.mmap);
+    // Of a file that cannot be opened llama.cpp has more to say.
+    let files = mapped.map(|path| Watched::open(NAME, path)).collect::<Result<Vec<_>>>();
     let log = Lines::listen();
     let mut weights =
         Model::load(&c_path(path)?, params, options.progress.as_ref()).map_err(|failure| match failure {
@@ -39,7 +45,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     if options.mlock && log.mention("mlock") {
         info.notes.push("the weights could not be locked in memory".into());
     }
-    Ok(LlamaModel { info, weights, tokenizer })
+    Ok(LlamaModel { info, weights, tokenizer, files: files? })
 }
 
 fn c_path(path: &Path) -> Result<CString> {

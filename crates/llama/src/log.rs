@@ -5,9 +5,10 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use llama_cpp_sys_2 as sys;
+use trillm_core::PerProcess;
 
 /// Warnings and errors kept.
 const KEPT: usize = 8;
@@ -19,7 +20,11 @@ thread_local! {
     static HERE: RefCell<State> = const { RefCell::new(State::new()) };
 }
 
-static ELSEWHERE: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+static ELSEWHERE: PerProcess<Mutex<VecDeque<String>>> = PerProcess::new();
+
+fn elsewhere() -> MutexGuard<'static, VecDeque<String>> {
+    ELSEWHERE.get(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct State {
     /// Whether a call of ours runs on this thread.
@@ -59,7 +64,7 @@ impl State {
         if self.listening {
             keep(&mut self.kept, line);
         } else {
-            keep(&mut ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner), line);
+            keep(&mut elsewhere(), line);
         }
     }
 }
@@ -82,11 +87,7 @@ impl Lines {
     /// The last warnings and errors; if there were none, those of threads that llama.cpp started.
     pub(crate) fn take(&self) -> Vec<String> {
         let here: Vec<String> = HERE.with_borrow_mut(|state| state.kept.drain(..).collect());
-        if here.is_empty() {
-            ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
-        } else {
-            here
-        }
+        if here.is_empty() { elsewhere().drain(..).collect() } else { here }
     }
 
     /// Whether one of the last warnings contains `words`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use trillm_core::{Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
+use trillm_mapping::Watched;
 use trillm_tokenizer::GgufTokenizer;
 
 use crate::session::LlamaSession;
@@ -13,6 +14,8 @@ pub(crate) struct LlamaModel {
     pub(crate) info: ModelInfo,
     pub(crate) weights: Arc<ffi::Model>,
     pub(crate) tokenizer: GgufTokenizer,
+    /// The files that weights are read from in every step; none if they are in memory.
+    pub(crate) files: Vec<Watched>,
 }
 
 impl Model for LlamaModel {
@@ -29,6 +32,6 @@ impl Model for LlamaModel {
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
-        Ok(Box::new(LlamaSession::new(&self.weights, options)?))
+        Ok(Box::new(LlamaSession::new(&self.weights, &self.files, options)?))
     }
 }

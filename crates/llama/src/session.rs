@@ -4,12 +4,15 @@
 //! slot is and checks every step against its limits, although the scheduler has done so: that costs nothing beside a
 //! step.
 
+use std::io;
 use std::sync::Arc;
 
 use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, SessionOptions, Slot};
+use trillm_mapping::Watched;
+use trillm_pool::Reserve;
 
 use crate::arrays::Arrays;
-use crate::ffi::{Context, Model};
+use crate::ffi::{Context, Model, NO_THREADS};
 use crate::log::Lines;
 use crate::{NAME, memory, params};
 
@@ -17,8 +20,9 @@ use crate::{NAME, memory, params};
 const WHOLE_ONLY: [&str; 1] = ["deepseek4"];
 
 /// One context: a cache cut into slots, and the graph.
-pub(crate) struct LlamaSession {
+pub(crate) struct LlamaSession<'m> {
     context: Context,
+    files: &'m [Watched],
     arrays: Arrays,
     limits: Limits,
     /// Positions held by each slot.
@@ -26,8 +30,9 @@ pub(crate) struct LlamaSession {
     vocabulary: u32,
 }
 
-impl LlamaSession {
-    pub(crate) fn new(model: &Arc<Model>, options: &SessionOptions) -> Result<Self> {
+impl<'m> LlamaSession<'m> {
+    pub(crate) fn new(model: &Arc<Model>, files: &'m [Watched], options: &SessionOptions) -> Result<Self> {
+        files.iter().try_for_each(|file| file.check(NAME))?;
         let architecture = model.architecture();
         let unsupported = |what: &str| Error::Unsupported { what: what.into(), by: architecture.clone() };
         if model.is_encoder_decoder() {
@@ -37,8 +42,13 @@ impl LlamaSession {
         memory::check_cache(params.n_ctx, model.kept(), options.cache_type)?;
         let pooled = options.output != Output::Scores;
         let row = if pooled { model.width() } else { model.vocabulary() };
+        let threads = params.n_threads.max(1) as usize;
+        let no_threads = |error| Error::no_compute_threads(NAME, threads, &error);
+        let reserve = Reserve::new(threads - 1, "trillm-reserve").map_err(no_threads)?;
         let log = Lines::listen();
-        let context = Context::new(model, &params, row, options.parallel).map_err(|reason| failed(reason, &log))?;
+        let context = Context::new(model, &params, row, options.parallel, reserve).map_err(|reason| {
+            if reason == NO_THREADS { no_threads(io::Error::other(reason)) } else { failed(reason, &log) }
+        })?;
         if !pooled && !context.has_memory() {
             return Err(Error::EmbedsOnly { architecture });
         }
@@ -58,6 +68,7 @@ impl LlamaSession {
         };
         Ok(Self {
             context,
+            files,
             arrays: Arrays::new(limits.tokens_per_step, limits.slots, pooled)?,
             limits,
             lengths: vec![0; limits.slots as usize],
@@ -66,6 +77,7 @@ impl LlamaSession {
     }
 
     fn check(&self, batch: &Batch) -> Result<()> {
+        self.files.iter().try_for_each(|file| file.check(NAME))?;
         self.limits.check(batch, |slot| self.lengths[slot.0 as usize], self.vocabulary)?;
         // Spans may overlap in the batch's tokens; what counts is what llama.cpp gets.
         let total: usize = batch.spans.iter().map(|span| span.tokens.len()).sum();
@@ -88,7 +100,7 @@ impl LlamaSession {
     }
 }
 
-impl Session for LlamaSession {
+impl Session for LlamaSession<'_> {
     fn limits(&self) -> Limits {
         self.limits
     }
@@ -149,7 +161,7 @@ impl Session for LlamaSession {
     }
 }
 
-impl Rows for LlamaSession {
+impl Rows for LlamaSession<'_> {
     fn row(&self, index: usize) -> &[f32] {
         self.context.row(index)
     }

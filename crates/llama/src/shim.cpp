@@ -2,13 +2,19 @@
 //
 // llama.cpp's C functions are not all `noexcept` in fact: decode, encode, tokenise and the vocabulary getters let
 // exceptions out, and one that reaches Rust ends the process. Every function below returns `false` when something was
-// thrown, with the exception's text in `what`; results travel through pointers. Nothing else is decided here.
+// thrown, with the exception's text in `what`; results travel through pointers.
+//
+// While something is made, an assert of llama.cpp or ggml that fails is an exception, too, and not the end of the
+// process: what was made by then is lost, and its memory. Within a step it ends the process as ever: other threads are
+// in the middle of it, and would wait for this one.
 
 #include "llama.h"
+#include "ggml-cpu.h"
 
 #include <cstdio>
 #include <exception>
 #include <initializer_list>
+#include <stdexcept>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -39,6 +45,25 @@ template <typename F> bool guarded(const message * what, F && body) noexcept {
     return false;
 }
 
+// Whether this thread makes something.
+thread_local bool making = false;
+
+// Called before ggml ends the process, which it does if this returns.
+void assert_failed(const char * text) {
+    if (making) {
+        throw std::runtime_error(text);
+    }
+    std::fprintf(stderr, "%s\n", text);
+}
+
+// As `guarded`, and asserts are exceptions.
+template <typename F> bool guarded_making(const message * what, F && body) noexcept {
+    making = true;
+    const bool fine = guarded(what, body);
+    making = false;
+    return fine;
+}
+
 // The adapter loader reads these keys without looking at their type, and aborts if it is another.
 const char * adapter_fault(const gguf_context * header) {
     for (const char * key : { "general.type", "general.architecture", "adapter.type" }) {
@@ -65,15 +90,20 @@ void trillm_llama_trim(void) {
 #endif
 }
 
+// Has `guarded_making` hear of asserts.
+void trillm_llama_hear_asserts(void) {
+    ggml_set_abort_callback(assert_failed);
+}
+
 bool trillm_llama_model_load(
         const char * path, const llama_model_params * params, llama_model ** model, const message * what) {
-    return guarded(what, [&] { *model = llama_model_load_from_file(path, *params); });
+    return guarded_making(what, [&] { *model = llama_model_load_from_file(path, *params); });
 }
 
 bool trillm_llama_adapter_load(
         llama_model * model, const char * path, llama_adapter_lora ** adapter, const message * what) {
     *adapter = nullptr;
-    return guarded(what, [&] {
+    return guarded_making(what, [&] {
         gguf_context * header = gguf_init_from_file(path, { /*no_alloc*/ true, /*ctx*/ nullptr });
         if (header == nullptr) {
             say(what, "no file, or not GGUF");
@@ -91,7 +121,12 @@ bool trillm_llama_adapter_load(
 
 bool trillm_llama_context_new(
         llama_model * model, const llama_context_params * params, llama_context ** context, const message * what) {
-    return guarded(what, [&] { *context = llama_init_from_model(model, *params); });
+    return guarded_making(what, [&] { *context = llama_init_from_model(model, *params); });
+}
+
+// Fails where the system does not give the threads; those that it gave sleep for ever then.
+bool trillm_llama_pool_new(ggml_threadpool_params * params, ggml_threadpool ** pool, const message * what) {
+    return guarded_making(what, [&] { *pool = ggml_threadpool_new(params); });
 }
 
 bool trillm_llama_adapters_set(

@@ -15,6 +15,7 @@ use bytemuck::Zeroable;
 use trillm_core::{Result, memory};
 
 pub use mapping::Mapping;
+pub use watched::Watched;
 
 /// Zeros, which take no memory until they are written to.
 ///

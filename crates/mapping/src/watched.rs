@@ -22,7 +22,7 @@ const SAMPLES: u64 = 128;
 const SAMPLE: usize = 64;
 
 /// A file that is in use.
-pub(crate) struct Watched {
+pub struct Watched {
     path: PathBuf,
     /// Kept open for what a path could no longer tell once the file is replaced.
     file: File,
@@ -39,6 +39,17 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
+    /// Watches a file that `engine` maps by itself.
+    ///
+    /// # Errors
+    /// [`Error::Load`].
+    pub fn open(engine: &'static str, path: &Path) -> Result<Self> {
+        let failed = |error: io::Error| Error::load(engine, path, error.to_string());
+        let file = File::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        Self::new(file, path, size).map_err(failed)
+    }
+
     /// Watches the first `size` bytes of an open file, which are all it has.
     pub(crate) fn new(file: File, path: &Path, size: u64) -> io::Result<Self> {
         let watch = Watch::new(&file);
@@ -58,7 +69,10 @@ impl Watched {
     }
 
     /// Checks that the bytes are what they were; the error is in the name of `engine`.
-    pub(crate) fn check(&self, engine: &'static str) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Engine`], for ever once it was given.
+    pub fn check(&self, engine: &'static str) -> Result<()> {
         if let Some(reason) = self.ended.get() {
             return Err(failed(engine, reason));
         }

@@ -30,9 +30,10 @@ mod linux {
     use std::fs::File;
     use std::mem::MaybeUninit;
     use std::os::fd::{AsRawFd, OwnedFd};
-    use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+    use trillm_core::PerProcess;
 
     use super::Watch;
 
@@ -50,13 +51,14 @@ mod linux {
     }
 
     impl Watcher {
+        /// Not the one of a parent: what one process hears of, the other never does, and a watch that it ends is gone.
         fn of_process() -> Option<&'static Self> {
-            static WATCHER: OnceLock<Option<Watcher>> = OnceLock::new();
+            static WATCHER: PerProcess<Option<Watcher>> = PerProcess::new();
             let new = || {
                 let socket = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
                 Some(Watcher { socket, files: Mutex::default() })
             };
-            WATCHER.get_or_init(new).as_ref()
+            WATCHER.get(new).as_ref()
         }
 
         fn files(&self) -> MutexGuard<'_, HashMap<i32, Watched>> {

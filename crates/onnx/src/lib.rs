@@ -22,6 +22,7 @@ mod model;
 mod rows;
 mod runtime;
 mod settings;
+mod threads;
 mod weights;
 
 use std::path::Path;

@@ -4,9 +4,10 @@ use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use trillm_core::{Error, GraphOptions, Optimization, Result, SessionOptions};
-use trillm_pool::{check_threads, default_threads};
+use trillm_pool::default_threads;
 
 use crate::runtime::Runtime;
+use crate::threads::Threads;
 use crate::{NAME, ffi, stopped};
 
 /// The provider that every library has.
@@ -15,17 +16,19 @@ pub(crate) const CPU: &str = "CPUExecutionProvider";
 /// What a graph is run with.
 pub(crate) fn builder(runtime: &Runtime, graph: &GraphOptions, session: &SessionOptions) -> Result<SessionBuilder> {
     let threads = session.threads.unwrap_or_else(default_threads) as usize;
-    // Where they cannot be started, the runtime waits for them for ever.
-    let missing = |error: std::io::Error| Error::Engine { engine: NAME, reason: error.to_string(), log: Vec::new() };
-    check_threads(threads).map_err(missing)?;
-    let mut builder = plain(runtime, graph, threads).map_err(|error| stopped(&error))?;
+    let nodes = if graph.parallel { graph.inter_threads.unwrap_or(2) as usize } else { 1 };
+    // Of each of its two pools the caller is one.
+    let all = threads.max(1) + nodes.max(1) - 2;
+    let reserve = Threads::new(all).map_err(|error| Error::no_compute_threads(NAME, all + 1, &error))?;
+    let mut builder = plain(runtime, graph, threads, nodes).map_err(|error| stopped(&error))?;
+    builder = builder.with_thread_manager(reserve).map_err(|error| stopped(&error.into()))?;
     for provider in graph.providers.iter().filter(|provider| *provider != CPU) {
         ffi::append_provider(&mut builder, provider).map_err(|error| stopped(&error))?;
     }
     Ok(builder)
 }
 
-fn plain(runtime: &Runtime, graph: &GraphOptions, threads: usize) -> ort::Result<SessionBuilder> {
+fn plain(runtime: &Runtime, graph: &GraphOptions, threads: usize, nodes: usize) -> ort::Result<SessionBuilder> {
     let level = match graph.optimization {
         Optimization::Disabled => GraphOptimizationLevel::Disable,
         Optimization::Basic => GraphOptimizationLevel::Level1,
@@ -37,7 +40,7 @@ fn plain(runtime: &Runtime, graph: &GraphOptions, threads: usize) -> ort::Result
         .with_optimization_level(level)?
         .with_parallel_execution(graph.parallel)?
         .with_intra_threads(threads)?
-        .with_inter_threads(if graph.parallel { graph.inter_threads.unwrap_or(2) as usize } else { 1 })?
+        .with_inter_threads(nodes)?
         .with_prepacking(graph.prepack)?
         // Threads wait for the next node awake, which is microseconds away, but sleep between runs: an idle model costs
         // nothing (docs/decisions/008-onnx-engine.md).

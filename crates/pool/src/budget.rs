@@ -9,10 +9,16 @@ use std::thread::available_parallelism;
 
 /// One for each physical core the process may use, by affinity and by quota; at least one.
 pub fn default_threads() -> u32 {
+    let usable = usable_processors();
+    let cores = allowed().map_or(usable, |cpus| physical(&cpus, siblings) as u32);
+    usable.min(cores).max(1)
+}
+
+/// Processors that the process may use, by affinity and by quota; at least one. Every matrix product ends when the last
+/// thread is done, so with more threads than that all of them wait for those that have no processor.
+pub fn usable_processors() -> u32 {
     // Knows the affinity mask and, on Linux, the quota of the control group.
-    let usable = available_parallelism().map_or(1, usize::from);
-    let cores = allowed().map_or(usable, |cpus| physical(&cpus, siblings));
-    usable.min(cores).max(1) as u32
+    available_parallelism().map_or(1, usize::from) as u32
 }
 
 /// The processors in this process's affinity mask, where the system tells.
@@ -57,7 +63,6 @@ mod tests {
 
     #[test]
     fn at_least_one() {
-        let usable = available_parallelism().map_or(1, usize::from) as u32;
-        assert!((1..=usable).contains(&default_threads()));
+        assert!((1..=usable_processors()).contains(&default_threads()));
     }
 }

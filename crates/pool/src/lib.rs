@@ -16,11 +16,11 @@ mod budget;
 mod gate;
 mod grid;
 mod pool;
-mod probe;
 mod region;
+mod reserve;
 
-pub use budget::default_threads;
+pub use budget::{default_threads, usable_processors};
 pub use grid::Grid;
 pub use pool::Pool;
-pub use probe::check_threads;
 pub use region::Tile;
+pub use reserve::Reserve;

@@ -1,24 +1,57 @@
 //! What requests give back: values, which can be made, compared, copied and pickled as such.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict};
 use trillm::{FinishReason, Logprob, Text, Token};
 
 use crate::errors::invalid;
 
-type Top = Vec<(u32, f32)>;
-type Chosen = (f32, Top);
+/// An entry of `trillm._logprobs`.
+type Entry<'py> = Bound<'py, PyAny>;
 
-fn split(logprobs: &[Logprob]) -> Option<Chosen> {
-    let (chosen, top) = logprobs.split_first()?;
-    Some((chosen.logprob, top.iter().map(|other| (other.token.0, other.logprob)).collect()))
+/// A class of `trillm._logprobs`.
+fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("trillm._logprobs").map(Bound::unbind))?;
+    module.bind(py).getattr(name)
 }
 
-/// The opposite of [`split`].
-fn join(token: u32, (logprob, top): Chosen) -> Box<[Logprob]> {
-    let entry = |(token, logprob)| Logprob { token: Token(token), logprob };
-    std::iter::once((token, logprob)).chain(top).map(entry).collect()
+fn entry<'py>(class: &Bound<'py, PyAny>, of: &Logprob) -> PyResult<Entry<'py>> {
+    class.call1((of.token.0, of.logprob, &*of.text, PyBytes::new(class.py(), &of.bytes)))
 }
+
+/// The chosen token with the most probable ones.
+fn chosen<'py>(py: Python<'py>, logprobs: &[Logprob]) -> PyResult<Option<Entry<'py>>> {
+    let Some((chosen, top)) = logprobs.split_first() else { return Ok(None) };
+    let one = class(py, "Logprob")?;
+    let top: Vec<_> = top.iter().map(|other| entry(&one, other)).collect::<PyResult<_>>()?;
+    class(py, "Logprobs")?.call1((entry(&one, chosen)?, top)).map(Some)
+}
+
+/// A pair of Python's, with its text and bytes if it has them.
+fn read(given: &Entry<'_>) -> PyResult<Logprob> {
+    let (token, logprob) = given.extract()?;
+    let mut read = Logprob::new(Token(token), logprob);
+    if let (Ok(text), Ok(bytes)) = (given.getattr("text"), given.getattr("bytes")) {
+        read.text = text.extract::<String>()?.into();
+        read.bytes = bytes.extract::<Vec<u8>>()?.into();
+    }
+    Ok(read)
+}
+
+/// The opposite of [`chosen`], of the entry for `token`; plain pairs are taken, too.
+fn read_all(token: u32, given: &Entry<'_>) -> PyResult<Box<[Logprob]>> {
+    let (logprob, top): (f32, Vec<Entry<'_>>) = given.extract()?;
+    let chosen = given.getattr("chosen").map_or_else(|_| Ok(Logprob::new(Token(token), logprob)), |own| read(&own))?;
+    join(chosen, &top)
+}
+
+fn join(chosen: Logprob, top: &[Entry<'_>]) -> PyResult<Box<[Logprob]>> {
+    std::iter::once(Ok(chosen)).chain(top.iter().map(read)).collect()
+}
+
+type PieceArguments<'a, 'py> = (&'a str, Option<u32>, Option<f32>, Option<Vec<Entry<'py>>>, Option<Entry<'py>>);
 
 /// A generated token and the text it completed, which may be empty.
 #[pyclass(frozen, eq, module = "trillm._core")]
@@ -28,15 +61,27 @@ pub(crate) struct Piece(pub(crate) trillm::Piece);
 #[pymethods]
 impl Piece {
     #[new]
-    #[pyo3(signature = (text, token_id=None, logprob=None, top_logprobs=None))]
-    fn new(text: &str, token_id: Option<u32>, logprob: Option<f32>, top_logprobs: Option<Top>) -> Self {
-        let logprobs =
-            logprob.map(|logprob| join(token_id.unwrap_or_default(), (logprob, top_logprobs.unwrap_or_default())));
-        Self(trillm::Piece { token: token_id.map(Token), text: Text::from(text), logprobs })
+    #[pyo3(signature = (text, token_id=None, logprob=None, top_logprobs=None, logprobs=None))]
+    fn new(
+        text: &str,
+        token_id: Option<u32>,
+        logprob: Option<f32>,
+        top_logprobs: Option<Vec<Entry<'_>>>,
+        logprobs: Option<Entry<'_>>,
+    ) -> PyResult<Self> {
+        let token = token_id.unwrap_or_default();
+        let logprobs = match (logprobs, logprob) {
+            (Some(given), _) => Some(read_all(token, &given)?),
+            (None, Some(logprob)) => {
+                Some(join(Logprob::new(Token(token), logprob), &top_logprobs.unwrap_or_default())?)
+            }
+            (None, None) => None,
+        };
+        Ok(Self(trillm::Piece { token: token_id.map(Token), text: Text::from(text), logprobs }))
     }
 
-    fn __getnewargs__(&self) -> (&str, Option<u32>, Option<f32>, Option<Top>) {
-        (self.text(), self.token_id(), self.logprob(), self.top_logprobs())
+    fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<PieceArguments<'_, 'py>> {
+        Ok((self.text(), self.token_id(), None, None, self.logprobs(py)?))
     }
 
     /// All of it, for JSON.
@@ -45,7 +90,9 @@ impl Piece {
         dict.set_item("text", self.text())?;
         dict.set_item("token_id", self.token_id())?;
         dict.set_item("logprob", self.logprob())?;
-        dict.set_item("top_logprobs", self.top_logprobs())?;
+        dict.set_item("top_logprobs", self.top_logprobs(py)?)?;
+        let logprobs = self.logprobs(py)?.map(|entry| entry.call_method0("to_dict")).transpose()?;
+        dict.set_item("logprobs", logprobs)?;
         Ok(dict)
     }
 
@@ -64,13 +111,19 @@ impl Piece {
     /// The token's log-probability, if `logprobs` was asked for.
     #[getter]
     fn logprob(&self) -> Option<f32> {
-        self.0.logprobs.as_deref().and_then(split).map(|(chosen, _)| chosen)
+        self.0.logprobs.as_deref()?.first().map(|chosen| chosen.logprob)
+    }
+
+    /// The same, and the most probable tokens, if asked for.
+    #[getter]
+    fn logprobs<'py>(&self, py: Python<'py>) -> PyResult<Option<Entry<'py>>> {
+        chosen(py, self.0.logprobs.as_deref().unwrap_or_default())
     }
 
     /// The most probable tokens and their log-probabilities, if asked for.
     #[getter]
-    fn top_logprobs(&self) -> Option<Top> {
-        self.0.logprobs.as_deref().and_then(split).map(|(_, top)| top)
+    fn top_logprobs<'py>(&self, py: Python<'py>) -> PyResult<Option<Entry<'py>>> {
+        self.logprobs(py)?.map(|entry| entry.getattr("top")).transpose()
     }
 
     fn __repr__(&self) -> String {
@@ -163,7 +216,7 @@ impl Timings {
 #[derive(PartialEq)]
 pub(crate) struct Completion(pub(crate) trillm::Completion);
 
-type CompletionArguments<'a> = (&'a str, Vec<u32>, &'static str, Usage, Timings, Option<Vec<Chosen>>);
+type CompletionArguments<'a, 'py> = (&'a str, Vec<u32>, &'static str, Usage, Timings, Option<Vec<Entry<'py>>>);
 
 #[pymethods]
 impl Completion {
@@ -175,10 +228,11 @@ impl Completion {
         finish_reason: &str,
         usage: PyRef<'_, Usage>,
         timings: PyRef<'_, Timings>,
-        logprobs: Option<Vec<Chosen>>,
+        logprobs: Option<Vec<Entry<'_>>>,
     ) -> PyResult<Self> {
         let reason = [FinishReason::Stop, FinishReason::Length].into_iter().find(|known| known.name() == finish_reason);
-        let logprobs = logprobs.into_iter().flatten().zip(&token_ids).map(|(each, &token)| join(token, each)).collect();
+        let logprobs = logprobs.unwrap_or_default();
+        let logprobs = logprobs.iter().zip(&token_ids).map(|(each, &token)| read_all(token, each));
         Ok(Self(trillm::Completion {
             text,
             finish_reason: reason.ok_or_else(|| invalid("finish_reason", finish_reason, "stop or length"))?,
@@ -188,13 +242,14 @@ impl Completion {
                 completion_tokens: usage.completion_tokens,
             },
             timings: trillm::Timings { queue: timings.queue, prefill: timings.prefill, decode: timings.decode },
-            logprobs,
+            logprobs: logprobs.collect::<PyResult<_>>()?,
             tokens: token_ids.into_iter().map(Token).collect(),
         }))
     }
 
-    fn __getnewargs__(&self) -> CompletionArguments<'_> {
-        (self.text(), self.token_ids(), self.finish_reason(), self.usage(), self.timings(), self.logprobs())
+    fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<CompletionArguments<'_, 'py>> {
+        let logprobs = self.logprobs(py)?;
+        Ok((self.text(), self.token_ids(), self.finish_reason(), self.usage(), self.timings(), logprobs))
     }
 
     /// The generated text.
@@ -230,9 +285,10 @@ impl Completion {
 
     /// For each token its log-probability and the most probable ones, if asked for.
     #[getter]
-    fn logprobs(&self) -> Option<Vec<Chosen>> {
-        let all: Vec<Chosen> = self.0.logprobs.iter().filter_map(|each| split(each)).collect();
-        (!all.is_empty()).then_some(all)
+    fn logprobs<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Entry<'py>>>> {
+        let all: Vec<_> =
+            self.0.logprobs.iter().filter_map(|each| chosen(py, each).transpose()).collect::<PyResult<_>>()?;
+        Ok((!all.is_empty()).then_some(all))
     }
 
     /// All of it, for JSON.
@@ -243,7 +299,10 @@ impl Completion {
         dict.set_item("finish_reason", self.finish_reason())?;
         dict.set_item("usage", self.usage().to_dict(py)?)?;
         dict.set_item("timings", self.timings().to_dict(py)?)?;
-        dict.set_item("logprobs", self.logprobs())?;
+        let logprobs = self.logprobs(py)?;
+        let said =
+            |all: Vec<Entry<'py>>| all.iter().map(|each| each.call_method0("to_dict")).collect::<PyResult<Vec<_>>>();
+        dict.set_item("logprobs", logprobs.map(said).transpose()?)?;
         Ok(dict)
     }
 

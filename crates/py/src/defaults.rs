@@ -11,21 +11,28 @@ const SOURCES: [&str; 2] = ["alias", "ollama"];
 
 const EXPECTED: &str = "a mapping of names to dictionaries with value and source";
 
-/// Reads what [`Defaults`] becomes in Python.
+/// Reads what [`Defaults`] becomes in Python, of those who may recommend something.
 pub(crate) fn read(name: &str, value: &Bound<'_, PyAny>) -> PyResult<trillm::Defaults> {
     let mut defaults = trillm::Defaults::default();
-    let refused = || invalid(name, &value.to_string(), EXPECTED);
-    for item in value.cast::<PyMapping>().map_err(|_| refused())?.items()? {
-        let (name, entry): (String, Bound<'_, PyAny>) = item.extract().map_err(|_| refused())?;
-        let part = |key| entry.get_item(key).map_err(|_| refused());
-        let source: String = part("source")?.extract().map_err(|_| refused())?;
-        let source = SOURCES.into_iter().find(|known| *known == source).ok_or_else(refused)?;
-        let setting = setting(&part("value")?).ok_or_else(refused)?;
-        if !defaults.set(&name, setting, source) {
-            return Err(refused());
+    for (known, setting, source) in entries(name, value)? {
+        let source = SOURCES.into_iter().find(|known| *known == source);
+        if !source.is_some_and(|source| defaults.set(&known, setting, source)) {
+            return Err(invalid(name, &value.to_string(), EXPECTED));
         }
     }
     Ok(defaults)
+}
+
+fn entries(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Setting, String)>> {
+    let refused = || invalid(name, &value.to_string(), EXPECTED);
+    let items = value.cast::<PyMapping>().map_err(|_| refused())?.items()?;
+    let entry = |item: Bound<'_, PyAny>| {
+        let (name, entry): (String, Bound<'_, PyAny>) = item.extract().map_err(|_| refused())?;
+        let part = |key| entry.get_item(key).map_err(|_| refused());
+        let setting = setting(&part("value")?).ok_or_else(refused)?;
+        Ok((name, setting, part("source")?.extract().map_err(|_| refused())?))
+    };
+    items.into_iter().map(entry).collect()
 }
 
 fn setting(value: &Bound<'_, PyAny>) -> Option<Setting> {
@@ -37,12 +44,22 @@ fn setting(value: &Bound<'_, PyAny>) -> Option<Setting> {
 }
 
 /// Each value with its source, in order.
-#[derive(Clone)]
-pub(crate) struct Defaults(Vec<(&'static str, Setting, &'static str)>);
+#[derive(Clone, PartialEq)]
+pub(crate) struct Defaults(Vec<(String, Setting, String)>);
 
 impl From<&trillm::Defaults> for Defaults {
     fn from(defaults: &trillm::Defaults) -> Self {
-        Self(defaults.list())
+        let own = |(name, setting, source): (&str, _, &str)| (name.to_owned(), setting, source.to_owned());
+        Self(defaults.list().into_iter().map(own).collect())
+    }
+}
+
+/// What it becomes in Python.
+impl FromPyObject<'_, '_> for Defaults {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        Ok(Self(entries("defaults", &value)?))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Code behind it owns what it touches and knows no Python object. Waiting is done in slices, so that Ctrl-C is seen.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::thread::{self, ThreadId};
@@ -36,11 +37,17 @@ pub(crate) fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) 
         stay_out_at_exit();
         done
     });
-    done.map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let message = format!("trillm failed: {}", text.unwrap_or("a panic without words"));
-        exception("internal_error", &message, Some("this is a bug in trillm: please report it".into()))
-    })
+    done.map_err(|panic| panicked(&panic))
+}
+
+/// What a panic leaves.
+pub(crate) type Panic = Box<dyn Any + Send>;
+
+/// The error that a panic is to Python.
+pub(crate) fn panicked(panic: &Panic) -> PyErr {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = format!("trillm failed: {}", text.unwrap_or("a panic without words"));
+    exception("internal_error", &message, Some("this is a bug in trillm: please report it".into()))
 }
 
 /// Runs `work` with the interpreter lock in the middle of what runs without it.
@@ -53,7 +60,7 @@ pub(crate) fn inside<T>(work: impl FnOnce(Python<'_>) -> T) -> T {
 }
 
 /// Keeps all threads but the one that tears the interpreter down where they are.
-fn stay_out_at_exit() {
+pub(crate) fn stay_out_at_exit() {
     while EXITING.get().is_some_and(|exiting| *exiting != thread::current().id()) {
         thread::park();
     }

@@ -18,6 +18,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("invalid_batch", "EngineError"),
     ("engine_failed", "EngineError"),
     ("out_of_memory", "OutOfMemory"),
+    ("no_thread", "EngineError"),
     ("unsupported", "Unsupported"),
     ("missing_dependency", "MissingDependency"),
     ("internal_error", "EngineError"),
@@ -115,6 +116,11 @@ pub(crate) fn exception(code: &str, message: &str, hint: Option<String>) -> PyEr
 /// A parameter that cannot be read.
 pub(crate) fn invalid(name: &str, found: &str, expected: &str) -> PyErr {
     exception("invalid_parameter", &format!("{name} is {found}, expected {expected}"), None)
+}
+
+/// How Python shows a value.
+pub(crate) fn repr(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string())
 }
 
 pub(crate) fn fork_error() -> PyErr {

@@ -1,7 +1,9 @@
 //! Facts about a model.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -10,7 +12,8 @@ use crate::defaults::Defaults;
 macro_rules! model_info {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $value:expr,)*) => {
         /// What a model file says, and what was decided when it was loaded.
-        #[pyclass(frozen, get_all, module = "trillm._core")]
+        #[pyclass(frozen, get_all, eq, module = "trillm._core")]
+        #[derive(PartialEq)]
         pub(crate) struct ModelInfo { $($(#[$doc])* $name: $type,)* }
 
         impl From<&trillm::ModelInfo> for ModelInfo {
@@ -21,6 +24,17 @@ macro_rules! model_info {
 
         #[pymethods]
         impl ModelInfo {
+            #[new]
+            #[pyo3(signature = (**fields))]
+            fn new(fields: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+                $(let $name = field(fields, stringify!($name))?.extract()?;)*
+                Ok(Self { $($name,)* })
+            }
+
+            fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<((), Bound<'py, PyDict>)> {
+                Ok(((), self.to_dict(py)?))
+            }
+
             /// All of it, for JSON.
             fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
                 let dict = PyDict::new(py);
@@ -37,6 +51,11 @@ macro_rules! model_info {
 
 type Info = trillm::ModelInfo;
 
+fn field<'py>(fields: Option<&Bound<'py, PyDict>>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let found = fields.map(|fields| fields.get_item(name)).transpose()?.flatten();
+    found.ok_or_else(|| PyTypeError::new_err(format!("missing keyword argument {name:?}")))
+}
+
 fn chat_templates(info: &Info) -> BTreeMap<String, String> {
     info.chat_templates.iter().map(|(name, source)| (name.to_owned(), source.to_owned())).collect()
 }
@@ -49,9 +68,9 @@ model_info! {
     /// The model's own name for itself, or the file's.
     name: String = |info: &Info| info.name.clone(),
     /// The file.
-    path: String = |info: &Info| info.path.display().to_string(),
+    path: OsString = |info: &Info| info.path.clone().into_os_string(),
     /// File format.
-    format: &'static str = |info: &Info| info.format,
+    format: String = |info: &Info| info.format.to_owned(),
     /// Architecture.
     architecture: String = |info: &Info| info.architecture.clone(),
     /// Bytes of all the model's files.
@@ -79,7 +98,7 @@ model_info! {
     /// The class that the files were written from, such as `BertModel`; empty if they do not say it.
     class_name: String = |info: &Info| info.class.clone(),
     /// What it is for: `text`, `vectors` or `labels`.
-    purpose: &'static str = |info: &Info| info.purpose.name(),
+    purpose: String = |info: &Info| info.purpose.name().to_owned(),
     /// Pooling for embeddings, if the file asks for one.
     pooling: Option<String> = trillm::ModelInfo::pooling,
     /// Every step from a text to its vector; empty for a model that makes none.
@@ -97,11 +116,11 @@ model_info! {
     /// Licence, as the file says it.
     license: Option<String> = |info: &Info| info.license.clone(),
     /// The engine that runs it; empty before loading.
-    engine: &'static str = |info: &Info| info.engine,
+    engine: String = |info: &Info| info.engine.to_owned(),
     /// Where it is computed; empty before loading.
     device: String = |info: &Info| info.device.clone(),
     /// How the weights are held; empty before loading.
-    weights: &'static str = |info: &Info| info.weights,
+    weights: String = |info: &Info| info.weights.to_owned(),
     /// What the reader should know.
     notes: Vec<String> = |info: &Info| info.notes.clone(),
 }

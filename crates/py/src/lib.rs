@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands over owned values, and errors are consumed by raising")]
 
+mod aside;
+mod call;
 mod completion;
 mod convert;
 mod defaults;
@@ -19,6 +21,7 @@ mod lifetime;
 mod logs;
 mod model;
 mod params;
+mod pool;
 mod prompt;
 mod store;
 mod stream;
@@ -31,6 +34,8 @@ mod watch;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::call::Call;
     #[pymodule_export]
     use crate::completion::{Completion, Piece, Timings, Usage};
     #[pymodule_export]
@@ -53,6 +58,8 @@ mod _core {
     #[pymodule_export]
     use crate::model::Model;
     #[pymodule_export]
+    use crate::prompt::{is_batch, is_list_of_chats};
+    #[pymodule_export]
     use crate::store::{
         Claim, Collected, Damage, HuggingFace, Lease, Manifest, Ollama, Partial, Pypi, Reference, SpanWriter, Staging,
         Store, Url,
@@ -61,6 +68,8 @@ mod _core {
     use crate::stream::Stream;
     #[pymodule_export]
     use crate::tokenizer::Tokenizer;
+    #[pymodule_export]
+    use crate::vectors::Embedding;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -7,6 +7,7 @@ use trillm::Llm;
 
 use crate::enter;
 use crate::errors::fork_error;
+use crate::pool::Pool;
 
 /// Every model that may have threads, with the process that they belong to.
 static OPEN: Mutex<Vec<(u32, Weak<Llm>)>> = Mutex::new(Vec::new());
@@ -19,7 +20,14 @@ pub(crate) struct Owned {
     process: u32,
     /// What keeps the model's files in the store.
     kept: OnceLock<Py<PyAny>>,
+    /// Who makes prompts of texts for event loops.
+    pub(crate) preparing: Arc<Pool>,
+    /// Who waits for vectors for them.
+    pub(crate) embedding: Arc<Pool>,
 }
+
+/// Threads of a [`Pool`], at most: texts become tokens on so many at once, or as many callers wait for vectors.
+const THREADS: usize = 8;
 
 impl Owned {
     pub(crate) fn new(llm: Llm) -> Self {
@@ -28,7 +36,13 @@ impl Owned {
         let process = std::process::id();
         open.retain(|(_, other)| other.strong_count() > 0);
         open.push((process, Arc::downgrade(&llm)));
-        Self { llm: Mutex::new(Some(llm)), process, kept: OnceLock::new() }
+        Self {
+            llm: Mutex::new(Some(llm)),
+            process,
+            kept: OnceLock::new(),
+            preparing: Pool::new("trillm-prepare", THREADS),
+            embedding: Pool::new("trillm-vectors", THREADS),
+        }
     }
 
     /// Keeps an object for as long as there is the model or a stream of it.

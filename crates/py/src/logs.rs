@@ -6,22 +6,27 @@
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use pyo3::prelude::*;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use trillm::PerProcess;
 
 /// Lines kept until somebody fetches them; older ones go first.
 const KEPT: usize = 1000;
 
-static LINES: Mutex<VecDeque<(u8, String, String)>> = Mutex::new(VecDeque::new());
+static LINES: PerProcess<Mutex<VecDeque<(u8, String, String)>>> = PerProcess::new();
 /// The least level collected, as Python's `logging` numbers it. Warnings, until told otherwise.
 static LEAST: AtomicU8 = AtomicU8::new(30);
 static INSTALL: Once = Once::new();
 
 struct Collect;
+
+fn lines() -> MutexGuard<'static, VecDeque<(u8, String, String)>> {
+    LINES.get(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn number(level: Level) -> u8 {
     match level {
@@ -42,7 +47,7 @@ impl<S: Subscriber> Layer<S> for Collect {
         event.record(&mut line);
         // `trillm_sched::worker` → `trillm.sched.worker`: one tree of loggers.
         let logger = event.metadata().target().replace("::", ".").replacen("trillm_", "trillm.", 1);
-        let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lines();
         if lines.len() == KEPT {
             lines.pop_front();
         }
@@ -80,5 +85,5 @@ pub(crate) fn set_log_level(level: u8) {
 /// Native log lines since the last call: level, logger, message.
 #[pyfunction]
 pub(crate) fn take_logs() -> Vec<(u8, String, String)> {
-    LINES.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    lines().drain(..).collect()
 }

@@ -3,21 +3,24 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
-use trillm::{Generation, Llm, Prompt};
+use trillm::{Generation, Llm};
 
+use crate::aside::aside;
+use crate::call::{Asked, Call, try_start};
 use crate::completion::Completion;
-use crate::enter::{enter, outside};
+use crate::enter::{outside, wait};
 use crate::errors::{exception, raise};
 use crate::info::ModelInfo;
 use crate::lifetime::Owned;
-use crate::params::{Chat, Generate, messages, open_options};
-use crate::prompt::{self, Given, is_batch};
-use crate::stream::Stream;
+use crate::params::{Chat, messages as chat_messages, open_options};
+use crate::prompt::{self, is_batch, is_list_of_chats};
+use crate::stream::{Stream, TURN};
 use crate::tokenizer::{decode, encode};
-use crate::vectors;
+use crate::vectors::{self, Embedding};
 use crate::watch::Watch;
 
 /// A loaded model.
@@ -34,41 +37,47 @@ impl Model {
         Self { owned: Arc::new(Owned::new(llm)), info, context }
     }
 
-    /// The inner error is the model's answer to a request that could be read.
-    fn try_start(
-        &self,
-        py: Python<'_>,
-        prompt: &Bound<'_, PyAny>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<trillm::Result<Generation>> {
+    fn start(&self, py: Python<'_>, asked: Asked) -> PyResult<Generation> {
         let llm = self.owned.get()?;
-        let (given, params) = (Given::new(prompt)?, Generate::new(&self.info.defaults, params)?);
-        let Generate { request, add_special, parse_special } = params;
-        outside(py, move || llm.generate(given.prompt(add_special, parse_special), request))
+        let mut ready = Some(asked.ready(py, &llm)?);
+        outside(py, || llm.start(&mut ready))?.map_err(raise)
     }
 
-    fn start(
+    /// Runs one request to its end, or a list of them as one batch: as many are queued as the queue takes before any is
+    /// waited for, so that they run together. While others fill the queue, a list waits for room.
+    fn run<'py>(
         &self,
-        py: Python<'_>,
-        prompt: &Bound<'_, PyAny>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Generation> {
-        self.try_start(py, prompt, params)?.map_err(raise)
-    }
-
-    fn start_chat(
-        &self,
-        py: Python<'_>,
-        list: &Bound<'_, PyAny>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Generation> {
+        given: &Bound<'py, PyAny>,
+        is_list: bool,
+        read: impl Fn(&Bound<'py, PyAny>, Option<usize>) -> PyResult<Asked>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = given.py();
+        if !is_list {
+            let completion = Stream::finish(py, self.start(py, read(given, None)?)?)?;
+            return Ok(Bound::new(py, Completion(completion))?.into_any());
+        }
         let llm = self.owned.get()?;
-        let (messages, chat) = (messages(list)?, Chat::new(&self.info.defaults, params)?);
-        enter(py, move || {
-            let Chat { generate, options, template } = chat;
-            let prompt = Prompt::Chat { messages: &messages, options: &options, template: template.as_deref() };
-            llm.generate(prompt, generate.request)
-        })
+        let mut running = VecDeque::new();
+        let finished = PyList::empty(py);
+        for (index, each) in given.try_iter()?.enumerate() {
+            let mut ready = Some(read(&each?, Some(index))?.ready(py, &llm)?);
+            loop {
+                if let Some(generation) = outside(py, || try_start(&llm, &mut ready))?.map_err(raise)? {
+                    break running.push_back(generation);
+                }
+                match running.pop_front() {
+                    Some(oldest) => finished.append(Completion(Stream::finish(py, oldest)?))?,
+                    None => wait(py, || {
+                        thread::sleep(TURN);
+                        true
+                    })?,
+                }
+            }
+        }
+        for generation in running {
+            finished.append(Completion(Stream::finish(py, generation)?))?;
+        }
+        Ok(finished.into_any())
     }
 }
 
@@ -95,35 +104,10 @@ impl Model {
     #[pyo3(signature = (prompt, **params))]
     fn generate<'py>(
         &self,
-        py: Python<'py>,
         prompt: &Bound<'py, PyAny>,
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if !is_batch(prompt) {
-            let completion = Stream::finish(py, self.start(py, prompt, params)?)?;
-            return Ok(Bound::new(py, Completion(completion))?.into_any());
-        }
-        // As many are queued as the queue takes before any is waited for, so that they run together.
-        let mut running = VecDeque::new();
-        let finished = PyList::empty(py);
-        for each in prompt.try_iter()? {
-            let each = each?;
-            loop {
-                match self.try_start(py, &each, params)? {
-                    Ok(generation) => break running.push_back(generation),
-                    Err(error) => match (running.pop_front(), &error) {
-                        (Some(oldest), trillm::Error::Core(trillm::CoreError::Overloaded { .. })) => {
-                            finished.append(Completion(Stream::finish(py, oldest)?))?;
-                        }
-                        _ => return Err(raise(error)),
-                    },
-                }
-            }
-        }
-        for generation in running {
-            finished.append(Completion(Stream::finish(py, generation)?))?;
-        }
-        Ok(finished.into_any())
+        self.run(prompt, is_batch(prompt), |prompt, index| Asked::prompt(&self.info.defaults, prompt, index, params))
     }
 
     #[pyo3(signature = (prompt, **params))]
@@ -133,17 +117,18 @@ impl Model {
         prompt: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        Ok(Stream::new(self.start(py, prompt, params)?, self.owned.clone()))
+        Ok(Stream::new(self.start(py, Asked::prompt(&self.info.defaults, prompt, None, params)?)?, self.owned.clone()))
     }
 
     #[pyo3(signature = (messages, **params))]
-    fn chat(
+    fn chat<'py>(
         &self,
-        py: Python<'_>,
-        messages: &Bound<'_, PyAny>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Completion> {
-        Stream::finish(py, self.start_chat(py, messages, params)?).map(Completion)
+        messages: &Bound<'py, PyAny>,
+        params: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.run(messages, is_list_of_chats(messages), |chat, index| {
+            Asked::chat(&self.info.defaults, chat, index, params)
+        })
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -153,7 +138,7 @@ impl Model {
         messages: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        Ok(Stream::new(self.start_chat(py, messages, params)?, self.owned.clone()))
+        Ok(Stream::new(self.start(py, Asked::chat(&self.info.defaults, messages, None, params)?)?, self.owned.clone()))
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -164,8 +149,9 @@ impl Model {
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<String> {
         let llm = self.owned.get()?;
-        let (messages, chat) = (crate::params::messages(messages)?, Chat::new(&self.info.defaults, params)?);
-        enter(py, move || llm.render_chat(&messages, &chat.options, chat.template.as_deref()))
+        let (messages, chat) = (chat_messages("messages", messages)?, Chat::new(&self.info.defaults, params)?);
+        aside(py, true, llm, move |llm, _| llm.render_chat(&messages, &chat.options, chat.template.as_deref()))?
+            .map_err(raise)
     }
 
     #[pyo3(signature = (texts, **params))]
@@ -175,7 +161,7 @@ impl Model {
         texts: &Bound<'py, PyAny>,
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<vectors::Given<'py>> {
-        vectors::embed(py, &*self.owned.get()?, texts, params)
+        vectors::Asked::texts(texts, params)?.run(py, self.owned.get()?)
     }
 
     #[pyo3(signature = (pairs, **params))]
@@ -185,7 +171,58 @@ impl Model {
         pairs: &Bound<'py, PyAny>,
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<vectors::Given<'py>> {
-        vectors::score(py, &*self.owned.get()?, pairs, params)
+        vectors::Asked::pairs(pairs, params)?.run(py, self.owned.get()?)
+    }
+
+    /// As `stream`, for an event loop: see `Call`. `others_wait` for room in the queue, and come first; `index` is for
+    /// one of a list.
+    #[pyo3(signature = (prompt, others_wait, index, /, **params))]
+    fn call(
+        &self,
+        py: Python<'_>,
+        prompt: &Bound<'_, PyAny>,
+        others_wait: bool,
+        index: Option<usize>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Call> {
+        let asked = Asked::prompt(&self.info.defaults, prompt, index, params)?;
+        Call::begin(py, self.owned.clone(), asked, others_wait, index.is_some())
+    }
+
+    /// As `chat_stream`, for an event loop.
+    #[pyo3(signature = (messages, others_wait, index, /, **params))]
+    fn chat_call(
+        &self,
+        py: Python<'_>,
+        messages: &Bound<'_, PyAny>,
+        others_wait: bool,
+        index: Option<usize>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Call> {
+        let asked = Asked::chat(&self.info.defaults, messages, index, params)?;
+        Call::begin(py, self.owned.clone(), asked, others_wait, index.is_some())
+    }
+
+    /// As `embed`, for an event loop.
+    #[pyo3(signature = (texts, **params))]
+    fn embed_call(
+        &self,
+        py: Python<'_>,
+        texts: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Embedding> {
+        vectors::Asked::texts(texts, params)?.begin(py, &self.owned)
+    }
+
+    /// As `score`, for an event loop.
+    #[pyo3(signature = (pairs, **params))]
+    fn score_call(
+        &self,
+        py: Python<'_>,
+        pairs: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Embedding> {
+        vectors::Asked::pairs(pairs, params)?.begin(py, &self.owned)
     }
 
     #[pyo3(signature = (text, *, add_special=true, parse_special=false))]
@@ -196,8 +233,11 @@ impl Model {
         add_special: bool,
         parse_special: bool,
     ) -> PyResult<Vec<u32>> {
+        fn tokenizer(llm: &Llm) -> &dyn trillm::Tokenizer {
+            llm.model().tokenizer()
+        }
         let text = prompt::text("text", text)?;
-        encode(py, self.owned.get()?.model().tokenizer(), &text, add_special, parse_special)
+        encode(py, self.owned.get()?, tokenizer, text, add_special, parse_special)
     }
 
     fn detokenize(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<String> {

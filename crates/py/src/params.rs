@@ -3,21 +3,27 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use trillm::{
-    CacheType, Defaults, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request, Token,
+    CacheType, Coded, Defaults, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request,
+    SessionOptions, Token,
 };
 
-use crate::errors::invalid;
+use crate::errors::{exception, invalid, raise, repr};
 use crate::prompt;
 
 type Value<'a, 'py> = &'a Bound<'py, PyAny>;
 
-const POSITIVE: &str = "a whole number, 1 or more";
-const COUNT: &str = "a whole number, 0 or more";
+const POSITIVE: &str = "1 to 4294967295";
+const POSITIVE_OR_FIT: &str = "a whole number, 1 to 4294967295, or \"fit\"";
+const COUNT: &str = "a whole number, 0 to 4294967295";
+const LONG: &str = "a whole number, 0 to 2**64 - 1";
+/// As many tokens as there is room for.
+const FIT: &str = "fit";
 const NUMBER: &str = "a number";
+pub(crate) const TEXTS: &str = "a text or a list of texts";
 const FLAG: &str = "True or False";
 const SECONDS: &str = "seconds, more than 0";
 const PATH: &str = "a path";
@@ -74,13 +80,10 @@ pub(crate) fn get<'a, 'py, T: FromPyObject<'a, 'py>>(
     value.extract().map_err(|_| invalid(name, &repr(value), expected))
 }
 
-fn repr(value: Value<'_, '_>) -> String {
-    value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string())
-}
-
 fn positive(name: &str, value: Value<'_, '_>) -> PyResult<u32> {
-    let n: u32 = get(name, value, POSITIVE)?;
-    if n == 0 { Err(invalid(name, "0", POSITIVE)) } else { Ok(n) }
+    let expected = format!("a whole number, {}", SessionOptions::expected(name).unwrap_or(POSITIVE));
+    let n: u32 = get(name, value, &expected)?;
+    if n == 0 { Err(invalid(name, "0", &expected)) } else { Ok(n) }
 }
 
 impl Generate {
@@ -94,7 +97,10 @@ impl Generate {
         let request = &mut self.request;
         let sampling = &mut request.sampling;
         match name {
-            "max_tokens" => request.max_tokens = Some(get(name, value, POSITIVE)?),
+            "max_tokens" => {
+                let fit = value.extract::<&str>().is_ok_and(|word| word == FIT);
+                request.max_tokens = if fit { None } else { Some(get(name, value, POSITIVE_OR_FIT)?) };
+            }
             "temperature" => sampling.temperature = get(name, value, NUMBER)?,
             "top_k" => sampling.top_k = get(name, value, COUNT)?,
             "top_p" => sampling.top_p = get(name, value, NUMBER)?,
@@ -104,7 +110,7 @@ impl Generate {
             "presence_penalty" => sampling.presence_penalty = get(name, value, NUMBER)?,
             "frequency_penalty" => sampling.frequency_penalty = get(name, value, NUMBER)?,
             "repeat_last_n" => sampling.repeat_last_n = get(name, value, COUNT)?,
-            "seed" => sampling.seed = Some(get(name, value, "a whole number, 0 to 2**64 - 1")?),
+            "seed" => sampling.seed = Some(get(name, value, LONG)?),
             "logprobs" => sampling.logprobs = Some(get(name, value, "a whole number, 0 to 20")?),
             "logit_bias" => {
                 const BIAS: &str = "a mapping of token ids to numbers";
@@ -112,15 +118,10 @@ impl Generate {
                 let bias: Vec<(u32, f32)> = get(name, items.as_any(), BIAS)?;
                 sampling.logit_bias = bias.into_iter().map(|(token, bias)| (Token(token), bias)).collect();
             }
-            "stop" => {
-                request.stop = match value.cast::<PyString>() {
-                    Ok(one) => vec![prompt::text(name, one)?],
-                    Err(_) => get(name, value, "a text or a list of texts")?,
-                }
-            }
+            "stop" => request.stop = prompt::texts(name, value, TEXTS)?,
             "ignore_eos" => request.ignore_eos = get(name, value, FLAG)?,
-            "priority" => request.priority = get(name, value, "a whole number")?,
-            "cache_salt" => request.cache_salt = get(name, value, COUNT)?,
+            "priority" => request.priority = get(name, value, "a whole number, -2147483648 to 2147483647")?,
+            "cache_salt" => request.cache_salt = get(name, value, LONG)?,
             "timeout" => {
                 let seconds: f64 = get(name, value, SECONDS)?;
                 let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
@@ -169,22 +170,34 @@ fn json(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
     options.set_item("default", py.import("trillm._params")?.getattr("plain")?)?;
     // Outside ASCII, nothing is written as an escape, so that half of a surrogate pair is found here and not misread.
     options.set_item("ensure_ascii", false)?;
-    let text = py.import("json")?.call_method("dumps", (value,), Some(&options)).map_err(|error| {
-        if error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py) {
-            invalid(name, &error.value(py).to_string(), "what JSON can say")
-        } else {
-            error
+    let dumped = py.import("json")?.call_method("dumps", (value,), Some(&options));
+    let said = dumped.and_then(|text| {
+        let text = text.cast::<PyString>()?.to_cow()?.into_owned();
+        serde_json::from_str(&text).map_err(|error| PyValueError::new_err(error.to_string()))
+    });
+    said.or_else(|error| {
+        let known = error.is_instance_of::<PyTypeError>(py)
+            || error.is_instance_of::<PyValueError>(py)
+            || error.is_instance_of::<PyRecursionError>(py);
+        if !known {
+            return Err(error);
         }
-    })?;
-    let text = prompt::text(name, text.cast::<PyString>()?)?;
-    serde_json::from_str(&text).map_err(|error| invalid(name, &error.to_string(), "what JSON can say"))
+        let culprit: Option<(String, String, String)> =
+            py.import("trillm._params")?.call_method1("culprit", (name, value))?.extract()?;
+        let (name, found, expected) =
+            culprit.unwrap_or_else(|| (name.into(), error.value(py).to_string(), "what JSON can say".into()));
+        Err(invalid(&name, &found, &expected))
+    })
 }
 
-/// Chat messages.
-pub(crate) fn messages(value: Value<'_, '_>) -> PyResult<Vec<Message>> {
-    match json("messages", value)? {
-        serde_json::Value::Array(list) => Message::list(list).map_err(crate::errors::raise),
-        _ => Err(invalid("messages", "something else", "a list of messages")),
+/// Chat messages; `name` is what errors call them.
+pub(crate) fn messages(name: &str, value: Value<'_, '_>) -> PyResult<Vec<Message>> {
+    match json(name, value)? {
+        serde_json::Value::Array(list) => Message::list(list).map_err(|error| match name {
+            "messages" => raise(error),
+            _ => exception(error.code(), &format!("{name}: {error}"), error.hint()),
+        }),
+        _ => Err(invalid(name, "something else", "a list of messages")),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
 use trillm::{Prompt, Token};
 
-use crate::errors::invalid;
+use crate::errors::{invalid, repr};
 
 const PROMPT: &str = "a text or a list of token ids";
 const ID: &str = "token ids: whole numbers from 0 to 4294967295";
@@ -18,10 +18,11 @@ pub(crate) enum Given {
 }
 
 impl Given {
-    pub(crate) fn new(prompt: &Bound<'_, PyAny>) -> PyResult<Self> {
+    /// `name` is what errors call it.
+    pub(crate) fn new(name: &str, prompt: &Bound<'_, PyAny>) -> PyResult<Self> {
         match prompt.cast::<PyString>() {
-            Ok(given) => text("prompt", given).map(Self::Text),
-            Err(_) => tokens("prompt", PROMPT, prompt).map(Self::Tokens),
+            Ok(given) => text(name, given).map(Self::Text),
+            Err(_) => tokens(name, PROMPT, prompt).map(Self::Tokens),
         }
     }
 
@@ -34,9 +35,35 @@ impl Given {
 }
 
 /// Whether `prompt` is a list of prompts rather than one: a sequence whose first item is not a number.
+#[pyfunction]
 pub(crate) fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
     !prompt.is_instance_of::<PyString>()
         && prompt.get_item(0).is_ok_and(|first| first.is_instance_of::<PyString>() || first.len().is_ok())
+}
+
+/// Whether `messages` is a list of chats rather than one: its first item is itself a list.
+#[pyfunction]
+pub(crate) fn is_list_of_chats(messages: &Bound<'_, PyAny>) -> bool {
+    messages.get_item(0).is_ok_and(|first| first.is_instance_of::<PyList>() || first.is_instance_of::<PyTuple>())
+}
+
+/// What errors call an argument, or an element of it.
+pub(crate) fn element(name: &str, index: Option<usize>) -> String {
+    index.map_or_else(|| name.into(), |index| format!("{name}[{index}]"))
+}
+
+/// A text or a list of texts; whatever else there is, is named.
+pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyResult<Vec<String>> {
+    if let Ok(one) = value.cast::<PyString>() {
+        return Ok(vec![text(name, one)?]);
+    }
+    let refused = |name: &str, value: &Bound<'_, PyAny>, expected| invalid(name, &repr(value), expected);
+    let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|_| refused(name, value, expected))?;
+    let item = |(index, item): (usize, &Bound<'_, PyAny>)| {
+        let name = element(name, Some(index));
+        item.cast::<PyString>().map_err(|_| refused(&name, item, "a text")).and_then(|item| text(&name, item))
+    };
+    items.iter().enumerate().map(item).collect()
 }
 
 /// A text. One with half of a surrogate pair, as files names that are not UTF-8 have it in Python, is no Unicode.
@@ -66,10 +93,7 @@ pub(crate) fn tokens(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> Py
     };
     let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;
-        item.extract().map(Token).map_err(|_| {
-            let found = item.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string());
-            invalid(name, &format!("{found} at index {index}"), ID)
-        })
+        item.extract().map(Token).map_err(|_| invalid(name, &format!("{} at index {index}", repr(&item)), ID))
     };
     items.enumerate().map(id).collect()
 }

@@ -39,8 +39,8 @@ enum State {
     Ended,
 }
 
-/// How long a reader sleeps before it looks again whether another one has had its piece.
-const TURN: Duration = Duration::from_millis(1);
+/// How long somebody sleeps before looking again whether others are done: with reading, or with the queue.
+pub(crate) const TURN: Duration = Duration::from_millis(1);
 
 impl State {
     /// The next piece if one is ready; `None` after the last.
@@ -178,7 +178,7 @@ impl Stream {
 
     /// Cancels the request if it still runs, from whatever thread; a thread that is reading comes to the end soon.
     /// Harmless when called again.
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         if self.process != std::process::id() {
             return;
         }

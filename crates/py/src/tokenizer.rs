@@ -1,24 +1,27 @@
 //! A model's tokenizer without its weights.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use trillm::VocabularyFile;
 
+use crate::aside::{aside, is_long};
 use crate::enter::{enter, outside};
-use crate::errors::invalid;
+use crate::errors::{invalid, raise};
 use crate::prompt;
 
 /// A model's tokenizer, without its weights.
 #[pyclass(frozen, module = "trillm._core")]
-pub(crate) struct Tokenizer(VocabularyFile);
+pub(crate) struct Tokenizer(Arc<VocabularyFile>);
 
 #[pymethods]
 impl Tokenizer {
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        enter(py, || VocabularyFile::open(&path)).map(Self)
+    fn new(py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let path: PathBuf = py.import("trillm._reference")?.call_method1("at_home", (path,))?.extract()?;
+        enter(py, || VocabularyFile::open(&path)).map(Arc::new).map(Self)
     }
 
     /// Token ids of `text`. `add_special` adds BOS and its like where the model wants them; `parse_special` reads
@@ -31,7 +34,8 @@ impl Tokenizer {
         add_special: bool,
         parse_special: bool,
     ) -> PyResult<Vec<u32>> {
-        encode(py, self.0.tokenizer(), &prompt::text("text", text)?, add_special, parse_special)
+        let text = prompt::text("text", text)?;
+        encode(py, self.0.clone(), VocabularyFile::tokenizer, text, add_special, parse_special)
     }
 
     /// The text of token ids; incomplete characters become U+FFFD. A space that `encode` put before the text is taken
@@ -59,18 +63,21 @@ impl Tokenizer {
     }
 }
 
-pub(crate) fn encode(
+/// Tokens of a text, by the tokenizer that `with` has; signals are seen while a long text becomes tokens.
+pub(crate) fn encode<W: Send + Sync + 'static>(
     py: Python<'_>,
-    tokenizer: &dyn trillm::Tokenizer,
-    text: &str,
+    with: Arc<W>,
+    tokenizer: fn(&W) -> &dyn trillm::Tokenizer,
+    text: String,
     add_special: bool,
     parse_special: bool,
 ) -> PyResult<Vec<u32>> {
-    enter(py, || {
+    let made = aside(py, is_long(&text), with, move |with, _| {
         let mut tokens = Vec::new();
-        tokenizer.encode(text, add_special, parse_special, &mut tokens)?;
+        tokenizer(with).encode(&text, add_special, parse_special, &mut tokens)?;
         Ok::<_, trillm::Error>(tokens.into_iter().map(|token| token.0).collect())
-    })
+    })?;
+    made.map_err(raise)
 }
 
 pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bound<'_, PyAny>) -> PyResult<String> {

@@ -3,69 +3,141 @@
 //! Arrays are made by calling numpy as Python does: the library that does without a call ends in a panic, which Python
 //! sees as no exception of its own, where numpy is missing or too old.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyString};
-use trillm::{EmbedOptions, Llm, Pooling, Vectors};
+use trillm::{CoreError, EmbedOptions, Llm, Pooling, Vectors};
 
-use crate::enter::{inside, outside};
-use crate::errors::{exception, invalid, raise};
-use crate::params::{each, get};
-use crate::prompt::text;
+use crate::aside::{Aside, aside, is_long};
+use crate::doorbell::Doorbell;
+use crate::enter::panicked;
+use crate::errors::{exception, invalid, raise, repr};
+use crate::lifetime::Owned;
+use crate::params::{TEXTS, each, get};
+use crate::prompt::{element, texts as texts_of};
 
 /// An array, and for each text that was cut its index and how many tokens were left out.
 pub(crate) type Given<'py> = (Bound<'py, PyAny>, Vec<(usize, usize)>);
 
 const FLAG: &str = "True or False";
+const PAIR: &str = "two texts";
 
-/// One vector for each text.
-pub(crate) fn embed<'py>(
-    py: Python<'py>,
-    llm: &Llm,
-    texts: &Bound<'py, PyAny>,
-    params: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Given<'py>> {
-    let numpy = numpy(py)?;
-    let texts: Vec<String> = match texts.cast::<PyString>() {
-        Ok(one) => vec![text("texts", one)?],
-        Err(_) => texts.extract().map_err(|_| invalid("texts", "something else", "a text or a list of texts"))?,
-    };
-    let mut options = EmbedOptions { normalize: true, ..EmbedOptions::default() };
-    each("EmbedParams", params, |name, value| {
-        match name {
-            "pooling" => options.pooling = pooling(&get::<String>(name, value, POOLING)?)?,
-            "normalize" => options.normalize = get(name, value, FLAG)?,
-            _ => return common(&mut options, name, value),
-        }
-        Ok(true)
-    })?;
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let made = run(py, |interrupted| llm.embed(&texts, &options, interrupted))?;
-    let shape = [texts.len(), made.width];
-    Ok((array(&numpy, &made.numbers, &shape)?, cuts(&made)))
+/// What was asked for, read and owned.
+pub(crate) struct Asked {
+    of: Of,
+    options: EmbedOptions,
 }
 
-/// One score for each pair of texts, or one for each label of each.
-pub(crate) fn score<'py>(
-    py: Python<'py>,
-    llm: &Llm,
-    pairs: &Bound<'py, PyAny>,
-    params: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Given<'py>> {
-    let numpy = numpy(py)?;
-    let refused = || invalid("pairs", "something else", "a list of pairs of texts");
-    let pairs: Vec<Vec<String>> = pairs.extract().map_err(|_| refused())?;
-    let pair = |pair: &'_ Vec<String>| match &pair[..] {
-        [first, second] => Ok((first.clone(), second.clone())),
-        _ => Err(refused()),
-    };
-    let pairs: Vec<(String, String)> = pairs.iter().map(pair).collect::<PyResult<_>>()?;
-    let mut options = EmbedOptions::default();
-    each("TextParams", params, |name, value| common(&mut options, name, value))?;
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(first, second)| (first.as_str(), second.as_str())).collect();
-    let made = run(py, |interrupted| llm.score(&pairs, &options, interrupted))?;
-    let shape = [pairs.len(), made.width];
-    let shape = if made.width == 1 { &shape[..1] } else { &shape[..] };
-    Ok((array(&numpy, &made.numbers, shape)?, cuts(&made)))
+/// Numbers, and how they are to be laid out.
+type Made = trillm::Result<(Vectors, Vec<usize>)>;
+
+enum Of {
+    Texts(Vec<String>),
+    Pairs(Vec<(String, String)>),
+}
+
+impl Asked {
+    /// One vector for each text.
+    pub(crate) fn texts(texts: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let texts = texts_of("texts", texts, TEXTS)?;
+        let mut options = EmbedOptions { normalize: true, ..EmbedOptions::default() };
+        each("EmbedParams", params, |name, value| {
+            match name {
+                "pooling" => options.pooling = pooling(&get::<String>(name, value, POOLING)?)?,
+                "normalize" => options.normalize = get(name, value, FLAG)?,
+                _ => return common(&mut options, name, value),
+            }
+            Ok(true)
+        })?;
+        Ok(Self { of: Of::Texts(texts), options })
+    }
+
+    /// One score for each pair of texts, or one for each label of each.
+    pub(crate) fn pairs(pairs: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        const PAIRS: &str = "a list of pairs of texts";
+        let pairs: Vec<Bound<'_, PyAny>> = get("pairs", pairs, PAIRS)?;
+        let pair = |(index, pair): (usize, Bound<'_, PyAny>)| {
+            let name = element("pairs", Some(index));
+            let texts = if pair.is_instance_of::<PyString>() { Vec::new() } else { texts_of(&name, &pair, PAIR)? };
+            <[String; 2]>::try_from(texts).map(<(String, String)>::from).map_err(|_| invalid(&name, &repr(&pair), PAIR))
+        };
+        let pairs = pairs.into_iter().enumerate().map(pair).collect::<PyResult<_>>()?;
+        let mut options = EmbedOptions::default();
+        each("TextParams", params, |name, value| common(&mut options, name, value))?;
+        Ok(Self { of: Of::Pairs(pairs), options })
+    }
+
+    fn compute(&self, llm: &Llm, given_up: &dyn Fn() -> bool) -> Made {
+        Ok(match &self.of {
+            Of::Texts(texts) => {
+                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                let made = llm.embed(&texts, &self.options, given_up)?;
+                let shape = vec![texts.len(), made.width];
+                (made, shape)
+            }
+            Of::Pairs(pairs) => {
+                let pairs: Vec<(&str, &str)> = pairs.iter().map(|(one, two)| (one.as_str(), two.as_str())).collect();
+                let made = llm.score(&pairs, &self.options, given_up)?;
+                let shape = if made.width == 1 { vec![pairs.len()] } else { vec![pairs.len(), made.width] };
+                (made, shape)
+            }
+        })
+    }
+
+    /// Whether one text alone takes a while: between two of them it is asked whether to go on.
+    fn is_long(&self) -> bool {
+        match &self.of {
+            Of::Texts(texts) => texts.iter().any(|text| is_long(text)),
+            Of::Pairs(pairs) => pairs.iter().any(|(one, two)| is_long(one) || is_long(two)),
+        }
+    }
+
+    /// For a caller who waits; signals are seen meanwhile.
+    pub(crate) fn run(self, py: Python<'_>, llm: Arc<Llm>) -> PyResult<Given<'_>> {
+        let numpy = numpy(py)?;
+        let made = aside(py, self.is_long(), llm, move |llm, given_up| self.compute(llm, given_up))?;
+        given(&numpy, made.map_err(raise)?)
+    }
+
+    /// For an event loop.
+    pub(crate) fn begin(self, py: Python<'_>, owned: &Owned) -> PyResult<Embedding> {
+        let numpy = numpy(py)?.unbind();
+        let made = Aside::begin(Some(&owned.embedding), owned.get()?, move |llm, given_up| {
+            if given_up() { Err(CoreError::Cancelled.into()) } else { self.compute(llm, given_up) }
+        })?;
+        Ok(Embedding { numpy, made: Mutex::new(Some(made)) })
+    }
+}
+
+/// Vectors or scores that are being made, for an event loop. Dropping it ends that.
+#[pyclass(frozen, module = "trillm._core")]
+pub(crate) struct Embedding {
+    numpy: Py<PyModule>,
+    made: Mutex<Option<Aside<Made>>>,
+}
+
+#[pymethods]
+impl Embedding {
+    /// Whether they are there, and they; if not, the doorbell rings when they are.
+    fn poll<'py>(&self, py: Python<'py>, doorbell: &Doorbell) -> PyResult<(bool, Option<Given<'py>>)> {
+        let made = {
+            let mut aside = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(made) = aside.as_ref().map(|aside| aside.poll(doorbell.waker())) else {
+                return Ok((true, None));
+            };
+            let Some(made) = made else { return Ok((false, None)) };
+            *aside = None;
+            made
+        };
+        let made = made.map_err(|panic| panicked(&panic))?.map_err(raise)?;
+        given(self.numpy.bind(py), made).map(|given| (true, Some(given)))
+    }
+
+    /// Ends it. Harmless when called again.
+    fn close(&self) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 /// Parameters that both have.
@@ -88,27 +160,10 @@ fn pooling(name: &str) -> PyResult<Option<Pooling>> {
     }
 }
 
-/// Computes without the interpreter lock; signals are seen meanwhile.
-fn run(
-    py: Python<'_>,
-    work: impl FnOnce(&mut dyn FnMut() -> bool) -> trillm::Result<Vectors> + Send,
-) -> PyResult<Vectors> {
-    let mut interrupted: PyResult<()> = Ok(());
-    let made = outside(py, || {
-        work(&mut || {
-            interrupted = inside(|py| {
-                py.check_signals()?;
-                Ok(())
-            });
-            interrupted.is_err()
-        })
-    });
-    interrupted?;
-    made?.map_err(raise)
-}
-
-fn cuts(made: &Vectors) -> Vec<(usize, usize)> {
-    made.cuts.iter().map(|cut| (cut.text, cut.tokens)).collect()
+/// What Python gets: the array, and what was cut.
+fn given<'py>(numpy: &Bound<'py, PyModule>, (made, shape): (Vectors, Vec<usize>)) -> PyResult<Given<'py>> {
+    let cuts = made.cuts.iter().map(|cut| (cut.text, cut.tokens)).collect();
+    Ok((array(numpy, &made.numbers, &shape)?, cuts))
 }
 
 /// numpy, or the error that it is not there.

@@ -132,9 +132,8 @@ impl Sampler {
         };
         let logprobs = self.params.logprobs.map(|n| {
             let log_total = row.weigh(None, &mut self.sums).ln();
-            let logprob = |token: u32, score: f32| Logprob {
-                token: Token(token),
-                logprob: (f64::from((score - row.max) * row.scale) - log_total) as f32,
+            let logprob = |token: u32, score: f32| {
+                Logprob::new(Token(token), (f64::from((score - row.max) * row.scale) - log_total) as f32)
             };
             let chosen = logprob(token, row.place(token).score);
             self.candidates.take_most_probable(&row, n as usize);

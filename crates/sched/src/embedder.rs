@@ -9,8 +9,11 @@ use std::time::Duration;
 use trillm_core::{Batch, Error, Limits, Model, Passage, Result, Session, SessionOptions, Slot, Token, memory};
 
 use crate::lockfree::Intake;
-use crate::scheduler::{new_session, no_thread, panicked};
+use crate::scheduler::{new_session, panicked};
 use crate::wake::Wake;
+
+/// The thread's name.
+const NAME: &str = "trillm-embed";
 
 struct Job {
     texts: Vec<Passage>,
@@ -71,7 +74,7 @@ impl Embedder {
             }
         };
         let thread =
-            thread::Builder::new().name("trillm-embed".into()).spawn(body).map_err(|error| no_thread(&error))?;
+            thread::Builder::new().name(NAME.into()).spawn(body).map_err(|error| Error::no_thread(NAME, &error))?;
         let limits = limits.recv().unwrap_or(Err(Error::Closed))?;
         Ok(Self { shared, limits, vocabulary, thread: Mutex::new(Some(thread)) })
     }

@@ -29,6 +29,9 @@ pub struct Scheduler {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// The decode thread's name.
+const NAME: &str = "trillm-decode";
+
 /// Sessions that may fail one after the other, none of them finishing a step, before the model is given up.
 const HOPELESS: u32 = 3;
 
@@ -36,7 +39,7 @@ impl Scheduler {
     /// Starts the decode thread and waits until its session is made.
     ///
     /// # Errors
-    /// What [`Model::session`] says; [`Error::Engine`] if no thread can be started.
+    /// What [`Model::session`] says; [`Error::NoThread`].
     pub fn start(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
         let shared = Arc::new(Shared {
             intake: Intake::new(),
@@ -53,7 +56,7 @@ impl Scheduler {
             move || decode(&*model, &session, &shared, &started)
         };
         let thread =
-            thread::Builder::new().name("trillm-decode".into()).spawn(body).map_err(|error| no_thread(&error))?;
+            thread::Builder::new().name(NAME.into()).spawn(body).map_err(|error| Error::no_thread(NAME, &error))?;
         let limits = limits.recv().unwrap_or(Err(Error::Closed))?;
         Ok(Self { shared, model, limits, arrivals: AtomicU64::new(0), thread: Mutex::new(Some(thread)) })
     }
@@ -74,10 +77,22 @@ impl Scheduler {
     /// [`Error::Overloaded`] if the queue is full, [`Error::Closed`] after [`close`](Self::close), and the engine's own
     /// after it could not make a session any more.
     pub fn submit(&self, ready: Ready) -> Result<Stream> {
+        self.submit_from(&mut Some(ready))
+    }
+
+    /// As [`submit`](Self::submit), for a caller that can wait: while the queue is full, the request stays where it is.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit), and [`Error::Cancelled`] where there is no request.
+    pub fn submit_from(&self, ready: &mut Option<Ready>) -> Result<Stream> {
         if self.shared.closed.load(Acquire) {
             return Err(self.shared.why_closed());
         }
         self.shared.queue.try_enter()?;
+        let Some(ready) = ready.take() else {
+            self.shared.queue.leave();
+            return Err(Error::Cancelled);
+        };
         let capacity = self.shared.options.stream_capacity.min(ready.max_tokens() as usize + 1);
         let (writer, stream) = channel(capacity, self.shared.wake.clone(), self.shared.queue.clone());
         let arrival = self.arrivals.fetch_add(1, Relaxed);
@@ -111,10 +126,6 @@ impl Drop for Scheduler {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-pub(crate) fn no_thread(error: &std::io::Error) -> Error {
-    Error::Engine { engine: "scheduler", reason: format!("cannot start a thread: {error}"), log: Vec::new() }
 }
 
 /// The error for whoever waited for what panicked.

@@ -117,7 +117,8 @@ impl Sequence {
         if last && !stopped {
             self.assembler.finish(text);
         }
-        self.writer.push(Piece { token: Some(token), text: Text::from(text.as_str()), logprobs: sampled.logprobs });
+        let logprobs = sampled.logprobs.map(|all| all.into_iter().map(|each| each.spelled(tokenizer)).collect());
+        self.writer.push(Piece { token: Some(token), text: Text::from(text.as_str()), logprobs });
         match (stopped, last) {
             (true, _) => Fate::Ends(Ok(FinishReason::Stop)),
             (_, true) => Fate::Ends(Ok(FinishReason::Length)),

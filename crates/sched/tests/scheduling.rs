@@ -127,6 +127,28 @@ fn a_full_queue_refuses_at_once() {
 }
 
 #[test]
+fn a_request_stays_with_its_caller_while_the_queue_is_full() {
+    let (fake, gate) = Fake::default().gated();
+    let scheduler = start(&fake, 1, 512, SchedulerOptions { queue: 1, ..DEFAULT() });
+    let first = scheduler.submit(request("first", 5)).unwrap();
+    gate.wait_for(1);
+    let second = scheduler.submit(request("second", 5)).unwrap();
+    let mut kept = Some(request("third", 5));
+    for _ in 0..2 {
+        assert_eq!(scheduler.submit_from(&mut kept).err(), Some(Error::Overloaded { queued: 1, limit: 1 }));
+        assert!(kept.is_some());
+    }
+    gate.open();
+    assert_eq!(tokens(first), alone("first", 5));
+    assert_eq!(tokens(second), alone("second", 5));
+    assert_eq!(tokens(scheduler.submit_from(&mut kept).unwrap()), alone("third", 5));
+    assert!(kept.is_none());
+    // There is none any more, and none is counted.
+    assert_eq!(scheduler.submit_from(&mut kept).err(), Some(Error::Cancelled));
+    assert_eq!(tokens(scheduler.submit(request("again", 5)).unwrap()), alone("again", 5));
+}
+
+#[test]
 fn a_deadline_ends_what_runs_and_what_waits() {
     let fake = Fake { step_time: Duration::from_millis(2), ..Fake::default() };
     let scheduler = start(&fake, 1, 4096, DEFAULT());

@@ -32,6 +32,7 @@ mod digest;
 mod error;
 mod files;
 mod generations;
+mod home;
 mod import;
 mod journal;
 mod lease;
@@ -61,6 +62,7 @@ pub use import::Link;
 pub use lease::Lease;
 pub use manifest::{Chat, Manifest, Model, ModelFile, Source};
 pub use name::FileName;
+pub use owner::Owner;
 pub use partial::{Partial, SpanWriter};
 pub use reference::{
     ALIASES, Alias, ChatDefaults, HuggingFace, Names, Ollama, Pinned, PinnedFile, Pypi, Reference, Url,

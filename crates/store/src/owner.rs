@@ -12,7 +12,7 @@ use crate::Error;
 
 /// A process, named so that no other one has the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub struct Owner {
     place: Place,
     pid: u32,
     /// In the system's own unit, since boot; 0 where it does not tell.
@@ -32,13 +32,13 @@ struct Place {
 
 impl Owner {
     /// This process. Asked for anew each time: a fork is another process.
-    pub(crate) fn me() -> Self {
+    pub fn me() -> Self {
         let pid = process::id();
         Self { place: Place::here(), pid, started: Stat::read(pid).map_or(0, |stat| stat.started) }
     }
 
     /// Whether it lives; `None` where that cannot be known from here. A zombie does not.
-    pub(crate) fn alive(&self) -> Option<bool> {
+    pub fn alive(&self) -> Option<bool> {
         let here = Place::here();
         if self.place.boot == 0 {
             return None;
@@ -55,7 +55,7 @@ impl Owner {
     }
 
     /// The owner that a file name begins with, up to the first `-`.
-    pub(crate) fn of_name(name: &str) -> Option<Self> {
+    pub fn of_name(name: &str) -> Option<Self> {
         name.split('-').next()?.parse().ok()
     }
 }

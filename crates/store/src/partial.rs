@@ -11,6 +11,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
+use trillm_core::PerProcess;
+
 use crate::{
     Blob, Error, Expected, Result, Store,
     chunks::{self, CHUNK, Chunks, Whole},
@@ -86,7 +88,7 @@ struct Open {
 }
 
 /// The names of those folders.
-static OPEN: Mutex<BTreeSet<OsString>> = Mutex::new(BTreeSet::new());
+static OPEN: PerProcess<Mutex<BTreeSet<OsString>>> = PerProcess::new();
 
 /// The largest file, in bytes. No disk has more, but some file systems would promise it.
 const LARGEST: u64 = 16 << 40;
@@ -325,7 +327,7 @@ struct Files {
 impl Open {
     fn new(of_key: &Path) -> Self {
         let folder = of_key.join(format!("{}-{}", Owner::me(), files::unique(Path::new("")).display()));
-        lock(&OPEN).insert(name(&folder));
+        lock(OPEN.get(Mutex::default)).insert(name(&folder));
         Self { folder }
     }
 
@@ -352,7 +354,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        lock(&OPEN).remove(&name(&self.folder));
+        lock(OPEN.get(Mutex::default)).remove(&name(&self.folder));
     }
 }
 
@@ -378,8 +380,10 @@ fn abandoned(of_key: &Path) -> Vec<PathBuf> {
     let entries = is_real.then(|| fs::read_dir(of_key)).into_iter().flatten().flatten().flatten();
     let left = entries.filter(|entry| {
         let owner = entry.file_name().to_str().and_then(Owner::of_name);
-        let is_left =
-            |owner: Owner| owner.alive() == Some(false) || (owner == me && !lock(&OPEN).contains(&name(&entry.path())));
+        let is_left = |owner: Owner| {
+            owner.alive() == Some(false)
+                || (owner == me && !lock(OPEN.get(Mutex::default)).contains(&name(&entry.path())))
+        };
         owner.is_some_and(is_left) && entry.file_type().is_ok_and(|kind| kind.is_dir())
     });
     let mut left: Vec<_> = left.map(|entry| entry.path()).collect();

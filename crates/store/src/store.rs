@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Digest, Error, Result, files, files::At};
+use crate::{Digest, Error, Result, files, files::At, home};
 
 /// Longer than any download that is still alive.
 const STALE: Duration = Duration::from_hours(24);
@@ -39,10 +39,9 @@ impl Store {
 
     /// Where the store is unless one says otherwise: `LOCAL_CACHE_DIR`, or `trillm` in the user's folder for caches.
     pub fn default_root() -> Result<PathBuf> {
-        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        set("LOCAL_CACHE_DIR")
+        home::set("LOCAL_CACHE_DIR")
             // The standard says to ignore a relative one.
-            .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|cache| cache.join("trillm")))
+            .or_else(|| home::set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|cache| cache.join("trillm")))
             .or_else(|| env::home_dir().map(|home| home.join(".cache/trillm")))
             .ok_or(Error::NoFolder)
     }

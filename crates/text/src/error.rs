@@ -60,9 +60,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// The tokenizer failed.
+    /// The tokenizer failed, or there is no thread for the template.
     #[error(transparent)]
-    Tokenizer(#[from] trillm_core::Error),
+    Core(#[from] trillm_core::Error),
 }
 
 impl Coded for Error {
@@ -77,7 +77,7 @@ impl Coded for Error {
             Self::Exceeded { .. } => "chat_template_exceeded",
             Self::ToolsNotShown => "tools_not_shown",
             Self::InvalidMessage { .. } => "invalid_message",
-            Self::Tokenizer(error) => error.code(),
+            Self::Core(error) => error.code(),
         }
     }
 
@@ -86,12 +86,12 @@ impl Coded for Error {
             Self::NoChatTemplate => "use generate with a prompt, or pass a template".into(),
             Self::NoDefaultTemplate { .. } => "choose one by its name: template_name".into(),
             Self::InvalidTemplate { .. } | Self::Failed { .. } | Self::Exceeded { .. } => {
-                "load with a chat_template of your own".into()
+                "pass a template of your own (template)".into()
             }
             Self::ToolsNotShown => {
                 "polyfill_tools puts them into the system message; or use a template that shows tools".into()
             }
-            Self::Tokenizer(error) => return error.hint(),
+            Self::Core(error) => return error.hint(),
             _ => return None,
         })
     }

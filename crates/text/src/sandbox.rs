@@ -13,10 +13,15 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use trillm_core::Error as CoreError;
+
 use crate::{Error, Result};
 
 /// Address space for the stack; memory is taken only as far as it is used, by real templates some kilobytes.
 const STACK: usize = 512 << 20;
+
+/// The thread's name.
+const NAME: &str = "trillm-template";
 
 /// How [`DEADLINE`] is called in errors.
 pub(crate) const TIME_LIMIT: &str = "time limit of 3 seconds";
@@ -28,20 +33,18 @@ const DEADLINE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// [`Error::Exceeded`] when the work is not done in three seconds. It goes on all the same, there being no way to stop
-/// a thread: the caller must not try the same again and again.
+/// a thread: the caller must not try the same again and again. [`NoThread`](CoreError::NoThread), which says nothing of
+/// the template.
 pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let (sender, receiver) = sync_channel(1);
-    let failed = |reason: String| Err(Error::Failed { reason });
-    let thread = thread::Builder::new().name("trillm-template".into()).stack_size(STACK).spawn(move || {
+    let thread = thread::Builder::new().name(NAME.into()).stack_size(STACK).spawn(move || {
         // Nobody listens any more when it took too long.
         let _ = sender.send(work());
     });
-    if let Err(error) = thread {
-        return failed(format!("no thread for the template: {error}"));
-    }
+    thread.map_err(|error| CoreError::no_thread(NAME, &error))?;
     match receiver.recv_timeout(DEADLINE) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => Err(Error::Exceeded { limit: TIME_LIMIT }),
-        Err(RecvTimeoutError::Disconnected) => failed("the template engine panicked".into()),
+        Err(RecvTimeoutError::Disconnected) => Err(Error::Failed { reason: "the template engine panicked".into() }),
     }
 }

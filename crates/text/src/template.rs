@@ -84,7 +84,7 @@ impl ChatTemplate {
     /// Compiles a template.
     ///
     /// # Errors
-    /// [`Error::InvalidTemplate`] if it is no valid Jinja, or longer than 256 KiB.
+    /// [`Error::InvalidTemplate`] if it is no valid Jinja, or longer than 256 KiB; if no thread can be started.
     pub fn new(source: &str) -> Result<Self> {
         if source.len() > MAX_SOURCE {
             return Err(Error::InvalidTemplate { reason: format!("{} bytes, at most {MAX_SOURCE}", source.len()) });
@@ -92,7 +92,7 @@ impl ChatTemplate {
         let source = source.to_owned();
         let environment = Arc::new(sandbox::run(move || compile(rewrite(&source)))?);
         let mut template = Self { environment, content: Content::Both, special: Vec::new(), hung: AtomicU32::new(0) };
-        template.content = template.probe();
+        template.content = template.probe()?;
         Ok(template)
     }
 
@@ -155,7 +155,7 @@ impl ChatTemplate {
             match self.run(&formed, options) {
                 Ok(text) => return Ok((formed, text)),
                 // More of the same costs as much again, and says nothing new.
-                Err(error @ Error::Exceeded { .. }) => return Err(error),
+                Err(error @ (Error::Exceeded { .. } | Error::Core(_))) => return Err(error),
                 Err(error) => drop(first.get_or_insert(error)),
             }
             tried.push(formed);
@@ -194,21 +194,25 @@ impl ChatTemplate {
     }
 
     /// Finds out what content this template takes, by rendering a message of each kind.
-    fn probe(&self) -> Content {
+    fn probe(&self) -> Result<Content> {
         const NEEDLE: &str = "needle";
         // A template that prints a list as a list prints this.
         const PART: &str = "'type'";
         let shows = |content: serde_json::Value| {
             let mut message = Message::new("user", "");
             message.0.insert("content".into(), content);
-            let text = self.run(&[Cow::Owned(message.0)], &RenderOptions::default());
-            text.is_ok_and(|text| text.contains(NEEDLE) && !text.contains(PART))
+            match self.run(&[Cow::Owned(message.0)], &RenderOptions::default()) {
+                Ok(text) => Ok(text.contains(NEEDLE) && !text.contains(PART)),
+                // Of the system, not of the template: what is found out here is kept.
+                Err(error @ Error::Core(_)) => Err(error),
+                Err(_) => Ok(false),
+            }
         };
-        match (shows(NEEDLE.into()), shows(serde_json::json!([{"type": "text", "text": NEEDLE}]))) {
+        Ok(match (shows(NEEDLE.into())?, shows(serde_json::json!([{"type": "text", "text": NEEDLE}]))?) {
             (true, true) => Content::Both,
             (false, true) => Content::Parts,
             (_, false) => Content::Text,
-        }
+        })
     }
 }
 

@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use trillm_core::Token;
 
 use crate::alphabet;
-use crate::merge::{Join, Room, Symbol, merge};
+use crate::merge::{Join, Symbol, merge};
 use crate::merges::{Merge, Merges, Spare};
-use crate::recent::Recent;
-use crate::unigram;
+use crate::scratch::Scratch;
 use crate::vocabulary::Vocabulary;
 use crate::words::{SPACE, are_apart, words};
 
@@ -58,16 +57,6 @@ impl Reached {
             eight.fetch_or(1 << (id % 8), Ordering::Relaxed);
         }
     }
-}
-
-/// Room that is used again from word to word.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    pub(crate) symbols: Vec<Symbol>,
-    pub(crate) room: Room,
-    pub(crate) recent: Recent,
-    pub(crate) unigram: unigram::Room,
-    spelled: String,
 }
 
 impl Join for Merges {

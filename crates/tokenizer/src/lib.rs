@@ -45,6 +45,7 @@ mod model;
 mod normal;
 mod pipeline;
 mod recent;
+mod scratch;
 mod section;
 mod special;
 mod split;

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use trillm_core::Token;
 
-use crate::bpe::{Bpe, Reached, Scratch};
+use crate::bpe::{Bpe, Reached};
 use crate::merges::{Merges, Spare};
+use crate::scratch::Scratch;
 use crate::section::Section;
 use crate::unigram::{PENALTY, Unigram};
 use crate::vocabulary::Vocabulary;
@@ -120,7 +121,7 @@ fn bpe(section: Section, vocabulary: &Vocabulary) -> Result<Bpe> {
         None => None,
     };
     let bytes: Vec<Option<u32>> = match section.byte_fallback {
-        Some(true) => byte_tokens(vocabulary),
+        Some(true) => vocabulary.byte_tokens(),
         _ => Vec::new(),
     };
     let prefix = section.continuing_subword_prefix.unwrap_or_default();
@@ -159,11 +160,6 @@ fn unigram(section: &Section, vocabulary: &Vocabulary, tokens: Vec<(&str, u32)>)
         }
     };
     let worst = scores.iter().copied().fold(f64::INFINITY, f64::min);
-    let bytes = if section.byte_fallback == Some(true) { byte_tokens(vocabulary) } else { Vec::new() };
+    let bytes = if section.byte_fallback == Some(true) { vocabulary.byte_tokens() } else { Vec::new() };
     Unigram::new(tokens, scores, unknown, worst - PENALTY, bytes)
-}
-
-/// The tokens `<0x00>` to `<0xFF>`, as far as there are any.
-pub(crate) fn byte_tokens(vocabulary: &Vocabulary) -> Vec<Option<u32>> {
-    (0..=u8::MAX).map(|byte| vocabulary.id(&format!("<0x{byte:02X}>"))).collect()
 }

@@ -12,7 +12,6 @@ use tokenizers::{
 use trillm_core::{Error as EngineError, Guarded, PairFrame, Token, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
 
-use crate::bpe::Scratch;
 use crate::decoder::Decoder;
 use crate::document::{AddedToken, Document};
 use crate::guard::guard;
@@ -21,6 +20,7 @@ use crate::limit::Limits;
 use crate::markers::Part;
 use crate::model::Model;
 use crate::pipeline::{Added, Pipeline};
+use crate::scratch::Scratch;
 use crate::special::{Around, Special};
 use crate::vocabulary::{Table, Vocabulary};
 use crate::{Error, Result, file, growth};

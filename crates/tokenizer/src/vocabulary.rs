@@ -161,6 +161,11 @@ impl Vocabulary {
     pub(crate) fn id_of(&self, bytes: &[u8]) -> Option<u32> {
         self.lookup.get(&self.spellings, bytes)
     }
+
+    /// The tokens `<0x00>` to `<0xFF>`, as far as there are any.
+    pub(crate) fn byte_tokens(&self) -> Vec<Option<u32>> {
+        (0..=u8::MAX).map(|byte| self.id(&format!("<0x{byte:02X}>"))).collect()
+    }
 }
 
 fn text_at<'a>(model: &'a Entries, added: &[(&'a str, u32)], place: u32) -> &'a str {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from trillm._reference import parse
+from trillm._vectors import TruncationWarning
 from trillm.cli import loaded
 from trillm.cli.given import INPUT, file_text, input_text
-from trillm.cli.output import UsageError, failing_clearly, print_json, write
+from trillm.cli.output import UsageError, failing_clearly, print_json, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +41,21 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     pooling: Annotated[
-        Literal["auto", "mean", "cls", "last"],
+        Literal["auto", "mean", "cls", "last", "max", "mean_sqrt_len", "weightedmean"],
         typer.Option(help="How the vectors of a text's tokens become one; auto does as the model's file says."),
     ] = "auto",
+    prompt_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Put the model's prompt of this name before each text.",
+            show_default="the one that the model's files name, if any",
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put this before each text, instead.", show_default=False)
+    ] = None,
+    truncate: Annotated[bool, typer.Option("--truncate", help="Cut texts that are too long, and say so.")] = False,
     unscaled: Annotated[bool, typer.Option("--no-normalize", help="Leave vectors as long as they come.")] = False,
     context: Annotated[
         int | None,
@@ -58,7 +72,18 @@ def command(
         parse(model)
         given = _texts(texts or [], files or [])
         with loaded.load(model, engine=engine, context=context, threads=threads) as it:
-            vectors = it.llm.embed([text for _, text in given], pooling=pooling, normalize=not unscaled)
+            with warnings.catch_warnings(record=True) as cut:
+                warnings.simplefilter("always", TruncationWarning)
+                vectors = it.llm.embed(
+                    [text for _, text in given],
+                    pooling=pooling,
+                    normalize=not unscaled,
+                    prompt_name=prompt_name,
+                    prompt=prompt,
+                    truncate=truncate,
+                )
+            for warning in cut:
+                say(f"warning: {warning.message}")
             # The shortest digits that mean the same in single precision, and not those of the double.
             lists = [[float(str(number)) for number in vector] for vector in vectors]
             if not as_json:

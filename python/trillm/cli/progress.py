@@ -30,16 +30,8 @@ _SHOW_LOADING_AFTER = 0.5
 @contextmanager
 def downloading() -> Iterator[Callable[[Progress], None]]:
     """Shows a download, what was chosen, and why it is tried again; yields what to call with its progress."""
-    logger, lines = logging.getLogger("trillm.hub"), _Lines()
-    before = logger.level
-    logger.addHandler(lines)
-    logger.setLevel(logging.INFO)
-    try:
-        with _shown() as show:
-            yield lambda progress: show(_title(progress), progress.transferred, progress.total)
-    finally:
-        logger.setLevel(before)
-        logger.removeHandler(lines)
+    with _said("trillm.hub", logging.INFO), _shown() as show:
+        yield lambda progress: show(_title(progress), progress.transferred, progress.total)
 
 
 @contextmanager
@@ -47,6 +39,20 @@ def converting(name: str) -> Iterator[Callable[[int, int], None]]:
     """Shows a conversion; yields what to call with the bytes written and those there will be."""
     with _shown() as show:
         yield lambda written, total: show(f"converting {readable(name)}", written, total)
+
+
+@contextmanager
+def _said(name: str, level: int) -> Iterator[None]:
+    """Shows what the library says under this name, from this level on."""
+    logger, lines = logging.getLogger(name), _Lines()
+    before = logger.level
+    logger.addHandler(lines)
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(lines)
 
 
 @contextmanager
@@ -99,7 +105,7 @@ class _Bar:
         task = self._tasks.get(title)
         if task is None:
             task = self._tasks[title] = display.add_task(title, total=None)
-        display.update(task, completed=done, total=total or None)
+        display.update(task, completed=done, total=total or None, refresh=True)
 
     def _start(self) -> Display:
         from rich.console import Console
@@ -114,6 +120,8 @@ class _Bar:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            # It would start a thread; reports come often enough.
+            auto_refresh=False,
         )
         self._display.start()
         return self._display
@@ -131,7 +139,13 @@ def _title(progress: Progress) -> str:
 
 @contextmanager
 def loading() -> Iterator[Callable[[float], object] | None]:
-    """Shows how far a slow load is; yields what `trillm.load` takes as `progress`."""
+    """Shows how far a slow load is, and what it warns of; yields what `trillm.load` takes as `progress`."""
+    with _said("trillm.llm", logging.WARNING), _share() as show:
+        yield show
+
+
+@contextmanager
+def _share() -> Iterator[Callable[[float], object] | None]:
     if not draws(sys.stderr):
         yield None
         return

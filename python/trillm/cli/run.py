@@ -66,13 +66,12 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Statistics on standard error.")] = False,
     max_tokens: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--max-tokens",
             "-n",
-            min=1,
             metavar="N",
-            help="The most tokens to generate.",
+            help="The most tokens to generate; fit takes as many as the context has room for.",
             show_default="until the model ends, or the context is full",
         ),
     ] = None,
@@ -147,7 +146,7 @@ def command(
     if raw and system is not None:
         raise UsageError("--system is part of a chat template, which --raw leaves out")
     given = _given(
-        max_tokens=max_tokens,
+        max_tokens=_count(max_tokens),
         temperature=temperature,
         top_p=top_p,
         top_k=top_k,
@@ -185,6 +184,17 @@ def command(
                 completion = stream.completion
             if verbose and completion is not None:
                 say(chat.statistics(completion))
+
+
+def _count(text: str | None) -> int | str | None:
+    """What `--max-tokens` says."""
+    if text is None or text == "fit":
+        return text
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise UsageError(
+            f"Invalid value for '--max-tokens' / '-n': expected a whole number, 1 or more, or fit, found {text!r}"
+        )
+    return int(text)
 
 
 def _given(**params: Any) -> GenerateParams:

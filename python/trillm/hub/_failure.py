@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from trillm.errors import DownloadError, TrillmError
+import errno
+
+from trillm.errors import DownloadError, StoreError, TrillmError
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says where there is no room left."""
 
 
 class TransientError(Exception):
@@ -17,6 +22,12 @@ class TransientError(Exception):
 
 class CancelledError(Exception):
     """Nobody waits for this download any more. Seen by its own threads only."""
+
+
+def not_written(what: object, error: OSError, hint: str) -> StoreError:
+    """The error for a file or folder that the system does not let us write."""
+    code = "disk_full" if error.errno in FULL else "store_io"
+    return StoreError(f"{what} could not be written: {error.strerror}", code, hint)
 
 
 def download_failed(message: str, hint: str) -> DownloadError:

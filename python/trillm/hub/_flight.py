@@ -11,7 +11,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from trillm.hub._failure import CancelledError, download_failed
+from trillm.hub._failure import CancelledError
+from trillm.hub._threads import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -37,10 +38,7 @@ def share(key: Hashable, job: Job, work: Callable[[Job], T], report: Report | No
         flight = _flights.get(key)
         if flight is None:
             flight = _Flight(key, job, work)
-            try:
-                flight.thread.start()
-            except RuntimeError as error:
-                raise download_failed(f"no thread could be started: {error}", "end some other work first") from None
+            start(flight.thread)
             _flights[key] = flight
         flight.waiting += 1
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trillm._core import Reference, Store
 from trillm._reference import at_home
-from trillm.errors import ModelNotFound
+from trillm.errors import InvalidRequest, ModelNotFound
 from trillm.hub._choosing.choose import Preferences, RepoFile, choose
 from trillm.hub._flight import share
 from trillm.hub._job import Job
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def import_model(
-    path: str | Path,
+    path: str | bytes | Path,
     *,
     name: str | None = None,
     link: Link = "auto",
@@ -39,8 +40,8 @@ def import_model(
     """
     path = Path(at_home(path)).absolute()
     store = Store() if store is None else store
-    wanted = Reference(f"local:{path.stem if name is None and path.is_file() else name or path.name}")
     folder, chosen = _choose(path)
+    wanted = Reference(f"local:{path.stem if name is None and path.is_file() else name or path.name}")
     job = Job(store, wanted, Options())
     return share(
         (store.root, wanted.text, path, link), job, lambda job: _import(job, path, folder, chosen, link), progress
@@ -55,9 +56,23 @@ def _choose(path: Path) -> tuple[Path, Choice]:
         folder, wanted = path.parent, path.name
     else:
         raise ModelNotFound(f"there is no file or folder {path}", "model_not_found", "check the path")
+    if wanted is not None:
+        _check_name(wanted)
     files = [file for file in sorted(folder.rglob("*") if wanted is None else folder.iterdir()) if file.is_file()]
     listed = [RepoFile(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files]
     return folder, choose(listed, wanted, Preferences())
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode(errors="replace")
+        raise InvalidRequest(
+            f"the name of the file {shown} is not UTF-8, as names in the store are",
+            "invalid_file_name",
+            "rename it, or load it where it is",
+        ) from None
 
 
 def _import(job: Job, path: Path, folder: Path, chosen: Choice, link: Link) -> tuple[Manifest, Link | None]:

@@ -87,6 +87,7 @@ fn inspect_as(path: &Path, wanted: &Wanted) -> Result<ModelInfo> {
         info.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     }
     path.clone_into(&mut info.path);
+    info.others = others.iter().map(|head| head.path.clone()).collect();
     Ok(info)
 }
 

@@ -1,5 +1,6 @@
 //! What people type for a model.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
@@ -36,8 +37,8 @@ impl Reference {
     /// `models_directory`, or else in `LOCAL_MODELS_DIR`.
     #[new]
     #[pyo3(signature = (text, models_directory=None))]
-    fn new(py: Python<'_>, text: &str, models_directory: Option<PathBuf>) -> PyResult<Self> {
-        let pinned = parse(text, models_directory).map_err(raise)?;
+    fn new(py: Python<'_>, text: OsString, models_directory: Option<PathBuf>) -> PyResult<Self> {
+        let pinned = parse(&text, models_directory).map_err(raise)?;
         let reference = pinned.reference;
         let text = reference.to_string();
         let local = reference.local().map_err(raise)?.map(ToOwned::to_owned);
@@ -145,7 +146,11 @@ impl From<store::Url> for Url {
 }
 
 /// What text means to this user, by the one parser.
-fn parse(text: &str, models: Option<PathBuf>) -> store::Result<store::Pinned> {
+fn parse(text: &OsStr, models: Option<PathBuf>) -> store::Result<store::Pinned> {
+    let Some(text) = text.to_str() else {
+        // Nothing but a file is called what is no text.
+        return Ok(store::Pinned { reference: store::Reference::Path(text.into()), generation: None });
+    };
     let names = store::Names::of_user()?;
     store::Names { models: models.or(names.models), ..names }.parse(text)
 }

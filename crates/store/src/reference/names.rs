@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{ALIASES, Alias, HuggingFace, Ollama, Pinned, Pypi, Reference, Url, aliases_file, invalid};
-use crate::{Digest, Error, Result, files::At as _};
+use crate::{Digest, Error, Result, files::At as _, home::folder};
 
 /// What is between a reference and the generation that is meant.
 pub(super) const PIN: &str = "@sha256:";
@@ -46,12 +46,12 @@ impl Names {
     /// [`Error::InvalidAliases`] for a file of aliases that cannot be read, and for one that `TRILLM_ALIASES` names and
     /// that is not there.
     pub fn of_user() -> Result<Self> {
-        Self::set_by(|name| env::var_os(name), env::home_dir())
+        Self::set_by(|name| env::var_os(name), env::home_dir().as_deref())
     }
 
     /// The same for any environment.
-    fn set_by(get: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Result<Self> {
-        let set = |name| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    fn set_by(get: impl Fn(&str) -> Option<OsString>, home: Option<&Path>) -> Result<Self> {
+        let set = |name| folder(get(name), home);
         let aliases = if let Some(file) = set("TRILLM_ALIASES") {
             let missing = || Error::InvalidAliases {
                 path: file.clone(),
@@ -228,7 +228,7 @@ mod tests {
     /// The names of a user with these variables and this home.
     fn names(set: &[(&str, &Path)], home: Option<&Path>) -> Result<Names> {
         let get = |wanted: &str| set.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).into());
-        Names::set_by(get, home.map(Into::into))
+        Names::set_by(get, home)
     }
 
     #[test]
@@ -268,6 +268,8 @@ mod tests {
     fn the_folder_of_models_does_not_move() {
         let models = names(&[("LOCAL_MODELS_DIR", Path::new("models"))], None).unwrap().models.unwrap();
         assert_eq!(models, env::current_dir().unwrap().join("models"));
+        let at_home = names(&[("LOCAL_MODELS_DIR", Path::new("~/models"))], Some(Path::new("/home/me"))).unwrap();
+        assert_eq!(at_home.models, Some(PathBuf::from("/home/me/models")));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use trillm_formats::gguf::{Rule, Vocabulary as File};
 
 use super::bytes::Spelling;
 use super::dna::Dna;
-use crate::bpe::{Bpe, Reached, Scratch};
+use crate::bpe::{Bpe, Reached};
 use crate::merges::Merges;
-use crate::model::byte_tokens;
+use crate::scratch::Scratch;
 use crate::split::{Splitter, passes};
 use crate::vocabulary::Vocabulary;
 use crate::words::SPACE;
@@ -51,7 +51,7 @@ impl Pairs {
             Rule::Whitespace => Writing::Plain,
             _ => Writing::Alphabet,
         };
-        let bytes = if writing == Writing::Alphabet { Vec::new() } else { byte_tokens(vocabulary) };
+        let bytes = if writing == Writing::Alphabet { Vec::new() } else { vocabulary.byte_tokens() };
         let (merges, spare) = Merges::of_gguf(&file.merges, vocabulary, &bytes);
         let bpe = Bpe {
             apart: !pre.ignore_merges && Bpe::are_apart(vocabulary, &merges, &spare),

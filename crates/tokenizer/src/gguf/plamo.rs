@@ -5,7 +5,6 @@ use trillm_formats::gguf::{TokenType, Vocabulary as File};
 
 use crate::Result;
 use crate::endings::Endings;
-use crate::model::byte_tokens;
 use crate::vocabulary::Vocabulary;
 
 /// The score from which on a token is never taken, and that of a character without one.
@@ -34,7 +33,7 @@ impl Plamo {
         };
         let backwards = |id: usize| (file.words[id].iter().rev().copied().collect::<Vec<u8>>(), id as u32);
         let tokens = (0..file.words.len()).filter(taken).map(backwards).collect();
-        Ok(Self { tokens: Endings::new(tokens)?, scores, bytes: byte_tokens(vocabulary) })
+        Ok(Self { tokens: Endings::new(tokens)?, scores, bytes: vocabulary.byte_tokens() })
     }
 
     /// Appends the tokens of a text.

@@ -2,10 +2,10 @@
 
 use trillm_core::Token;
 
-use crate::bpe::{Bpe, Reached, Scratch};
+use crate::bpe::{Bpe, Reached};
 use crate::merge::{Join, Symbol, merge};
 use crate::merges::Merge;
-use crate::model::byte_tokens;
+use crate::scratch::Scratch;
 use crate::vocabulary::Vocabulary;
 use crate::words::words;
 
@@ -32,7 +32,7 @@ impl Spm {
         ranks.resize(vocabulary.len() as usize, rank(0.0));
         Self {
             ranks,
-            bytes: byte_tokens(vocabulary),
+            bytes: vocabulary.byte_tokens(),
             unknown,
             reached: Reached::new(vocabulary.len()),
             singles: Bpe::singles(vocabulary),

@@ -3,9 +3,9 @@
 use trillm_core::Token;
 use trillm_formats::gguf::{TokenType, Vocabulary as File};
 
-use crate::bpe::Scratch;
 use crate::charsmap::Charsmap;
 use crate::limit::Limits;
+use crate::scratch::Scratch;
 use crate::unigram::{PENALTY, Unigram};
 use crate::words::SPACE;
 use crate::{Error, Result};

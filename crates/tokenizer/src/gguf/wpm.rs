@@ -5,7 +5,7 @@ use trillm_formats::gguf::{TokenType, Vocabulary as File};
 
 use crate::Result;
 use crate::bert::{self, Bert};
-use crate::bpe::Scratch;
+use crate::scratch::Scratch;
 use crate::split::{Classes, Pass, Splitter};
 use crate::wordpiece::WordPiece;
 use crate::words::SPACE;

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["EXPECTED", "parsed"]
 
 EXPECTED = {
-    "max_tokens": "a whole number, 1 or more",
+    "max_tokens": 'a whole number, 1 to 4294967295, or "fit"',
     "temperature": "0 to 100",
-    "top_k": "a whole number, 0 or more",
+    "top_k": "a whole number, 0 to 4294967295",
     "top_p": "0 to 1",
     "min_p": "0 to 1",
     "typical_p": "0 to 1",
     "repetition_penalty": "0.01 to 100",
     "presence_penalty": "-2 to 2",
     "frequency_penalty": "-2 to 2",
-    "repeat_last_n": "a whole number, 0 or more",
+    "repeat_last_n": "a whole number, 0 to 4294967295",
     "logit_bias": 'token ids and numbers: {"42": -1.5}',
     "seed": "a whole number, 0 to 2**64 - 1",
     "stop": 'a text, or a list of texts: ["\\n\\n", "END"]',

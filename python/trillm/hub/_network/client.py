@@ -26,6 +26,7 @@ from trillm.hub._network.response import Response
 from trillm.hub._network.retries import limits, retrying
 from trillm.hub._network.socks import SCHEMES, Socks
 from trillm.hub._network.wire import Wire, is_public, not_public, pools
+from trillm.hub._threads import start
 
 if TYPE_CHECKING:
     from trillm.hub._network.crew import Running
@@ -133,7 +134,7 @@ class Client:
             headers = {**headers, "Authorization": f"Bearer {token}"}
         alarm = threading.Timer(limits.answer, wire.cut)
         alarm.daemon = True
-        alarm.start()
+        start(alarm)
         try:
             with wire.used():
                 return self._manager(url).request(

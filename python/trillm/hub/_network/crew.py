@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from trillm.hub._failure import CancelledError
+from trillm.hub._threads import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +45,7 @@ class Crew:
         threads = [threading.Thread(target=self._work, args=(work,), daemon=True) for work in works]
         try:
             for thread in threads:
-                thread.start()
+                start(thread)
             for thread in threads:
                 while thread.is_alive():
                     thread.join(_TICK)

@@ -6,7 +6,6 @@ into the store without a copy. They are only ever read; :func:`publish` adds to 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import logging
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from trillm.errors import InvalidRequest, ModelNotFound, StoreError
 from trillm.hub._choosing.names import is_file_name
+from trillm.hub._failure import not_written
 from trillm.hub._network.transfer import transfer_all
 from trillm.hub._sources.listing import GIT
 
@@ -165,12 +165,7 @@ def publish(store: Store, manifest: Manifest, cache_dir: str | Path | None = Non
             f"{manifest.reference} lacks a file: {error.filename}", "model_not_found", "trillm verify --repair mends it"
         ) from None
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        raise StoreError(
-            f"{folder} could not be written: {error.strerror}",
-            "disk_full" if full else "store_io",
-            "set HF_HUB_CACHE to a folder of your own with enough space",
-        ) from error
+        raise not_written(folder, error, "set HF_HUB_CACHE to a folder of your own with enough space") from error
     return snapshot
 
 

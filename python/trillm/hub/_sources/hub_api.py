@@ -18,6 +18,7 @@ from trillm.errors import DownloadError, MissingDependency, ModelNotFound
 from trillm.hub._failure import TransientError, download_failed
 from trillm.hub._network.meaning import of_exception, of_status
 from trillm.hub._sources.listing import Listing, read
+from trillm.hub._threads import start
 
 if TYPE_CHECKING:
     import httpx2
@@ -52,7 +53,7 @@ def _beside(job: Job, ask: Callable[[], T]) -> T:
         except BaseException as error:
             answer.set_exception(error)
 
-    threading.Thread(target=run, name="trillm-listing", daemon=True).start()
+    start(threading.Thread(target=run, name="trillm-listing", daemon=True))
     while not wait([answer], 0.05).done:
         job.check()
     return answer.result()

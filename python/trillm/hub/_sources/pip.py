@@ -13,19 +13,29 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trillm.errors import DigestMismatch, MissingDependency, ModelNotFound
-from trillm.hub._failure import TransientError, download_failed
+from trillm.errors import DigestMismatch, MissingDependency, ModelNotFound, StoreError
+from trillm.hub._failure import FULL, TransientError, download_failed, not_written
+from trillm.hub._threads import HINT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trillm.hub._job import Job
 
 _SIZE = re.compile(r"Downloading \S+\.whl \(([\d.]+) (bytes|kB|MB|GB)\)")
 """Printed by every pip since 2008, with or without a progress bar."""
 
 _UNITS = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+_FULL = [*(os.strerror(number) for number in FULL), "No usable temporary directory found"]
+"""What the system says, and pip passes on; and Python, where no file can be written to the folder that we just made."""
+
+ROOM = "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk"
+"""What to do where there is none."""
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -43,34 +53,48 @@ def download(job: Job, requirement: str, folder: Path) -> Path:
             f"install it with: {sys.executable} -m ensurepip (or: uv pip install pip)",
         )
     temporary = folder / "temporary"
-    temporary.mkdir()
-    output = folder / "output"
-    with output.open("wb") as log, job.meter("downloading", requirement) as meter:
-        process = subprocess.Popen(
-            _command(requirement, folder),
-            env=_environment(temporary),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            while process.poll() is None:
-                done, total = _transferred(temporary), _total(output)
-                # pip rounds, and may round down.
-                meter.set(done, None if total is None else max(done, total))
-                job.check()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.1)
-        finally:
-            # Cancelled, or out of time: pip must not go on without us.
-            process.kill()
-            process.wait()
+    try:
+        temporary.mkdir()
+    except OSError as error:
+        raise not_written(temporary, error, ROOM) from error
+    with job.meter("downloading", requirement) as meter, _started(requirement, folder, temporary) as process:
+        output, over = b"", False
+        while not over:
+            # Not by a file: on a disk that is full pip could not say so.
+            try:
+                output, over = process.communicate(timeout=0.1)[0], True
+            except subprocess.TimeoutExpired as error:
+                output = error.output or b""
+            done, total = _transferred(temporary), _total(output)
+            # pip rounds, and may round down.
+            meter.set(done, None if total is None else max(done, total))
+            job.check()
         if process.returncode == 0:
             for wheel in folder.glob("*.whl"):
                 size = wheel.stat().st_size
                 meter.set(size, size)
                 return wheel
-    raise _failure(requirement, output.read_text(errors="replace"))
+    raise _failure(requirement, output.decode(errors="replace"))
+
+
+@contextmanager
+def _started(requirement: str, folder: Path, temporary: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts pip, which does not go on without us: when we are cancelled, or out of time."""
+    try:
+        process = subprocess.Popen(
+            _command(requirement, folder),
+            env=_environment(temporary),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except OSError as error:
+        raise download_failed(f"pip cannot be started: {error.strerror}", HINT) from error
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _command(requirement: str, folder: Path) -> list[str]:
@@ -110,8 +134,8 @@ def _transferred(temporary: Path) -> int:
     return largest
 
 
-def _total(output: Path) -> int | None:
-    found = _SIZE.search(output.read_text(errors="replace"))
+def _total(output: bytes) -> int | None:
+    found = _SIZE.search(output.decode(errors="replace"))
     return round(float(found[1]) * _UNITS[found[2]]) if found else None
 
 
@@ -124,11 +148,8 @@ def _failure(requirement: str, output: str) -> Exception:
             "missing_dependency",
             "install it: pip install PySocks",
         )
-    if "No space left on device" in output:
-        return download_failed(
-            f"no space left to download {requirement}",
-            "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk",
-        )
+    if any(words in output for words in _FULL):
+        return StoreError(f"no space left to download {requirement}", "disk_full", ROOM)
     if "DO NOT MATCH THE HASHES" in output:
         # A connection that was cut looks like this too.
         return TransientError(

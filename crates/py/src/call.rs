@@ -1,0 +1,249 @@
+//! A request on its way into the queue: read, prepared, started.
+//!
+//! Reading arguments needs the interpreter lock. Preparing does not, and takes as long as the text is: seconds for
+//! megabytes, up to three for a template. So it is done beside the caller's thread, who looks for signals or serves an
+//! event loop meanwhile. A short text is done before another thread would have woken up.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use trillm::{CoreError, Defaults, Error, Generation, Llm, Message, Prompt, Ready};
+
+use crate::aside::{Aside, aside, is_long};
+use crate::doorbell::Doorbell;
+use crate::enter::{outside, panicked};
+use crate::errors::raise;
+use crate::lifetime::Owned;
+use crate::params::{Chat, Generate, messages};
+use crate::prompt::{Given, element};
+use crate::stream::Stream;
+
+/// What was asked for, read and owned.
+pub(crate) enum Asked {
+    Prompt { given: Given, params: Generate },
+    Chat { messages: Vec<Message>, chat: Box<Chat> },
+}
+
+impl Asked {
+    /// One prompt, or that of a list with this index.
+    pub(crate) fn prompt(
+        defaults: &Defaults,
+        prompt: &Bound<'_, PyAny>,
+        index: Option<usize>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let given = Given::new(&element("prompt", index), prompt)?;
+        Ok(Self::Prompt { given, params: Generate::new(defaults, params)? })
+    }
+
+    /// One chat, or that of a list with this index.
+    pub(crate) fn chat(
+        defaults: &Defaults,
+        list: &Bound<'_, PyAny>,
+        index: Option<usize>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let messages = messages(&element("messages", index), list)?;
+        Ok(Self::Chat { messages, chat: Box::new(Chat::new(defaults, params)?) })
+    }
+
+    /// Whether preparing may take longer than a millisecond.
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Prompt { given: Given::Text(text), .. } => is_long(text),
+            Self::Prompt { given: Given::Tokens(_), .. } => false,
+            // A template does what it likes.
+            Self::Chat { .. } => true,
+        }
+    }
+
+    fn prepare(self, llm: &Llm) -> trillm::Result<Ready> {
+        match self {
+            Self::Prompt { given, params } => {
+                llm.prepare(given.prompt(params.add_special, params.parse_special), params.request)
+            }
+            Self::Chat { messages, chat } => {
+                let Chat { generate, options, template } = *chat;
+                let prompt = Prompt::Chat { messages: &messages, options: &options, template: template.as_deref() };
+                llm.prepare(prompt, generate.request)
+            }
+        }
+    }
+
+    /// Prepares it for a caller who waits; signals are seen meanwhile.
+    pub(crate) fn ready(self, py: Python<'_>, llm: &Arc<Llm>) -> PyResult<Ready> {
+        aside(py, self.is_long(), llm.clone(), |llm, _| self.prepare(llm))?.map_err(raise)
+    }
+}
+
+/// Queues a request, unless the queue is full: then it stays where it is.
+///
+/// # Errors
+/// [`CoreError::DeadlineExceeded`] for one that waited for too long.
+pub(crate) fn try_start(llm: &Llm, ready: &mut Option<Ready>) -> trillm::Result<Option<Generation>> {
+    if is_late(ready.as_ref()) {
+        return Err(CoreError::DeadlineExceeded { generated: 0 }.into());
+    }
+    match llm.start(ready) {
+        Ok(generation) => Ok(Some(generation)),
+        Err(Error::Core(CoreError::Overloaded { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_late(ready: Option<&Ready>) -> bool {
+    ready.and_then(|ready| ready.request().deadline).is_some_and(|deadline| deadline <= Instant::now())
+}
+
+/// A request for an event loop. Dropping it cancels the request.
+#[pyclass(frozen, module = "trillm._core")]
+pub(crate) struct Call {
+    owned: Arc<Owned>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Preparing(Aside<trillm::Result<Begun>>),
+    Prepared(Box<Begun>),
+    Started(Py<Stream>),
+    /// Closed, or failed with an error that was raised.
+    Over,
+}
+
+enum Begun {
+    Running(Generation),
+    /// For room in the queue.
+    Waiting(Ready),
+}
+
+impl Begun {
+    /// The next step, if there is room for it.
+    fn go_on(self, llm: &Llm) -> trillm::Result<Self> {
+        let Self::Waiting(ready) = self else { return Ok(self) };
+        let mut ready = Some(ready);
+        match (try_start(llm, &mut ready)?, ready) {
+            (Some(generation), _) => Ok(Self::Running(generation)),
+            (None, Some(ready)) => Ok(Self::Waiting(ready)),
+            (None, None) => Err(CoreError::Cancelled.into()),
+        }
+    }
+}
+
+impl Call {
+    /// Begins to prepare a request, which starts by itself as soon as it can, unless `others_wait` for room before it.
+    /// `many` says that it is one of a list: all of them together may take long.
+    pub(crate) fn begin(
+        py: Python<'_>,
+        owned: Arc<Owned>,
+        asked: Asked,
+        others_wait: bool,
+        many: bool,
+    ) -> PyResult<Self> {
+        let llm = owned.get()?;
+        let aside = many || asked.is_long();
+        let begin = move |llm: &Llm, given_up: &dyn Fn() -> bool| {
+            if given_up() {
+                return Err(CoreError::Cancelled.into());
+            }
+            let begun = Begun::Waiting(asked.prepare(llm)?);
+            if others_wait { Ok(begun) } else { begun.go_on(llm) }
+        };
+        let state = if aside {
+            State::Preparing(Aside::begin(Some(&owned.preparing), llm, begin)?)
+        } else {
+            State::Prepared(Box::new(outside(py, || begin(&llm, &|| false))?.map_err(raise)?))
+        };
+        Ok(Self { owned, state: Mutex::new(state) })
+    }
+
+    /// If it waits for room in the queue, whether for too long.
+    fn waits(&self) -> Option<bool> {
+        let state = self.state();
+        let State::Prepared(begun) = &*state else { return None };
+        match &**begun {
+            Begun::Waiting(ready) => Some(is_late(Some(ready))),
+            Begun::Running(_) => None,
+        }
+    }
+
+    /// Never held where the interpreter lock is let go of: whoever has that one may want this one.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Call {
+    /// Whether it is prepared; if not, the doorbell rings when it is.
+    fn poll(&self, doorbell: &Doorbell) -> PyResult<(bool, Option<Py<PyAny>>)> {
+        self.owned.get()?;
+        let mut state = self.state();
+        let State::Preparing(aside) = &*state else {
+            return Ok((true, None));
+        };
+        let Some(made) = aside.poll(doorbell.waker()) else {
+            return Ok((false, None));
+        };
+        let failed = match made {
+            Ok(Ok(begun)) => {
+                *state = State::Prepared(Box::new(begun));
+                return Ok((true, None));
+            }
+            Ok(Err(error)) => Ok(error),
+            Err(panic) => Err(panic),
+        };
+        *state = State::Over;
+        drop(state);
+        Err(failed.map_or_else(|panic| panicked(&panic), raise))
+    }
+
+    /// Its stream; `None` while there is no room in the queue, or it is not prepared.
+    fn start(&self, py: Python<'_>) -> PyResult<Option<Py<Stream>>> {
+        let llm = self.owned.get()?;
+        let mut state = self.state();
+        let failed = match std::mem::replace(&mut *state, State::Over) {
+            State::Prepared(begun) => match (*begun).go_on(&llm) {
+                Ok(Begun::Running(generation)) => {
+                    let stream = Py::new(py, Stream::new(generation, self.owned.clone()))?;
+                    *state = State::Started(stream.clone_ref(py));
+                    return Ok(Some(stream));
+                }
+                Ok(waiting) => {
+                    *state = State::Prepared(Box::new(waiting));
+                    return Ok(None);
+                }
+                Err(error) => error,
+            },
+            State::Over => CoreError::Cancelled.into(),
+            as_it_was => {
+                let stream = if let State::Started(stream) = &as_it_was { Some(stream.clone_ref(py)) } else { None };
+                *state = as_it_was;
+                return Ok(stream);
+            }
+        };
+        drop(state);
+        Err(raise(failed))
+    }
+
+    /// Whether it waits for room in the queue.
+    #[getter]
+    fn is_waiting(&self) -> bool {
+        self.waits().is_some()
+    }
+
+    /// Whether its deadline passed while it waited.
+    #[getter]
+    fn is_late(&self) -> bool {
+        self.waits() == Some(true)
+    }
+
+    /// Cancels it, however far it is. Harmless when called again.
+    fn close(&self) {
+        let was = std::mem::replace(&mut *self.state(), State::Over);
+        if let State::Started(stream) = was {
+            stream.get().close();
+        }
+    }
+}

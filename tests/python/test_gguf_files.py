@@ -1,0 +1,57 @@
+"""A GGUF file that somebody changes while it is in use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trillm
+from trillm.errors import EngineError
+
+from .helpers import GREEDY
+
+EXACT: dict[str, Any] = {"threads": 1, "cache_type": "f32"}
+
+
+@pytest.fixture
+def copied(tiny_model: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model."""
+    path = tmp_path / "copied.gguf"
+    path.write_bytes(tiny_model.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize("change", ["shortened", "written to"])
+def test_a_mapped_file_that_changes_ends_its_model_and_not_the_process(copied: Path, change: str) -> None:
+    with trillm.load(copied, **EXACT) as mapped, trillm.load(copied, copy=True, **EXACT) as read:
+        before, same = (model.generate("the man", max_tokens=9, **GREEDY) for model in (mapped, read))
+        assert before.token_ids == same.token_ids
+        size = copied.stat().st_size
+        if change == "shortened":
+            os.truncate(copied, 4096)
+        else:
+            with copied.open("r+b") as file:
+                file.seek(size - 64)
+                file.write(bytes(64))
+        for call in (lambda: mapped.generate("on a", max_tokens=9), lambda: mapped.embed(["on a"])):
+            for _ in range(4):
+                with pytest.raises(EngineError, match=r"copied\.gguf was changed") as caught:
+                    call()
+                assert caught.value.code == "engine_failed"
+        assert read.generate("the man", max_tokens=9, cache_salt=9, **GREEDY).token_ids == before.token_ids
+
+
+def test_a_mapped_file_may_be_touched_appended_to_and_replaced(copied: Path) -> None:
+    with trillm.load(copied, **EXACT) as model:
+        expected = model.generate("the man", max_tokens=9, **GREEDY).token_ids
+        copied.touch()
+        assert model.generate("the man", max_tokens=9, cache_salt=1, **GREEDY).token_ids == expected
+        with copied.open("ab") as file:
+            file.write(b"more")
+        assert model.generate("the man", max_tokens=9, cache_salt=2, **GREEDY).token_ids == expected
+        another = copied.with_name("another")
+        another.write_bytes(b"another")
+        another.rename(copied)
+        assert model.generate("the man", max_tokens=9, cache_salt=3, **GREEDY).token_ids == expected
