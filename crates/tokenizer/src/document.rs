@@ -3,9 +3,12 @@
 //! The large ones, vocabulary and merges, go straight into arrays; the others stay the JSON text that they are, up to a
 //! size, for the library `tokenizers` and for what reads them here.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::oniguruma::rewritten;
 use crate::section::Section;
 use crate::vocabulary::LIMIT;
 use crate::{Error, Result};
@@ -51,12 +54,12 @@ impl<'a> Document<'a> {
         Ok(document)
     }
 
-    pub(crate) fn normalizer(&self) -> Result<Option<&'a str>> {
-        text("bytes of the normalizer", self.normalizer)
+    pub(crate) fn normalizer(&self) -> Result<Option<Cow<'a, str>>> {
+        Ok(text("bytes of the normalizer", self.normalizer)?.map(rewritten))
     }
 
-    pub(crate) fn pre_tokenizer(&self) -> Result<Option<&'a str>> {
-        text("bytes of the pre-tokenizer", self.pre_tokenizer)
+    pub(crate) fn pre_tokenizer(&self) -> Result<Option<Cow<'a, str>>> {
+        Ok(text("bytes of the pre-tokenizer", self.pre_tokenizer)?.map(rewritten))
     }
 
     pub(crate) fn post_processor(&self) -> Result<Option<&'a str>> {

@@ -43,6 +43,7 @@ mod merge;
 mod merges;
 mod model;
 mod normal;
+mod oniguruma;
 mod pipeline;
 mod recent;
 mod scratch;

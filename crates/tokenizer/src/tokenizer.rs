@@ -101,10 +101,11 @@ impl HuggingFaceTokenizer {
 
     fn parse(bytes: Vec<u8>, sidecars: &Sidecars) -> Result<Self> {
         let mut document = Document::parse(&bytes)?;
-        growth::check(&[document.normalizer()?, document.pre_tokenizer()?])?;
-        let normalizer = part("normalizer", document.normalizer()?)?;
-        let pre_tokenizer = part("pre_tokenizer", document.pre_tokenizer()?)?;
-        let pipeline = Pipeline::new(document.normalizer()?, document.pre_tokenizer()?);
+        let (normal, pre) = (document.normalizer()?, document.pre_tokenizer()?);
+        growth::check(&[normal.as_deref(), pre.as_deref()])?;
+        let normalizer = part("normalizer", normal.as_deref())?;
+        let pre_tokenizer = part("pre_tokenizer", pre.as_deref())?;
+        let pipeline = Pipeline::new(normal.as_deref(), pre.as_deref());
         let decoder = Decoder::new(document.decoder()?)?;
 
         document.added_tokens.retain(|token| !token.token.content.is_empty());
