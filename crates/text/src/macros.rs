@@ -4,6 +4,7 @@
 //! a default for what was given but is undefined. So each macro becomes one of minijinja's with every argument by its
 //! place, and an object of ours that binds arguments as Jinja2 does. Call blocks are macros too: `caller`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +20,10 @@ const MACRO: &str = "__macro";
 const MISSING: &str = "__missing";
 /// Names that a macro may read without declaring them.
 const SPECIAL: [&str; 3] = ["varargs", "kwargs", "caller"];
+
+/// Words of expressions that are no names.
+const WORDS: [&str; 13] =
+    ["and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True"];
 
 /// Adds what rewritten macros need.
 pub(crate) fn install(environment: &mut Environment) {
@@ -37,6 +42,9 @@ pub(crate) struct Open {
     call: String,
     /// Which of [`SPECIAL`] are read inside.
     reads: [bool; 3],
+    /// Names that are read where something is sliced: minijinja gives a macro what is around it by its name, but does
+    /// not look for names there.
+    sliced: BTreeSet<String>,
 }
 
 impl Open {
@@ -60,17 +68,16 @@ impl Open {
         for parameter in between_commas(list).into_iter().map(str::trim).filter(|parameter| !parameter.is_empty()) {
             let (name, default) = parameter.split_once('=').map_or((parameter, None), |(a, b)| (a, Some(b.trim())));
             let name = name.trim();
-            let is_name = name.chars().all(is_word) && !name.starts_with(|c: char| c.is_ascii_digit());
             let is_late =
                 default.is_none() && parameters.last().is_some_and(|(_, last): &(_, Option<_>)| last.is_some());
-            if !is_name || is_late || default.is_some_and(str::is_empty) {
+            if !is_name(name) || is_late || default.is_some_and(str::is_empty) {
                 return None;
             }
             parameters.push((name.to_owned(), default.map(str::to_owned)));
         }
         let inner = format!("__macro_{number}");
         let name = (word == "macro").then(|| name.to_owned());
-        Some(Self { name, inner, parameters, call: call.to_owned(), reads: [false; 3] })
+        Some(Self { name, inner, parameters, call: call.to_owned(), reads: [false; 3], sliced: BTreeSet::new() })
     }
 
     /// Whether this word ends it.
@@ -82,6 +89,10 @@ impl Open {
     pub(crate) fn see(&mut self, text: &str) {
         for (seen, name) in self.reads.iter_mut().zip(SPECIAL) {
             *seen = *seen || reads(text, name);
+        }
+        if text.contains('[') && text.contains(':') {
+            let names = tokens(text).filter(|token| is_name(token) && !WORDS.contains(token) && reads(text, token));
+            self.sliced.extend(names.map(str::to_owned));
         }
     }
 
@@ -110,7 +121,12 @@ impl Open {
         let name = self.name.as_ref().map_or("none".into(), |name| format!("'{name}'"));
         let made =
             format!("{inner}|{MACRO}({name}, [{}], {defaults}, [{varargs}, {kwargs}, {caller}])", names.join(", "));
-        let end = format!("{{%{left} endmacro %}}");
+        let end = if self.sliced.is_empty() {
+            format!("{{%{left} endmacro %}}")
+        } else {
+            let names = self.sliced.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            format!("{{%{left} if false %}}{{{{ [{names}] }}}}{{% endif %}}{{% endmacro %}}")
+        };
         if let Some(name) = &self.name {
             return format!("{end}{{% set {name} = {made} {right}%}}");
         }
@@ -121,6 +137,10 @@ impl Open {
         // The tag after it takes the line break that the block's end would.
         format!("{end}{{{{ {call} }}}}{{% set {inner} = none {right}%}}")
     }
+}
+
+fn is_name(text: &str) -> bool {
+    text.chars().all(is_word) && !text.starts_with(|c: char| c.is_ascii_digit()) && !text.is_empty()
 }
 
 /// Where the bracket closes that a text begins with.
