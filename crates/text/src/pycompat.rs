@@ -86,6 +86,12 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
             expand_tabs(text, usize::try_from(size).unwrap_or(0))?.into()
         }
         "istitle" => is_title(text).into(),
+        "title" if args.is_empty() => title(text).into(),
+        "capitalize" if args.is_empty() => {
+            let mut characters = text.chars();
+            let first = characters.next().map(to_title).unwrap_or_default();
+            format!("{first}{}", characters.as_str().to_lowercase()).into()
+        }
         "isidentifier" => {
             let is_start = |c: char| c.is_alphabetic() || c == '_';
             (text.starts_with(is_start) && text.chars().all(|c| is_start(c) || c.is_numeric())).into()
@@ -137,6 +143,43 @@ fn within(text: &str, args: &[Value], name: &str) -> Result<bool, Error> {
         found |= is(&what?)?;
     }
     Ok(found)
+}
+
+/// With a capital where a letter follows what is none, as `str.title`.
+fn title(text: &str) -> String {
+    let (mut out, mut inside) = (String::with_capacity(text.len()), false);
+    for (at, c) in text.char_indices() {
+        match inside {
+            false => out.push_str(&to_title(c)),
+            // Sigma at the end of a word is another one, which its neighbours decide.
+            true if c == 'Σ' => {
+                let goes_on = text[at + c.len_utf8()..].starts_with(char::is_alphabetic);
+                out.push(if goes_on { 'σ' } else { 'ς' });
+            }
+            true => out.extend(c.to_lowercase()),
+        }
+        inside = c.is_uppercase() || c.is_lowercase() || DIGRAPHS.iter().any(|forms| forms[1] == c);
+    }
+    out
+}
+
+/// Letters of two parts: large, with a large first part, small.
+const DIGRAPHS: [[char; 3]; 4] = [['Ǆ', 'ǅ', 'ǆ'], ['Ǉ', 'ǈ', 'ǉ'], ['Ǌ', 'ǋ', 'ǌ'], ['Ǳ', 'ǲ', 'ǳ']];
+
+/// A letter as the first of a word.
+fn to_title(c: char) -> String {
+    if let Some(forms) = DIGRAPHS.iter().find(|forms| forms.contains(&c)) {
+        return forms[1].into();
+    }
+    // Georgian has no capitals for this.
+    if ('ა'..='ჿ').contains(&c) {
+        return c.into();
+    }
+    let mut out = String::new();
+    for part in c.to_uppercase() {
+        if out.contains(char::is_uppercase) { out.extend(part.to_lowercase()) } else { out.push(part) }
+    }
+    out
 }
 
 /// Whether every word begins with a capital, and nothing else is one.

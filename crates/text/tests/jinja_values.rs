@@ -53,6 +53,26 @@ fn macros_bind_arguments_as_jinja2_does() {
 }
 
 #[test]
+fn a_macro_knows_what_is_around_it_where_it_slices() {
+    all_alike(&[
+        ("{% for m in ['a b'] %}{% macro f(a) %}{{ m[1:3] }}{{ a }}{% endmacro %}{{ f(1) }}{% endfor %}", " b1"),
+        (
+            "{% set x = {'y': 'abc'} %}{% for z in [1] %}{% macro f() %} {%- if x.y[z:] is defined and not false -%} {{ x.y[z:] }} {%- endif %} {%- endmacro %}{{ f() }}{% endfor %}",
+            "bc",
+        ),
+    ]);
+}
+
+#[test]
+fn capitals_stand_where_python_puts_them() {
+    all_alike(&[
+        ("{{ \"they're 1abc >y<\".title() }} {{ '😀é x'.title() }}", "They'Re 1Abc >Y< 😀É X"),
+        ("{{ 'ßǆx ﬁn ŉa ΣΑΣ ΟΔΟΣ ab-DEF'.title() }}", "Ssǆx Fin ʼNa Σας Οδος Ab-Def"),
+        ("{{ 'ßX'.capitalize() }} {{ \"they'RE\".capitalize() }} {{ 'ǆX'.capitalize() }}", "Ssx They're ǅx"),
+    ]);
+}
+
+#[test]
 fn what_map_and_its_like_give_is_read_once() {
     all_alike(&[
         (
