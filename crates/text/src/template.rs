@@ -205,6 +205,11 @@ impl ChatTemplate {
                 Ok(text) => Ok(text.contains(NEEDLE) && !text.contains(PART)),
                 // Of the system, not of the template: what is found out here is kept.
                 Err(error @ Error::Core(_)) => Err(error),
+                // It hangs whatever it is given: it is waited for once.
+                Err(Error::Exceeded { limit: sandbox::TIME_LIMIT }) => {
+                    self.hung.store(MAX_HUNG, Ordering::Relaxed);
+                    Ok(false)
+                }
                 Err(_) => Ok(false),
             }
         };
