@@ -10,7 +10,7 @@ Who uses asyncio can wait, so a full queue is no error here: requests stand in l
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from trillm import _core
 from trillm.errors import Cancelled, TrillmError
@@ -36,7 +36,8 @@ T = TypeVar("T")
 class _Doorbell:
     """One loop's socket, and the futures of those that wait for it to ring.
 
-    It does not hold the loop, or both would stay for ever: `_doorbells` holds it for as long as there is the loop.
+    Futures hold their loop, so nothing but the loop may hold this: it does, as who reads the socket, until it is
+    closed. Then all goes together, and requests that nobody can be told of are cancelled.
     """
 
     __slots__ = ("__weakref__", "_bell", "_waiting")
@@ -69,23 +70,28 @@ class _Doorbell:
                 self._waiting.discard(future)
 
 
-_doorbells: WeakKeyDictionary[AbstractEventLoop, _Doorbell] = WeakKeyDictionary()
+_doorbells: WeakKeyDictionary[AbstractEventLoop, ref[_Doorbell]] = WeakKeyDictionary()
 
 
 def _doorbell() -> _Doorbell:
     from asyncio import get_running_loop
 
     loop = get_running_loop()
-    bell = _doorbells.get(loop)
+    known = _doorbells.get(loop)
+    bell = None if known is None else known()
     if bell is None:
-        bell = _doorbells[loop] = _Doorbell(loop)
+        bell = _Doorbell(loop)
+        _doorbells[loop] = ref(bell)
     return bell
 
 
 class _Line:
-    """Those of one loop who wait for room in a model's queue, in the order in which they came."""
+    """Those of one loop who wait for room in a model's queue, in the order in which they came.
 
-    __slots__ = ("_timer", "_waiting")
+    As with a doorbell, the loop alone holds it: by the timer, as long as anybody waits.
+    """
+
+    __slots__ = ("__weakref__", "_timer", "_waiting")
 
     def __init__(self) -> None:
         self._timer: TimerHandle | None = None
@@ -138,20 +144,28 @@ class Lines:
     __slots__ = ("_lines",)
 
     def __init__(self) -> None:
-        self._lines: WeakKeyDictionary[AbstractEventLoop, _Line] = WeakKeyDictionary()
+        self._lines: WeakKeyDictionary[AbstractEventLoop, ref[_Line]] = WeakKeyDictionary()
 
     def others_wait(self) -> bool:
         """Whether anybody waits, so that a new request has to."""
-        return any(map(len, list(self._lines.values())))
+        return any(map(len, filter(None, (known() for known in list(self._lines.values())))))
 
     async def enter(self, call: Call) -> Stream:
         """The call's stream, as soon as it is prepared and there is room."""
         from asyncio import get_running_loop
 
         await _doorbell().when(call.poll)
-        line = self._lines.setdefault(get_running_loop(), _Line())
+        line = self._line(get_running_loop())
         stream = None if len(line) and call.is_waiting else call.start()
         return await line.wait(call) if stream is None else stream
+
+    def _line(self, loop: AbstractEventLoop) -> _Line:
+        known = self._lines.get(loop)
+        line = None if known is None else known()
+        if line is None:
+            line = _Line()
+            self._lines[loop] = ref(line)
+        return line
 
 
 class AsyncStream:

@@ -240,6 +240,29 @@ def test_loops_leave_nothing_behind(llm: trillm.Model) -> None:
     assert descriptors() <= before
 
 
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
+def test_a_loop_that_is_closed_too_early_leaves_nothing_behind(tiny_model: Path) -> None:
+    """Neither those who were served in it, nor those who waited for room."""
+
+    def leave(model: trillm.Model) -> None:
+        loop = asyncio.new_event_loop()
+        # A task that ends before it is done says so by the loop's handler.
+        loop.set_exception_handler(lambda *_: None)
+        tasks = [loop.create_task(model.agenerate("the", **ENDLESS)) for _ in range(4)]
+        loop.run_until_complete(running(model, 1))
+        loop.close()
+        del tasks
+
+    with endless(tiny_model, parallel=1, queue=1) as model:
+        counts = []
+        for _ in range(5):
+            leave(model)
+            gc.collect()
+            assert idle(model)
+            counts.append(len(os.listdir("/proc/self/fd")))  # noqa: PTH208 - as above.
+        assert counts == counts[:1] * 5
+
+
 def test_a_stream_outlives_its_loop(tiny_model: Path) -> None:
     """It can be read on in another one, or closed."""
 
