@@ -519,6 +519,12 @@ fn positions_end_with_their_table() {
     assert_eq!(positions(&table(counted.clone(), "row"), "positions counted"), 5);
     let given = Model::encoder().input(port("position_ids", I64, &TOKENS));
     assert_eq!(positions(&table(given, "position_ids"), "positions given"), 5);
+    // In fewer bits, and made wide again by one number for each row.
+    let packed = Model::encoder().tensor(tensor("packed", 3, &[5, 24], &[0; 120])).tensor(floats("scales", &[5, 1]));
+    let packed = packed.node(op("Cast", &["packed"], &["cast"])).node(op("Mul", &["cast", "scales"], &["wide"]));
+    let packed = packed.input(port("position_ids", I64, &TOKENS));
+    let packed = packed.node(op("Gather", &["wide", "position_ids"], &["placed"]));
+    assert_eq!(positions(&packed, "positions in fewer bits"), 5);
     // The smaller of this and what the configuration says.
     let config = json!({ "max_position_embeddings": 3 });
     let fewer = open_with(&table(counted.clone(), "row"), "positions said", &[("config.json", config)]);

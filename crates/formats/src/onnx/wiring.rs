@@ -142,17 +142,22 @@ impl<'m, 'a> Wiring<'m, 'a> {
 
     /// Rows of a table that never changes: a tensor as it is, in another type, or stored in fewer bits.
     pub(super) fn rows(&self, value: &str) -> Option<u64> {
-        let mut value = value;
+        let stored = |value| self.tensor(value).map(|it| it.shape.first().copied().filter(|_| it.shape.len() > 1));
+        let (mut value, mut scales) = (value, None);
         for _ in 0..STEPS {
-            if let Some(tensor) = self.tensor(value) {
-                return tensor.shape.first().copied().filter(|_| tensor.shape.len() > 1);
+            if let Some(rows) = stored(value) {
+                return rows.max(scales);
             }
             let (_, node) = self.maker(value)?;
-            match (node.domain, node.op) {
-                ("", "Cast" | "Identity" | "DequantizeLinear") | (MICROSOFT, "DequantizeLinear") => {}
+            value = match (node.domain, node.op) {
+                ("", "Cast" | "Identity" | "DequantizeLinear") | (MICROSOFT, "DequantizeLinear") => node.input(0)?,
+                // Written out: by a scale for all, for each row, or for each column.
+                ("", "Mul" | "Sub") => {
+                    scales = scales.max(stored(node.input(1)?)?);
+                    node.input(0)?
+                }
                 _ => return None,
-            }
-            value = node.input(0)?;
+            };
         }
         None
     }
