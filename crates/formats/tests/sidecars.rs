@@ -238,4 +238,9 @@ fn publishers_say_how_they_sample() {
         assert!(note.starts_with("generation_config.json: ") && note.contains(part), "{note}");
     }
     assert_eq!(notes.len(), 4);
+    // So is what there is nothing like here, unless it changes nothing.
+    let (.., notes) = found(json!({ "num_beams": 4, "no_repeat_ngram_size": 3, "penalty_alpha": null }));
+    assert_eq!(notes, ["generation_config.json: no use is made here of no_repeat_ngram_size, num_beams"]);
+    let (.., notes) = found(json!({ "num_beams": 1, "no_repeat_ngram_size": 0, "suppress_tokens": [], "top_k": 5 }));
+    assert_eq!(notes, Vec::<String>::new());
 }

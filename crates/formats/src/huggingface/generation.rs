@@ -10,8 +10,35 @@ use crate::json;
 /// The file, and so the source of what it says.
 pub(super) const FILE: &str = "generation_config.json";
 
+/// What changes the choice of tokens in transformers, and has no equal here.
+const UNKNOWN: [&str; 13] = [
+    "bad_words_ids",
+    "diversity_penalty",
+    "encoder_repetition_penalty",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "no_repeat_ngram_size",
+    "num_beams",
+    "penalty_alpha",
+    "sequence_bias",
+    "suppress_tokens",
+    "top_h",
+];
+
 /// What the object of the file says.
 pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> Defaults {
+    let changes = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Number(number) => !["0", "1", "0.0", "1.0"].contains(&number.to_string().as_str()),
+        _ => true,
+    };
+    let unknown: Vec<_> = UNKNOWN.into_iter().filter(|key| object.get(*key).is_some_and(changes)).collect();
+    if !unknown.is_empty() {
+        notes.push(format!("{FILE}: no use is made here of {}", unknown.join(", ")));
+    }
     // `do_sample: false` takes the most probable token in transformers, whatever else is there. Where it is absent
     // transformers does so too, but a publisher who gives a temperature means it.
     if object.get("do_sample") == Some(&Value::Bool(false)) {
