@@ -15,10 +15,13 @@ use std::task::Waker;
 use std::thread::Builder;
 
 use pyo3::prelude::*;
+use trillm::CoreError;
 
 use crate::enter::{self, Panic, SLICE, inside, outside, stay_out_at_exit};
 use crate::errors::raise;
 use crate::pool::Pool;
+
+const NAME: &str = "trillm-aside";
 
 /// Whether a text takes longer than a millisecond to become tokens, on a slow machine.
 pub(crate) fn is_long(text: &str) -> bool {
@@ -97,9 +100,9 @@ impl<T: Send + 'static> Aside<T> {
         };
         let begun = match pool {
             Some(pool) => pool.add(Box::new(job)),
-            None => Builder::new().name("trillm-aside".into()).spawn(job).map(drop),
+            None => Builder::new().name(NAME.into()).spawn(job).map(drop),
         };
-        begun.map_err(|error| raise(no_thread(&error)))?;
+        begun.map_err(|error| raise(CoreError::no_thread(NAME, &error)))?;
         Ok(Self { made, watch })
     }
 
@@ -142,8 +145,4 @@ impl<T> Drop for Aside<T> {
 
 fn gone() -> Panic {
     Box::new("a thread ended without a result")
-}
-
-fn no_thread(error: &std::io::Error) -> trillm::CoreError {
-    trillm::CoreError::Engine { engine: "trillm", reason: format!("cannot start a thread: {error}"), log: Vec::new() }
 }
