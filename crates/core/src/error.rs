@@ -229,9 +229,7 @@ impl Coded for Error {
                     .into()
             }
             Self::ContextOverflow { .. } => "shorten the prompt, or load with a larger context".into(),
-            Self::TextOverflow { .. } => {
-                "shorten the text, have it cut (truncate), or load with a larger context".into()
-            }
+            Self::TextOverflow { .. } => "shorten the text, or have it cut (truncate)".into(),
             Self::PositionsEnd { .. } => "shorten the text: the model was made for no longer ones".into(),
             Self::Overloaded { .. } => "try again later, or load with a larger queue".into(),
             Self::Closed => "load it again".into(),

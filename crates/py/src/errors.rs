@@ -118,9 +118,14 @@ pub(crate) fn invalid(name: &str, found: &str, expected: &str) -> PyErr {
     exception("invalid_parameter", &format!("{name} is {found}, expected {expected}"), None)
 }
 
-/// How Python shows a value.
+/// How Python shows a value, as far as a line of an error has room for it.
 pub(crate) fn repr(value: &Bound<'_, PyAny>) -> String {
-    value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string())
+    const MOST: usize = 200;
+    let whole = value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string());
+    match whole.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &whole[..end]),
+        None => whole,
+    }
 }
 
 pub(crate) fn fork_error() -> PyErr {

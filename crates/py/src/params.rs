@@ -149,8 +149,16 @@ impl Chat {
                 "template" => template = Some(get(name, value, "a Jinja template")?),
                 "template_name" => options.template_name = Some(get(name, value, "the name of a chat template")?),
                 "template_args" => match json(name, value)? {
-                    serde_json::Value::Object(variables) => options.variables = variables,
-                    _ => return Err(invalid(name, "something else", "a mapping")),
+                    serde_json::Value::Object(variables) => {
+                        if let Some(taken) =
+                            ["messages", "tools"].into_iter().find(|taken| variables.contains_key(*taken))
+                        {
+                            let expected = format!("other names: there is a parameter {taken}");
+                            return Err(invalid(name, &format!("a mapping with {taken:?}"), &expected));
+                        }
+                        options.variables = variables;
+                    }
+                    _ => return Err(invalid(name, &repr(value), "a mapping")),
                 },
                 _ => return generate.set(name, value),
             }
@@ -197,7 +205,7 @@ pub(crate) fn messages(name: &str, value: Value<'_, '_>) -> PyResult<Vec<Message
             "messages" => raise(error),
             _ => exception(error.code(), &format!("{name}: {error}"), error.hint()),
         }),
-        _ => Err(invalid(name, "something else", "a list of messages")),
+        _ => Err(invalid(name, &repr(value), "a list of messages, each a mapping with role and content")),
     }
 }
 

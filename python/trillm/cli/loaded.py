@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "load"]
 
 _NO_CHAT = "--raw continues PROMPT as it stands"
+_NO_TEXT = "it makes no text: `trillm embed` prints vectors, and `score` of the Python API compares texts"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def load(
                 progress=show,
             )
         if chats and not llm.info.chat_templates:
-            raise ChatTemplateError(f"{llm.info.name} has no chat template", "no_chat_template", _NO_CHAT)
+            hint = _NO_CHAT if llm.info.purpose == "text" else _NO_TEXT
+            raise ChatTemplateError(f"{llm.info.name} has no chat template", "no_chat_template", hint)
         ours: GenerateParams = {"temperature": 0.7, "top_p": 0.95}
         advised = llm.info.defaults
         defaults = {name: value for name, value in ours.items() if name not in advised}

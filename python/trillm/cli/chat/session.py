@@ -90,7 +90,7 @@ class Session:
         else:
             completion = stream.completion
             if completion is not None and completion.finish_reason == "length":
-                say("(cut off: --max-tokens were generated, or the context is full)")
+                say("(cut off: max_tokens were generated, or the context is full)")
             if not any(said):
                 say("(no answer: the question is not kept)")
             if completion is not None and self.verbose:
