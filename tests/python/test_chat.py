@@ -127,6 +127,17 @@ def test_arguments_reach_the_template(llm: trillm.Model) -> None:
 
     assert rendered() == "talk"
     assert rendered(template_args={"enable_thinking": True, "depth": 3}) == "think 3"
+    # Nothing that has a parameter of its own: it would take its place without a word.
+    for name in ("messages", "tools"):
+        with pytest.raises(InvalidRequest, match=f'template_args is a mapping with "{name}", expected other names'):
+            rendered(template_args={name: []})
+
+
+def test_what_is_no_list_of_messages_is_shown(llm: trillm.Model) -> None:
+    with pytest.raises(InvalidRequest, match="messages is 'hello', expected a list of messages"):
+        llm.chat("hello")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match=r"messages is 'x{199}…, expected"):
+        llm.chat("x" * 10_000_000)  # type: ignore[arg-type]
 
 
 def test_the_generation_prompt_can_be_left_out(llm: trillm.Model) -> None:
