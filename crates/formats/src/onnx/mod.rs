@@ -14,6 +14,7 @@ mod find;
 mod graph;
 mod info;
 mod interface;
+mod lookup;
 mod open;
 mod parse;
 mod ports;
