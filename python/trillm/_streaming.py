@@ -9,7 +9,7 @@ Who uses asyncio can wait, so a full queue is no error here: requests stand in l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from trillm import _core
@@ -31,6 +31,32 @@ if TYPE_CHECKING:
 __all__ = ["AsyncStream", "Lines", "collect", "collect_all", "made"]
 
 T = TypeVar("T")
+
+
+class _ByLoop(Generic[T]):
+    """One thing for each event loop, which nothing here holds: its loop does, as long as it needs it."""
+
+    __slots__ = ("_known", "_make")
+
+    def __init__(self, make: Callable[[AbstractEventLoop], T]) -> None:
+        self._make = make
+        self._known: WeakKeyDictionary[AbstractEventLoop, ref[T]] = WeakKeyDictionary()
+
+    def get(self) -> T:
+        """That of the loop that runs."""
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        known = self._known.get(loop)
+        found = None if known is None else known()
+        if found is None:
+            found = self._make(loop)
+            self._known[loop] = ref(found)
+        return found
+
+    def all(self) -> list[T]:
+        """Those that there are."""
+        return [found for known in list(self._known.values()) if (found := known()) is not None]
 
 
 class _Doorbell:
@@ -70,19 +96,7 @@ class _Doorbell:
                 self._waiting.discard(future)
 
 
-_doorbells: WeakKeyDictionary[AbstractEventLoop, ref[_Doorbell]] = WeakKeyDictionary()
-
-
-def _doorbell() -> _Doorbell:
-    from asyncio import get_running_loop
-
-    loop = get_running_loop()
-    known = _doorbells.get(loop)
-    bell = None if known is None else known()
-    if bell is None:
-        bell = _Doorbell(loop)
-        _doorbells[loop] = ref(bell)
-    return bell
+_doorbells = _ByLoop(_Doorbell)
 
 
 class _Line:
@@ -144,28 +158,18 @@ class Lines:
     __slots__ = ("_lines",)
 
     def __init__(self) -> None:
-        self._lines: WeakKeyDictionary[AbstractEventLoop, ref[_Line]] = WeakKeyDictionary()
+        self._lines = _ByLoop(lambda _: _Line())
 
     def others_wait(self) -> bool:
         """Whether anybody waits, so that a new request has to."""
-        return any(map(len, filter(None, (known() for known in list(self._lines.values())))))
+        return any(map(len, self._lines.all()))
 
     async def enter(self, call: Call) -> Stream:
         """The call's stream, as soon as it is prepared and there is room."""
-        from asyncio import get_running_loop
-
-        await _doorbell().when(call.poll)
-        line = self._line(get_running_loop())
+        await _doorbells.get().when(call.poll)
+        line = self._lines.get()
         stream = None if len(line) and call.is_waiting else call.start()
         return await line.wait(call) if stream is None else stream
-
-    def _line(self, loop: AbstractEventLoop) -> _Line:
-        known = self._lines.get(loop)
-        line = None if known is None else known()
-        if line is None:
-            line = _Line()
-            self._lines[loop] = ref(line)
-        return line
 
 
 class AsyncStream:
@@ -201,7 +205,7 @@ class AsyncStream:
             if self._call is None:
                 return None
             self._stream = await self._lines.enter(self._call)
-        return await _doorbell().when(self._stream.poll)
+        return await _doorbells.get().when(self._stream.poll)
 
     def _close(self) -> None:
         call, self._call = self._call, None
@@ -231,7 +235,7 @@ async def collect(call: Call, lines: Lines) -> Completion:
     try:
         stream = await lines.enter(call)
         stream.read_lazily()
-        bell = _doorbell()
+        bell = _doorbells.get()
         while await bell.when(stream.poll) is not None:
             pass
     finally:
@@ -256,7 +260,7 @@ async def collect_all(calls: list[Call], lines: Lines) -> list[Completion]:
 async def made(embedding: Embedding) -> Given:
     """The vectors or scores, when they are there."""
     try:
-        given = await _doorbell().when(embedding.poll)
+        given = await _doorbells.get().when(embedding.poll)
     finally:
         embedding.close()
     assert given is not None
