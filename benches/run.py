@@ -13,7 +13,7 @@ from pathlib import Path
 from protocol import HEADER
 
 NAMES = [
-    *("decode", "prefill", "streams", "gap", "prefix", "overhead", "startup", "memory", "openmp"),
+    *("decode", "prefill", "streams", "gap", "prefix", "overhead", "startup", "memory"),
     *("bf16_decode", "bf16_prefill", "bf16_streams", "load", "mapped", "embed"),
     *("onnx_decode", "onnx_prefill", "onnx_streams", "onnx_overhead", "onnx_memory"),
     *("download", "tokenize"),

@@ -42,8 +42,6 @@ pub struct SystemInfo {
     pub commit: String,
     /// Features in use, the processor's among them: `AVX2`, `AVX512`, `REPACK`, …
     pub features: Vec<String>,
-    /// Whether OpenMP runs the compute threads rather than ggml itself.
-    pub openmp: bool,
     /// Whether layers can be put on a GPU.
     pub gpu: bool,
 }
@@ -88,8 +86,7 @@ pub fn system_info() -> SystemInfo {
     start();
     let (version, commit) = ffi::version();
     let features = features(&ffi::system_info());
-    let openmp = features.iter().any(|feature| feature == "OPENMP");
-    SystemInfo { version, commit, openmp, gpu: !gpus().is_empty(), features }
+    SystemInfo { version, commit, gpu: !gpus().is_empty(), features }
 }
 
 /// The names that are on in `CPU : SSE3 = 1 | AVX = 1 | REPACK = 1 | `.
@@ -128,6 +125,7 @@ mod tests {
         let info = system_info();
         assert!(!info.version.is_empty());
         assert!(!info.features.is_empty());
-        assert!(!info.openmp || cfg!(feature = "openmp"));
+        // docs/decisions/004-compute-threads.md
+        assert!(!info.features.contains(&"OPENMP".to_owned()));
     }
 }
