@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 EDGES = {
     "trillm-core": set(),
+    "trillm-machine": set(),
     "trillm-pool": set(),
     "trillm-formats": {"trillm-core"},
     "trillm-text": {"trillm-core"},
@@ -23,31 +24,47 @@ EDGES = {
     "trillm-sampling": {"trillm-core"},
     "trillm-sched": {"trillm-core", "trillm-text", "trillm-sampling"},
     "trillm-kernels": {"trillm-pool"},
-    "trillm-llama": {"trillm-core", "trillm-tokenizer", "trillm-pool", "trillm-mapping"},
+    "trillm-llama": {"trillm-core", "trillm-tokenizer", "trillm-machine", "trillm-pool", "trillm-mapping"},
     "trillm-mapping": {"trillm-core"},
     "trillm-candle": {
         "trillm-core",
         "trillm-formats",
         "trillm-tokenizer",
+        "trillm-machine",
         "trillm-pool",
         "trillm-kernels",
         "trillm-mapping",
     },
-    "trillm-onnx": {"trillm-core", "trillm-formats", "trillm-tokenizer", "trillm-pool", "trillm-mapping"},
+    "trillm-onnx": {
+        "trillm-core",
+        "trillm-formats",
+        "trillm-tokenizer",
+        "trillm-machine",
+        "trillm-pool",
+        "trillm-mapping",
+    },
     "trillm-convert": {"trillm-core", "trillm-formats", "trillm-store"},
     "trillm-store": {"trillm-core"},
     "trillm-testkit": {"trillm-core"},
-    "trillm": {
+    "trillm-llm": {
         "trillm-core",
         "trillm-formats",
         "trillm-text",
         "trillm-tokenizer",
-        "trillm-sampling",
         "trillm-sched",
-        "trillm-pool",
+        "trillm-machine",
         "trillm-llama?",
         "trillm-candle?",
         "trillm-onnx?",
+    },
+    "trillm": {
+        "trillm-core",
+        "trillm-formats",
+        "trillm-text",
+        "trillm-sched",
+        "trillm-machine",
+        "trillm-llm",
+        "trillm-llama?",
     },
     "trillm-py": {"trillm", "trillm-store", "trillm-convert", "trillm-testkit?"},
 }
@@ -66,7 +83,8 @@ KEPT = {
     "candle-core": {"trillm-candle", "trillm-convert"},
     "memmap2": {"trillm-mapping", "trillm-onnx"},
     "ort": {"trillm-onnx"},
-    "rustix": {"trillm-formats", "trillm-mapping", "trillm-store"},
+    "rustix": {"trillm-formats", "trillm-machine", "trillm-mapping", "trillm-store"},
+    "sysinfo": {"trillm-machine"},
 }
 """Libraries that no other crate is built from."""
 

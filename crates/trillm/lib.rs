@@ -10,31 +10,9 @@
 //! # Ok::<(), trillm::Error>(())
 //! ```
 //!
-//! This crate joins the others: it reads a file's header, picks the engine, starts the scheduler, and turns prompts
-//! into requests. It is the only place where engines are named; each is a feature. There is no Python, no HTTP and no
-//! async runtime here.
+//! This crate hands on what the others have for programs, and names what can be left out: each engine is a feature.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-
-mod activation;
-mod completion;
-mod engines;
-mod error;
-mod llm;
-mod passages;
-mod prompt;
-mod steps;
-mod tokenizer;
-mod vectors;
-
-pub use completion::{Completion, Generation};
-pub use engines::engines;
-pub use error::{Error, Result};
-pub use llm::{Llm, OpenOptions};
-pub use passages::Cut;
-pub use prompt::Prompt;
-pub use tokenizer::{VocabularyFile, decode};
-pub use vectors::{EmbedOptions, Vectors};
 
 pub use trillm_core::{
     CacheType, ChatTemplates, Coded, Defaults, Engine, Error as CoreError, FinishReason, Given, GraphOptions, Limits,
@@ -43,7 +21,11 @@ pub use trillm_core::{
     Tokenizer, Usage,
 };
 pub use trillm_formats::inspect;
-pub use trillm_pool::default_threads;
+pub use trillm_llm::{
+    Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, OpenOptions, Prompt, Result, Vectors,
+    VocabularyFile, decode, engines,
+};
+pub use trillm_machine::{Limit, LimitSource, Memory, Processors, default_threads};
 pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};
 pub use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 

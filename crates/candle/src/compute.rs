@@ -3,7 +3,8 @@
 
 use trillm_core::{Error, Result, SessionOptions};
 use trillm_kernels::Compute;
-use trillm_pool::{Grid, default_threads};
+use trillm_machine::default_threads;
+use trillm_pool::Grid;
 
 use crate::NAME;
 

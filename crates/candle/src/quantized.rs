@@ -6,8 +6,9 @@ use candle_core::quantized::GgmlType;
 use candle_core::quantized::k_quants::{BlockQ4K, BlockQ8_0};
 use trillm_core::{Error, Quantize, Result, memory};
 use trillm_kernels::Compute;
+use trillm_machine::default_threads;
 use trillm_mapping::zeros;
-use trillm_pool::{Grid, default_threads};
+use trillm_pool::Grid;
 
 use crate::NAME;
 use crate::linear::PRODUCT;

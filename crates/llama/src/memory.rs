@@ -1,6 +1,7 @@
 //! Memory that the system does not give: found out before llama.cpp takes it, or from what it says.
 
 use trillm_core::{CacheType, Error};
+use trillm_machine::Memory;
 
 /// The error for a failure whose `reason`, or whose log, is about memory.
 pub(crate) fn missing(reason: &str, log: &[String]) -> Option<Error> {
@@ -43,19 +44,10 @@ pub(crate) fn check_cache(cells: u32, kept: u64, kind: CacheType) -> Result<(), 
         CacheType::Q4_0 => 4.5,
     };
     let bytes = u64::from(cells).saturating_mul(CELL + (kept as f64 * bits / 8.0) as u64);
-    let fits = available().is_none_or(|available| bytes <= available)
+    let memory = Memory::now();
+    let fits = bytes <= memory.available.saturating_add(memory.swap)
         && Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
     if fits { Ok(()) } else { Err(Error::OutOfMemory { what: format!("a cache of {cells} tokens"), bytes }) }
-}
-
-/// Bytes that the system could give without taking them from others, if it says so.
-fn available() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kilobytes = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim_start_matches(':').split_whitespace().next()?.parse::<u64>().ok()
-    };
-    Some((kilobytes("MemAvailable")? + kilobytes("SwapFree").unwrap_or(0)) << 10)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use llama_cpp_sys_2 as sys;
 use trillm_core::{CacheType, Error, LoadOptions, Output, Pooling, Result, SessionOptions};
-use trillm_pool::default_threads;
+use trillm_machine::default_threads;
 
 use crate::NAME;
 use crate::ffi::{self, Model};

@@ -4,7 +4,7 @@ use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use trillm_core::{Error, GraphOptions, Optimization, Result, SessionOptions};
-use trillm_pool::default_threads;
+use trillm_machine::default_threads;
 
 use crate::runtime::Runtime;
 use crate::threads::Threads;

@@ -12,14 +12,12 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-mod budget;
 mod gate;
 mod grid;
 mod pool;
 mod region;
 mod reserve;
 
-pub use budget::{default_threads, usable_processors};
 pub use grid::Grid;
 pub use pool::Pool;
 pub use region::Tile;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use trillm::llama;
+use trillm::{Memory, Processors, llama};
 
 use crate::enter::{enter, outside};
 use crate::info::ModelInfo;
@@ -33,13 +33,32 @@ pub(crate) fn doctor(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(dict)
 }
 
+/// The machine, as this process may use it.
+#[pyfunction]
+pub(crate) fn machine(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let (processors, memory) = outside(py, || (Processors::now(), Memory::now()))?;
+    let cpu = PyDict::new(py);
+    cpu.set_item("model", processors.model)?;
+    cpu.set_item("usable", processors.usable)?;
+    cpu.set_item("cores", processors.cores)?;
+    cpu.set_item("flags", processors.features.map(Vec::from_iter))?;
+    let bytes = PyDict::new(py);
+    bytes.set_item("total", memory.total)?;
+    bytes.set_item("available", memory.available)?;
+    bytes.set_item("limit", memory.limit.as_ref().map(|limit| limit.bytes))?;
+    bytes.set_item("limit_source", memory.limit.map(|limit| limit.source.to_string()))?;
+    let dict = PyDict::new(py);
+    dict.set_item("cpu", cpu)?;
+    dict.set_item("memory", bytes)?;
+    Ok(dict)
+}
+
 fn llama_facts(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let (system, devices) = outside(py, || (llama::system_info(), llama::devices()))?;
     let dict = PyDict::new(py);
     dict.set_item("version", system.version)?;
     dict.set_item("commit", system.commit)?;
     dict.set_item("features", system.features)?;
-    dict.set_item("openmp", system.openmp)?;
     dict.set_item("gpu", system.gpu)?;
     let list = PyList::empty(py);
     for device in devices {

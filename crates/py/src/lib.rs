@@ -41,7 +41,7 @@ mod _core {
     #[pymodule_export]
     use crate::convert::convert;
     #[pymodule_export]
-    use crate::doctor::{doctor, engines, inspect};
+    use crate::doctor::{doctor, engines, inspect, machine};
     #[pymodule_export]
     use crate::doorbell::Doorbell;
     #[pymodule_export]

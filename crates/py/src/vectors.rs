@@ -11,7 +11,7 @@ use trillm::{CoreError, EmbedOptions, Llm, Pooling, Vectors};
 
 use crate::aside::{Aside, aside, is_long};
 use crate::doorbell::Doorbell;
-use crate::enter::panicked;
+use crate::enter::{SLICE, panicked};
 use crate::errors::{exception, invalid, raise, repr};
 use crate::lifetime::Owned;
 use crate::params::{TEXTS, each, get};
@@ -19,6 +19,9 @@ use crate::prompt::{element, texts as texts_of};
 
 /// An array, and for each text that was cut its index and how many tokens were left out.
 pub(crate) type Given<'py> = (Bound<'py, PyAny>, Vec<(usize, usize)>);
+
+/// Whether to give up is asked once for so many texts that become tokens.
+const TEXTS_BETWEEN_LOOKS: usize = 64;
 
 const FLAG: &str = "True or False";
 const PAIR: &str = "two texts";
@@ -69,20 +72,43 @@ impl Asked {
     }
 
     fn compute(&self, llm: &Llm, given_up: &dyn Fn() -> bool) -> Made {
-        Ok(match &self.of {
+        let go_on = |index: usize| {
+            let is_over = index % TEXTS_BETWEEN_LOOKS == 0 && index > 0 && given_up();
+            if is_over { Err(CoreError::Cancelled) } else { Ok(()) }
+        };
+        let inputs = match &self.of {
             Of::Texts(texts) => {
-                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-                let made = llm.embed(&texts, &self.options, given_up)?;
-                let shape = vec![texts.len(), made.width];
-                (made, shape)
+                let mut inputs = llm.embedding(&self.options)?;
+                for (index, text) in texts.iter().enumerate() {
+                    go_on(index)?;
+                    inputs.add_text(text)?;
+                }
+                inputs
             }
             Of::Pairs(pairs) => {
-                let pairs: Vec<(&str, &str)> = pairs.iter().map(|(one, two)| (one.as_str(), two.as_str())).collect();
-                let made = llm.score(&pairs, &self.options, given_up)?;
-                let shape = if made.width == 1 { vec![pairs.len()] } else { vec![pairs.len(), made.width] };
-                (made, shape)
+                let mut inputs = llm.scoring(&self.options)?;
+                for (index, (one, two)) in pairs.iter().enumerate() {
+                    go_on(index)?;
+                    inputs.add_pair((one, two))?;
+                }
+                inputs
             }
-        })
+        };
+        let mut embedding = inputs.start()?;
+        let made = loop {
+            if let Some(made) = embedding.wait(SLICE) {
+                break made?;
+            }
+            if given_up() {
+                return Err(CoreError::Cancelled.into());
+            }
+        };
+        let shape = match &self.of {
+            Of::Texts(texts) => vec![texts.len(), made.width],
+            Of::Pairs(pairs) if made.width == 1 => vec![pairs.len()],
+            Of::Pairs(pairs) => vec![pairs.len(), made.width],
+        };
+        Ok((made, shape))
     }
 
     /// Whether one text alone takes a while: between two of them it is asked whether to go on.

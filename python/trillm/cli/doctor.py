@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from trillm import _core, _runtime
-from trillm.cli import machine
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size
 from trillm.errors import TrillmError
 
@@ -37,23 +36,14 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
 
 def _report() -> dict[str, Any]:
     native = _core.doctor()
-    flags = machine.cpu_flags()
+    machine = _core.machine()
     report: dict[str, Any] = {
         **native,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
-        "cpu": {
-            "model": machine.cpu_model(),
-            "architecture": platform.machine(),
-            "usable": machine.cpus(),
-            "flags": sorted(flags) if flags else None,
-        },
-        "memory": {
-            "total": machine.memory_total(),
-            "available": machine.memory_available(),
-            "limit": machine.memory_limit(),
-        },
-        "warnings": _warnings_about_machine(native, flags),
+        "cpu": {**machine["cpu"], "architecture": platform.machine()},
+        "memory": machine["memory"],
+        "warnings": _warnings_about_machine(native, machine),
     }
     if "onnx" in native["engines"]:
         report["onnx"] = _onnx(report["warnings"])
@@ -61,8 +51,9 @@ def _report() -> dict[str, Any]:
     return report
 
 
-def _warnings_about_machine(native: dict[str, Any], flags: set[str] | None) -> list[str]:
+def _warnings_about_machine(native: dict[str, Any], machine: dict[str, Any]) -> list[str]:
     warnings = []
+    flags, memory = machine["cpu"]["flags"], machine["memory"]
     if not native["engines"]:
         warnings.append("no engine was compiled in: no model can run")
     if flags is not None and platform.machine() in ("x86_64", "AMD64"):
@@ -71,10 +62,8 @@ def _warnings_about_machine(native: dict[str, Any], flags: set[str] | None) -> l
             warnings.append("this processor has no AVX2: models run several times slower than on one that has")
         elif compiled and "avx2" not in compiled:
             warnings.append("this processor has AVX2, but llama was compiled without it: reinstall from source")
-    limit, available = machine.memory_limit(), machine.memory_available()
-    least = min((amount for amount in (limit, available) if amount is not None), default=None)
-    if least is not None and least < _LOW_MEMORY:
-        warnings.append(f"only {size(least)} of memory can be used")
+    if memory["available"] < _LOW_MEMORY:
+        warnings.append(f"only {size(memory['available'])} of memory can be used")
     return warnings
 
 
@@ -118,6 +107,13 @@ def _runtime_row(onnx: dict[str, str | None] | None) -> str:
     return f"{onnx['version'] or 'of unknown version'} ({onnx['library']})"
 
 
+def _memory_row(memory: dict[str, Any]) -> str:
+    parts = [f"{size(memory[name])} {name}" for name in ("total", "available")]
+    if memory["limit"] is not None:
+        parts.append(f"{size(memory['limit'])} limit ({memory['limit_source']})")
+    return ", ".join(parts)
+
+
 def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     cpu, memory, store = report["cpu"], report["memory"], report["store"]
     llama = report.get("llama", {})
@@ -126,7 +122,7 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("python", report["python"]),
         ("platform", report["platform"]),
         ("build", " ".join(f"{name}={value}" for name, value in report["build"].items())),
-        ("cpu", f"{cpu['model']} ({cpu['architecture']}), {cpu['usable']} usable"),
+        ("cpu", f"{cpu['model'] or 'unknown'} ({cpu['architecture']}), {cpu['usable']} usable"),
         ("engines", ", ".join(report["engines"])),
         ("llama features", " ".join(llama.get("features", ()))),
         (
@@ -135,10 +131,7 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("onnxruntime", _runtime_row(report.get("onnx"))),
         ("threads", str(report["threads"])),
-        (
-            "memory",
-            ", ".join(f"{size(amount)} {name}" for name, amount in memory.items() if amount is not None),
-        ),
+        ("memory", _memory_row(memory)),
     ]
     if store is not None:
         rows.append(

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from trillm import _core
 from trillm._reference import at_home
-from trillm.cli import machine
 from trillm.cli.output import readable, size
 from trillm.errors import InvalidRequest
 
@@ -101,8 +101,7 @@ def _text(file: BinaryIO, name: str) -> str:
 
 
 def _content(file: BinaryIO, name: str) -> bytes:
-    available = machine.memory_available()
-    most = _MOST if available is None else min(_MOST, available // _PART_OF_MEMORY)
+    most = min(_MOST, _core.machine()["memory"]["available"] // _PART_OF_MEMORY)
     announced = os.fstat(file.fileno()).st_size
     parts: list[bytes] = []
     length = 0

@@ -25,7 +25,7 @@ pub(crate) struct Prompt<'a> {
 pub(crate) struct Passages<'a> {
     tokenizer: &'a dyn Tokenizer,
     pipeline: &'a Pipeline,
-    prompt: Cow<'a, str>,
+    prompt: String,
     /// If control tokens are read in the prompt.
     guard: Option<Guard>,
     /// Tokens of the prompt that are not pooled.
@@ -41,13 +41,13 @@ impl<'a> Passages<'a> {
     pub(crate) fn new(
         tokenizer: &'a dyn Tokenizer,
         pipeline: &'a Pipeline,
-        prompt: Prompt<'a>,
+        prompt: Prompt<'_>,
         limit: u32,
         truncate: bool,
     ) -> Result<Self> {
         let spellings = if prompt.published { spellings(tokenizer, prompt.text) } else { Vec::new() };
         let guard = (!spellings.is_empty()).then(|| Guard::new(tokenizer)).transpose()?;
-        let text = if pipeline.lower_case { lowered(prompt.text, &spellings).into() } else { prompt.text.into() };
+        let text = if pipeline.lower_case { lowered(prompt.text, &spellings) } else { prompt.text.to_owned() };
         let mut this = Self { tokenizer, pipeline, prompt: text, guard, skipped: 0, limit, truncate, cuts: Vec::new() };
         if !pipeline.include_prompt && !this.prompt.is_empty() {
             // As sentence-transformers counts them: the tokens of the prompt as a text, less one for its end.

@@ -1,6 +1,7 @@
 //! A model that is loaded and served.
 
 use std::fs::File;
+use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use trillm_core::{
     SessionOptions,
 };
 use trillm_formats::{Error as FormatError, inspect};
-use trillm_pool::usable_processors;
+use trillm_machine::usable_processors;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
@@ -43,12 +44,21 @@ pub struct Llm {
     scheduler: Result<Scheduler, CoreError>,
     pub(crate) session: SessionOptions,
     chats: ChatFormats,
-    /// Made at the first `embed`, and again when another pooling is asked for: it has a cache of its own.
-    pub(crate) embedder: Mutex<Option<(Vec<Pooling>, Arc<Embedder>)>>,
+    pub(crate) embedding: Mutex<Embedding>,
     /// What is done to a pooled vector.
     pub(crate) steps: Steps,
     /// The same where pairs are scored.
     pub(crate) scoring: Steps,
+}
+
+/// What embeds: it has a cache of its own.
+pub(crate) enum Embedding {
+    /// Nobody has asked yet.
+    Unused,
+    /// Made at the first `embed`, and again when another pooling is asked for.
+    By(Vec<Pooling>, Arc<Embedder>),
+    /// The model is closed.
+    Closed,
 }
 
 impl Llm {
@@ -90,7 +100,7 @@ impl Llm {
             scheduler => scheduler,
         };
         let chats = ChatFormats::new(model.info());
-        Ok(Self { model, scheduler, session, chats, embedder: Mutex::new(None), steps, scoring })
+        Ok(Self { model, scheduler, session, chats, embedding: Mutex::new(Embedding::Unused), steps, scoring })
     }
 
     /// What the file says, and what was decided.
@@ -178,7 +188,8 @@ impl Llm {
         if let Ok(scheduler) = &self.scheduler {
             scheduler.close();
         }
-        if let Some((_, embedder)) = self.embedder.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let mut embedding = self.embedding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Embedding::By(_, embedder) = mem::replace(&mut *embedding, Embedding::Closed) {
             embedder.close();
         }
     }

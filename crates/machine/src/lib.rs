@@ -1,0 +1,16 @@
+//! What this machine has, as this process may use it: [`Processors`] and [`Memory`].
+//!
+//! Everything is read when it is asked for, because limits change while a process runs. What a system does not tell is
+//! `None`, never a guess.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod groups;
+mod limits;
+mod memory;
+mod processors;
+mod system;
+
+pub use limits::headroom;
+pub use memory::{Limit, LimitSource, Memory};
+pub use processors::{Processors, default_threads, usable_processors};
