@@ -13,6 +13,7 @@ mod error;
 mod llm;
 mod passages;
 mod prompt;
+mod room;
 mod steps;
 mod tokenizer;
 mod vectors;

@@ -16,7 +16,7 @@ use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
 use crate::prompt::with_system;
 use crate::steps::Steps;
-use crate::{Error, Generation, Prompt, Result, engines};
+use crate::{Error, Generation, Prompt, Result, engines, room};
 
 /// How to open a model. The defaults work.
 #[derive(Clone, Default)]
@@ -64,6 +64,7 @@ pub(crate) enum Embedding {
 impl Llm {
     /// Loads the model file at `path`: reads and checks its header, picks the engine, loads, starts the decode thread.
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
+        room::check("loading a model")?;
         let mut info = inspect(path)?;
         info.defaults = if options.neutral {
             Defaults::default()
@@ -84,6 +85,7 @@ impl Llm {
 
     /// Serves a model that is already loaded.
     pub fn serve(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
+        room::check("a model's threads")?;
         // A model that only embeds gets its session with the first text: that is late to say so.
         session.check_positions(model.positions())?;
         let info = model.info();
@@ -147,6 +149,7 @@ impl Llm {
     /// [`EmbedsOnly`](CoreError::EmbedsOnly), [`LabelsOnly`](CoreError::LabelsOnly), or the chat template's.
     pub fn prepare(&self, prompt: Prompt<'_>, request: Request) -> Result<Ready> {
         let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
+        room::check("a request")?;
         let tokenizer = self.model.tokenizer();
         let tokens = prompt.encode(tokenizer, self.system(), &self.chats)?;
         Ok(request.prepare(tokens, scheduler.limits().context, tokenizer.vocabulary())?)

@@ -9,7 +9,7 @@ use trillm_sched::Embedder;
 use crate::llm::Embedding as Kept;
 use crate::passages::{Cut, Passages, Prompt};
 use crate::steps::{Steps, to_unit_length};
-use crate::{Llm, Result};
+use crate::{Llm, Result, room};
 
 /// How texts are embedded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,6 +87,7 @@ impl Llm {
         options: &EmbedOptions,
         end: End<'a>,
     ) -> Result<Inputs<'a>> {
+        room::check("vectors")?;
         let prompt = prompt(pipeline, options)?;
         let embedder = self.embedder(ways)?;
         let limit = pipeline.max_tokens.map_or(embedder.longest(), |most| most.min(embedder.longest()));
