@@ -96,10 +96,15 @@ def test_any_limit_is_survived(model: Path, megabytes: int) -> None:
         assert line.partition(" ")[0] in EXPECTED, (case, line)
 
 
-@pytest.mark.parametrize("megabytes", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("megabytes", [1, 2, 4, 8, 16, 18, 20, 24, 32, 40])
 def test_next_to_nothing_left_ends_no_process(model: Path, megabytes: int) -> None:
     """Not enough for a stack, a map of the weights or the tables of a tokenizer: whichever is asked for first."""
-    cases: list[dict[str, object]] = [{}, {"call": "generate", "arguments": {"max_tokens": 4}}, {"copy": True}]
+    cases: list[dict[str, object]] = [
+        {},
+        {"call": "generate", "arguments": {"max_tokens": 4}},
+        {"copy": True},
+        {"call": "embed", "repeat": 3},
+    ]
     for case, line in zip(cases, outcomes(model, megabytes << 20, cases), strict=True):
         code = line.partition(" ")[0]
         assert code in EXPECTED | {"load_failed", "engine_failed"}, (case, line)
