@@ -8,16 +8,7 @@ use trillm_core::{ModelInfo, Pipeline, Purpose};
 use crate::huggingface::{self, Config, Decoder, OUTPUT, Sidecars, plain_names};
 use crate::sentence::{self, About, Labels};
 use crate::weights::{self, Weights};
-use crate::{Element, Error, Result, Tensor, disk};
-
-/// A file that holds weights.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct WeightFile {
-    /// The file.
-    pub path: PathBuf,
-    /// Its size when it was read, in bytes.
-    pub size: u64,
-}
+use crate::{Element, Error, Result, Tensor, WeightFile, disk};
 
 /// The token embedding of a decoder.
 const EMBEDDING: &str = "model.embed_tokens.weight";

@@ -249,6 +249,11 @@ impl Error {
     pub fn of(self, path: &std::path::Path) -> Self {
         Self::In { path: path.to_owned(), error: Box::new(self) }
     }
+
+    /// A checkpoint that is `found`, which is not read.
+    pub(crate) fn pytorch(found: impl Into<String>) -> Self {
+        Self::Pytorch { found: found.into() }
+    }
 }
 
 impl Coded for Error {

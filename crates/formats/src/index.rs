@@ -9,9 +9,10 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 
-use crate::weights::INDEX;
 use crate::{Error, Result};
 
+/// Bytes of an index: some hundred for each tensor.
+pub(crate) const BYTES: u64 = 64 << 20;
 /// Tensors that are believed, all files together.
 const TENSORS: usize = 1 << 20;
 
@@ -19,8 +20,8 @@ const TENSORS: usize = 1 << 20;
 pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>> {
     const KEY: &str = "weight_map";
     let found = bytes.len() as u64;
-    if found > INDEX {
-        return Err(Error::Limit { what: "the length of the index".into(), offset: 0, found, limit: INDEX });
+    if found > BYTES {
+        return Err(Error::Limit { what: "the length of the index".into(), offset: 0, found, limit: BYTES });
     }
     let index: Index = serde_json::from_slice(bytes)
         .map_err(|error| Error::Json { what: "the index".into(), reason: error.to_string() })?;

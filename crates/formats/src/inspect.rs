@@ -6,12 +6,9 @@ use trillm_core::ModelInfo;
 
 use crate::checkpoint::folder_name;
 use crate::detect::{self, Format};
-use crate::huggingface::{Config, Sidecars};
+use crate::huggingface::{Config, Sidecars, TOKENIZER};
 use crate::onnx::{self, Onnx};
 use crate::{Checkpoint, Error, Result, disk, gguf, torch, weights};
-
-/// The file that a Hugging Face model's tokenizer is in, and the format that [`inspect_vocabulary`] calls it by.
-pub const TOKENIZER: &str = "tokenizer.json";
 
 const EXPECTED: &str = "a model (GGUF, safetensors, a PyTorch checkpoint or ONNX)";
 

@@ -28,12 +28,15 @@ mod same;
 mod sentence;
 mod tensor;
 pub mod torch;
+mod weight_file;
 mod weights;
 
-pub use checkpoint::{Checkpoint, WeightFile};
+pub use checkpoint::Checkpoint;
 pub use detect::{Format, detect};
 pub use element::Element;
 pub use error::{Error, Result};
 pub use gguf::Gguf;
-pub use inspect::{TOKENIZER, inspect, inspect_vocabulary};
+pub use huggingface::TOKENIZER;
+pub use inspect::{inspect, inspect_vocabulary};
 pub use tensor::Tensor;
+pub use weight_file::WeightFile;

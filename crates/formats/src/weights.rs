@@ -13,8 +13,6 @@ use crate::{Error, Result, Tensor, WeightFile, disk, index, same};
 const FILES: usize = 1024;
 /// Entries of a folder that are looked at.
 const ENTRIES: usize = 10_000;
-/// Bytes of an index: some hundred for each tensor.
-pub(crate) const INDEX: u64 = 64 << 20;
 
 const SAFETENSORS: &str = "model.safetensors";
 const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
@@ -221,6 +219,6 @@ fn read_index(path: &Path) -> Result<Vec<(String, String)>> {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file");
         Error::Read { path: path.to_owned(), source }
     };
-    let bytes = disk::small(path, INDEX)?.ok_or_else(missing)?;
+    let bytes = disk::small(path, index::BYTES)?.ok_or_else(missing)?;
     index::parse(&bytes).map_err(|error| error.of(path))
 }

@@ -1,8 +1,8 @@
 //! Attention heads: how many, how wide. llama.cpp divides by these and asserts that tensors fit each other.
 
 use super::architecture::Architecture;
-use super::hyper::MAX_WIDTH;
 use super::keys::Keys;
+use super::limits;
 use crate::{Error, Result};
 
 /// The most heads: sixteen times the most that are known.
@@ -48,17 +48,17 @@ fn sizes(keys: &Keys<'_, '_>, architecture: &Architecture, heads: u32, width: u3
         return Ok(());
     }
     let default = width / heads;
-    let size = |name: &str, default: u32| Ok::<_, Error>(keys.within(name, 1..=MAX_WIDTH)?.unwrap_or(default));
+    let size = |name: &str, default: u32| Ok::<_, Error>(keys.within(name, 1..=limits::WIDTH)?.unwrap_or(default));
     let (mut key, mut value) = (size(KEY, default)?, size(VALUE, default)?);
     if key == 0 || value == 0 {
         return keys.wrong("attention.head_count", heads, format!("at most {width}, the width of the model"));
     }
-    let mut rope = keys.within(ROPE, 0..=MAX_WIDTH)?.unwrap_or(key);
+    let mut rope = keys.within(ROPE, 0..=limits::WIDTH)?.unwrap_or(key);
     for suffix in ["", "_swa"] {
         key = size(&format!("{KEY}{suffix}"), key)?;
         value = size(&format!("{VALUE}{suffix}"), value)?;
         let rope_key = format!("{ROPE}{suffix}");
-        rope = keys.within(&rope_key, 0..=MAX_WIDTH)?.unwrap_or(rope);
+        rope = keys.within(&rope_key, 0..=limits::WIDTH)?.unwrap_or(rope);
         if architecture.equal_heads && key != value {
             return keys.wrong(&format!("{VALUE}{suffix}"), value, format!("{key}, the size of a key"));
         }

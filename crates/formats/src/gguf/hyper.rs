@@ -5,17 +5,8 @@ use trillm_core::{Pipeline, Pooling};
 use super::architecture::Architecture;
 use super::keys::Keys;
 use super::value::Value;
-use super::{Gguf, heads, rules};
+use super::{Gguf, heads, limits, rules};
 use crate::{Error, Result};
-
-/// `LLAMA_MAX_LAYERS`.
-pub(crate) const MAX_LAYERS: u32 = 512;
-/// `LLAMA_MAX_EXPERTS`.
-const MAX_EXPERTS: u32 = 1024;
-/// The widest hidden state, forty times that of the widest model known; it keeps products of two sizes in 64 bits.
-pub(crate) const MAX_WIDTH: u32 = 1 << 20;
-/// Positions are `int32_t` in llama.cpp.
-const MAX_CONTEXT: u32 = i32::MAX as u32;
 
 /// Divisors and loop counts: zero would stop the process.
 const POSITIVE: &[&str] = &[
@@ -75,16 +66,16 @@ pub(crate) fn read(gguf: &Gguf<'_>) -> Result<Hyper> {
     let architecture = Architecture::find(name)?;
     let keys = Keys { gguf, architecture: name };
 
-    let layers = keys.required("block_count", 1..=MAX_LAYERS)?;
-    let width = keys.required("embedding_length", 1..=MAX_WIDTH)?;
-    let context = keys.required("context_length", 1..=MAX_CONTEXT)?;
-    keys.within("embedding_length_out", 0..=MAX_WIDTH)?;
+    let layers = keys.required("block_count", 1..=limits::LAYERS)?;
+    let width = keys.required("embedding_length", 1..=limits::WIDTH)?;
+    let context = keys.required("context_length", 1..=limits::CONTEXT)?;
+    keys.within("embedding_length_out", 0..=limits::WIDTH)?;
     keys.within("nextn_predict_layers", 0..=layers - 1)?;
     keys.within("leading_dense_block_count", 0..=layers)?;
-    keys.layered("attention.sliding_window", layers, MAX_CONTEXT)?;
+    keys.layered("attention.sliding_window", layers, limits::CONTEXT)?;
     keys.layered("feed_forward_length", layers, 1 << 24)?;
     for key in POSITIVE {
-        keys.within(key, 1..=MAX_CONTEXT)?;
+        keys.within(key, 1..=limits::CONTEXT)?;
     }
     floats(&keys)?;
     rope(&keys)?;
@@ -144,7 +135,7 @@ fn rope(keys: &Keys<'_, '_>) -> Result<()> {
 
 /// Mixtures of experts: counts and groups, all asserted.
 fn experts(keys: &Keys<'_, '_>, layers: u32) -> Result<()> {
-    let experts = keys.within("expert_count", 0..=MAX_EXPERTS)?.unwrap_or(0);
+    let experts = keys.within("expert_count", 0..=limits::EXPERTS)?.unwrap_or(0);
     // Two architectures write a single expert for none and have llama.cpp forget it.
     let single = matches!(keys.architecture, "hunyuan_vl" | "hunyuan-dense") && experts <= 1;
     if !single {

@@ -22,3 +22,11 @@ pub(crate) const CHAT_TEMPLATES: usize = 64;
 pub(crate) const ALIGNMENT: u32 = 1 << 20;
 /// Files of a split model.
 pub(crate) const SHARDS: u16 = 1024;
+/// Layers: `LLAMA_MAX_LAYERS`.
+pub(crate) const LAYERS: u32 = 512;
+/// Experts: `LLAMA_MAX_EXPERTS`.
+pub(crate) const EXPERTS: u32 = 1024;
+/// The widest hidden state, forty times that of the widest model known; it keeps products of two sizes in 64 bits.
+pub(crate) const WIDTH: u32 = 1 << 20;
+/// Positions, which are `int32_t` in llama.cpp.
+pub(crate) const CONTEXT: u32 = i32::MAX as u32;

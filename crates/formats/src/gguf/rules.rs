@@ -3,8 +3,8 @@
 //! The list holds what the headers of a file can violate in architectures that are in use. Some rules of rare ones
 //! (sparse-attention indexers, hyper-connections) are not here.
 
-use super::hyper::MAX_LAYERS;
 use super::keys::Keys;
+use super::limits;
 use crate::Result;
 
 /// Checks a model of `layers` layers of `width`.
@@ -33,7 +33,7 @@ pub(crate) fn check(keys: &Keys<'_, '_>, layers: u32, width: u32) -> Result<()> 
         "gemma4" => keys.within("attention.shared_kv_layers", 0..=layers.saturating_sub(2)).map(drop),
         "grovemoe" => keys.required("experts_per_group", 1..=number("expert_count")?).map(drop),
         "lfm2" => keys.required("shortconv.l_cache", 2..=1024).map(drop),
-        "nanbeige" => keys.within("num_loops", 1..=MAX_LAYERS / layers).map(drop),
+        "nanbeige" => keys.within("num_loops", 1..=limits::LAYERS / layers).map(drop),
         "granitehybrid" | "jamba" => {
             let inner = number("ssm.inner_size")?;
             if inner != 0 && u64::from(inner) != 2 * u64::from(width) {

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::sidecars::NAMES;
 use crate::{Error, Result, json};
 
 /// A token that `tokenizer.json` may not have, or not as special.
@@ -32,6 +31,9 @@ pub struct Found {
     pub normalized: bool,
 }
 
+/// Names that tokens with a task have in every model, in the order of transformers.
+pub(super) const NAMES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 /// Tokens by their ids.
 const BY_ID: &str = "added_tokens_decoder";
 /// What the key of a token with a task ends in.

@@ -1,24 +1,10 @@
 //! A decoder's shape, in terms that one implementation runs: families differ in values, not in code.
 
+use super::family::Family;
 use super::fields::Fields;
-use super::{layers, rope};
+use super::layers::{self, Attention};
+use super::rope::{self, Rope};
 use crate::{Error, Result};
-
-/// The families that are understood. What sets one apart is spelled out in [`Decoder`]'s other fields; the family
-/// remains for names of tensors and for conversion.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(missing_docs, reason = "the names are the families'")]
-pub enum Family {
-    Llama,
-    Mistral,
-    Qwen2,
-    Qwen3,
-    SmolLm3,
-    Gemma2,
-    Gemma3,
-    Phi3,
-    Granite,
-}
 
 /// The function between the two halves of the feed-forward part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,58 +15,6 @@ pub enum Activation {
     GeluTanh,
     /// Gelu by the error function (`gelu`).
     Gelu,
-}
-
-/// Rotary position embedding: pairs (i, i + dimensions/2) of each head are rotated, as Hugging Face lays them out.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Rope {
-    /// Base of the wavelengths.
-    pub theta: f32,
-    /// How many numbers of a head are rotated, from its start; even, at most the head's size.
-    pub dimensions: u32,
-    /// How wavelengths are changed for contexts longer than trained.
-    pub scaling: RopeScaling,
-}
-
-/// `rope_scaling`, or what `rope_parameters` says of it. Formulas: `modeling_rope_utils.py` of transformers.
-#[derive(Clone, PartialEq, Debug)]
-#[expect(missing_docs, reason = "the names are those of config.json")]
-pub enum RopeScaling {
-    None,
-    Linear {
-        factor: f32,
-    },
-    Llama3 {
-        factor: f32,
-        low_freq_factor: f32,
-        high_freq_factor: f32,
-        original_context: u32,
-    },
-    Yarn {
-        factor: f32,
-        /// What scores are scaled by, resolved from `attention_factor`, `mscale` and `mscale_all_dim`.
-        attention_factor: f32,
-        beta_fast: f32,
-        beta_slow: f32,
-        original_context: u32,
-        truncate: bool,
-    },
-    /// One divisor for each rotated pair; `long` where the context exceeds `original_context`.
-    LongRope {
-        short: Vec<f32>,
-        long: Vec<f32>,
-        attention_factor: f32,
-        original_context: u32,
-    },
-}
-
-/// How one layer attends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Attention {
-    /// Only the last so many positions are seen, the own one included; `None` sees all.
-    pub window: Option<u32>,
-    /// Index into [`Decoder::ropes`]; `None` rotates nothing (`SmolLM3`'s layers without positions).
-    pub rope: Option<usize>,
 }
 
 /// A decoder of one of the families.

@@ -1,6 +1,20 @@
-//! What each family takes for granted: values that transformers' `configuration_*.py` has where a file says nothing.
+//! Families of decoders, and what each takes for granted: values that transformers' `configuration_*.py` has where a file says nothing.
 
-use super::Family;
+/// The families that are understood. What sets one apart is spelled out in [`Decoder`](super::Decoder)'s other fields; the family
+/// remains for names of tensors and for conversion.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names are the families'")]
+pub enum Family {
+    Llama,
+    Mistral,
+    Qwen2,
+    Qwen3,
+    SmolLm3,
+    Gemma2,
+    Gemma3,
+    Phi3,
+    Granite,
+}
 
 /// Defaults of a family, and what its code does that no key says. From transformers 5.23.
 pub(super) struct Defaults {

@@ -2,9 +2,18 @@
 
 use serde_json::Value;
 
+use super::family::Family;
 use super::fields::Fields;
-use super::{Attention, Family};
 use crate::{Result, json};
+
+/// How one layer attends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attention {
+    /// Only the last so many positions are seen, the own one included; `None` sees all.
+    pub window: Option<u32>,
+    /// Index into [`Decoder::ropes`](super::Decoder::ropes); `None` rotates nothing (`SmolLM3`'s layers without positions).
+    pub rope: Option<usize>,
+}
 
 /// Layers of a model.
 pub(super) const LAYERS: u32 = 1024;

@@ -7,6 +7,7 @@ mod decoder;
 mod encoder;
 mod family;
 pub(crate) mod fields;
+pub(crate) mod file;
 mod generation;
 mod layers;
 mod names;
@@ -16,13 +17,19 @@ mod templates;
 
 pub use added::{Found, NamedToken};
 pub use config::Config;
-pub use decoder::{Activation, Attention, Decoder, Family, Rope, RopeScaling};
+pub use decoder::{Activation, Decoder};
 pub use encoder::Encoder;
+pub use family::Family;
+pub use layers::Attention;
+pub use rope::{Rope, RopeScaling};
 pub use sidecars::Sidecars;
 
 pub(crate) use class::{class, purpose};
 pub(crate) use names::{OUTPUT, plain as plain_names};
 pub(crate) use sidecars::ids as token_ids;
 
+/// The file that a model's tokenizer is in, and the format that [`inspect_vocabulary`](crate::inspect_vocabulary) calls
+/// it by.
+pub const TOKENIZER: &str = "tokenizer.json";
 /// Bytes of `config.json` and of files of its kind.
 pub(crate) const CONFIG: u64 = 4 << 20;

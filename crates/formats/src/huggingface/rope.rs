@@ -3,9 +3,52 @@
 //!
 //! Which key wins over which, and the formulas, are those of `modeling_rope_utils.py` of transformers 5.23.
 
+use super::family::Family;
 use super::fields::Fields;
-use super::{Family, Rope, RopeScaling};
 use crate::{Error, Result};
+
+/// Rotary position embedding: pairs (i, i + dimensions/2) of each head are rotated, as Hugging Face lays them out.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rope {
+    /// Base of the wavelengths.
+    pub theta: f32,
+    /// How many numbers of a head are rotated, from its start; even, at most the head's size.
+    pub dimensions: u32,
+    /// How wavelengths are changed for contexts longer than trained.
+    pub scaling: RopeScaling,
+}
+
+/// `rope_scaling`, or what `rope_parameters` says of it. Formulas: `modeling_rope_utils.py` of transformers.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the names are those of config.json")]
+pub enum RopeScaling {
+    None,
+    Linear {
+        factor: f32,
+    },
+    Llama3 {
+        factor: f32,
+        low_freq_factor: f32,
+        high_freq_factor: f32,
+        original_context: u32,
+    },
+    Yarn {
+        factor: f32,
+        /// What scores are scaled by, resolved from `attention_factor`, `mscale` and `mscale_all_dim`.
+        attention_factor: f32,
+        beta_fast: f32,
+        beta_slow: f32,
+        original_context: u32,
+        truncate: bool,
+    },
+    /// One divisor for each rotated pair; `long` where the context exceeds `original_context`.
+    LongRope {
+        short: Vec<f32>,
+        long: Vec<f32>,
+        attention_factor: f32,
+        original_context: u32,
+    },
+}
 
 /// What the rest of the config says that rotary embeddings need.
 pub(super) struct Around {

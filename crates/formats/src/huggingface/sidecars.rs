@@ -7,14 +7,12 @@ use serde_json::{Map, Value};
 use trillm_core::{ChatTemplates, Defaults, ModelInfo};
 
 use super::fields::Fields;
+use super::file::File;
 use super::{CONFIG, NamedToken, added, generation, templates};
-use crate::{Result, disk, json};
+use crate::Result;
 
 /// Bytes of `tokenizer_config.json`, which lists every added token.
 const TOKENIZER_CONFIG: u64 = 16 << 20;
-/// Names that tokens with a task have in every model, in the order of transformers.
-pub(super) const NAMES: [&str; 7] =
-    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 /// Named tokens of one model.
 const NAMED: usize = 1024;
 /// Ids that end generation.
@@ -111,33 +109,11 @@ impl Sidecars {
     }
 }
 
-/// A file of one JSON object; one that is absent is empty.
-struct File {
-    path: std::path::PathBuf,
-    object: Map<String, Value>,
-}
-
-impl File {
-    fn read(folder: &Path, name: &str, limit: u64) -> Result<Self> {
-        let path = folder.join(name);
-        let object = match disk::small(&path, limit)? {
-            None => Map::new(),
-            Some(bytes) => json::object(&bytes, limit, "the file").map_err(|error| error.of(&path))?,
-        };
-        Ok(Self { path, object })
-    }
-
-    /// Reads from the object; errors name the file.
-    fn with<T>(&self, read: impl FnOnce(&Fields<'_>) -> Result<T>) -> Result<T> {
-        read(&Fields::new(&self.object)).map_err(|error| error.of(&self.path))
-    }
-}
-
 /// The named tokens of what the files say together: those that every model has, and what else is called so.
 fn named_tokens(file: &File) -> Result<BTreeMap<String, String>> {
     let mut named = BTreeMap::new();
     file.with(|fields| {
-        for name in NAMES {
+        for name in added::NAMES {
             if let Some(text) = token(fields, name)? {
                 named.insert(name.to_owned(), text);
             }
@@ -145,7 +121,7 @@ fn named_tokens(file: &File) -> Result<BTreeMap<String, String>> {
         Ok(())
     })?;
     // Names of the model's own: `image_token`, …
-    let own = file.object.iter().filter(|(name, _)| name.ends_with("_token") && !NAMES.contains(&name.as_str()));
+    let own = file.object.iter().filter(|(name, _)| name.ends_with("_token") && !added::NAMES.contains(&name.as_str()));
     let extra = ["extra_special_tokens", "model_specific_special_tokens"];
     let extra = extra.into_iter().filter_map(|key| file.object.get(key)?.as_object()).flatten();
     for (name, value) in own.chain(extra) {

@@ -1,16 +1,46 @@
 //! Where each weight lies: in the file with the graph, or in another that the graph names.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
+use super::data_type::DataType;
+use super::open;
 use super::tensor::{Data, Tensor};
 use super::wire::shortened;
-use super::{Weight, WeightFile, open};
 use crate::{Error, Result};
 
 /// Files with weights. Some exporters write one for each matrix; each stays open, and a process may have about a
 /// thousand.
 const FILES: usize = 512;
+
+/// A file with weights, open for reading.
+#[derive(Debug)]
+pub struct WeightFile {
+    /// Its path, for messages; do not open it again.
+    pub path: PathBuf,
+    /// The open file.
+    pub file: File,
+    /// Its size when it was opened, in bytes.
+    pub size: u64,
+}
+
+/// One initializer: contiguous, row-major, little-endian.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Weight {
+    /// Its name in the graph.
+    pub name: String,
+    /// Element type.
+    pub element: DataType,
+    /// Lengths of the dimensions, the outermost first; none for a scalar.
+    pub shape: Vec<u64>,
+    /// Index into [`Skeleton::files`](super::Skeleton::files).
+    pub file: usize,
+    /// Where its data begins, in bytes from the start of the file.
+    pub offset: u64,
+    /// Bytes of its data, which are what element type and shape ask for, and lie within the file.
+    pub bytes: u64,
+}
 
 /// Finds weights, and opens each file that they lie in once.
 pub(super) struct Places<'p> {

@@ -1,6 +1,6 @@
 //! What a graph takes and gives: how a language model is exported, by whichever tool.
 
-use super::DataType;
+use super::data_type::DataType;
 
 /// How a graph is run.
 #[derive(Clone, PartialEq, Debug)]

@@ -4,8 +4,16 @@
 //! data lead it out of the folder, custom operators run code. So the graph is read here first, whole; and what the
 //! runtime is then given is not the file but a [`Skeleton`] made from what was read: the graph without its weights, and
 //! where those lie in files that were opened here. The runtime opens no file at all.
+//!
+//! To be read in the order in which a model is: `find` and `facts` are the files around the graph; `skim` copies the
+//! file without its weights, by `wire`; `parse` makes a `graph` of it, with each `tensor` and its `data_type`; `rules`
+//! says what the graph may do. From then on it is known, and asked: `wiring` and `lookup` follow values through it;
+//! `ports` gives names their meaning; `discover`, with `cache` and `embedding`, makes an `interface` of that. Last,
+//! `external` finds the weights, each file by `open`; `skeleton` is what the runtime gets, `info` (with `positions`)
+//! what a user is told.
 
 mod cache;
+mod data_type;
 mod discover;
 mod embedding;
 mod external;
@@ -27,12 +35,14 @@ mod wire;
 mod wiring;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use trillm_core::ModelInfo;
 
+pub use data_type::DataType;
+pub use external::{Weight, WeightFile};
 pub use interface::{Cache, CacheTensor, Decoder, Encoder, Feed, Interface, Output, Role};
+pub use skeleton::Skeleton;
 
 pub(crate) use find::{graph as find, is_named};
 
@@ -55,67 +65,6 @@ pub struct Onnx {
     /// say nothing.
     pub sidecars: Sidecars,
     info: ModelInfo,
-}
-
-/// A graph without its weights, and where these lie.
-#[derive(Debug)]
-pub struct Skeleton {
-    /// A `ModelProto`. Every weight in `weights` is an initializer marked as external, without a real location: it must
-    /// be given to the runtime by name.
-    pub model: Vec<u8>,
-    /// The weights.
-    pub weights: Vec<Weight>,
-    /// The files they lie in, open for reading; the first is the one with the graph.
-    pub files: Vec<WeightFile>,
-}
-
-/// A file with weights, open for reading.
-#[derive(Debug)]
-pub struct WeightFile {
-    /// Its path, for messages; do not open it again.
-    pub path: PathBuf,
-    /// The open file.
-    pub file: File,
-    /// Its size when it was opened, in bytes.
-    pub size: u64,
-}
-
-/// One initializer: contiguous, row-major, little-endian.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Weight {
-    /// Its name in the graph.
-    pub name: String,
-    /// Element type.
-    pub element: DataType,
-    /// Lengths of the dimensions, the outermost first; none for a scalar.
-    pub shape: Vec<u64>,
-    /// Index into [`Skeleton::files`].
-    pub file: usize,
-    /// Where its data begins, in bytes from the start of the file.
-    pub offset: u64,
-    /// Bytes of its data, which are what element type and shape ask for, and lie within the file.
-    pub bytes: u64,
-}
-
-/// Element types, numbered as `TensorProto.DataType`. Those that no graph here may use are left out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names are those of the format")]
-pub enum DataType {
-    F32 = 1,
-    U8 = 2,
-    I8 = 3,
-    U16 = 4,
-    I16 = 5,
-    I32 = 6,
-    I64 = 7,
-    Bool = 9,
-    F16 = 10,
-    F64 = 11,
-    U32 = 12,
-    U64 = 13,
-    Bf16 = 16,
-    U4 = 21,
-    I4 = 22,
 }
 
 impl Onnx {

@@ -1,5 +1,7 @@
 //! Writes the graph that the runtime gets: what was read of the file, with every weight by name only.
 
+use super::data_type::DataType;
+use super::external::{Weight, WeightFile};
 use super::graph::{Dimension, Model, Port};
 use super::skim::{Skim, field};
 use super::tensor::{Data, Tensor};
@@ -9,6 +11,18 @@ use crate::Result;
 
 /// What stands for the place of a weight. There must be one; nobody looks there.
 const PLACE: &[u8] = b"weights";
+
+/// A graph without its weights, and where these lie.
+#[derive(Debug)]
+pub struct Skeleton {
+    /// A `ModelProto`. Every weight in `weights` is an initializer marked as external, without a real location: it must
+    /// be given to the runtime by name.
+    pub model: Vec<u8>,
+    /// The weights.
+    pub weights: Vec<Weight>,
+    /// The files they lie in, open for reading; the first is the one with the graph.
+    pub files: Vec<WeightFile>,
+}
 
 /// The projection to the scores, cut to the last position.
 pub(super) struct LastRow<'a> {
@@ -101,7 +115,7 @@ pub(super) fn write(skim: &Skim, model: &Model<'_>, last_row: Option<&LastRow<'_
     for (name, bound) in last_row.iter().flat_map(|it| &it.bounds) {
         graph.message(field::GRAPH_TENSOR, |tensor| {
             tensor.number(1, 1);
-            tensor.number(2, super::DataType::I64 as u64);
+            tensor.number(2, DataType::I64 as u64);
             tensor.bytes(8, name.as_bytes());
             tensor.bytes(field::TENSOR_RAW, &bound.to_le_bytes());
         });

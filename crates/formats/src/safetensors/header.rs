@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{HEADER, Safetensors};
 use crate::cursor::Cursor;
 use crate::{Element, Error, Result, Tensor, json};
 
+/// Bytes of a header: the format's own limit.
+pub(super) const BYTES: u64 = 100_000_000;
 /// Tensors of one file, as in GGUF. The largest models have some hundred thousand in hundreds of files.
 const TENSORS: usize = 65_536;
 /// Bytes of a tensor's name.
@@ -15,15 +16,19 @@ const NAME: usize = 4096;
 /// Dimensions of a tensor.
 const DIMENSIONS: usize = 16;
 
-pub(super) fn read(bytes: &[u8], file_size: u64) -> Result<Safetensors> {
+/// The texts that the writer left, by name.
+type Metadata = BTreeMap<String, String>;
+
+/// The tensors and the metadata.
+pub(super) fn read(bytes: &[u8], file_size: u64) -> Result<(BTreeMap<String, Tensor>, Metadata)> {
     let mut cursor = Cursor::new(bytes, file_size);
-    let header = cursor.string(HEADER, "the header")?;
+    let header = cursor.string(BYTES, "the header")?;
     let data = cursor.offset();
     if header.first() != Some(&b'{') {
         let found = header.first().map_or("nothing".into(), |byte| format!("the byte {byte:#04x}"));
         return Err(Error::Malformed { what: "the header".into(), offset: 8, found, expected: "a JSON object" });
     }
-    let mut object = json::object(header, HEADER, "the header")?;
+    let mut object = json::object(header, BYTES, "the header")?;
     let metadata = object.remove("__metadata__").map(metadata).transpose()?.unwrap_or_default();
     if object.len() > TENSORS {
         let (what, found) = ("the number of tensors".into(), object.len() as u64);
@@ -32,10 +37,10 @@ pub(super) fn read(bytes: &[u8], file_size: u64) -> Result<Safetensors> {
     let tensors = object.iter().map(|(name, value)| tensor(name, value, data, file_size));
     let tensors: BTreeMap<String, Tensor> = tensors.collect::<Result<_>>()?;
     fill(&tensors, data, file_size)?;
-    Ok(Safetensors { tensors, metadata })
+    Ok((tensors, metadata))
 }
 
-fn metadata(value: Value) -> Result<BTreeMap<String, String>> {
+fn metadata(value: Value) -> Result<Metadata> {
     let wrong = |found: &Value| Error::Key {
         key: "__metadata__".into(),
         found: json::excerpt(found),

@@ -10,9 +10,6 @@ use std::path::Path;
 
 use crate::{Error, Result, Tensor, disk};
 
-/// Bytes of a header: the format's own limit.
-const HEADER: u64 = 100_000_000;
-
 /// The header of a safetensors file, found sound.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Safetensors {
@@ -30,7 +27,8 @@ impl Safetensors {
     /// [`Incomplete`](Error::Incomplete) if the header is longer than `bytes` and the file is not; any other error says
     /// what is wrong with the file.
     pub fn parse(bytes: &[u8], file_size: u64) -> Result<Self> {
-        header::read(bytes, file_size)
+        let (tensors, metadata) = header::read(bytes, file_size)?;
+        Ok(Self { tensors, metadata })
     }
 
     /// Reads the header of a file on the disk, and gives the file's length in bytes with it.
@@ -60,5 +58,5 @@ impl Safetensors {
 /// Whether a file that begins with `bytes` is one: a length in reach of the format's limit, then a JSON object.
 pub(crate) fn looks_like(bytes: &[u8]) -> bool {
     let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
-    length.is_some_and(|length| length <= HEADER) && bytes.get(8) == Some(&b'{')
+    length.is_some_and(|length| length <= header::BYTES) && bytes.get(8) == Some(&b'{')
 }

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use trillm_core::{Activation, Pipeline};
 
-use super::{File, activation, layer};
+use super::{activation, layer};
+use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
+use crate::huggingface::file::File;
 use crate::{Result, json};
 
 const FILE: &str = "config_sentence_transformers.json";
@@ -30,7 +32,7 @@ pub(super) struct Settings {
 
 /// Reads the file in `folder`, if there is one.
 pub(super) fn read(folder: &Path) -> Result<Settings> {
-    File::read(folder, FILE)?.with(|config| {
+    File::read(folder, FILE, CONFIG)?.with(|config| {
         let prompts = prompts(config)?;
         let default_prompt: Option<String> = config.text("default_prompt_name")?.map(Into::into);
         let is_known =
@@ -44,7 +46,7 @@ pub(super) fn read(folder: &Path) -> Result<Settings> {
             model_type: config.text("model_type")?.map(Into::into),
             truncate: config.count("truncate_dim", 1, layer::WIDTH)?,
             activation: has_activation
-                .then(|| activation(config, "activation_fn", Activation::Identity))
+                .then(|| activation::read(config, "activation_fn", Activation::Identity))
                 .transpose()?,
             prompts,
             default_prompt,

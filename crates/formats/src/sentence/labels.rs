@@ -8,9 +8,10 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use trillm_core::{Activation, Dense, Pipeline, Pooling, Residual, Step, Stored};
 
+use super::about::About;
 use super::modules::Kind;
 use super::transformer::Transformer;
-use super::{About, activation, config, modules};
+use super::{activation, config, modules};
 use crate::huggingface::fields::Fields;
 use crate::{Error, Result};
 
@@ -73,10 +74,10 @@ fn of_config(config: &Fields<'_>, labels: u32) -> Result<Activation, Error> {
     if let Some(own) = config.object("sentence_transformers")?
         && own.raw("activation_fn").is_some()
     {
-        return activation(&own, "activation_fn", Activation::Identity);
+        return activation::read(&own, "activation_fn", Activation::Identity);
     }
     if config.raw(OLDER).is_some_and(|value| !value.is_null()) {
-        return activation(config, OLDER, Activation::Identity);
+        return activation::read(config, OLDER, Activation::Identity);
     }
     Ok(if labels == 1 { Activation::Sigmoid } else { Activation::Identity })
 }

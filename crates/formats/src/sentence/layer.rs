@@ -4,8 +4,10 @@ use std::path::Path;
 
 use trillm_core::{Activation, Dense, Number, Residual, Step, Stored};
 
-use super::{File, activation};
+use super::activation;
+use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
+use crate::huggingface::file::File;
 use crate::weights::{self, Weights};
 use crate::{Element, Error, Result, Tensor};
 
@@ -14,7 +16,7 @@ pub(super) const WIDTH: u32 = 1 << 20;
 
 /// A linear layer that takes vectors of `width` numbers; zero if that is not known.
 pub(super) fn dense(folder: &Path, width: u32) -> Result<Dense> {
-    let file = File::required(folder, "config.json")?;
+    let file = File::required(folder, "config.json", CONFIG)?;
     let (inputs, outputs, bias, activation, residual) = file.with(|config| {
         check_keys(config)?;
         let size = |key| {
@@ -26,7 +28,7 @@ pub(super) fn dense(folder: &Path, width: u32) -> Result<Dense> {
         }
         let bias = config.flag("bias")?.unwrap_or(true);
         let residual = config.flag("use_residual")?.unwrap_or(false);
-        Ok((inputs, outputs, bias, activation(config, "activation_function", Activation::Tanh)?, residual))
+        Ok((inputs, outputs, bias, activation::read(config, "activation_function", Activation::Tanh)?, residual))
     })?;
     let mut tensors = Tensors::open(folder)?;
     let (rows, columns) = (u64::from(outputs), u64::from(inputs));
@@ -43,7 +45,7 @@ pub(super) fn dense(folder: &Path, width: u32) -> Result<Dense> {
 
 /// A norm of vectors of `width` numbers; zero if that is not known.
 pub(super) fn norm(folder: &Path, width: u32) -> Result<Step> {
-    let length = File::required(folder, "config.json")?.with(|config| {
+    let length = File::required(folder, "config.json", CONFIG)?.with(|config| {
         let length = config.count("dimension", 1, WIDTH)?;
         let length = length.ok_or_else(|| config.missing("dimension", format!("a whole number from 1 to {WIDTH}")))?;
         if width > 0 && length != width {
@@ -60,7 +62,7 @@ pub(super) fn norm(folder: &Path, width: u32) -> Result<Step> {
 
 /// Checks that a module takes and gives the vector of the text; its configuration may be absent.
 pub(super) fn check_names(folder: &Path) -> Result<()> {
-    File::read(folder, "config.json")?.with(check_keys)
+    File::read(folder, "config.json", CONFIG)?.with(check_keys)
 }
 
 fn check_keys(config: &Fields<'_>) -> Result<()> {

@@ -3,6 +3,8 @@
 //! What a file means, and what holds where it says nothing, follows sentence-transformers 6.2. A module, a way or a
 //! function that is not known would change vectors, so it is an error by its name; nothing is put in its place.
 
+mod about;
+mod activation;
 mod config;
 mod labels;
 mod layer;
@@ -10,15 +12,13 @@ mod modules;
 mod pooling;
 mod transformer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde_json::{Map, Value};
-use trillm_core::{Activation, Pipeline, Pooling, Step};
+use trillm_core::{Pipeline, Pooling, Step};
 
-use crate::huggingface::fields::Fields;
-use crate::huggingface::{CONFIG, Sidecars};
-use crate::{Error, Result, disk, json};
+use crate::{Error, Result};
 
+pub(crate) use about::About;
 pub(crate) use labels::{Labels, Layer, read as labels};
 pub(crate) use layer::stored;
 pub(crate) use modules::transformer_folder;
@@ -26,21 +26,6 @@ pub(crate) use modules::transformer_folder;
 use config::Settings;
 use modules::{Kind, Module};
 use transformer::Transformer;
-
-/// What is known of the model that the files lie beside.
-pub(crate) struct About<'a> {
-    /// Numbers in a token's vector, or in a text's if the model gives such; zero if that is not known.
-    pub(crate) width: u32,
-    /// Positions that it has; zero if that is not known.
-    pub(crate) context: u32,
-    pub(crate) sidecars: &'a Sidecars,
-    /// The first of `architectures`.
-    pub(crate) class: &'a str,
-    /// Whether tokens see only those before them.
-    pub(crate) causal: bool,
-    /// Whether the model gives one vector for a text, to which nothing is to be done.
-    pub(crate) whole: bool,
-}
 
 /// Reads the files in `folder`, which may all be absent. What the reader should know goes to `notes`.
 ///
@@ -141,46 +126,4 @@ fn add_modules(pipeline: &mut Pipeline, modules: &[Module], width: u32, notes: &
         }
     }
     Ok(pooled)
-}
-
-/// A file of one JSON object; an absent one is empty.
-struct File {
-    path: PathBuf,
-    object: Map<String, Value>,
-}
-
-impl File {
-    fn read(folder: &Path, name: &str) -> Result<Self> {
-        let path = folder.join(name);
-        let object = match disk::small(&path, CONFIG)? {
-            None => Map::new(),
-            Some(bytes) => json::object(&bytes, CONFIG, "the file").map_err(|error| error.of(&path))?,
-        };
-        Ok(Self { path, object })
-    }
-
-    /// The same of a file that must be there.
-    fn required(folder: &Path, name: &str) -> Result<Self> {
-        disk::open(&folder.join(name))?;
-        Self::read(folder, name)
-    }
-
-    /// Reads from the object; errors name the file.
-    fn with<T>(&self, read: impl FnOnce(&Fields<'_>) -> Result<T>) -> Result<T> {
-        read(&Fields::new(&self.object)).map_err(|error| error.of(&self.path))
-    }
-}
-
-/// A function by the path of its class in torch: `torch.nn.modules.activation.Tanh`.
-fn activation(fields: &Fields<'_>, key: &'static str, default: Activation) -> Result<Activation> {
-    let path = match fields.raw(key) {
-        None => return Ok(default),
-        Some(value) => value.as_str().ok_or_else(|| fields.wrong(key, json::excerpt(value), "a class of torch.nn")),
-    }?;
-    let class = path.strip_prefix("torch.nn.").map(|rest| rest.rsplit('.').next().unwrap_or(rest));
-    let found = class.and_then(|class| Activation::ALL.into_iter().find(|known| known.name() == class));
-    found.ok_or_else(|| {
-        let known: Vec<_> = Activation::ALL.iter().map(|known| known.name()).collect();
-        fields.wrong(key, json::excerpt(&path.into()), format!("a class of torch.nn: {}", known.join(", ")))
-    })
 }

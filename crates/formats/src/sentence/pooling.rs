@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 use trillm_core::Pooling;
 
-use super::File;
+use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
+use crate::huggingface::file::File;
 use crate::{Result, json};
 
 pub(super) struct Read {
@@ -31,7 +32,7 @@ const NAMES: &str = "cls, max, mean, mean_sqrt_len_tokens, weightedmean or lastt
 const WAYS: usize = 16;
 
 pub(super) fn read(folder: &Path) -> Result<Read> {
-    File::required(folder, "config.json")?.with(|config| {
+    File::required(folder, "config.json", CONFIG)?.with(|config| {
         let ways = match config.raw("pooling_mode") {
             Some(mode) => named(config, mode)?,
             None => switched(config)?,

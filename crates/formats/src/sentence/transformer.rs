@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use trillm_core::Pipeline;
 
-use super::{About, File};
+use super::about::About;
+use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
+use crate::huggingface::file::File;
 use crate::{Error, Result, json};
 
 /// The file's names: the first that says anything counts.
@@ -36,7 +38,7 @@ impl Transformer {
     /// Reads the file in `folder`, if there is one.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         for name in FILES {
-            let file = File::read(folder, name)?;
+            let file = File::read(folder, name, CONFIG)?;
             if !file.object.is_empty() {
                 let found = file.with(Self::parse)?;
                 return Ok(Self { path: file.path, ..found });

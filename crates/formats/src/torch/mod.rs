@@ -49,10 +49,10 @@ impl Torch {
         let folder = folder(&entries)?;
         let entry = |name: &str| entries.get(&format!("{folder}{name}")).copied();
         if entries.keys().any(|name| name[folder.len()..].starts_with("code/")) || entry("constants.pkl").is_some() {
-            return Err(unsupported("a TorchScript archive"));
+            return Err(Error::pytorch("a TorchScript archive"));
         }
         if let Some((name, _)) = entries.iter().find(|(_, stored)| !stored.plain) {
-            return Err(unsupported(format!("an archive whose entry {name:?} is compressed")));
+            return Err(Error::pytorch(format!("an archive whose entry {name:?} is compressed")));
         }
         let mut content = |name: &str, limit: u64| -> Result<Option<Vec<u8>>> {
             let Some(Stored { offset, size: found, .. }) = entry(name) else { return Ok(None) };
@@ -80,7 +80,8 @@ impl Torch {
         if !version.trim().parse().is_ok_and(|version: u32| (1..=VERSION).contains(&version)) {
             return Err(wrong("version", format!("{version:?}"), "a number from 1 to 10"));
         }
-        state::tensors(&objects, root, |key| entry(&format!("data/{key}")))
+        let (tensors, notes) = state::tensors(&objects, root, |key| entry(&format!("data/{key}")))?;
+        Ok(Self { tensors, notes })
     }
 
     /// Reads a checkpoint on the disk, and gives the file's length in bytes with it.
@@ -98,7 +99,7 @@ impl Torch {
 fn folder(entries: &BTreeMap<String, Stored>) -> Result<String> {
     let mut pickles = entries.keys().filter_map(|name| name.strip_suffix("data.pkl"));
     let (Some(folder), None) = (pickles.next(), pickles.next()) else {
-        return Err(unsupported("a zip archive that is no checkpoint (no data.pkl, or several)"));
+        return Err(Error::pytorch("a zip archive that is no checkpoint (no data.pkl, or several)"));
     };
     let plain = folder.is_empty() || folder.find('/') == Some(folder.len() - 1);
     match entries.keys().find(|name| !name.starts_with(folder)) {
@@ -112,10 +113,6 @@ fn wrong(what: &str, found: String, expected: &'static str) -> Error {
     Error::Malformed { what: what.into(), offset: 0, found, expected }
 }
 
-fn unsupported(found: impl Into<String>) -> Error {
-    Error::Pytorch { found: found.into() }
-}
-
 /// Whether a file that begins with `bytes` is a checkpoint as PyTorch wrote them before 1.6, or another pickle or tar.
 pub(crate) fn is_legacy(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, 2..=5, ..]) || bytes.get(257..262) == Some(b"ustar")
@@ -125,7 +122,7 @@ pub(crate) fn is_legacy(bytes: &[u8]) -> bool {
 pub(crate) fn legacy(path: &Path) -> Error {
     let error = match disk::beginning(path, LEGACY).and_then(|(bytes, _)| scan(&bytes)) {
         Err(error @ (Error::Global { .. } | Error::Read { .. })) => error,
-        _ => unsupported("a pickle or tar, as PyTorch wrote before version 1.6"),
+        _ => Error::pytorch("a pickle or tar, as PyTorch wrote before version 1.6"),
     };
     error.of(path)
 }

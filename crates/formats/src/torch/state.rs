@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::pickle::{Id, Object, Objects, View};
 use super::zip::Stored;
-use super::{Torch, unsupported};
 use crate::{Element, Error, Result, Tensor, tensor};
 
 /// Bytes of a tensor's name, as in safetensors.
@@ -15,14 +14,14 @@ const INSIDE: [&str; 4] = ["state_dict", "model", "model_state_dict", "module"];
 /// Dicts within dicts: a pickle's may be cyclic.
 const DEPTH: usize = 4;
 
-/// The tensors of the pickle's value `root`; `storage` finds an entry of the archive by a storage's key.
+/// The tensors of the pickle's value `root`, and notes on what was left out; `storage` finds an entry of the archive by a storage's key.
 pub(super) fn tensors<'o>(
     objects: &'o Objects<'o>,
     root: Id,
     storage: impl Fn(&str) -> Option<Stored>,
-) -> Result<Torch> {
+) -> Result<(BTreeMap<String, Tensor>, Vec<String>)> {
     let Object::Dict(outer) = objects.get(root) else {
-        return Err(unsupported(format!("a checkpoint that is {}", objects.get(root).kind())));
+        return Err(Error::pytorch(format!("a checkpoint that is {}", objects.get(root).kind())));
     };
     let mut notes = Vec::new();
     let mut pairs = outer;
@@ -38,7 +37,7 @@ pub(super) fn tensors<'o>(
     }
     if !pairs.iter().any(|(_, value)| matches!(objects.get(*value), Object::Tensor(_))) {
         let names = INSIDE.map(|name| format!("{name:?}")).join(", ");
-        return Err(unsupported(format!("a checkpoint without tensors, in it or under {names}")));
+        return Err(Error::pytorch(format!("a checkpoint without tensors, in it or under {names}")));
     }
 
     let mut tensors = BTreeMap::new();
@@ -60,7 +59,7 @@ pub(super) fn tensors<'o>(
     if ignored > 0 {
         notes.push(format!("{ignored} values of the checkpoint that are not tensors are ignored"));
     }
-    Ok(Torch { tensors, notes })
+    Ok((tensors, notes))
 }
 
 /// The dict that `pairs` have under `name`, if there is anything in it.

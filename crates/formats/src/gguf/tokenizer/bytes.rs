@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Algorithm, TOKENS, TokenType, c_strings, wrong_token};
+use super::algorithm::Algorithm;
+use super::token::{self, TOKENS, TokenType, c_strings};
 use crate::Result;
 use crate::gguf::keys;
 
@@ -21,11 +22,11 @@ pub(super) fn spelling(algorithm: Algorithm, words: &[&[u8]], types: &[TokenType
     {
         match algorithm {
             // It aborts on these.
-            Algorithm::Wpm => return Err(wrong_token(index, word, "a byte token", "none in a WordPiece vocabulary")),
+            Algorithm::Wpm => return Err(token::wrong(index, word, "a byte token", "none in a WordPiece vocabulary")),
             // It does not look at types.
             Algorithm::Rwkv => return Ok(()),
             _ if byte_of(word).is_none() => {
-                return Err(wrong_token(index, word, "a byte token", "two hexadecimal digits, as in <0x0A>"));
+                return Err(token::wrong(index, word, "a byte token", "two hexadecimal digits, as in <0x0A>"));
             }
             _ => {}
         }
@@ -57,7 +58,7 @@ pub(super) fn rwkv(words: &[&[u8]]) -> Result<()> {
     match first.iter().zip(single).find_map(|(first, single)| first.filter(|_| !single)) {
         Some(index) => {
             let expected = "a token for its first byte alone";
-            Err(wrong_token(index, words[index], "a token whose beginning is none", expected))
+            Err(token::wrong(index, words[index], "a token whose beginning is none", expected))
         }
         None => Ok(()),
     }

@@ -1,21 +1,25 @@
 //! Tokenizers: what `llama_vocab` needs so that it neither aborts on loading nor throws into Rust on use.
 
+mod algorithm;
 mod bytes;
 mod charsmap;
 mod pre;
 mod special;
+mod token;
 mod tokens;
 
 use std::borrow::Cow;
 
+pub use algorithm::Algorithm;
 pub use bytes::{byte_of, unescape};
 pub use pre::{Pre, Rule};
 pub use special::Special;
+pub use token::TokenType;
 
 use super::Gguf;
-use super::header::excerpt;
 use super::keys;
 use crate::{Error, Result};
+use token::TOKENS;
 
 /// The tokenizer of a file, found sound. It borrows what it can from the file's header.
 #[derive(Debug)]
@@ -56,38 +60,7 @@ pub struct Vocabulary<'a> {
     pub notes: Vec<String>,
 }
 
-/// The algorithms, as `tokenizer.ggml.model` names them, by llama.cpp's names for them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Algorithm {
-    /// SentencePiece with byte-pair merges by score: `llama`.
-    Spm,
-    /// Byte-level byte-pair encoding: `gpt2` and others.
-    Bpe,
-    /// `WordPiece`: `bert`.
-    Wpm,
-    /// Unigram: `t5`.
-    Ugm,
-    /// Longest match: `rwkv`.
-    Rwkv,
-    /// `plamo2`.
-    Plamo2,
-}
-
-/// What a token is, numbered as in files.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names are those of llama.cpp")]
-pub enum TokenType {
-    Undefined = 0,
-    Normal = 1,
-    Unknown = 2,
-    Control = 3,
-    UserDefined = 4,
-    Unused = 5,
-    Byte = 6,
-}
-
 const MODEL: &str = "tokenizer.ggml.model";
-const TOKENS: &str = "tokenizer.ggml.tokens";
 const PRE: &str = "tokenizer.ggml.pre";
 
 /// Reads and checks the tokenizer of a file.
@@ -171,14 +144,4 @@ fn pre(gguf: &Gguf<'_>, algorithm: Algorithm, model: &str, notes: &mut Vec<Strin
             Err(keys::wrong(PRE, format_args!("{name:?}"), "a pre-tokenizer that llama.cpp knows, such as llama-bpe"))
         }
     }
-}
-
-/// The error that one token is not as it should be.
-fn wrong_token(index: usize, word: &[u8], found: &str, expected: &str) -> Error {
-    keys::wrong(TOKENS, format_args!("{found} at index {index}: {}", excerpt(word)), expected)
-}
-
-/// The words as C strings, which end at a zero byte: so llama.cpp sees them.
-fn c_strings<'a>(words: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
-    words.iter().map(|word| word.split(|&byte| byte == 0).next().unwrap_or_default())
 }

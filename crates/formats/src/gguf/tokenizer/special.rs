@@ -1,6 +1,7 @@
 //! Tokens with a part to play: beginning, end, separator and their like.
 
-use super::{Algorithm, pre::Pre};
+use super::algorithm::Algorithm;
+use super::pre::Pre;
 use crate::Result;
 use crate::gguf::{Gguf, keys};
 

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::{Algorithm, Pre, Rule, TOKENS, TokenType, c_strings, wrong_token};
+use super::algorithm::Algorithm;
+use super::pre::{Pre, Rule};
+use super::token::{self, TOKENS, TokenType, c_strings};
 use crate::gguf::header::excerpt;
 use crate::gguf::value::ValueType;
 use crate::gguf::{Gguf, keys};
@@ -30,11 +32,11 @@ pub(super) fn check(gguf: &Gguf<'_>, words: &[&[u8]]) -> Result<Vec<TokenType>> 
     for (index, word) in spellings(words).enumerate() {
         if word.len() > LONGEST {
             let found = format!("a token of {} bytes", word.len());
-            return Err(wrong_token(index, &word, &found, &format!("at most {LONGEST} bytes")));
+            return Err(token::wrong(index, &word, &found, &format!("at most {LONGEST} bytes")));
         }
         squares += (word.len() as u64).pow(2);
         if let Some(word) = seen.replace(word) {
-            return Err(wrong_token(index, &word, "a token that was there before", "distinct tokens"));
+            return Err(token::wrong(index, &word, "a token that was there before", "distinct tokens"));
         }
     }
     if squares > SQUARES {
