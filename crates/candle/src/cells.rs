@@ -1,11 +1,7 @@
-//! The key-value cache: pages of positions, and who holds them. The numbers in them are [`trillm_kernels::Cells`].
-
-mod pages;
+//! Room for the numbers in the key-value cache, [`trillm_kernels::Cells`]; who holds which pages of it is in `pages.rs`.
 
 use trillm_core::{Error, Result};
 use trillm_kernels::{Cells, Heads};
-
-pub(crate) use pages::Pages;
 
 /// Room for `pages` pages of one layer.
 ///

@@ -8,6 +8,9 @@ use trillm_pool::Grid;
 
 use crate::NAME;
 
+/// What memory for a part of a product is asked for as.
+pub(crate) const PRODUCT: &str = "a product with a quantized matrix";
+
 /// Starts the threads of a session.
 pub(crate) fn start(options: &SessionOptions) -> Result<Compute> {
     let threads = options.threads.unwrap_or_else(default_threads);

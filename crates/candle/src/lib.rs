@@ -10,7 +10,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod cache;
+mod cells;
 mod compute;
 mod decoder;
 mod encoder;
@@ -19,7 +19,10 @@ mod golden;
 mod linear;
 mod load;
 mod model;
+mod name;
+mod pages;
 mod quantized;
+mod view;
 mod weights;
 
 use std::path::Path;
@@ -27,8 +30,7 @@ use std::sync::Arc;
 
 use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
 
-/// The engine's name in options, errors and `info`.
-const NAME: &str = "candle";
+use name::NAME;
 
 /// The engine for safetensors and PyTorch checkpoints.
 #[derive(Clone, Copy, Debug, Default)]

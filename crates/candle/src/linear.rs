@@ -4,7 +4,7 @@ use trillm_core::Result;
 use trillm_kernels::{Compute, Matrix, multiply};
 use trillm_mapping::zeros;
 
-use crate::compute::for_rows;
+use crate::compute::{PRODUCT, for_rows};
 use crate::weights::{Operand, Weight};
 
 /// Matrices that take the same inputs, and what is added to their outputs.
@@ -17,9 +17,6 @@ pub(crate) struct Linear {
 
 /// The most matrices in one linear layer: queries, keys and values.
 const MOST: usize = 3;
-
-/// What memory for a part of a product is asked for as.
-pub(crate) const PRODUCT: &str = "a product with a quantized matrix";
 
 impl Linear {
     /// Adds a matrix at the end.

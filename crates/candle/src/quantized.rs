@@ -11,8 +11,8 @@ use trillm_mapping::zeros;
 use trillm_pool::Grid;
 
 use crate::NAME;
-use crate::linear::PRODUCT;
-use crate::weights::Weight;
+use crate::compute::PRODUCT;
+use crate::view::View;
 
 /// A matrix in blocks.
 pub(crate) enum Blocks {
@@ -28,16 +28,23 @@ pub(crate) struct Table<T> {
 }
 
 impl Blocks {
-    /// `weight` in blocks of `wish`, or of a smaller kind where its rows are no multiple of a block; `None` if they are
+    /// `rows` rows of `columns` numbers in blocks of `wish`, or of a smaller kind where its rows are no multiple of a block; `None` if they are
     /// no multiple of any.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](trillm_core::Error::OutOfMemory).
-    pub(crate) fn quantize(weight: &Weight, wish: Quantize) -> Result<Option<(Self, Quantize)>> {
-        let fits = |block: usize| weight.columns().is_multiple_of(block);
+    pub(crate) fn quantize(
+        view: &View,
+        rows: usize,
+        columns: usize,
+        wish: Quantize,
+    ) -> Result<Option<(Self, Quantize)>> {
+        let fits = |block: usize| columns.is_multiple_of(block);
         Ok(match wish {
-            Quantize::Q4K if fits(BlockQ4K::BLCK_SIZE) => Some((Self::Q4K(Table::new(weight)?), Quantize::Q4K)),
-            _ if fits(BlockQ8_0::BLCK_SIZE) => Some((Self::Q8_0(Table::new(weight)?), Quantize::Q8_0)),
+            Quantize::Q4K if fits(BlockQ4K::BLCK_SIZE) => {
+                Some((Self::Q4K(Table::new(view, rows, columns)?), Quantize::Q4K))
+            }
+            _ if fits(BlockQ8_0::BLCK_SIZE) => Some((Self::Q8_0(Table::new(view, rows, columns)?), Quantize::Q8_0)),
             _ => None,
         })
     }
@@ -67,17 +74,17 @@ impl Blocks {
 }
 
 impl<T: GgmlType> Table<T> {
-    fn new(weight: &Weight) -> Result<Self> {
-        let row = weight.columns() / T::BLCK_SIZE;
+    fn new(view: &View, rows: usize, columns: usize) -> Result<Self> {
+        let row = columns / T::BLCK_SIZE;
         let mut blocks = Vec::new();
-        memory::resize(&mut blocks, weight.rows() * row, T::zeros(), "quantized weights")?;
-        let rows = weight.rows().div_ceil(default_threads() as usize);
+        memory::resize(&mut blocks, rows * row, T::zeros(), "quantized weights")?;
+        let share = rows.div_ceil(default_threads() as usize);
         thread::scope(|scope| {
-            for (part, blocks) in blocks.chunks_mut(rows * row).enumerate() {
+            for (part, blocks) in blocks.chunks_mut(share * row).enumerate() {
                 let work = move || {
-                    let mut numbers = vec![0.0; weight.columns()];
+                    let mut numbers = vec![0.0; columns];
                     for (index, blocks) in blocks.chunks_exact_mut(row).enumerate() {
-                        weight.row(part * rows + index, &mut numbers);
+                        view.row(part * share + index, columns, &mut numbers);
                         T::from_float(&numbers, blocks);
                     }
                 };

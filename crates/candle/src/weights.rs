@@ -1,19 +1,18 @@
 //! Weights as the file has them: views of its bytes, with names, shapes and types checked once.
 
 use std::collections::{BTreeSet, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytemuck::Pod;
 use trillm_core::{Error, LoadOptions, Quantize, Result};
 use trillm_formats::{Checkpoint, Element, Tensor};
+use trillm_kernels::Matrix;
 use trillm_kernels::elementwise::widen;
 use trillm_kernels::simd::Isa;
-use trillm_kernels::{Matrix, Weights as Numbers};
 use trillm_mapping::{Mapping, zeros};
 
 use crate::NAME;
 use crate::quantized::Blocks;
+use crate::view::View;
 
 /// A matrix of a model: `rows` outputs of `columns` inputs each.
 pub(crate) struct Weight {
@@ -27,58 +26,10 @@ enum Data {
     Quantized(Blocks),
 }
 
-/// Numbers somewhere in a file, or in a copy of the part of it that was not aligned.
-#[derive(Clone)]
-struct View {
-    source: Source,
-    element: Element,
-    /// In bytes.
-    range: Range<usize>,
-}
-
-#[derive(Clone)]
-enum Source {
-    File(Arc<Mapping>),
-    Copied(Arc<Vec<u64>>),
-}
-
-impl View {
-    fn bytes(&self) -> &[u8] {
-        match &self.source {
-            Source::File(file) => &file.bytes()[self.range.clone()],
-            Source::Copied(words) => &bytemuck::cast_slice(words)[self.range.clone()],
-        }
-    }
-
-    fn numbers(&self) -> Numbers<'_> {
-        match self.element {
-            Element::F32 => Numbers::F32(bytemuck::cast_slice(self.bytes())),
-            Element::F16 => Numbers::F16(bytemuck::cast_slice(self.bytes())),
-            _ => Numbers::Bf16(bytemuck::cast_slice(self.bytes())),
-        }
-    }
-
-    fn aligned(&self) -> bool {
-        match self.element {
-            Element::F32 => is_aligned::<f32>(self.bytes()),
-            _ => is_aligned::<u16>(self.bytes()),
-        }
-    }
-}
-
-fn is_aligned<T: Pod>(bytes: &[u8]) -> bool {
-    bytemuck::try_cast_slice::<u8, T>(bytes).is_ok()
-}
-
 impl Weight {
     /// Outputs.
     pub(crate) fn rows(&self) -> usize {
         self.rows
-    }
-
-    /// Inputs.
-    pub(crate) fn columns(&self) -> usize {
-        self.columns
     }
 
     /// What a matrix product reads.
@@ -94,10 +45,7 @@ impl Weight {
     /// Row `index` as 32-bit numbers.
     pub(crate) fn row(&self, index: usize, out: &mut [f32]) {
         match &self.data {
-            Data::View(view) => {
-                let start = index * self.columns;
-                widen(Isa::detect(), view.numbers().slice(start..start + self.columns), out);
-            }
+            Data::View(view) => view.row(index, self.columns, out),
             Data::Quantized(blocks) => blocks.row(index, out),
         }
     }
@@ -147,10 +95,9 @@ impl<'a> Weights<'a> {
         let Some(wish) = self.quantize else {
             return Ok(Weight { rows, columns, data: Data::View(view) });
         };
-        let plain = Weight { rows, columns, data: Data::View(view) };
-        let Some((blocks, kind)) = Blocks::quantize(&plain, wish)? else {
+        let Some((blocks, kind)) = Blocks::quantize(&view, rows, columns, wish)? else {
             self.kept.push(format!("{name} as it is"));
-            return Ok(plain);
+            return Ok(Weight { rows, columns, data: Data::View(view) });
         };
         if kind != wish {
             self.kept.push(format!("{name} as {}", kind.name()));
@@ -186,7 +133,7 @@ impl<'a> Weights<'a> {
     fn view(&mut self, name: &str, shape: &[usize]) -> Result<View> {
         let tensor = self.tensor(name, shape)?;
         let range = tensor.offset as usize..(tensor.offset + tensor.span()) as usize;
-        let view = View { source: Source::File(self.files[tensor.file].clone()), element: tensor.element, range };
+        let view = View::of_file(self.files[tensor.file].clone(), tensor.element, range);
         self.used.insert(name.into());
         if tensor.strides.is_none() && view.aligned() {
             return Ok(view);
@@ -195,7 +142,7 @@ impl<'a> Weights<'a> {
         let length = tensor.bytes as usize;
         let mut words = zeros::<u64>(length.div_ceil(8), &format!("a copy of the tensor {name}"))?;
         tensor.gather(view.bytes(), &mut bytemuck::cast_slice_mut(&mut words)[..length]);
-        Ok(View { source: Source::Copied(Arc::new(words)), element: view.element, range: 0..length })
+        Ok(view.copied(words, length))
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<&'a Tensor> {

@@ -16,6 +16,7 @@ mod load;
 mod log;
 mod memory;
 mod model;
+mod name;
 mod params;
 mod session;
 
@@ -24,10 +25,9 @@ use std::sync::Arc;
 
 use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
 
-pub use backend::{Device, DeviceKind, SystemInfo, devices, system_info};
+use name::NAME;
 
-/// The engine's name in options, errors and `info`.
-const NAME: &str = "llama";
+pub use backend::{Device, DeviceKind, SystemInfo, devices, system_info};
 
 /// llama.cpp.
 #[derive(Clone, Copy, Debug, Default)]

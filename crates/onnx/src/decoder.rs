@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::fault::{self, Fault};
 use crate::feeds::Row;
 use crate::ffi::{Graph, Tensor};
-use crate::model::Program;
+use crate::program::Program;
 use crate::rows::Outputs;
 use crate::weights::WeightMemory;
 

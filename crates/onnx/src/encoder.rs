@@ -7,7 +7,7 @@ use crate::NAME;
 use crate::fault::{self, Fault};
 use crate::feeds::{self, Layout, Row, Side};
 use crate::ffi::Graph;
-use crate::model::Program;
+use crate::program::Program;
 use crate::rows::{Numbers, Outputs};
 use crate::weights::WeightMemory;
 

@@ -46,6 +46,11 @@ impl Fault {
     }
 }
 
+/// A call of the runtime's that failed.
+pub(crate) fn stopped(error: &ort::Error) -> Error {
+    Fault::new(error.message()).stopped()
+}
+
 /// Bytes that the runtime asked for in vain, if that is what a message says; 0 if it does not say how many.
 fn memory(reason: &str) -> Option<u64> {
     // `allocator.cc` of ONNX Runtime, and what C++ throws itself.

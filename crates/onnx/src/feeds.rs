@@ -4,8 +4,9 @@ use trillm_core::{Batch, Slot, Token};
 use trillm_formats::onnx::{DataType, Feed, Role};
 use trillm_mapping::zeros;
 
+use crate::element::width;
 use crate::fault;
-use crate::ffi::{self, Tensor};
+use crate::ffi::Tensor;
 
 /// One row of a run: a sequence that grows.
 pub(crate) struct Row<'a> {
@@ -109,7 +110,7 @@ fn each<'a>(
 fn tensor(feed: &Feed, shape: &[i64], numbers: impl IntoIterator<Item = i64>) -> fault::Result<Tensor> {
     let numbers = numbers.into_iter();
     let count = shape.iter().map(|&length| length as usize).product::<usize>();
-    let width = ffi::width(feed.element);
+    let width = width(feed.element);
     let mut words = zeros::<u64>((count * width).div_ceil(8), "an input of the graph")?;
     let bytes = bytemuck::cast_slice_mut::<u64, u8>(&mut words);
     for (out, number) in bytes.chunks_exact_mut(width).zip(numbers) {

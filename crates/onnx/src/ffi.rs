@@ -11,7 +11,6 @@ use std::rc::Rc;
 use std::slice;
 use std::sync::Arc;
 
-use half::f16;
 use memmap2::{MmapMut, MmapOptions};
 use ort::memory::MemoryInfo;
 use ort::session::Session;
@@ -19,6 +18,7 @@ use ort::session::builder::SessionBuilder;
 use ort::{AsPointer, ortsys, sys};
 use trillm_formats::onnx::{DataType, Skeleton};
 
+use crate::element::width;
 use crate::weights::WeightMemory;
 
 /// What keeps the library from reporting on its user, by the names that its versions read.
@@ -188,16 +188,6 @@ impl Tensor {
         // SAFETY: the runtime's tensors are contiguous, on the processor (no other provider keeps outputs there), and
         // of the element type that the caller got from the graph, which the runtime checked; nothing writes to them.
         Ok(Some(unsafe { slice::from_raw_parts(data.as_ptr(), bytes) }))
-    }
-}
-
-/// Bytes of an element of a tensor that is run: none of the packed types is.
-pub(crate) fn width(element: DataType) -> usize {
-    match element {
-        DataType::F64 | DataType::I64 | DataType::U64 => 8,
-        DataType::F32 | DataType::I32 | DataType::U32 => 4,
-        DataType::F16 | DataType::Bf16 | DataType::I16 | DataType::U16 => size_of::<f16>(),
-        DataType::U8 | DataType::I8 | DataType::Bool | DataType::U4 | DataType::I4 => 1,
     }
 }
 

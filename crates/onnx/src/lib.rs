@@ -12,6 +12,7 @@
 
 mod cache;
 mod decoder;
+mod element;
 mod encoder;
 mod fault;
 mod feeds;
@@ -19,6 +20,8 @@ mod feeds;
 mod ffi;
 mod load;
 mod model;
+mod name;
+mod program;
 mod rows;
 mod runtime;
 mod settings;
@@ -28,12 +31,9 @@ mod weights;
 use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Engine, Error, LoadOptions, Model, ModelInfo, Result};
+use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
 
-use crate::fault::Fault;
-
-/// The engine's name in options, errors and `info`.
-const NAME: &str = "onnx";
+use name::NAME;
 
 /// The engine for ONNX.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,9 +51,4 @@ impl Engine for Onnx {
     fn load(&self, path: &Path, info: ModelInfo, options: &LoadOptions) -> Result<Arc<dyn Model>> {
         Ok(Arc::new(load::load(path, info, options)?))
     }
-}
-
-/// A call of the runtime's that failed.
-fn stopped(error: &ort::Error) -> Error {
-    Fault::new(error.message()).stopped()
 }

@@ -8,7 +8,8 @@ use trillm_formats::huggingface::Sidecars;
 use trillm_formats::onnx::{Encoder, Interface, Onnx};
 use trillm_tokenizer::HuggingFaceTokenizer;
 
-use crate::model::{OnnxModel, Program};
+use crate::model::OnnxModel;
+use crate::program::Program;
 use crate::runtime::Runtime;
 use crate::weights::WeightMemory;
 use crate::{NAME, settings};

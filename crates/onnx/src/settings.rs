@@ -6,9 +6,10 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use trillm_core::{Error, GraphOptions, Optimization, Result, SessionOptions};
 use trillm_machine::default_threads;
 
+use crate::fault::stopped;
 use crate::runtime::Runtime;
 use crate::threads::Threads;
-use crate::{NAME, ffi, stopped};
+use crate::{NAME, ffi};
 
 /// The provider that every library has.
 pub(crate) const CPU: &str = "CPUExecutionProvider";

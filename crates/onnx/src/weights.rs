@@ -7,7 +7,8 @@ use trillm_core::{Error, Result};
 use trillm_formats::onnx::Skeleton;
 use trillm_mapping::{Mapping, zeros};
 
-use crate::{NAME, ffi};
+use crate::NAME;
+use crate::element::width;
 
 /// Every weight of a skeleton, where it lies in a file; in a copy where the file does not align it.
 pub(crate) struct WeightMemory {
@@ -33,7 +34,7 @@ impl WeightMemory {
         for weight in &skeleton.weights {
             let (file, offset, bytes) = (weight.file, weight.offset as usize, weight.bytes as usize);
             let data = &files[file].bytes()[offset..offset + bytes];
-            if data.as_ptr().addr().is_multiple_of(ffi::width(weight.element)) {
+            if data.as_ptr().addr().is_multiple_of(width(weight.element)) {
                 places.push(Place::File { file, offset, bytes });
                 continue;
             }

@@ -9,7 +9,8 @@ use trillm_mapping::Mapping;
 
 use super::DecoderWeights;
 use super::forward::{Forward, heads};
-use crate::cache::{Pages, cells};
+use crate::cells::cells;
+use crate::pages::Pages;
 use crate::{NAME, compute};
 
 /// One session: pages of keys and values, and what a step works in.

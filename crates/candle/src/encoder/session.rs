@@ -9,7 +9,7 @@ use trillm_mapping::Mapping;
 
 use super::EncoderWeights;
 use super::forward::{Forward, heads};
-use crate::cache::cells;
+use crate::cells::cells;
 use crate::{NAME, compute};
 
 /// Tokens of the shortest texts that fill a step. Nothing is kept of a text, so a slot costs next to nothing.

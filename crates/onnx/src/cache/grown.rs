@@ -11,9 +11,10 @@ use trillm_formats::onnx::{CacheTensor, Decoder, Feed, Role};
 use trillm_mapping::zeros;
 
 use super::Cache;
+use crate::element::width;
 use crate::fault::{self, Fault};
 use crate::feeds::{self, Layout, Row, Side};
-use crate::ffi::{self, Graph, Tensor};
+use crate::ffi::{Graph, Tensor};
 
 /// Times that a position which is only there to fill up is moved in a run: read and written by `Concat`, read by the
 /// attention.
@@ -122,7 +123,7 @@ impl Grown {
 
 /// Bytes of one position of one head.
 fn cell(tensor: &CacheTensor) -> usize {
-    tensor.width as usize * ffi::width(tensor.element)
+    tensor.width as usize * width(tensor.element)
 }
 
 /// Heads of all rows, keys and values of joined tensors counted apart.

@@ -12,9 +12,10 @@ use trillm_formats::onnx::{CacheTensor, Feed};
 
 use super::Cache;
 use super::seats::Seats;
+use crate::element::width;
 use crate::fault;
 use crate::feeds::{self, Layout, Row, Side};
-use crate::ffi::{self, Graph, Slab, Tensor};
+use crate::ffi::{Graph, Slab, Tensor};
 
 /// Views of the buffers that are kept: one for each set of rows that ran lately.
 const VIEWS: usize = 64;
@@ -37,7 +38,7 @@ struct Buffer {
 impl Buffer {
     /// Bytes of one position of one head.
     fn cell(&self) -> usize {
-        self.tensor.width as usize * ffi::width(self.tensor.element)
+        self.tensor.width as usize * width(self.tensor.element)
     }
 
     /// Where the heads of a row begin, in bytes.
@@ -51,7 +52,7 @@ impl Shared {
     pub(crate) fn new(tensors: &[CacheTensor], limits: &Limits) -> Result<Self> {
         let (slots, context) = (limits.slots as usize, limits.context as usize);
         let buffer = |tensor: &CacheTensor| {
-            let parts = [slots, context, tensor.heads as usize, tensor.width as usize, ffi::width(tensor.element)];
+            let parts = [slots, context, tensor.heads as usize, tensor.width as usize, width(tensor.element)];
             let bytes = parts.into_iter().try_fold(1usize, usize::checked_mul);
             let slab = bytes.and_then(|bytes| Slab::new(bytes).ok()).ok_or_else(|| {
                 let what = format!("a cache of {slots} slots of {context} tokens");
@@ -95,7 +96,7 @@ impl Shared {
                 let context = self.context;
                 let part = |Buffer { slab, tensor }: &Buffer| {
                     let shape = [count as i64, tensor.heads.into(), context as i64, tensor.width.into()];
-                    let row = tensor.heads as usize * context * tensor.width as usize * ffi::width(tensor.element);
+                    let row = tensor.heads as usize * context * tensor.width as usize * width(tensor.element);
                     Tensor::of_slab(slab, first * row, &shape, tensor.element)
                 };
                 Ok(entry.insert(self.buffers.iter().map(part).collect::<ort::Result<_>>()?))
