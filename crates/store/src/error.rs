@@ -159,6 +159,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The error for a reference that breaks the rules of its own form.
+    pub(crate) fn invalid_reference(reference: &str, reason: impl Into<String>) -> Self {
+        /// What of a reference is quoted, in characters: more would hide the reason.
+        const QUOTED: usize = 400;
+        let mut quoted: String = reference.chars().take(QUOTED).collect();
+        if quoted.len() < reference.len() {
+            quoted.push('…');
+        }
+        Self::InvalidReference { reference: quoted, reason: reason.into() }
+    }
+}
+
 impl Coded for Error {
     fn code(&self) -> &'static str {
         match self {

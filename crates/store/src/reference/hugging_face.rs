@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{check_file, invalid};
-use crate::Result;
+use super::file;
+use crate::{Error, Result};
 
 /// The longest name of a repository, in bytes.
 const LONGEST: usize = 96;
@@ -27,14 +27,14 @@ impl HuggingFace {
         let (place, file) = rest.split_once(':').map_or((rest, None), |(place, file)| (place, Some(file)));
         let (repo, revision) = place.split_once('@').map_or((place, None), |(repo, at)| (repo, Some(at)));
         if let Some(reason) = repo_fault(repo) {
-            return Err(invalid(text, format!("a repository is organisation/name: {reason}")));
+            return Err(Error::invalid_reference(text, format!("a repository is organisation/name: {reason}")));
         }
         if let Some(reason) = revision.and_then(revision_fault) {
-            return Err(invalid(text, format!("a revision is a branch, a tag or a commit: {reason}")));
+            return Err(Error::invalid_reference(text, format!("a revision is a branch, a tag or a commit: {reason}")));
         }
         if let Some(file) = file {
             // A pattern is a name with wildcards, which no name may have.
-            check_file(text, file, &file.replace(['*', '?'], "x"))?;
+            file::check(text, file, &file.replace(['*', '?'], "x"))?;
         }
         Ok(Self { repo: repo.into(), revision: revision.map(Into::into), file: file.map(Into::into) })
     }

@@ -2,6 +2,7 @@
 
 mod alias;
 mod aliases_file;
+mod file;
 mod host;
 mod hugging_face;
 mod names;
@@ -12,7 +13,6 @@ mod url;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 pub use alias::{ALIASES, Alias, ChatDefaults, PinnedFile};
@@ -22,7 +22,7 @@ pub use ollama::Ollama;
 pub use pypi::Pypi;
 pub use url::Url;
 
-use crate::{Digest, Error, FileName, Result};
+use crate::{Digest, Error, Result};
 
 /// What a model is asked for by.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,9 @@ pub enum Reference {
     /// A name that the user gave to what was imported: `local:name`.
     Local(String),
 }
+
+/// What is between a reference and the generation that is meant.
+const PIN: &str = "@sha256:";
 
 /// A reference, and the generation of it that is meant: `smollm2@sha256:…`.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,23 +83,10 @@ impl fmt::Display for Reference {
     }
 }
 
-impl FromStr for Reference {
-    type Err = Error;
-
-    /// What it means on any machine: without the user's own names, and without a generation, which is an error.
-    /// [`Names::parse`] is for what people type.
-    fn from_str(text: &str) -> Result<Self> {
-        match Names::default().parse(text)? {
-            Pinned { reference, generation: None } => Ok(reference),
-            Pinned { generation: Some(_), .. } => Err(invalid(text, "there is no @sha256: after a bare reference")),
-        }
-    }
-}
-
 impl fmt::Display for Pinned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reference.fmt(f)?;
-        self.generation.map_or(Ok(()), |generation| write!(f, "{}{generation}", names::PIN))
+        self.generation.map_or(Ok(()), |generation| write!(f, "{PIN}{generation}"))
     }
 }
 
@@ -112,26 +102,4 @@ fn on_hub(path: &Path) -> Option<HuggingFace> {
         return None;
     }
     HuggingFace::parse(name, name).ok()
-}
-
-/// The error for a reference that breaks the rules of its own form.
-fn invalid(reference: &str, reason: impl Into<String>) -> Error {
-    /// What of a reference is quoted, in characters: more would hide the reason.
-    const QUOTED: usize = 400;
-    let mut quoted: String = reference.chars().take(QUOTED).collect();
-    if quoted.len() < reference.len() {
-        quoted.push('…');
-    }
-    Error::InvalidReference { reference: quoted, reason: reason.into() }
-}
-
-/// Checks a file, or a folder that ends with `/`, that a reference names. `plain` is what its name is judged by.
-fn check_file(reference: &str, file: &str, plain: &str) -> Result<()> {
-    match plain.strip_suffix('/').unwrap_or(plain).parse::<FileName>() {
-        Ok(_) => Ok(()),
-        Err(Error::InvalidName { reason, .. }) => {
-            Err(invalid(reference, format!("\"{file}\" is no file name: {reason}")))
-        }
-        Err(error) => Err(error),
-    }
 }

@@ -6,13 +6,11 @@ use std::{
     ffi::OsString,
     fs,
     path::{self, Path, PathBuf},
+    str::FromStr,
 };
 
-use super::{ALIASES, Alias, HuggingFace, Ollama, Pinned, Pypi, Reference, Url, aliases_file, invalid};
+use super::{ALIASES, Alias, HuggingFace, Ollama, PIN, Pinned, Pypi, Reference, Url, aliases_file};
 use crate::{Digest, Error, Result, files::At as _, home::folder};
-
-/// What is between a reference and the generation that is meant.
-pub(super) const PIN: &str = "@sha256:";
 
 /// Endings that make a name a file, even one that is not there: a mistyped file is not an unknown alias.
 const MODEL_ENDINGS: [&str; 3] = [".gguf", ".onnx", ".safetensors"];
@@ -81,10 +79,10 @@ impl Names {
     /// that nothing has.
     pub fn parse(&self, text: &str) -> Result<Pinned, Error> {
         if text.is_empty() || text.contains('\0') {
-            return Err(invalid(text, "it is empty or has a NUL character"));
+            return Err(Error::invalid_reference(text, "it is empty or has a NUL character"));
         }
         if text.len() > LONGEST {
-            return Err(invalid(text, format!("it is longer than {LONGEST} bytes")));
+            return Err(Error::invalid_reference(text, format!("it is longer than {LONGEST} bytes")));
         }
         let (bare, generation) = match text.rsplit_once(PIN) {
             Some((bare, hex)) => (bare, Some(generation(text, hex)?)),
@@ -95,15 +93,17 @@ impl Names {
             None => Pinned { reference: self.reference(text, bare)?, generation: None },
         };
         match (&pinned.reference, pinned.generation, generation) {
-            (Reference::Path(_), _, Some(_)) => Err(invalid(text, "a path has no generations to choose among")),
-            (_, Some(_), Some(_)) => Err(invalid(text, "the alias has a generation already")),
+            (Reference::Path(_), _, Some(_)) => {
+                Err(Error::invalid_reference(text, "a path has no generations to choose among"))
+            }
+            (_, Some(_), Some(_)) => Err(Error::invalid_reference(text, "the alias has a generation already")),
             (_, own, given) => Ok(Pinned { generation: own.or(given), ..pinned }),
         }
     }
 
     /// What a user's alias stands for.
     fn target(&self, name: &str, target: &str) -> Result<Pinned> {
-        let wrong = |reason: &str| invalid(name, format!("it is an alias of yours, and {reason}"));
+        let wrong = |reason: &str| Error::invalid_reference(name, format!("it is an alias of yours, and {reason}"));
         let bare = target.rsplit_once(PIN).map_or(target, |(bare, _)| bare);
         if self.aliases.contains_key(bare) {
             return Err(wrong(&format!("so is \"{bare}\": an alias stands for a source")));
@@ -137,13 +137,13 @@ impl Names {
             }
         }
         if let Some(scheme) = other_scheme(bare) {
-            return Err(invalid(text, format!("nothing is known to come from {scheme}://")));
+            return Err(Error::invalid_reference(text, format!("nothing is known to come from {scheme}://")));
         }
         if let Some(alias) = Alias::find(bare) {
             return Ok(Reference::Alias(alias));
         }
         if bare.is_empty() {
-            return Err(invalid(text, "there is nothing before @sha256:"));
+            return Err(Error::invalid_reference(text, "there is nothing before @sha256:"));
         }
         if bare.contains(path::is_separator) || Path::new(bare).exists() {
             return Ok(Reference::Path(bare.into()));
@@ -179,9 +179,26 @@ impl Names {
     }
 }
 
+impl FromStr for Reference {
+    type Err = Error;
+
+    /// What it means on any machine: without the user's own names, and without a generation, which is an error.
+    /// [`Names::parse`] is for what people type.
+    fn from_str(text: &str) -> Result<Self> {
+        match Names::default().parse(text)? {
+            Pinned { reference, generation: None } => Ok(reference),
+            Pinned { generation: Some(_), .. } => {
+                Err(Error::invalid_reference(text, "there is no @sha256: after a bare reference"))
+            }
+        }
+    }
+}
+
 /// Reads what is after `@sha256:`.
 fn generation(text: &str, hex: &str) -> Result<Digest> {
-    hex.parse().map_err(|_| invalid(text, "after @sha256: come 64 lower-case hexadecimal digits and nothing else"))
+    hex.parse().map_err(|_| {
+        Error::invalid_reference(text, "after @sha256: come 64 lower-case hexadecimal digits and nothing else")
+    })
 }
 
 /// Reads what is after `local:`.
@@ -191,7 +208,7 @@ fn local(text: &str, name: &str) -> Result<String> {
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(plain);
     let expected = "after local: come 1 to 100 letters, digits and - _ . and no - _ or . at the start";
-    if is_name { Ok(name.into()) } else { Err(invalid(text, expected)) }
+    if is_name { Ok(name.into()) } else { Err(Error::invalid_reference(text, expected)) }
 }
 
 /// The scheme of something like a URL.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{host, host::Host, invalid};
-use crate::Result;
+use super::{host, host::Host};
+use crate::{Error, Result};
 
 /// The registry where none is named.
 const HOST: &str = "registry.ollama.ai";
@@ -46,10 +46,12 @@ impl Ollama {
         {
             if !is_part(part, longest) {
                 let reason = format!("{what} has 1 to {longest} letters, digits and - _ . and no - or . at the start");
-                return Err(invalid(text, reason));
+                return Err(Error::invalid_reference(text, reason));
             }
         }
-        let host = host.map(|host| Host::parse(host).ok_or_else(|| invalid(text, host::EXPECTED))).transpose()?;
+        let host = host
+            .map(|host| Host::parse(host).ok_or_else(|| Error::invalid_reference(text, host::EXPECTED)))
+            .transpose()?;
         Ok(Self {
             host: host.map(|host| host.to_string()).filter(|host| host != HOST),
             namespace: namespace.into(),

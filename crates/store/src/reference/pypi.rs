@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{check_file, invalid};
+use super::file;
 use crate::Error;
 
 /// A file, or a folder of files, in a Python package.
@@ -27,15 +27,16 @@ impl Pypi {
             Some((package, version)) => (package, Some(version)),
             None => (requirement, None),
         };
-        let package = normalise(package)
-            .ok_or_else(|| invalid(text, "a package name has letters, digits, and - _ . between them"))?;
+        let package = normalise(package).ok_or_else(|| {
+            Error::invalid_reference(text, "a package name has letters, digits, and - _ . between them")
+        })?;
         // It starts with a letter or digit, so it can never be taken for an option of a command.
         let plain = |c: char| c.is_ascii_alphanumeric() || ".!+_-".contains(c);
         if version.is_some_and(|version| !version.starts_with(alphanumeric) || !version.chars().all(plain)) {
-            return Err(invalid(text, "after == comes one exact version"));
+            return Err(Error::invalid_reference(text, "after == comes one exact version"));
         }
         if let Some(file) = file {
-            check_file(text, file, file)?;
+            file::check(text, file, file)?;
         }
         Ok(Self { package, version: version.map(Into::into), file: file.map(Into::into) })
     }

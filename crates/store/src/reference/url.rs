@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{host, host::Host, invalid};
+use super::{host, host::Host};
 use crate::{Digest, Error, FileName, Result};
 
 /// A file at a URL.
@@ -28,29 +28,32 @@ impl Url {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if let Some((_, host)) = authority.rsplit_once('@') {
             let reason = "it has a user name or password: put a token in the configuration instead";
-            return Err(invalid(&format!("{scheme}…@{host}/…"), reason));
+            return Err(Error::invalid_reference(&format!("{scheme}…@{host}/…"), reason));
         }
         if let Some(odd) = rest.chars().find(|c| !c.is_ascii_graphic() || r#""<>\^`{|}"#.contains(*c)) {
-            return Err(invalid(text, format!("a URL has {odd:?} percent-encoded")));
+            return Err(Error::invalid_reference(text, format!("a URL has {odd:?} percent-encoded")));
         }
         let (address, fragment) = rest.split_once('#').map_or((rest, None), |(url, fragment)| (url, Some(fragment)));
         let sha256 = fragment.map(|fragment| {
             let digest = fragment.strip_prefix("sha256=").map(|hex| hex.to_ascii_lowercase().parse());
-            digest.and_then(Result::ok).ok_or_else(|| invalid(text, "after # comes sha256= and 64 hexadecimal digits"))
+            digest
+                .and_then(Result::ok)
+                .ok_or_else(|| Error::invalid_reference(text, "after # comes sha256= and 64 hexadecimal digits"))
         });
         let sha256 = sha256.transpose()?;
         let path = &address[authority.len()..];
-        let host = Host::parse(authority).ok_or_else(|| invalid(text, host::EXPECTED))?;
+        let host = Host::parse(authority).ok_or_else(|| Error::invalid_reference(text, host::EXPECTED))?;
         if scheme == "http://" && sha256.is_none() && !host.is_loopback() {
             let reason = "over plain http anyone on the way can change the bytes: use https, or add #sha256=…";
-            return Err(invalid(text, reason));
+            return Err(Error::invalid_reference(text, reason));
         }
         let name = path.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(_, name)| name);
-        let name = decoded(name).ok_or_else(|| invalid(text, "its path has a % that encodes no UTF-8 text"))?;
+        let name = decoded(name)
+            .ok_or_else(|| Error::invalid_reference(text, "its path has a % that encodes no UTF-8 text"))?;
         if name.is_empty() || name.contains('/') {
-            return Err(invalid(text, "its path does not end with the name of a file"));
+            return Err(Error::invalid_reference(text, "its path does not end with the name of a file"));
         }
-        let name = name.parse().map_err(|error: Error| invalid(text, error.to_string()))?;
+        let name = name.parse().map_err(|error: Error| Error::invalid_reference(text, error.to_string()))?;
         Ok(Self { url: format!("{scheme}{host}{path}"), sha256, name })
     }
 

@@ -2,8 +2,14 @@
 
 use trillm_core::{Batch, Limits, Model, Result, Session, SessionOptions, Slot, Token};
 
-use super::{CLEAR_LEAD, TOLERANCE};
 use crate::random::Random;
+
+/// How far two rows for the same tokens may be apart, as a share of the row's spread (largest less smallest number):
+/// kernels add up in another order for other batch sizes, and caches of 16-bit floats round the difference up.
+pub const TOLERANCE: f32 = 0.01;
+
+/// How much better than the second the best token must be, as a share of the spread, to be the same in both rows.
+pub const CLEAR_LEAD: f32 = 2.0 * TOLERANCE;
 
 /// Small, so that every limit can be reached in a moment.
 pub(super) fn options() -> SessionOptions {

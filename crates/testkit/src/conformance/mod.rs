@@ -21,7 +21,7 @@ pub use batches::{
     a_batch_equals_one_by_one, a_prompt_beside_generation_disturbs_nobody, chunks_equal_the_whole,
     limits_can_be_reached, rows_come_in_the_order_asked, what_is_beyond_the_limits_is_an_error,
 };
-pub use driver::best;
+pub use driver::{CLEAR_LEAD, TOLERANCE, best};
 pub use embeddings::embeddings_in_a_batch_equal_one_by_one;
 pub use loading::{cancels_loading, two_sessions_run_at_once};
 pub use memory::{a_full_cache_leaves_the_state_intact, every_cell_can_be_used_again, truncate_to_zero_always_works};
@@ -31,13 +31,6 @@ pub use prefixes::{
     truncating_equals_starting_afresh,
 };
 pub use text::{control_tokens_come_only_when_asked_for, info_and_tokenizer_agree, text_survives_tokens};
-
-/// How far two rows for the same tokens may be apart, as a share of the row's spread (largest less smallest number):
-/// kernels add up in another order for other batch sizes, and caches of 16-bit floats round the difference up.
-pub const TOLERANCE: f32 = 0.01;
-
-/// How much better than the second the best token must be, as a share of the spread, to be the same in both rows.
-pub const CLEAR_LEAD: f32 = 2.0 * TOLERANCE;
 
 /// Makes a module of tests, one for each behaviour, for the model that `$model`, a closure, loads.
 ///
