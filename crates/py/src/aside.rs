@@ -17,7 +17,8 @@ use std::thread::Builder;
 use pyo3::prelude::*;
 use trillm::CoreError;
 
-use crate::enter::{self, Panic, SLICE, inside, outside, stay_out_at_exit};
+use crate::door::{Panic, inside, stay_out_at_exit};
+use crate::enter::{self, SLICE, outside};
 use crate::errors::raise;
 use crate::pool::Pool;
 

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use trillm::Coded;
 
-use crate::enter::outside;
+use crate::door;
 
 /// The class for each code. A code without one is a bug that `tests/python/test_errors.py` finds.
 const CLASSES: &[(&str, &str)] = &[
@@ -104,7 +104,7 @@ pub(crate) fn raise<E: Coded>(error: E) -> PyErr {
 pub(crate) fn exception(code: &str, message: &str, hint: Option<String>) -> PyErr {
     Python::attach(|py| {
         // At exit other threads stop here rather than report that their model was closed.
-        let _ = outside(py, || ());
+        let _ = door::out(py, || ());
         let made = py
             .import("trillm.errors")
             .and_then(|module| module.getattr(class_of(code)))

@@ -1,7 +1,7 @@
 //! The extension module `trillm._core`: the only crate that knows Python.
 //!
-//! One file for each class. Everything that may take longer than a millisecond goes through `enter`, the one door
-//! out of the interpreter lock. The decode threads never come in by it.
+//! One file for each class. Everything that may take longer than a millisecond goes through `enter`, and by it
+//! through `door`, the one way out of the interpreter lock. The decode threads never come in by it.
 #![forbid(unsafe_code)]
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands over owned values, and errors are consumed by raising")]
 
@@ -11,6 +11,7 @@ mod completion;
 mod convert;
 mod defaults;
 mod doctor;
+mod door;
 mod doorbell;
 mod enter;
 mod errors;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use pyo3::prelude::*;
 use trillm::Llm;
 
-use crate::enter;
 use crate::errors::fork_error;
 use crate::pool::Pool;
+use crate::{door, enter};
 
 /// Every model that may have threads, with the process that they belong to.
 static OPEN: Mutex<Vec<(u32, Weak<Llm>)>> = Mutex::new(Vec::new());
@@ -96,7 +96,7 @@ pub(crate) fn check_process(process: u32) -> PyResult<()> {
 #[pyfunction]
 pub(crate) fn close_all(py: Python<'_>) {
     let process = std::process::id();
-    enter::exit(py, || {
+    door::exit(py, || {
         let open = std::mem::take(&mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner));
         for llm in open.iter().filter(|(owner, _)| *owner == process).filter_map(|(_, llm)| llm.upgrade()) {
             llm.close();

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 
-use crate::enter::inside;
+use crate::door::inside;
 
 /// Follows a load or a conversion.
 pub(crate) struct Watch {

@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyAny};
 use trillm_store as store;
 
-use super::expected;
 use crate::enter::{enter, outside};
 
 /// A file that nobody sees before it is committed. A context manager: leaving it throws away what was not.
@@ -165,4 +164,9 @@ fn held<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn used() -> PyErr {
     PyValueError::new_err("this file was committed or thrown away already")
+}
+
+/// The digests that content must have, as far as they are known.
+pub(super) fn expected(sha256: Option<&str>, git: Option<&str>) -> store::Result<store::Expected> {
+    Ok(store::Expected { sha256: sha256.map(str::parse).transpose()?, git: git.map(str::parse).transpose()? })
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use trillm_store as store;
 
+use self::download::expected;
 pub(crate) use self::{
     download::{Claim, Lease, Partial, SpanWriter, Staging},
     manifest::{Collected, Damage, Manifest},
@@ -184,7 +185,3 @@ const LINKS: [(&str, store::Link); 5] = [
     ("reference", store::Link::Reference),
     ("copy", store::Link::Copy),
 ];
-
-fn expected(sha256: Option<&str>, git: Option<&str>) -> store::Result<store::Expected> {
-    Ok(store::Expected { sha256: sha256.map(str::parse).transpose()?, git: git.map(str::parse).transpose()? })
-}
