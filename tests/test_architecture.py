@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from circles import Graph
+from sources import MODULE, ROOT, Crate, code, modules, workspace
 
 EDGES = {
     "trillm-core": set(),
@@ -98,53 +93,8 @@ UNSAFE = {
 }
 """The one file of a crate that may say `unsafe`; the other crates forbid it."""
 
-NOT_CODE = re.compile(
-    r"""
-      //[^\n]*
-    | /\*.*?\*/
-    | \bb?r(?P<hashes>\#*)".*?"(?P=hashes)
-    | \bb?"(?:\\.|[^"\\])*" | "(?:\\.|[^"\\])*"
-    | '(?:\\(?:u\{\w+\}|x\w\w|.)|[^\\'\n])'
-    """,
-    re.DOTALL | re.VERBOSE,
-)
-"""Comments, strings and characters of Rust."""
-
-MODULE = re.compile(r"^\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*;", re.MULTILINE)
-
-
-def code(path: Path) -> str:
-    """What of a source file is neither comment nor literal."""
-    return NOT_CODE.sub("", path.read_text(encoding="utf-8"))
-
-
-@dataclass(frozen=True)
-class Crate:
-    """A crate of the workspace, as cargo sees it."""
-
-    name: str
-    root: Path
-    dependencies: list[dict[str, Any]]
-    features: dict[str, list[str]]
-
-    def needs(self, kind: str | None) -> set[str]:
-        """What it depends on: to run (`None`), for tests (`"dev"`), for its build script (`"build"`)."""
-        found = (needed for needed in self.dependencies if needed["kind"] == kind)
-        return {needed["name"] + "?" * needed["optional"] for needed in found}
-
-    def sources(self) -> list[Path]:
-        """Its library's files, unit tests included."""
-        return sorted(self.root.parent.rglob("*.rs"))
-
-
-def workspace() -> Iterator[Crate]:
-    """All crates."""
-    command = ["cargo", "metadata", "--no-deps", "--format-version", "1", "--offline"]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    for package in json.loads(answer.stdout)["packages"]:
-        kinds = {"lib", "cdylib"}
-        (library,) = (target["src_path"] for target in package["targets"] if kinds & set(target["kind"]))
-        yield Crate(package["name"], Path(library), package["dependencies"], package["features"])
+CIRCLES = {"trillm-text", "trillm-tokenizer"}
+"""Crates with files that need each other, still."""
 
 
 @pytest.fixture(scope="module")
@@ -192,19 +142,20 @@ def test_the_core_needs_next_to_nothing(crates: list[Crate]) -> None:
     assert {needed["name"] for needed in core.dependencies} == {"thiserror"}
 
 
+# Which file of a crate may know which.
+
+
+def test_no_files_need_each_other(crates: list[Crate]) -> None:
+    """A circle of files can only be read, tested and changed as one. What two of them need belongs in a third."""
+    found = {crate.name: Graph(crate.root).circles() for crate in crates if crate.name not in CIRCLES}
+    assert {name: circles for name, circles in found.items() if circles} == {}
+
+
 # What a source file may hold.
 
 
 def test_every_crate_says_what_it_is_for(crates: list[Crate]) -> None:
     assert [crate.name for crate in crates if not crate.root.read_text(encoding="utf-8").startswith("//! ")] == []
-
-
-def modules(path: Path) -> Iterator[Path]:
-    """A file and those that it declares."""
-    yield path
-    folder = path.parent if path.name in ("lib.rs", "mod.rs") else path.with_suffix("")
-    for name in MODULE.findall(code(path)):
-        yield from modules(next(file for file in (folder / f"{name}.rs", folder / name / "mod.rs") if file.exists()))
 
 
 def test_no_file_is_forgotten(crates: list[Crate]) -> None:
@@ -228,7 +179,7 @@ def saying(crates: list[Crate], pattern: str) -> set[str]:
 
 
 def test_there_is_one_door_out_of_the_interpreter_lock(crates: list[Crate]) -> None:
-    assert saying(crates, r"\.\s*(detach|allow_threads)\(") == {"crates/py/src/enter.rs"}
+    assert saying(crates, r"\.\s*(detach|allow_threads)\(") == {"crates/py/src/door.rs"}
 
 
 def test_no_crate_prints(crates: list[Crate]) -> None:
@@ -254,3 +205,43 @@ mod inline { }
     assert re.findall(r"\bunsafe\b.*", found) == ["unsafe fn g() {}"]
     assert MODULE.findall(found) == ["declared"]
     assert found.count("quote == ") == 2
+
+
+def test_what_is_taken_for_need(tmp_path: Path) -> None:
+    """A name needs the file that defines it, by whatever way it came; passing on and tests need nothing."""
+    files = {
+        "lib.rs": "mod a;\nmod b;\nmod c;\nmod says;\npub use c::{Deep as Known, deep::{self}};\npub fn root() {}",
+        "a.rs": "use crate::{b::{self, One}, Known};\nfn f(_: One) { b::two(); }\nfn g() -> Known { crate::root() }",
+        "b.rs": "pub struct One;\npub fn two() {}\n#[cfg(test)]\nmod tests { use crate::a; fn t() { a::f(); } }",
+        "c/mod.rs": "pub mod deep;\npub use deep::Deep;\nmod inline { use super::deep::Deep; fn f(_: Deep) {} }",
+        "c/deep.rs": "pub struct Deep;\nfn up() { super::super::b::two() }",
+        "says.rs": '// crate::a::f()\nfn f() { let a = "crate::a"; }',
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    graph = Graph(tmp_path / "lib.rs")
+    needs = {
+        path.relative_to(tmp_path).as_posix(): {there.relative_to(tmp_path).as_posix() for there in needed}
+        for path, needed in graph.edges.items()
+    }
+    assert needs == {
+        "lib.rs": set(),
+        "a.rs": {"b.rs", "c/deep.rs", "lib.rs"},
+        "b.rs": set(),
+        "c/mod.rs": {"c/deep.rs"},
+        "c/deep.rs": {"b.rs"},
+        "says.rs": set(),
+    }
+    assert graph.circles() == []
+    (tmp_path / "b.rs").write_text("pub struct One;\nfn f() { crate::a::f() }")
+    graph = Graph(tmp_path / "lib.rs")
+    assert graph.circles() == [
+        [
+            "a.rs needs b.rs for One, b::two",
+            "a.rs needs c/deep.rs for Known",
+            "b.rs needs a.rs for crate::a::f",
+            "c/deep.rs needs b.rs for super::super::b::two",
+        ]
+    ]
