@@ -310,7 +310,10 @@ impl Worker {
         Ok(())
     }
 
+    /// Sends the outcome of a request that is in none of the lists any more, nor counted as being in one: whoever has
+    /// read it may look at the counters.
     fn conclude(&self, sequence: Sequence, result: Result<FinishReason>) {
+        self.publish();
         let counters = &self.shared.counters;
         Counters::add(&counters.finished, 1);
         Counters::add(&counters.cancelled, u64::from(matches!(result, Err(Error::Cancelled))));
@@ -334,7 +337,6 @@ impl Worker {
         {
             self.conclude(sequence, Err(error.clone()));
         }
-        self.publish();
     }
 
     fn publish(&self) {

@@ -24,6 +24,18 @@ fn together_gives_what_alone_gives() {
 }
 
 #[test]
+fn who_has_read_the_end_of_a_request_finds_it_counted_nowhere() {
+    let scheduler = start(&Fake::default(), 1, 512, DEFAULT());
+    for round in 0..200 {
+        let overdue = Request { max_tokens: Some(3), deadline: Some(Instant::now()), ..Request::default() };
+        let ready = if round % 2 == 0 { request("hello", 3) } else { with("hello", overdue) };
+        read(scheduler.submit(ready).unwrap());
+        let stats = scheduler.stats();
+        assert_eq!((stats.running, stats.waiting, stats.finished), (0, 0, round + 1));
+    }
+}
+
+#[test]
 fn a_long_prompt_never_makes_others_wait_for_more_than_a_chunk() {
     let (fake, record) = Fake::default().recorded();
     let (fake, gate) = fake.gated();
