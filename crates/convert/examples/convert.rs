@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use trillm_convert::{Convert, Dtype, Target, convert};
-use trillm_core::Coded;
+use trillm_core::{Coded, Defaults};
 
 fn main() -> Result<(), String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,7 +22,7 @@ fn main() -> Result<(), String> {
         "f32" => Dtype::F32,
         other => return Err(format!("{other:?} is not a type")),
     };
-    let options = Convert { to, dtype, overwrite: false };
+    let options = Convert { to, dtype, overwrite: false, published: Defaults::default() };
     let report = convert(Path::new(source), Path::new(destination), &options, &mut |_| true)
         .map_err(|error| format!("{}: {error}", error.code()))?;
     println!("{report:#?}");

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use trillm_core::Purpose;
+use trillm_core::{Defaults, Purpose};
 use trillm_formats::gguf::{Head, read_heads};
 use trillm_formats::huggingface::{Config, Decoder};
 use trillm_formats::{Checkpoint, Format, Gguf};
@@ -17,7 +17,7 @@ use crate::staging::{self, Staging};
 use crate::{Dtype, Error, Result, huggingface};
 
 /// What a conversion makes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Convert {
     /// The format to write.
     pub to: Target,
@@ -25,6 +25,8 @@ pub struct Convert {
     pub dtype: Dtype,
     /// Whether a file, or a folder with a model, may be replaced.
     pub overwrite: bool,
+    /// What its publisher recommends beside its files, and before what they say.
+    pub published: Defaults,
 }
 
 /// A format that can be written.
@@ -76,10 +78,10 @@ pub fn convert(
     let started = Instant::now();
     staging::clear(destination);
     let from_gguf = !source.is_dir() && is_gguf(source)?;
-    check_destination(source, destination, *options)?;
+    check_destination(source, destination, options)?;
     let mut report = match (from_gguf, options.to) {
-        (true, Target::Safetensors) => to_folder(source, destination, *options, progress)?,
-        (false, Target::Gguf) => to_file(source, destination, *options, progress)?,
+        (true, Target::Safetensors) => to_folder(source, destination, options, progress)?,
+        (false, Target::Gguf) => to_file(source, destination, options, progress)?,
         (true, Target::Gguf) => return Err(Error::SameFormat { path: source.into(), found: "a GGUF file" }),
         (false, Target::Safetensors) => {
             Checkpoint::open(source)?;
@@ -99,7 +101,7 @@ fn is_gguf(path: &Path) -> Result<bool> {
 }
 
 /// Refuses to replace what no conversion wrote, and the source itself.
-fn check_destination(source: &Path, destination: &Path, options: Convert) -> Result<()> {
+fn check_destination(source: &Path, destination: &Path, options: &Convert) -> Result<()> {
     if !destination.exists() {
         return Ok(());
     }
@@ -127,7 +129,7 @@ fn check_destination(source: &Path, destination: &Path, options: Convert) -> Res
 fn to_folder(
     source: &Path,
     destination: &Path,
-    options: Convert,
+    options: &Convert,
     progress: &mut dyn FnMut(Progress<'_>) -> bool,
 ) -> Result<Report> {
     // What llama.cpp would abort on is refused here too.
@@ -147,9 +149,10 @@ fn to_folder(
     let vocabulary = gguf::read_vocabulary(&keys, &mut notes)?;
     let tensors = gguf::plan(&files, architecture, &decoder, options.dtype)?;
     let name = keys.text("general.name")?;
+    let defaults = options.published.clone().checked(&mut notes).or(info.defaults);
     let json = [
         ("config.json", huggingface::config(&decoder, architecture, &vocabulary, options.dtype, name)),
-        ("generation_config.json", huggingface::generation_config(&vocabulary, &info.defaults)),
+        ("generation_config.json", huggingface::generation_config(&vocabulary, &defaults, &mut notes)),
         ("tokenizer.json", huggingface::tokenizer(&vocabulary, architecture.gguf)?),
         ("tokenizer_config.json", huggingface::tokenizer_config(&vocabulary, decoder.context)),
     ];
@@ -194,7 +197,7 @@ fn decoder_of_gguf(
 fn to_file(
     source: &Path,
     destination: &Path,
-    options: Convert,
+    options: &Convert,
     progress: &mut dyn FnMut(Progress<'_>) -> bool,
 ) -> Result<Report> {
     let checkpoint = Checkpoint::open(source)?;
@@ -228,7 +231,8 @@ fn to_file(
         tensors.push(Planned { name: name.into(), shape, dtype: Dtype::F32, data: Data::Values(values) });
     }
     gguf::write_vocabulary(&vocabulary, &mut header);
-    gguf::write_defaults(&checkpoint.sidecars.defaults, &mut header);
+    let defaults = options.published.clone().checked(&mut notes).or(checkpoint.sidecars.defaults.clone());
+    gguf::write_defaults(&defaults, &mut header, &mut notes);
 
     let mut sources = Sources::new(checkpoint.files.iter().map(|file| file.path.clone()).collect());
     let staging = Staging::new(destination, options.overwrite)?;

@@ -20,6 +20,7 @@ mod error;
 mod family;
 mod gguf;
 mod huggingface;
+mod left_out;
 mod plan;
 mod pre;
 mod rope;

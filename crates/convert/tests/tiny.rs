@@ -9,7 +9,8 @@ use std::path::Path;
 use common::{keys_of_gguf, run, tensors_of_folder, tensors_of_gguf};
 use tempfile::TempDir;
 use trillm_convert::{Convert, Dtype, Error, Target, convert};
-use trillm_core::Coded;
+use trillm_core::{Coded, Defaults, Setting};
+use trillm_formats::inspect;
 use trillm_testkit::models::Shape;
 use trillm_testkit::models::gguf::{Gguf, TensorType, Value};
 use trillm_testkit::{RandomModel, TinyLlama};
@@ -150,6 +151,51 @@ fn a_pickle_becomes_the_same_file() {
     assert!(tensors_of_gguf(&at("one.gguf")) == tensors_of_gguf(&at("two.gguf")));
 }
 
+/// As an alias or a registry does it, beside the files.
+fn recommended() -> Defaults {
+    let mut published = Defaults::default();
+    for (name, setting) in [
+        ("temperature", Setting::Number(0.25)),
+        ("top_k", Setting::Count(40)),
+        ("top_p", Setting::Number(0.5)),
+        ("min_p", Setting::Number(0.125)),
+        ("typical_p", Setting::Number(0.75)),
+        ("repetition_penalty", Setting::Number(1.5)),
+        ("presence_penalty", Setting::Number(0.5)),
+        ("repeat_last_n", Setting::Count(32)),
+        ("stop", Setting::Texts(vec!["END".into()])),
+        ("system", Setting::Text("Be brief.".into())),
+    ] {
+        assert!(published.set(name, setting, "alias"), "{name}");
+    }
+    published
+}
+
+#[test]
+fn what_is_recommended_beside_the_files_goes_into_them_or_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    TinyLlama::default().write_gguf(&at("one.gguf")).unwrap();
+    TinyLlama::default().write_huggingface(&at("one"), TensorType::F32).unwrap();
+    let cases: [(&str, &str, Target, &[&str]); 2] = [
+        ("one", "two.gguf", Target::Gguf, &["typical_p", "presence_penalty", "stop", "system"]),
+        ("one.gguf", "two", Target::Safetensors, &["presence_penalty", "repeat_last_n", "system"]),
+    ];
+    for (from, to, target, missing) in cases {
+        let published = recommended();
+        let options = Convert { to: target, dtype: Dtype::F32, overwrite: false, published: published.clone() };
+        let report = convert(&at(from), &at(to), &options, &mut |_| true).unwrap();
+        let found = inspect(&at(to)).unwrap().defaults;
+        for (name, setting, _) in published.list() {
+            let kept = found.list().into_iter().find_map(|(other, kept, _)| (other == name).then_some(kept));
+            let note =
+                report.notes.iter().any(|note| note.starts_with(&format!("{name}, which is recommended by alias")));
+            assert_eq!((kept.is_none(), note), (missing.contains(&name), missing.contains(&name)), "{to}: {name}");
+            assert!(kept.is_none_or(|kept| kept == setting), "{to}: {name}");
+        }
+    }
+}
+
 #[test]
 fn blocks_become_floats_and_large_tensors_come_in_parts() {
     let folder = tempfile::tempdir().unwrap();
@@ -159,7 +205,8 @@ fn blocks_become_floats_and_large_tensors_come_in_parts() {
         Shape { layers: 1, width: 1280, heads: 20, kv_heads: 4, feed_forward: 1312, vocabulary: 2048, context: 64 };
     RandomModel { seed: 3, shape, kind: TensorType::Q8_0 }.write_gguf(&at("blocks.gguf")).unwrap();
     let mut seen = Vec::new();
-    let options = Convert { to: Target::Safetensors, dtype: Dtype::F32, overwrite: false };
+    let options =
+        Convert { to: Target::Safetensors, dtype: Dtype::F32, overwrite: false, published: Defaults::default() };
     let report = convert(&at("blocks.gguf"), &at("folder"), &options, &mut |progress| {
         assert!(progress.written <= progress.total);
         seen.push((progress.tensor.to_owned(), progress.written));
@@ -201,7 +248,8 @@ fn cancelling_and_failing_leave_nothing() {
     let (folder, source) = gguf();
     let at = |name: &str| folder.path().join(name);
     let before = names(folder.path());
-    let options = Convert { to: Target::Safetensors, dtype: Dtype::F32, overwrite: false };
+    let options =
+        Convert { to: Target::Safetensors, dtype: Dtype::F32, overwrite: false, published: Defaults::default() };
     let mut blocks = 0;
     let error = convert(&source, &at("folder"), &options, &mut |_| {
         blocks += 1;
@@ -231,7 +279,9 @@ fn a_destination_is_replaced_only_if_asked() {
     assert_eq!(error.code(), "destination_exists");
 
     let overwrite = |from: &Path, to: &Path, target, dtype| {
-        convert(from, to, &Convert { to: target, dtype, overwrite: true }, &mut |_| true)
+        convert(from, to, &Convert { to: target, dtype, overwrite: true, published: Defaults::default() }, &mut |_| {
+            true
+        })
     };
     fs::write(at("folder").join("notes.txt"), "mine").unwrap();
     overwrite(&source, &at("folder"), Target::Safetensors, Dtype::F16).unwrap();

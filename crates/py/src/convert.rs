@@ -6,14 +6,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use trillm_convert::{Convert, Dtype, Target};
 
+use crate::defaults;
 use crate::enter::outside;
 use crate::errors::{invalid, raise};
 use crate::watch::Watch;
 
 /// Converts the model at `source` and writes it to `destination`, which appears when it is complete. `progress` is
-/// called with the bytes of weights written and those there will be; returning `False` cancels.
+/// called with the bytes of weights written and those there will be; returning `False` cancels. `published` is what its
+/// publisher recommends beside its files, as `ModelInfo.defaults` has it.
+#[expect(clippy::too_many_arguments, reason = "they are what Python calls it with")]
 #[pyfunction]
-#[pyo3(signature = (source, destination, *, to, dtype, overwrite=false, progress=None))]
+#[pyo3(signature = (source, destination, *, to, dtype, overwrite=false, published=None, progress=None))]
 pub(crate) fn convert<'py>(
     py: Python<'py>,
     source: PathBuf,
@@ -21,6 +24,7 @@ pub(crate) fn convert<'py>(
     to: &str,
     dtype: &str,
     overwrite: bool,
+    published: Option<&Bound<'py, PyAny>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let to = match to {
@@ -34,9 +38,11 @@ pub(crate) fn convert<'py>(
         "f32" => Dtype::F32,
         other => return Err(invalid("dtype", other, "bf16, f16 or f32")),
     };
+    let published = published.map(|given| defaults::read("published", given)).transpose()?.unwrap_or_default();
+    let options = Convert { to, dtype, overwrite, published };
     let watch = Watch::new(progress);
     let made = outside(py, || {
-        trillm_convert::convert(&source, &destination, &Convert { to, dtype, overwrite }, &mut |progress| {
+        trillm_convert::convert(&source, &destination, &options, &mut |progress| {
             watch.goes_on((progress.written, progress.total))
         })
     })?;

@@ -37,18 +37,28 @@ def command(
 ) -> None:
     """Converts a model between GGUF and the layout of Hugging Face.
 
+    How its publisher says it answers best goes with it, as far as the format can say it.
+
     DST appears when it is complete; interrupted, nothing is left of it.
     """
-    from trillm.hub import fetch
+    from trillm.hub import resolve
 
     destination = Path(at_home(destination))
     with failing_clearly(as_json=as_json):
         with progress.downloading() as report_download:
-            path = fetch(source, progress=report_download)
-        with progress.converting(path.name) as report:
-            made = _core.convert(path, destination, to=to, dtype=dtype, overwrite=overwrite, progress=report)
+            found = resolve(source, progress=report_download)
+        with found, progress.converting(found.path.name) as report:
+            made = _core.convert(
+                found.path,
+                destination,
+                to=to,
+                dtype=dtype,
+                overwrite=overwrite,
+                published=found.published,
+                progress=report,
+            )
         if as_json:
-            print_json({"source": str(path), "path": str(destination), "format": to, "dtype": dtype, **made})
+            print_json({"source": str(found.path), "path": str(destination), "format": to, "dtype": dtype, **made})
             return
         rows = [
             ("path", str(destination)),

@@ -5,12 +5,13 @@
 //! layers, so it is left out, and version 4 reads its larger models (4B and up) without their linear scaling.
 
 use serde_json::{Map, Value, json};
-use trillm_core::Defaults;
+use trillm_core::{Defaults, Setting};
 use trillm_formats::huggingface::{Activation, Decoder, Rope, RopeScaling};
 
 use crate::Dtype;
 use crate::family::Architecture;
 use crate::gguf::reciprocal;
+use crate::left_out::left_out;
 use crate::vocabulary::Vocabulary;
 
 /// `config.json`. A model without a `name` is called by its folder.
@@ -171,27 +172,28 @@ fn parameters(rope: &Rope, decoder: &Decoder) -> Value {
 }
 
 /// `generation_config.json`.
-pub(crate) fn generation_config(vocabulary: &Vocabulary, defaults: &Defaults) -> Value {
+pub(crate) fn generation_config(vocabulary: &Vocabulary, defaults: &Defaults, notes: &mut Vec<String>) -> Value {
     let mut out = json!({ "eos_token_id": ends(vocabulary) });
     for (key, id) in [("bos_token_id", vocabulary.special.bos), ("pad_token_id", vocabulary.special.padding)] {
         if let Some(id) = id {
             out[key] = id.into();
         }
     }
-    let numbers = [
-        ("temperature", &defaults.temperature),
-        ("top_p", &defaults.top_p),
-        ("min_p", &defaults.min_p),
-        ("repetition_penalty", &defaults.repetition_penalty),
-    ];
-    for (key, given) in numbers {
-        if let Some(given) = given {
-            // The shortest number that is this one in single precision.
-            out[key] = given.value.to_string().parse::<f64>().map_or(Value::Null, Value::from);
-        }
-    }
-    if let Some(given) = &defaults.top_k {
-        out["top_k"] = given.value.into();
+    for (name, setting, source) in defaults.list() {
+        let key = match name {
+            "temperature" | "top_k" | "top_p" | "min_p" | "typical_p" | "repetition_penalty" => name,
+            "stop" => "stop_strings",
+            _ => {
+                notes.push(left_out(name, source, "a Hugging Face folder"));
+                continue;
+            }
+        };
+        out[key] = match setting {
+            Setting::Number(value) => number(value),
+            Setting::Count(count) => count.into(),
+            Setting::Text(text) => text.into(),
+            Setting::Texts(texts) => texts.into(),
+        };
     }
     if let Some(given) = &defaults.temperature {
         // transformers samples only if it is told to, and takes no temperature of 0.

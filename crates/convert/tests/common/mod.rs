@@ -6,11 +6,13 @@ use std::fs;
 use std::path::Path;
 
 use trillm_convert::{Convert, Dtype, Report, Result, Target, convert};
+use trillm_core::Defaults;
 use trillm_formats::{Checkpoint, Gguf};
 
 /// Converts without looking at the progress.
 pub fn run(source: &Path, destination: &Path, to: Target, dtype: Dtype) -> Result<Report> {
-    convert(source, destination, &Convert { to, dtype, overwrite: false }, &mut |_| true)
+    let options = Convert { to, dtype, overwrite: false, published: Defaults::default() };
+    convert(source, destination, &options, &mut |_| true)
 }
 
 /// All tensors of a Hugging Face folder: their shapes, and their bytes.
