@@ -172,7 +172,9 @@ def test_what_is_there_is_kept_unless_it_may_be_replaced(cli: Cli, tiny_model: P
     before = {path.name: path.stat().st_ino for path in (tmp_path / "made").iterdir()}
     result = cli(*command)
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("error: made is there already\nhint: ")
+    assert result.err == (
+        "error: made is there already\nhint: name another destination, or have it replaced (--overwrite)\n"
+    )
     assert {path.name: path.stat().st_ino for path in (tmp_path / "made").iterdir()} == before
     assert cli(*command, "--overwrite").code == 0
     assert {path.name: path.stat().st_ino for path in (tmp_path / "made").iterdir()} != before

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+import trillm as library
+from trillm.errors import ContextOverflow
 
 from .conftest import Cli, Terminal, trillm
 
@@ -170,6 +172,27 @@ def test_usage_errors(cli: Cli, tiny_model: Path, arguments: tuple[str, ...]) ->
     assert error.startswith("error: ")
     command = " run" if arguments[0] == "run" else ""
     assert hint == f"hint: see trillm{command} --help"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "python", "terminal"),
+    [
+        (("run", "--max-tokens", "600"), '`max_tokens="fit"` asks', "--max-tokens fit asks"),
+        (("run", "--max-tokens", "600"), "with a larger `context`", "with a larger --context"),
+        (("embed",), "have it cut (`truncate=True`)", "have it cut (--truncate)"),
+    ],
+)
+def test_hints_name_flags(cli: Cli, tiny_model: Path, arguments: tuple[str, ...], python: str, terminal: str) -> None:
+    """What Python's hints call by the names of parameters."""
+    command, *options = arguments
+    with library.load(tiny_model, threads=1) as llm, pytest.raises(ContextOverflow) as caught:
+        llm.generate("hello", max_tokens=600) if command == "run" else llm.embed("b" * 600)
+    assert python in str(caught.value.hint)
+    text = "hello" if command == "run" else "b" * 600
+    result = cli(command, tiny_model, text, *options)
+    assert (result.code, terminal in result.err, "`" in result.err) == (1, True, False), result.err
+    error = json.loads(cli(command, tiny_model, text, *options, "--json").out)["error"]
+    assert terminal in error["hint"]
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ impl Coded for Error {
         Some(match self {
             Self::Source(error) => return error.hint(),
             Self::Core(error) => return error.hint(),
-            Self::DestinationExists { .. } => "name another destination, or allow it to be overwritten".into(),
+            Self::DestinationExists { .. } => "name another destination, or have it replaced (`overwrite=True`)".into(),
             Self::NotReplaceable { .. } => "name another destination".into(),
             Self::TensorType { .. } => "convert from a file in F32, F16, BF16, Q8_0 or a K type".into(),
             Self::OutOfRange { .. } => "bf16 and f32 hold such weights".into(),

@@ -10,7 +10,8 @@ pub trait Coded: std::error::Error {
     /// A stable, snake-case name: what programs match on.
     fn code(&self) -> &'static str;
 
-    /// What to do about it, as a sentence; kept out of the message.
+    /// What to do about it, as a sentence; kept out of the message. A parameter is named as Python gives it, between
+    /// backticks: the command line names its flag instead.
     fn hint(&self) -> Option<String> {
         None
     }
@@ -224,21 +225,21 @@ impl Coded for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::ContextOverflow { prompt, max_tokens: Some(_), context } if *prompt < *context as usize => {
-                "ask for fewer tokens (max_tokens \"fit\" asks for as many as there is room for), shorten the prompt, or load \
-                 with a larger context"
+                "ask for fewer tokens (`max_tokens=\"fit\"` asks for as many as there is room for), shorten the prompt, or \
+                 load with a larger `context`"
                     .into()
             }
-            Self::ContextOverflow { .. } => "shorten the prompt, or load with a larger context".into(),
-            Self::TextOverflow { .. } => "shorten the text, or have it cut (truncate)".into(),
+            Self::ContextOverflow { .. } => "shorten the prompt, or load with a larger `context`".into(),
+            Self::TextOverflow { .. } => "shorten the text, or have it cut (`truncate=True`)".into(),
             Self::PositionsEnd { .. } => "shorten the text: the model was made for no longer ones".into(),
-            Self::Overloaded { .. } => "try again later, or load with a larger queue".into(),
+            Self::Overloaded { .. } => "try again later, or load with a larger `queue`".into(),
             Self::Closed => "load it again".into(),
             Self::OutOfMemory { .. } => {
-                "ask for less (context, parallel, batch, texts at once), take a smaller model, or give the process more"
+                "ask for less (`context`, sequences in parallel, texts at once), take a smaller model, or give the process more"
                     .into()
             }
             Self::NoThread { .. } => {
-                "load with fewer threads, end other programs, or allow more processes (ulimit -u, or the container's limit)"
+                "load with fewer `threads`, end other programs, or allow more processes (ulimit -u, or the container's limit)"
                     .into()
             }
             Self::NoEmbedding { .. } => {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from trillm.cli.flags import named_by_flags
 from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def size(count: float) -> str:
 def failure(error: TrillmError | OSError | UnicodeError) -> tuple[str, str, str | None]:
     """What to say of an error that is not a bug: a message, its code, and a hint if there is one."""
     if isinstance(error, TrillmError):
-        return str(error), error.code, error.hint
+        return str(error), error.code, error.hint and named_by_flags(error.hint)
     if isinstance(error, UnicodeError):
         return "a text that was given is not UTF-8", "not_utf8", None
     where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""

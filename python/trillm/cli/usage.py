@@ -11,6 +11,8 @@ from typing import Any
 import typer
 import typer.core
 
+from trillm.cli import flags
+
 __all__ = ["Command", "Group", "message"]
 
 _KINDS = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
@@ -45,6 +47,7 @@ class Command(typer.core.TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """As its base does it; an error of usage that is found later knows, too, whose help to see."""
+        flags.learn(self.params)
         try:
             return super().invoke(ctx)
         except typer.TyperException as error:
