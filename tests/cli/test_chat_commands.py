@@ -171,6 +171,10 @@ def test_a_file_goes_with_the_next_message(chat: pexpect.spawn[str], tmp_path: P
     said(chat, "/undo")
     assert asked(chat) == alone
     assert said(chat, "/file a.png").startswith("error: a.png is an image (PNG)")
+    said(chat, "/file my notes.txt")
+    said(chat, "/file my notes.txt")
+    assert said(chat, "/clear") == "a new conversation; 2 files for the next message forgotten\n"
+    assert said(chat, "/clear") == "a new conversation\n"
 
 
 def test_save_and_load(chat: pexpect.spawn[str], terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:
@@ -192,6 +196,15 @@ def test_save_and_load(chat: pexpect.spawn[str], terminal: Terminal, tiny_model:
 
     other = terminal("run", tiny_model, *SHORT)
     other.expect_exact(PROMPT)
+    (tmp_path / "notes.txt").write_text("x")
+    said(other, "/file notes.txt")
+    loaded = said(other, "/load talk.json")
+    assert loaded.startswith(
+        "2 questions and answers; 1 file for the next message forgotten; the system message is that of the file; "
+        "settings are those of the file: "
+    )
+    assert "top_k 40, logit_bias {5: -1}\n" in loaded
+    # What is as it was is not told again.
     assert said(other, "/load talk.json") == "2 questions and answers\n"
     assert "top_k is 40" in said(other, "/set top_k")
     assert "Be brief." in said(other, "/show")

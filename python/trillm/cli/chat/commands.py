@@ -11,7 +11,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trillm._reference import at_home
 from trillm.cli.chat.lines import QUOTES
@@ -24,6 +24,7 @@ from trillm.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
+    from trillm.cli.chat.conversation import Conversation
     from trillm.cli.chat.session import Session
 
 __all__ = ["Command", "command"]
@@ -158,12 +159,30 @@ def _load(session: Session, argument: str) -> None:
     saved = Saved.read(str(path))
     # What this model refuses is an error before anything is replaced.
     settings = {name: parsed(session.loaded.llm, name, json.dumps(value)) for name, value in saved.settings.items()}
+    other = f", from {saved.model}" if saved.model not in ("", session.loaded.reference) else ""
+    said = [f"{_count(saved.conversation.turns)}{other}", *_replaced(session, saved.conversation, settings)]
     session.conversation = saved.conversation
     session.settings.clear()
     session.settings.update(settings)
     session.saved_as = path
-    other = f", from {saved.model}" if saved.model not in ("", session.loaded.reference) else ""
-    write(f"{_count(saved.conversation.turns)}{other}\n")
+    write("; ".join(said) + "\n")
+
+
+def _replaced(session: Session, conversation: Conversation, settings: dict[str, Any]) -> list[str]:
+    """What else than was said is another one now."""
+    said = _forgotten(session)
+    if conversation.system != session.conversation.system:
+        said.append("the system message is that of the file")
+    if settings != session.settings:
+        listed = ", ".join(f"{name} {value}" for name, value in settings.items())
+        said.append(f"settings are those of the file: {listed or 'none'}")
+    return said
+
+
+def _forgotten(session: Session) -> list[str]:
+    """That files which waited for the next message do so no more."""
+    count = len(session.conversation.attached)
+    return [f"{count} file{'s' * (count > 1)} for the next message forgotten"] if count else []
 
 
 def _undo(session: Session, _argument: str) -> None:
@@ -189,9 +208,10 @@ def _regen(session: Session, _argument: str) -> None:
 
 
 def _clear(session: Session, _argument: str) -> None:
+    said = ["a new conversation", *_forgotten(session)]
     session.conversation.clear()
     session.saved_as = None
-    write("a new conversation\n")
+    write("; ".join(said) + "\n")
 
 
 def _model(session: Session, argument: str) -> None:
