@@ -164,6 +164,30 @@ def test_messages_may_say_more(llm: trillm.Model) -> None:
     assert llm.render_chat(messages, template=template) == "glad two False"
 
 
+def test_a_message_without_content_is_named_where_a_template_fails(llm: trillm.Model) -> None:
+    template = "{% for m in messages %}{{ m.role + ': ' + m.content }}{% endfor %}"
+    messages: list[Message] = [{"role": "user", "content": "hi"}, {"role": "assistant", "contents": "hello"}]
+    for system in ([], [{"role": "system", "content": "be brief"}]):
+        with pytest.raises(
+            InvalidRequest, match=f"^message {len(system) + 1}: it has no content, and the chat "
+        ) as got:
+            llm.render_chat([*system, *messages], template=template)
+        assert got.value.code == "invalid_message"
+    calls = [{"function": {"name": "f", "arguments": {}}}]
+    with pytest.raises(ChatTemplateError, match=r"^the chat template failed"):
+        llm.render_chat([messages[0], {"role": "assistant", "tool_calls": calls}], template=template)
+    # A template that asks first is not in the way.
+    assert llm.render_chat(messages, template="{{ messages[1].content or 'nothing' }}") == "nothing"
+
+
+def test_a_template_that_is_empty_is_not_one_that_is_missing(llm: trillm.Model, plain: trillm.Model) -> None:
+    for model in (llm, plain):
+        for call in (model.chat, model.chat_stream, model.render_chat):
+            with pytest.raises(ChatTemplateError, match="the one that was given is empty") as caught:
+                call([{"role": "user", "content": "hi"}], template=" \n")
+            assert caught.value.code == "invalid_chat_template"
+
+
 @pytest.mark.parametrize(
     ("template", "code"),
     [

@@ -46,12 +46,20 @@ enum Null {
     Empty,
 }
 
+/// Names of what a message asks to be called.
+const CALLS: [&str; 2] = ["tool_calls", "function_call"];
+
+/// Whether a message has neither content nor calls: few templates expect that, and what they fail with does not say it.
+pub(crate) fn says_nothing(fields: &Fields) -> bool {
+    fields.get("content").is_none_or(Value::is_null) && !CALLS.iter().any(|name| fields.contains_key(*name))
+}
+
 impl Form {
     /// A message's fields in this form.
     pub(crate) fn of<'a>(self, fields: &Cow<'a, Fields>) -> Cow<'a, Fields> {
         let has_null = fields.values().any(Value::is_null);
         let thinks = REASONING.iter().any(|name| fields.contains_key(*name));
-        let calls = ["tool_calls", "function_call"].iter().any(|name| fields.contains_key(*name));
+        let calls = CALLS.iter().any(|name| fields.contains_key(*name));
         if !has_null && !thinks && !calls {
             return fields.clone();
         }

@@ -42,8 +42,11 @@ impl ChatFormats {
     /// A template that is none of the model's, with the model's tokens.
     ///
     /// # Errors
-    /// Those of [`ChatFormat::new`].
+    /// Those of [`ChatFormat::new`]; one that is blank is invalid here.
     pub fn other(&self, source: &str, tokenizer: &dyn Tokenizer) -> Result<ChatFormat> {
+        if source.trim().is_empty() {
+            return Err(Error::InvalidTemplate { reason: "the one that was given is empty".into() });
+        }
         ChatFormat::new(source, &self.special_tokens, tokenizer)
     }
 

@@ -14,7 +14,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBeha
 use serde_json::Map;
 
 use crate::content::{Content, Fields};
-use crate::form::FORMS;
+use crate::form::{FORMS, says_nothing};
 use crate::rewrite::rewrite;
 use crate::{
     Error, Message, Result, filters, globals, json, lazy, macros, markup, numbers, operators, pycompat, python,
@@ -160,7 +160,16 @@ impl ChatTemplate {
             }
             tried.push(formed);
         }
-        Err(first.unwrap_or(Error::NoChatTemplate))
+        Err(match first.unwrap_or(Error::NoChatTemplate) {
+            Error::Failed { reason } => match messages.iter().position(|fields| says_nothing(fields)) {
+                Some(index) => Error::InvalidMessage {
+                    index,
+                    reason: format!("it has no content, and the chat template failed: {reason}"),
+                },
+                None => Error::Failed { reason },
+            },
+            other => other,
+        })
     }
 
     /// Renders adapted messages.
