@@ -1,6 +1,6 @@
 """The native half of trillm. `tests/python/test_stubs.py` compares this file with the module."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, final
@@ -36,11 +36,13 @@ def convert(
     to: Literal["safetensors", "gguf"],
     dtype: Literal["bf16", "f16", "f32"],
     overwrite: bool = False,
+    published: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]:
     """Converts a model; returns the bytes and tensors written, the seconds it took, and notes.
 
-    `progress` is called with the bytes of weights written and those there will be; returning `False` cancels.
+    `published` is what its publisher recommends beside its files, as `ModelInfo.defaults` has it; `progress` is called
+    with the bytes of weights written and those there will be, and returning `False` cancels.
     """
 
 def error_codes() -> dict[str, str]:
@@ -66,7 +68,6 @@ class ModelInfo:
     """What a model file says, and what was decided when it was loaded."""
 
     def __new__(cls, **fields: Any) -> Self: ...
-    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
     name: str
     path: str
     format: str
@@ -256,7 +257,13 @@ class Model:
 class Tokenizer:
     """A model's tokenizer, without its weights."""
 
-    def __new__(cls, path: str | bytes | PathLike[str] | PathLike[bytes]) -> Self: ...
+    def __new__(cls, path: str | bytes | PathLike[str] | PathLike[bytes]) -> Self:
+        """Reads the vocabulary of a GGUF file, of a `tokenizer.json`, or of the folder that one is in.
+
+        `path` is a path, or what `trillm.load` takes and the store has: nothing is downloaded. Raises `ModelNotFound`,
+        `ModelFormatError`.
+        """
+
     def encode(self, text: str, add_special: bool = True, parse_special: bool = False) -> list[int]:
         """Token ids of `text`.
 

@@ -32,8 +32,8 @@ class Logprob(tuple[int, float]):
         made.bytes = bytes
         return made
 
-    def __getnewargs__(self) -> tuple[int, float, str, _Bytes]:
-        return (*self, self.text, self.bytes)
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (*self, self.text, self.bytes))
 
     @property
     def token_id(self) -> int:
@@ -64,8 +64,8 @@ class Logprobs(tuple[float, list[Logprob]]):
         made.chosen = chosen
         return made
 
-    def __getnewargs__(self) -> tuple[Logprob, list[Logprob]]:
-        return (self.chosen, self[1])
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.chosen, self[1]))
 
     @property
     def token_id(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import sys
 import threading
 import time
@@ -57,6 +58,11 @@ def until(condition: Callable[[], bool], limit: float = 30) -> bool:
 def idle(model: trillm.Model) -> bool:
     """Whether all slots become free, and nobody wants one."""
     return until(lambda: not any(model.stats()[state] for state in ("running", "waiting", "paused")))
+
+
+def pickled(value: Any) -> list[Any]:
+    """The value there and back, by each of pickle's protocols."""
+    return [pickle.loads(pickle.dumps(value, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
 
 
 def another_counts_beside(call: Callable[[], object]) -> bool:

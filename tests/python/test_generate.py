@@ -28,7 +28,7 @@ from trillm.errors import (
     Overloaded,
 )
 
-from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, until
+from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, pickled, until
 
 PROMPTS = ["the man", "and so", "on a", "he said", "in the", "when", "a", "there was nothing in the end"]
 
@@ -421,6 +421,20 @@ def test_a_timeout_ends_a_request(tiny_model: Path) -> None:
         assert model.generate("the", max_tokens=3, timeout=60, **GREEDY).finish_reason == "length"
 
 
+def test_a_call_that_returned_counts_nowhere(tiny_model: Path) -> None:
+    with trillm.load(tiny_model, threads=1, parallel=2) as model:
+        calls: list[Callable[[], object]] = [
+            lambda: model.generate("the", max_tokens=1, **GREEDY),
+            lambda: model.generate(["the"] * 3, max_tokens=1, **GREEDY),
+            lambda: list(model.stream("the", max_tokens=2, **GREEDY)),
+            lambda: asyncio.run(model.agenerate("the", max_tokens=1, **GREEDY)),
+        ]
+        for call in calls * 20:
+            call()
+            stats = model.stats()
+            assert (stats["running"], stats["waiting"], stats["paused"]) == (0, 0, 0)
+
+
 def test_a_full_queue_refuses(tiny_model: Path) -> None:
     with trillm.load(tiny_model, context=65536, parallel=1, queue=2, threads=1) as model:
         running = model.stream("the", **ENDLESS)
@@ -560,7 +574,7 @@ def test_results_are_values(llm: trillm.Model) -> None:
     completion = llm.generate("the man", max_tokens=4, logprobs=2, **GREEDY)
     pieces = list(llm.stream("the man", max_tokens=4, logprobs=1, **GREEDY))
     for value in (completion, completion.usage, completion.timings, *pieces):
-        for again in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+        for again in (copy.copy(value), copy.deepcopy(value), *pickled(value)):
             assert again == value
             assert type(again) is type(value)
             assert again.to_dict() == value.to_dict()
@@ -599,9 +613,15 @@ def test_other_mappings_and_arrays_are_taken_as_the_plain_ones_are(llm: trillm.M
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        (bytearray(b"abc"), "prompt is <class 'bytearray'>, expected a text or a list of token ids"),
+        (bytearray(b"abc"), "prompt is <class 'bytearray'>, expected a text, or a list, tuple or array of token ids"),
         (memoryview(b"abc"), "prompt is <class 'memoryview'>"),
         ({1: 2}, "prompt is <class 'dict'>"),
+        ({1, 2}, "prompt is <class 'set'>, expected a text, or a list, tuple or array of token ids"),
+        (frozenset([1, 2]), "prompt is <class 'frozenset'>"),
+        ({1: 2}.keys(), "prompt is <class 'dict_keys'>"),
+        ({"a": 1}.values(), "prompt is <class 'dict_values'>"),
+        ([[1], {2, 3}], r"prompt\[1\] is <class 'set'>"),
+        ({"a", "b"}, "prompt is <class 'set'>"),
         (7, "prompt is <class 'int'>"),
         ([1, 2, -3], "prompt is -3 at index 2, expected token ids: whole numbers from 0 to 4294967295"),
         ([1, 2.5], r"prompt is 2.5 at index 1"),
@@ -771,8 +791,9 @@ def test_log_probabilities_say_what_their_tokens_are(llm: trillm.Model) -> None:
             assert one.text == alone or not one.bytes
             assert one == (one.token_id, one.logprob)
         assert dict(top) == {one.token_id: one.logprob for one in top}
-        again = pickle.loads(pickle.dumps(entry))
-        assert (again, again.text, again.bytes, again.to_dict()) == (entry, entry.text, entry.bytes, entry.to_dict())
+        for again in pickled(entry):
+            assert (again.text, again.bytes, again.to_dict()) == (entry.text, entry.bytes, entry.to_dict())
+            assert (again, type(again)) == (entry, trillm.Logprobs)
         assert [one.text for one in copy.deepcopy(entry).top] == [one.text for one in top]
     said = json.loads(json.dumps(completion.to_dict()))
     assert said["logprobs"][0].keys() == {"token_id", "logprob", "text", "bytes", "top"}
@@ -793,7 +814,7 @@ def _forced(token: int) -> dict[str, Any]:
 
 def test_facts_about_a_model_are_values(llm: trillm.Model, tiny_model: Path) -> None:
     info = llm.info
-    for again in (copy.copy(info), copy.deepcopy(info), pickle.loads(pickle.dumps(info))):
+    for again in (copy.copy(info), copy.deepcopy(info), *pickled(info)):
         assert again == info
         assert again.to_dict() == info.to_dict()
         assert repr(again) == repr(info)
@@ -812,5 +833,5 @@ def test_ids_that_do_not_exist_are_named(llm: trillm.Model, tiny_model: Path) ->
             InvalidRequest, match="ids is 300 at index 1, expected ids of this model's vocabulary, below"
         ):
             decode([5, 300])
-        with pytest.raises(InvalidRequest, match="ids is <class 'str'>, expected a list of token ids"):
+        with pytest.raises(InvalidRequest, match="ids is <class 'str'>, expected a list, tuple or array of token ids"):
             decode("abc")  # type: ignore[arg-type]

@@ -2,10 +2,13 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyType};
 use trillm::{FinishReason, Logprob, Text, Token};
 
 use crate::errors::invalid;
+
+/// How a value is pickled, by whatever protocol: its class, and what that is called with.
+type Reduced<'py, Arguments> = (Bound<'py, PyType>, Arguments);
 
 /// An entry of `trillm._logprobs`.
 type Entry<'py> = Bound<'py, PyAny>;
@@ -80,8 +83,9 @@ impl Piece {
         Ok(Self(trillm::Piece { token: token_id.map(Token), text: Text::from(text), logprobs }))
     }
 
-    fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<PieceArguments<'_, 'py>> {
-        Ok((self.text(), self.token_id(), None, None, self.logprobs(py)?))
+    fn __reduce__<'a, 'py>(this: &'a Bound<'py, Self>) -> PyResult<Reduced<'py, PieceArguments<'a, 'py>>> {
+        let it = this.get();
+        Ok((this.get_type(), (it.text(), it.token_id(), None, None, it.logprobs(this.py())?)))
     }
 
     /// All of it, for JSON.
@@ -156,8 +160,9 @@ impl Usage {
         Self { prompt_tokens, cached_tokens, completion_tokens, total_tokens }
     }
 
-    fn __getnewargs__(&self) -> (u32, u32, u32) {
-        (self.prompt_tokens, self.cached_tokens, self.completion_tokens)
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> Reduced<'py, (u32, u32, u32)> {
+        let it = this.get();
+        (this.get_type(), (it.prompt_tokens, it.cached_tokens, it.completion_tokens))
     }
 
     fn __repr__(&self) -> String {
@@ -192,8 +197,9 @@ impl Timings {
         Self { queue, prefill, decode }
     }
 
-    fn __getnewargs__(&self) -> (f64, f64, f64) {
-        (self.queue, self.prefill, self.decode)
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> Reduced<'py, (f64, f64, f64)> {
+        let it = this.get();
+        (this.get_type(), (it.queue, it.prefill, it.decode))
     }
 
     fn __repr__(&self) -> String {
@@ -247,9 +253,9 @@ impl Completion {
         }))
     }
 
-    fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<CompletionArguments<'_, 'py>> {
-        let logprobs = self.logprobs(py)?;
-        Ok((self.text(), self.token_ids(), self.finish_reason(), self.usage(), self.timings(), logprobs))
+    fn __reduce__<'a, 'py>(this: &'a Bound<'py, Self>) -> PyResult<Reduced<'py, CompletionArguments<'a, 'py>>> {
+        let (it, logprobs) = (this.get(), this.get().logprobs(this.py())?);
+        Ok((this.get_type(), (it.text(), it.token_ids(), it.finish_reason(), it.usage(), it.timings(), logprobs)))
     }
 
     /// The generated text.

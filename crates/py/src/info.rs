@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
 use crate::defaults::Defaults;
 
@@ -31,8 +31,10 @@ macro_rules! model_info {
                 Ok(Self { $($name,)* })
             }
 
-            fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<((), Bound<'py, PyDict>)> {
-                Ok(((), self.to_dict(py)?))
+            fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Reduced<'py>)> {
+                // What calls a class with keyword arguments, in every protocol.
+                let new = this.py().import("copyreg")?.getattr("__newobj_ex__")?;
+                Ok((new, (this.get_type(), (), this.get().to_dict(this.py())?)))
             }
 
             /// All of it, for JSON.
@@ -50,6 +52,7 @@ macro_rules! model_info {
 }
 
 type Info = trillm::ModelInfo;
+type Reduced<'py> = (Bound<'py, PyType>, (), Bound<'py, PyDict>);
 
 fn field<'py>(fields: Option<&Bound<'py, PyDict>>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let found = fields.map(|fields| fields.get_item(name)).transpose()?.flatten();

@@ -22,6 +22,7 @@ mod lifetime;
 mod logs;
 mod model;
 mod params;
+mod pickling;
 mod pool;
 mod prompt;
 mod store;
@@ -76,6 +77,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("CHUNK", trillm_store::CHUNK)?;
+        crate::pickling::refuse(module)?;
         // Threads must not outlive the interpreter, so they are stopped while it is still whole.
         let at_exit = module.py().import("atexit")?;
         at_exit.call_method1("register", (module.getattr("close_all")?,))?;
