@@ -15,7 +15,9 @@ from trillm.errors import ModelNotFound
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["at_home", "parse"]
+    from trillm.hub import Resolved
+
+__all__ = ["at_home", "located", "not_in_store", "parse"]
 
 _NAME = re.compile(r"[\w-][\w.-]*(?::[\w.-]+)?")
 """How Ollama, and programs that think of nothing else, write a model."""
@@ -30,6 +32,33 @@ def parse(text: str, models_directory: Path | None = None) -> Reference:
     except ModelNotFound as error:
         raise ModelNotFound(str(error), error.code, _hint(text, error.hint)) from None
     return found
+
+
+def located(given: Any) -> tuple[Any, Resolved | None]:
+    """Where it is on this machine, and what keeps it there as long as somebody has that; nothing is downloaded.
+
+    A text is a reference, anything else a path. Raises as `parse` does.
+    """
+    if not isinstance(given, str):
+        return at_home(given), None
+    wanted = parse(given)
+    if wanted.local is not None:
+        return wanted.local, None
+    from trillm._core import Store
+    from trillm.hub._resolved import stored
+
+    found = stored(Store(), wanted)
+    if found is None:
+        raise not_in_store(wanted)
+    return found.path, found
+
+
+def not_in_store(wanted: Reference) -> ModelNotFound:
+    """The error for what the store does not have. A name of the user's own can be fetched from nowhere."""
+    hint = f"fetch it with: trillm pull {wanted.text}"
+    if wanted.source is None:
+        hint = f"import it first: trillm import PATH --name {wanted.text.removeprefix('local:')}"
+    return ModelNotFound(f"{wanted.text} is not in the store", "model_not_found", hint)
 
 
 def at_home(value: Any) -> Any:

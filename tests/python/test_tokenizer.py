@@ -122,3 +122,37 @@ def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound) as caught:
         trillm.Tokenizer(tmp_path / "none.gguf")
     assert "none.gguf" in str(caught.value)
+
+
+def test_what_the_store_has_is_opened_by_its_reference(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_CACHE_DIR", str(tmp_path / "store"))
+    trillm.hub.import_model(tiny_model, name="mine")
+    assert trillm.Tokenizer("local:mine").encode("the man") == trillm.Tokenizer(tiny_model).encode("the man")
+    # Nothing keeps it there any more.
+    trillm._core.Store().remove("local:mine")
+    assert trillm._core.Store().collect().leased == 0
+
+
+@pytest.mark.parametrize(
+    ("reference", "hint"),
+    [
+        ("smollm2", "fetch it with: trillm pull smollm2"),
+        ("hf:org/repo", "fetch it with: trillm pull hf:org/repo"),
+        ("local:mine", "import it first: trillm import PATH --name mine"),
+    ],
+)
+def test_nothing_is_fetched_for_a_tokenizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, hint: str
+) -> None:
+    monkeypatch.setenv("LOCAL_CACHE_DIR", str(tmp_path / "store"))
+    with pytest.raises(ModelNotFound, match=f"{reference} is not in the store") as caught:
+        trillm.Tokenizer(reference)
+    assert (caught.value.code, caught.value.hint) == ("model_not_found", hint)
+
+
+def test_a_name_that_nothing_has_is_no_path() -> None:
+    with pytest.raises(ModelNotFound, match="smolm2") as caught:
+        trillm.Tokenizer("smolm2")
+    assert "smollm2" in str(caught.value.hint)

@@ -20,7 +20,9 @@ pub(crate) struct Tokenizer(Arc<VocabularyFile>);
 impl Tokenizer {
     #[new]
     fn new(py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let path: PathBuf = py.import("trillm._reference")?.call_method1("at_home", (path,))?.extract()?;
+        // Until it is read, nothing may collect it.
+        let (path, _kept): (PathBuf, Bound<'_, PyAny>) =
+            py.import("trillm._reference")?.call_method1("located", (path,))?.extract()?;
         enter(py, || VocabularyFile::open(&path)).map(Arc::new).map(Self)
     }
 
@@ -81,7 +83,7 @@ pub(crate) fn encode<W: Send + Sync + 'static>(
 }
 
 pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bound<'_, PyAny>) -> PyResult<String> {
-    let tokens = prompt::tokens("ids", "a list of token ids", ids)?;
+    let tokens = prompt::tokens("ids", prompt::IDS, ids)?;
     let vocabulary = tokenizer.vocabulary();
     if let Some(index) = tokens.iter().position(|token| token.0 >= vocabulary) {
         let found = format!("{} at index {index}", tokens[index].0);

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trillm._core import HuggingFace, Ollama, Store
-from trillm._reference import parse
+from trillm._reference import not_in_store, parse
 from trillm.errors import DigestMismatch, ModelNotFound, StoreError
 from trillm.hub._failure import download_failed
 from trillm.hub._flight import share
@@ -69,7 +69,7 @@ def renew(
     if wanted.local is not None:
         raise ModelNotFound(f"{reference} is a file, which has no source", "model_not_found")
     if wanted.source is None:
-        raise _not_imported(wanted)
+        raise not_in_store(wanted)
     store = Store() if store is None else store
     job = Job(store, wanted, _options(options))
     return share(
@@ -94,7 +94,7 @@ def _stored(store: Store, wanted: Reference) -> Resolved | None:
 
 def _download(store: Store, wanted: Reference, options: Options, progress: Report | None) -> Resolved:
     if wanted.source is None:
-        raise _not_imported(wanted)
+        raise not_in_store(wanted)
     # What other programs left on this machine needs no connection.
     if options.no_network and not isinstance(wanted.source, HuggingFace | Ollama):
         raise download_failed(
@@ -112,14 +112,6 @@ def _download(store: Store, wanted: Reference, options: Options, progress: Repor
             "its source no longer has the generation that was asked for; leave out @sha256:… to take what there is",
         )
     return found
-
-
-def _not_imported(wanted: Reference) -> ModelNotFound:
-    """The error for a name of the user's own that the store does not have: there is nowhere to fetch it from."""
-    name = wanted.text.removeprefix("local:")
-    return ModelNotFound(
-        f"{wanted.text} is not in the store", "model_not_found", f"import it first: trillm import PATH --name {name}"
-    )
 
 
 def _pull_in_turn(job: Job, *, again: bool) -> Manifest:
