@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+from sys import modules
 from typing import TYPE_CHECKING
 from warnings import warn as _warn
+
+from trillm.errors import MissingDependency, OutOfMemory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,13 +16,64 @@ __all__ = ["TruncationWarning", "bring_numpy", "warn"]
 
 
 def bring_numpy() -> None:
-    """Imports numpy, if it is there; the native half says so if it is not.
+    """Imports numpy. Raises `MissingDependency` if it is not there, `OutOfMemory` if there is no room for it.
 
-    Not there, for that is Python code which native code would run: the interpreter ends a daemon thread in the middle
-    of Python code as it exits, and below native code that ends the process.
+    Not where arrays are made, for importing is Python code, which native code would run: the interpreter ends a daemon
+    thread in the middle of Python code as it exits, and below native code that ends the process.
     """
-    with suppress(ImportError):
+    if modules.get("numpy") is None:
+        _find_room()
+    try:
         import numpy  # noqa: F401
+    except (ImportError, MemoryError) as error:
+        if _lacks_memory(error):
+            raise _no_room() from None
+        raise MissingDependency(
+            f"vectors are arrays of numpy, which cannot be imported: {error}",
+            "missing_dependency",
+            "install it: pip install numpy",
+        ) from None
+
+
+_LIBRARIES = 48 << 20
+"""Bytes of address space that numpy takes when it is imported."""
+
+_THREAD = 40 << 20
+"""The same for each thread of OpenBLAS, which ends the process if it does not get them: a buffer and a stack."""
+
+
+def _find_room() -> None:
+    """Raises `OutOfMemory` unless there is as much address space as numpy will take, as far as that can be told."""
+    try:
+        import mmap
+
+        threads = int(os.environ.get("OPENBLAS_NUM_THREADS") or len(os.sched_getaffinity(0)))
+        with mmap.mmap(-1, _LIBRARIES + threads * _THREAD, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
+            pass
+    except (AttributeError, ValueError):
+        return
+    except (ImportError, OSError):
+        raise _no_room() from None
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether that is why something cannot be imported: loaders say it in words alone."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _LOADERS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+_LOADERS = ("failed to map segment", "Cannot allocate memory", "cannot allocate memory")
+
+
+def _no_room() -> OutOfMemory:
+    return OutOfMemory(
+        "no memory for numpy, whose arrays vectors are",
+        "out_of_memory",
+        "give the process more, set OPENBLAS_NUM_THREADS=1, or import numpy before memory is limited",
+    )
 
 
 class TruncationWarning(UserWarning):

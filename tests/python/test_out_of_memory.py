@@ -110,3 +110,34 @@ def test_next_to_nothing_left_ends_no_process(model: Path, megabytes: int) -> No
         assert code in EXPECTED | {"load_failed", "engine_failed"}, (case, line)
         # What the tables and maps of ours lack is told by its name.
         assert code != "load_failed" or "Cannot allocate memory" not in line, (case, line)
+
+
+FIRST_NUMPY = """
+import resource, sys
+import trillm
+
+path, headroom = sys.argv[1:]
+with trillm.load(path, threads=1) as model:
+    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + int(headroom), resource.RLIM_INFINITY))
+    assert "numpy" not in sys.modules
+    for call in (lambda: model.embed("the"), lambda: model.score([("a", "b")]), lambda: model.embed("the")):
+        try:
+            call()
+            print("done", flush=True)
+        except trillm.errors.TrillmError as error:
+            print(error.code, flush=True)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(len(model.embed("the")), flush=True)
+"""
+
+
+@pytest.mark.parametrize("megabytes", [1, 16, 40, 48, 64, 80, 100, 120, 140, 400])
+def test_numpy_that_has_no_room_is_no_numpy_that_is_missing(tiny_model: Path, megabytes: int) -> None:
+    """OpenBLAS, which comes with it, ends the process where its buffers find no room. Later there may be."""
+    done = run(FIRST_NUMPY, tiny_model, str(megabytes << 20), limit=110)
+    assert done.code == 0, done
+    *limited, free = done.out.splitlines()
+    assert set(limited) <= {"done", "out_of_memory", "unsupported"}, done
+    assert (limited[0], free) == (limited[2], "1")
+    assert (megabytes > 1) or limited[0] == "out_of_memory"

@@ -1,7 +1,7 @@
 //! Texts in, arrays of numpy out.
 //!
 //! Arrays are made by calling numpy as Python does: the library that does without a call ends in a panic, which Python
-//! sees as no exception of its own, where numpy is missing or too old.
+//! sees as no exception of its own, where numpy is missing or too old. `trillm._vectors` has imported it by then.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use trillm::{CoreError, EmbedOptions, Llm, Pooling, Vectors};
 use crate::aside::{Aside, aside, is_long};
 use crate::doorbell::Doorbell;
 use crate::enter::{SLICE, panicked};
-use crate::errors::{exception, invalid, raise, repr};
+use crate::errors::{invalid, raise, repr};
 use crate::lifetime::Owned;
 use crate::params::{TEXTS, each, get};
 use crate::prompt::{element, texts as texts_of};
@@ -121,14 +121,14 @@ impl Asked {
 
     /// For a caller who waits; signals are seen meanwhile.
     pub(crate) fn run(self, py: Python<'_>, llm: Arc<Llm>) -> PyResult<Given<'_>> {
-        let numpy = numpy(py)?;
+        let numpy = py.import("numpy")?;
         let made = aside(py, self.is_long(), llm, move |llm, given_up| self.compute(llm, given_up))?;
         given(&numpy, made.map_err(raise)?)
     }
 
     /// For an event loop.
     pub(crate) fn begin(self, py: Python<'_>, owned: &Owned) -> PyResult<Embedding> {
-        let numpy = numpy(py)?.unbind();
+        let numpy = py.import("numpy")?.unbind();
         let made = Aside::begin(Some(&owned.embedding), owned.get()?, move |llm, given_up| {
             if given_up() { Err(CoreError::Cancelled.into()) } else { self.compute(llm, given_up) }
         })?;
@@ -190,14 +190,6 @@ fn pooling(name: &str) -> PyResult<Option<Pooling>> {
 fn given<'py>(numpy: &Bound<'py, PyModule>, (made, shape): (Vectors, Vec<usize>)) -> PyResult<Given<'py>> {
     let cuts = made.cuts.iter().map(|cut| (cut.text, cut.tokens)).collect();
     Ok((array(numpy, &made.numbers, &shape)?, cuts))
-}
-
-/// numpy, or the error that it is not there.
-fn numpy(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    py.import("numpy").map_err(|error| {
-        let message = format!("vectors are arrays of numpy, which cannot be imported: {}", error.value(py));
-        exception("missing_dependency", &message, Some("install it: pip install numpy".into()))
-    })
 }
 
 fn array<'py>(numpy: &Bound<'py, PyModule>, numbers: &[f32], shape: &[usize]) -> PyResult<Bound<'py, PyAny>> {
