@@ -100,6 +100,8 @@ class Model:
     ) -> Completion | list[Completion]:
         """Continues a prompt: a text, or token ids. A list of prompts runs as one batch and gives a list.
 
+        Ids are a list, tuple or array. An empty list is a prompt without ids, which raises `InvalidRequest`.
+
         `trillm.types.GenerateParams` says what each parameter means: `max_tokens`, `temperature`, `top_k`, `top_p`,
         `min_p`, `typical_p`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `repeat_last_n`,
         `logit_bias`, `seed`, `logprobs`, `stop`, `ignore_eos`, `priority`, `timeout`, `cache_salt`, `add_special`,
@@ -126,7 +128,7 @@ class Model:
     ) -> Completion | list[Completion]:
         """Answers a conversation by the model's own chat template; a model without one raises `ChatTemplateError`.
 
-        A list of conversations runs as one batch and gives a list.
+        A list of conversations runs as one batch and gives a list. One without messages raises `InvalidRequest`.
 
         Its parameters are those of `generate`, and those of `trillm.types.ChatParams`: `tools`,
         `polyfill_tools`, `add_generation_prompt`, `template`, `template_name`, `template_args`.
@@ -182,11 +184,11 @@ class Model:
         return AsyncStream(self._core.chat_call(messages, self._lines.others_wait(), None, **params), self._lines)
 
     def render_chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> str:
-        """The text that `chat` gives to the model."""
+        """The text that `chat` gives to the model; without messages, what the template makes of none."""
         return self._core.render_chat(messages, **params)
 
     def embed(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> NDArray[np.float32]:
-        """One vector for each text, as sentence-transformers makes it: float32 `[n, dim]`.
+        """One vector for each text, as sentence-transformers makes it: float32 `[n, dim]`; no texts give `[0, dim]`.
 
         All steps that the model's files name are done (`info.pipeline` shows them), after its default prompt if it has
         one. The vectors have length 1 unless `normalize` is false.
@@ -205,8 +207,8 @@ class Model:
     def score(self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]) -> NDArray[np.float32]:
         """How well the two texts of each pair go together, as `CrossEncoder.predict` of sentence-transformers has it.
 
-        Float32 `[n]`, or `[n, labels]` by a model with several labels. A model without such scores raises
-        `Unsupported`; otherwise it raises as `embed` does.
+        Float32 `[n]`, or `[n, labels]` by a model with several labels; `n` is 0 for an empty list. A model without such
+        scores raises `Unsupported`; otherwise it raises as `embed` does.
 
         >>> llm.score([("How far is it?", "Ten miles."), ("How far is it?", "Blue.")])  # doctest: +SKIP
         array([0.98, 0.01], dtype=float32)

@@ -41,6 +41,16 @@ PEERS = {
 Kind = Literal["LoadParams", "GenerateParams", "ChatParams", "EmbedParams", "TextParams"]
 
 
+_OWNERS: dict[Kind, str] = {
+    "LoadParams": "load",
+    "GenerateParams": "generate and chat",
+    "ChatParams": "chat",
+    "TextParams": "embed and score",
+    "EmbedParams": "embed",
+}
+"""What takes them. Those that others have too come before the others."""
+
+
 def known(kind: Kind) -> frozenset[str]:
     """The arguments that there are of a kind."""
     from trillm import types
@@ -55,8 +65,16 @@ def unexpected(kind: Kind, name: str) -> TypeError:
     from difflib import get_close_matches
 
     names = known(kind)
-    meant = PEERS.get(name) or next(iter(get_close_matches(name, sorted(names), 1)), None)
-    advice = f"did you mean {meant!r}?" if meant in names else f"trillm.types.{kind} lists those there are"
+    meant = PEERS.get(name, name)
+    owner = next((owner for other, owner in _OWNERS.items() if meant in known(other)), None)
+    if meant in names:
+        advice = f"did you mean {meant!r}?"
+    elif owner is not None:
+        advice = f"{meant!r} is one of {owner}"
+    elif close := get_close_matches(name, sorted(names), 1):
+        advice = f"did you mean {close[0]!r}?"
+    else:
+        advice = f"trillm.types.{kind} lists those there are"
     return TypeError(f"unexpected keyword argument {name!r}: {advice}")
 
 

@@ -1,6 +1,6 @@
 //! What generation starts from.
 
-use trillm_core::{Token, Tokenizer};
+use trillm_core::{Error as CoreError, Token, Tokenizer};
 use trillm_text::{ChatFormats, Error as TextError, Message, RenderOptions};
 
 use crate::{Error, Result};
@@ -21,7 +21,7 @@ pub enum Prompt<'a> {
     Tokens(&'a [Token]),
     /// A conversation to answer, by the model's chat template.
     Chat {
-        /// The messages.
+        /// The messages: at least one.
         messages: &'a [Message],
         /// What else the template is told.
         options: &'a RenderOptions,
@@ -55,6 +55,13 @@ impl<'a> Prompt<'a> {
                 Ok(tokens)
             }
             Self::Tokens(tokens) => Ok(tokens.to_vec()),
+            // Templates make something of it, which nobody meant to ask: a greeting to nobody.
+            Self::Chat { messages: [], .. } => Err(CoreError::InvalidParameter {
+                name: "messages",
+                found: "empty".into(),
+                expected: "at least one message",
+            }
+            .into()),
             Self::Chat { messages, options, template } => with_system(messages, system, |messages| {
                 Ok(match template {
                     Some(source) => chats.other(source, tokenizer)?.encode(tokenizer, messages, options)?,

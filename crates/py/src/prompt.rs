@@ -8,7 +8,8 @@ use trillm::{Prompt, Token};
 
 use crate::errors::{invalid, repr};
 
-const PROMPT: &str = "a text or a list of token ids";
+const PROMPT: &str = "a text, or a list, tuple or array of token ids";
+pub(crate) const IDS: &str = "a list, tuple or array of token ids";
 const ID: &str = "token ids: whole numbers from 0 to 4294967295";
 
 /// A prompt, owned: it leaves the interpreter with the call.
@@ -81,16 +82,17 @@ pub(crate) fn text(name: &str, value: &Bound<'_, PyString>) -> PyResult<String> 
     })
 }
 
-/// Token ids: of any sequence or array of whole numbers.
+/// Token ids: of any sequence or array of whole numbers. What has no places, such as a set, has no order to go by.
 pub(crate) fn tokens(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<Token>> {
-    let bytes = value.is_instance_of::<PyBytes>()
+    let is_no_list = value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>()
-        || value.is_instance_of::<PyMemoryView>();
-    let items =
-        if bytes || value.is_instance_of::<PyString>() || value.len().is_err() { None } else { value.try_iter().ok() };
-    let Some(items) = items.filter(|_| value.hasattr("keys").is_ok_and(|mapping| !mapping)) else {
-        return Err(invalid(name, &value.get_type().to_string(), expected));
-    };
+        || value.is_instance_of::<PyMemoryView>()
+        || value.len().is_err()
+        || !value.hasattr("__getitem__")?
+        || value.hasattr("keys")?;
+    let items = if is_no_list { None } else { value.try_iter().ok() };
+    let items = items.ok_or_else(|| invalid(name, &value.get_type().to_string(), expected))?;
     let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;
         item.extract().map(Token).map_err(|_| invalid(name, &format!("{} at index {index}", repr(&item)), ID))
