@@ -5,6 +5,9 @@ A process has one runtime, so what is tried here is tried in processes of their 
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -219,6 +222,64 @@ assert tell() == expected
     link = tmp_path / "link.so"
     link.symlink_to(output(FIND).strip())
     assert output(program, tiny_onnx("grown"), link, tmp_path / "other.so") == ""
+
+
+SLOW = r"""
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Says that it is being loaded, and goes on when it may. */
+__attribute__((constructor)) static void wait(void) {
+    char go;
+    close(open(getenv("BEGUN"), O_WRONLY));
+    int from = open(getenv("GO_ON"), O_RDONLY);
+    while (read(from, &go, 1) < 0) {}
+}
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_child_that_is_forked_while_the_library_is_loaded_does_not_wait_for_it(
+    tiny_onnx: TinyOnnx, tmp_path: Path
+) -> None:
+    """By a library that takes as long as it is told to: neither it nor the right one can be loaded in the child."""
+    (tmp_path / "slow.c").write_text(SLOW)
+    library = tmp_path / "slow.so"
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "slow.c"], check=True)
+    program = (
+        TELL
+        + """
+import signal, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+slow = sys.argv[2]
+for name in ("BEGUN", "GO_ON"):
+    os.environ[name] = os.path.join(os.path.dirname(slow), name)
+    os.mkfifo(os.environ[name])
+said = []
+loading = threading.Thread(target=lambda: said.append(fails(runtime_library=slow)))
+loading.start()
+os.close(os.open(os.environ["BEGUN"], os.O_RDONLY))
+if (child := os.fork()) == 0:
+    signal.alarm(20)
+    for options in ({}, {"runtime_library": slow}):
+        assert "was forked while its parent loaded" in fails(**options)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+os.close(os.open(os.environ["GO_ON"], os.O_WRONLY))
+loading.join()
+# It was none, and the parent can load the right one, and a child of it use that.
+assert slow in said[0], said
+expected = tell()
+if (child := os.fork()) == 0:
+    assert tell() == expected
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print("both well")
+"""
+    )
+    assert output(program, tiny_onnx("grown"), library) == "both well\n"
 
 
 def test_other_formats_need_no_library(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 //! The runtime's library, loaded once, and the one environment that a process may have.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process;
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{AcqRel, Acquire, Release},
+};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
-use trillm_core::{Error, GraphOptions, Result};
+use trillm_core::{Error, GraphOptions, PerProcess, Result};
 
 use crate::{NAME, ffi};
 
@@ -13,7 +18,14 @@ use crate::{NAME, ffi};
 const OLDEST: u32 = ort::MINOR_VERSION;
 
 /// Loaded for ever: `ort` allows one environment in the life of a process.
-static STARTED: Mutex<Option<Runtime>> = Mutex::new(None);
+static STARTED: OnceLock<Runtime> = OnceLock::new();
+
+/// The process that began to load it, unless that failed. A child that was forked in the middle of it has a library that
+/// is half there, and waits for ever where it asks for it: for the thread that is not there, which would go on.
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+
+/// Held by the one thread of a process that loads it.
+static LOADING: PerProcess<Mutex<()>> = PerProcess::new();
 
 /// ONNX Runtime.
 #[derive(Clone)]
@@ -25,14 +37,20 @@ pub(crate) struct Runtime {
 impl Runtime {
     /// Loads the library, the first time; later it must be the same one.
     pub(crate) fn start(options: &GraphOptions) -> Result<Self> {
-        let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(runtime) = &*started {
+        let _one_at_a_time = LOADING.get(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = STARTED.get() {
             return runtime.expect(options.library.as_deref());
         }
         let library = library(options)?;
-        let environment = load(&library)?;
+        let own = process::id();
+        if BEGUN.compare_exchange(0, own, AcqRel, Acquire).is_err_and(|by| by != own) {
+            let reason = "this process was forked while its parent loaded the library, which neither can be gone on \
+                          with nor begun again: fork before that or after it, or start processes by \"spawn\"";
+            return Err(failed(&library, reason));
+        }
+        let loaded = load(&library).inspect_err(|_| BEGUN.store(0, Release))?;
         tracing::debug!(library = %library.display(), build = ort::info(), "ONNX Runtime is loaded");
-        Ok(started.insert(Self { environment, library }).clone())
+        Ok(STARTED.get_or_init(|| Self { environment: loaded, library }).clone())
     }
 
     fn expect(&self, asked: Option<&Path>) -> Result<Self> {
