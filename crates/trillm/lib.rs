@@ -25,7 +25,7 @@ pub use trillm_llm::{
     Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, OpenOptions, Prompt, Result, Vectors,
     VocabularyFile, decode, engines,
 };
-pub use trillm_machine::{Limit, LimitSource, Memory, Processors, default_threads};
+pub use trillm_machine::{Limit, LimitSource, Memory, Processors, default_threads, waiting};
 pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};
 pub use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 

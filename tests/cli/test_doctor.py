@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trillm
+from trillm.cli.doctor import _warnings_about_machine
 
 from .conftest import Cli
 
@@ -37,6 +38,17 @@ def test_doctor_for_programs(cli: Cli, tmp_path: Path) -> None:
     assert report["store"]["models"] == report["store"]["size"] == 0
     assert report["store"]["free"] > 0
     assert isinstance(report["warnings"], list)
+
+
+def test_doctor_sees_that_programs_wait_for_each_other() -> None:
+    """Then threads of llama.cpp wait for each other."""
+
+    def warned(waiting: float | None) -> bool:
+        cpu = {"flags": None, "waiting": waiting}
+        machine = {"cpu": cpu, "memory": {"available": 10**10}}
+        return any("--threads 1" in warning for warning in _warnings_about_machine({"engines": ["llama"]}, machine))
+
+    assert [warned(waiting) for waiting in (None, 0.0, 0.1, 0.5, 1.0)] == [False, False, False, True, True]
 
 
 def test_doctor_finds_onnx_runtime(cli: Cli, environment: dict[str, str]) -> None:

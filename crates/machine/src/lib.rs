@@ -8,9 +8,11 @@
 mod groups;
 mod limits;
 mod memory;
+mod pressure;
 mod processors;
 mod system;
 
 pub use limits::headroom;
 pub use memory::{Limit, LimitSource, Memory};
+pub use pressure::waiting;
 pub use processors::{Processors, default_threads, usable_processors};

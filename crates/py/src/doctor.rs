@@ -41,6 +41,7 @@ pub(crate) fn machine(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     cpu.set_item("model", processors.model)?;
     cpu.set_item("usable", processors.usable)?;
     cpu.set_item("cores", processors.cores)?;
+    cpu.set_item("waiting", trillm::waiting())?;
     cpu.set_item("flags", processors.features.map(Vec::from_iter))?;
     let bytes = PyDict::new(py);
     bytes.set_item("total", memory.total)?;

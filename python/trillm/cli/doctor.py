@@ -21,6 +21,9 @@ _LOW_DISK = 2 * 10**9
 _LOW_MEMORY = 10**9
 """Bytes: less does not run one."""
 
+_BUSY = 0.25
+"""The share of time in which somebody waits for a processor; beside one busy program it is more."""
+
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
     """Reports on this installation and this machine. Paste it into bug reports."""
@@ -62,6 +65,12 @@ def _warnings_about_machine(native: dict[str, Any], machine: dict[str, Any]) -> 
             warnings.append("this processor has no AVX2: models run several times slower than on one that has")
         elif compiled and "avx2" not in compiled:
             warnings.append("this processor has AVX2, but llama was compiled without it: reinstall from source")
+    waiting = machine["cpu"]["waiting"]
+    if waiting is not None and waiting > _BUSY:
+        warnings.append(
+            f"programs waited for a processor in {waiting:.0%} of the last 10 seconds: GGUF models may run several "
+            "times faster with --threads 1 while that is so"
+        )
     if memory["available"] < _LOW_MEMORY:
         warnings.append(f"only {size(memory['available'])} of memory can be used")
     return warnings
