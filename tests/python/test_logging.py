@@ -79,7 +79,7 @@ def test_more_threads_than_processors_are_warned_of_once(
         if kind != "onnx":
             # By threads of its own.
             model.embed("the")
-    said = [record.getMessage() for record in caplog.records if record.name == "trillm.llm"]
+    said = [record.getMessage() for record in caplog.records if record.name == "trillm.llm.llm"]
     assert len(said) == 1
     assert said[0].startswith(f"threads is {threads}, and this process may use ")
     assert said[0] in model.info.notes
