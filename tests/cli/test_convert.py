@@ -157,6 +157,11 @@ def test_a_real_model_by_its_alias(smollm2: Path, cli: Cli, environment: dict[st
     environment["LOCAL_CACHE_DIR"] = str(smollm2.parents[2])
     result = cli("convert", "smollm2", "made", "--to", "safetensors", "--dtype", "bf16", "--json")
     assert result.code == 0, result.err
+    # What the alias recommends goes along, or is named.
+    advised = library._core.Reference("smollm2")
+    config = json.loads((tmp_path / "made" / "generation_config.json").read_text())
+    assert (config["temperature"], config["top_p"]) == pytest.approx((advised.temperature, advised.top_p))
+    assert any(note.startswith("system, which is recommended by alias") for note in json.loads(result.out)["notes"])
     with library.load(tmp_path / "made", threads=1, context=512, system="") as model:
         answer = model.chat([{"role": "user", "content": "What is the capital of France?"}], temperature=0)
     assert answer.text == "The capital of France is Paris."

@@ -39,6 +39,18 @@ def test_what_the_callback_raises_comes_out_and_leaves_nothing(tiny_model: Path,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_recommended_beside_the_files_goes_along(tiny_model: Path, tmp_path: Path) -> None:
+    published: dict[str, dict[str, Any]] = {
+        "temperature": {"value": 0.25, "source": "alias"},
+        "stop": {"value": ["END"], "source": "ollama"},
+        "system": {"value": "Be brief.", "source": "alias"},
+    }
+    report = _core.convert(tiny_model, tmp_path / "made", published=published, **TO_FOLDER)
+    assert [note.split()[0] for note in report["notes"] if "recommended by alias" in note] == ["system,"]
+    defaults = _core.inspect(tmp_path / "made").defaults
+    assert (defaults["temperature"]["value"], defaults["stop"]["value"]) == (0.25, ["END"])
+
+
 @pytest.mark.parametrize("wrong", [{"to": "onnx"}, {"dtype": "q8_0"}], ids=str)
 def test_parameters_outside_their_range(tiny_model: Path, tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as caught:
