@@ -73,7 +73,7 @@ impl Asked {
 
     fn compute(&self, llm: &Llm, given_up: &dyn Fn() -> bool) -> Made {
         let go_on = |index: usize| {
-            let is_over = index % TEXTS_BETWEEN_LOOKS == 0 && index > 0 && given_up();
+            let is_over = index.is_multiple_of(TEXTS_BETWEEN_LOOKS) && index > 0 && given_up();
             if is_over { Err(CoreError::Cancelled) } else { Ok(()) }
         };
         let inputs = match &self.of {
