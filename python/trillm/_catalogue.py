@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trillm._core import Reference, Store, inspect
+from trillm._core import Store, inspect
 from trillm._reference import at_home
 from trillm.errors import TrillmError
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from trillm._core import Manifest
 
 _MODEL_ENDINGS = (".gguf", ".onnx", ".safetensors")
-
-_ENCODERS = ("bert", "mpnet")
-"""What the names of architectures that only embed have in them."""
 
 
 def available(store: Store | None = None, models_directory: Path | None = None) -> list[dict[str, Any]]:
@@ -86,11 +82,11 @@ def facts(path: Path, manifest: Manifest | None, info: ModelInfo | None = None) 
         "parameters": info.parameters if info else None,
         "quantization": info.quantization if info else None,
         "context": info.context_trained if info else None,
-        "capabilities": _capabilities(info) if info else [],
+        "capabilities": info.capabilities if info else [],
         "generation": None,
         "created": None,
         "files": [],
-        "chat": advised(manifest),
+        "chat": {},
         "info": info.to_dict() if info else None,
     }
     if manifest is not None:
@@ -104,47 +100,7 @@ def facts(path: Path, manifest: Manifest | None, info: ModelInfo | None = None) 
             "license": manifest.licence or found["license"],
             "generation": manifest.generation,
             "created": manifest.created,
+            "chat": {name: given["value"] for name, given in manifest.published.items()},
             "files": [{"name": name, "sha256": sha256, "size": length} for name, sha256, length in manifest.files],
         }
     return found
-
-
-def advised(manifest: Manifest | None) -> dict[str, Any]:
-    """How a model of the store chats best, as far as its alias or its source says so."""
-    if manifest is None:
-        return {}
-    try:
-        return advice(Reference(manifest.reference), manifest)
-    except TrillmError:
-        # An alias of another version of trillm.
-        return advice(None, manifest)
-
-
-def advice(reference: Reference | None, manifest: Manifest | None) -> dict[str, Any]:
-    """How a model chats best, as its alias says or else its source; empty where nobody says anything."""
-    return {name: given["value"] for name, given in published(reference, manifest).items()}
-
-
-def published(reference: Reference | None, manifest: Manifest | None) -> dict[str, dict[str, Any]]:
-    """The same, each value with who gave it, as `ModelInfo.defaults` has it."""
-    found: dict[str, dict[str, Any]] = {}
-    theirs = {} if manifest is None else json.loads(manifest.model).get("chat") or {}
-    ours = {}
-    if reference is not None:
-        ours = {"system": reference.system, "temperature": reference.temperature, "top_p": reference.top_p}
-    for source, values in (("ollama", theirs), ("alias", ours)):
-        for name, value in values.items():
-            if value is not None:
-                # Native numbers are in single precision: 0.2, not 0.20000000298023224.
-                rounded = round(value, 6) if isinstance(value, float) else value
-                found[name] = {"value": rounded, "source": source}
-    return found
-
-
-def _capabilities(info: ModelInfo) -> list[str]:
-    if info.purpose != "text" or any(name in info.architecture.lower() for name in _ENCODERS):
-        return ["score"] * bool(info.scoring) + ["embed"] * bool(info.pipeline)
-    chat = ["chat"] if info.chat_templates else []
-    # Vectors of a model that generates: llama.cpp's; the others' only if the file says how to pool.
-    embed = ["embed"] if info.format == "gguf" or info.pooling else []
-    return ["generate", *chat, *embed]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trillm
+from trillm._core import inspect
 from trillm.errors import ContextOverflow, InvalidRequest
 
 TEXTS = ["the man", "a man", "and then there was nothing in the end", "x", "the man"]
@@ -100,3 +101,15 @@ def test_the_context_limits_a_text(tiny_model: Path) -> None:
         assert model.embed("b" * 255).shape == (1, 64)
         with pytest.raises(ContextOverflow):
             model.embed("b" * 256)
+
+
+@pytest.mark.real
+def test_what_can_be_asked_of_a_model(llm: trillm.Model, tiny_folder: Path, all_minilm: Path) -> None:
+    assert (llm.info.purpose, llm.info.capabilities) == ("text", ["generate", "chat", "embed"])
+    # Its files do not say how to pool.
+    assert inspect(tiny_folder).capabilities == ["generate", "chat"]
+    encoder = inspect(all_minilm)
+    assert (encoder.format, encoder.purpose, encoder.capabilities) == ("gguf", "vectors", ["embed"])
+    with trillm.load(all_minilm, threads=1) as model, pytest.raises(InvalidRequest) as caught:
+        model.generate("a")
+    assert caught.value.code == "embeds_only"

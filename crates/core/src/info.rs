@@ -90,6 +90,21 @@ impl ModelInfo {
         self.pipeline.as_ref().filter(|pipeline| pipeline.stated).and_then(Pipeline::pooling_name)
     }
 
+    /// What can be asked of it: `generate`, `chat`, `embed`, `score`.
+    pub fn capabilities(&self) -> Vec<&'static str> {
+        let generates = self.purpose == Purpose::Text;
+        // Of a model that generates llama.cpp makes vectors; the others do if the files say how to pool.
+        let chosen = !generates || self.format == "gguf" || self.pooling().is_some();
+        let embeds = self.pipeline.is_some() && chosen;
+        let all = [
+            ("generate", generates),
+            ("chat", generates && !self.chat_templates.is_empty()),
+            ("score", self.scoring.is_some()),
+            ("embed", embeds),
+        ];
+        all.into_iter().filter_map(|(name, can)| can.then_some(name)).collect()
+    }
+
     /// What to call the model in an error about what it cannot do: its class, or its architecture.
     pub fn kind(&self) -> &str {
         if self.class.is_empty() { &self.architecture } else { &self.class }

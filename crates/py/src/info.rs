@@ -102,6 +102,8 @@ model_info! {
     class_name: String = |info: &Info| info.class.clone(),
     /// What it is for: `text`, `vectors` or `labels`.
     purpose: String = |info: &Info| info.purpose.name().to_owned(),
+    /// What can be asked of it: `generate`, `chat`, `embed`, `score`.
+    capabilities: Vec<String> = |info: &Info| info.capabilities().into_iter().map(str::to_owned).collect(),
     /// Pooling for embeddings, if the file asks for one.
     pooling: Option<String> = trillm::ModelInfo::pooling,
     /// Every step from a text to its vector; empty for a model that makes none.

@@ -6,7 +6,7 @@ mod fixture;
 use std::{fs, thread, time::Duration};
 
 use fixture::{Other, age, age_blob, assert_settled, blob_path, days, names, put, role, store, wait_for};
-use trillm_store::{Digest, Lease, Store};
+use trillm_store::{Digest, Error, Lease, Store};
 
 fn lease(store: &Store, content: &[u8]) -> Lease {
     store.lease(&[Digest::of(content)]).unwrap()
@@ -136,4 +136,33 @@ fn what_was_there_after_leasing_stays_there() {
     }
     assert!(seen > 0);
     others.into_iter().for_each(Other::wait);
+}
+
+#[test]
+fn what_is_held_is_the_generation_in_use_and_stays() {
+    let (_folder, store) = store();
+    assert!(store.hold("m", None).unwrap().is_none());
+    let first = put(&store, "m", &[("x", b"first")]);
+    put(&store, "m", &[("x", b"second")]);
+
+    let held = store.hold("m", None).unwrap().unwrap();
+    assert_eq!(fs::read(&held.path).unwrap(), b"second");
+    let older = store.hold("m", Some(&first.model.id().to_string())).unwrap().unwrap();
+    assert_eq!((older.manifest.generation, fs::read(&older.path).unwrap().as_slice()), (1, &b"first"[..]));
+    assert!(store.hold("m", Some("3")).unwrap().is_none());
+
+    assert_eq!(store.remove("m").unwrap(), 0);
+    assert!(held.lease.is_some() && held.path.exists() && older.path.exists());
+    age_blob(&store, b"first", days(2));
+    drop(older);
+    assert_eq!(store.collect(None).unwrap().freed, 5);
+    assert!(held.path.exists());
+}
+
+#[test]
+fn what_is_damaged_is_not_held() {
+    let (_folder, store) = store();
+    put(&store, "m", &[("x", b"weights")]);
+    fs::remove_file(blob_path(&store, b"weights")).unwrap();
+    assert!(matches!(store.hold("m", None), Err(Error::Damaged { .. })));
 }

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trillm._catalogue import published
-from trillm.errors import ModelNotFound, StoreError
-
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -33,7 +30,7 @@ class Resolved:
     @property
     def published(self) -> dict[str, dict[str, Any]]:
         """What its alias or its source recommends, beside what its files say: each value with who gave it."""
-        return published(self.reference, self.manifest)
+        return {} if self.manifest is None else self.manifest.published
 
     def release(self) -> None:
         """Lets go of its files. Harmless when called again."""
@@ -49,25 +46,11 @@ class Resolved:
 
 def stored(store: Store, wanted: Reference) -> Resolved | None:
     """The model, if the store has it. Raises `StoreError` if what it has is damaged."""
-    try:
-        manifest = store.get(wanted.text, wanted.generation)
-        while True:
-            lease = _lease(store, manifest)
-            # Looked up again now that nothing can take it away: it may have been, or something newer may be in use.
-            held = store.get(wanted.text, wanted.generation)
-            if held.id == manifest.id:
-                return Resolved(wanted, held.path, held, lease)
-            if lease is not None:
-                lease.release()
-            manifest = held
-    except ModelNotFound:
+    held = store.hold(wanted.text, wanted.generation)
+    if held is None:
         return None
-
-
-def _lease(store: Store, manifest: Manifest) -> Lease | None:
-    try:
-        return store.lease([sha256 for _, sha256, _ in manifest.files])
-    except StoreError as error:
+    manifest, lease = held
+    if lease is None:
         # A store that can only be read, or a full disk: the model can be opened all the same.
-        _log.debug("%s is not leased: %s", manifest.reference, error)
-        return None
+        _log.debug("%s is not leased", manifest.reference)
+    return Resolved(wanted, manifest.path, manifest, lease)

@@ -39,6 +39,13 @@ const NOT_RUNNABLE: &[(&str, &str)] = &[
     ("wavtokenizer-dec", "is a speech model, which is not supported"),
 ];
 
+/// They look at a text as a whole, forwards and backwards: llama.cpp keeps no cache for them, or has no decoder.
+#[rustfmt::skip]
+const ENCODERS: &[&str] = &[
+    "bert", "dream", "eurobert", "gemma-embedding", "jina-bert-v2", "jina-bert-v3", "llada", "llada-moe", "llama-embed",
+    "modern-bert", "neo-bert", "nomic-bert", "nomic-bert-moe", "rnd1", "t5encoder",
+];
+
 /// Without attention: there may be no heads at all.
 const RECURRENT: &[&str] = &["arwkv7", "mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7"];
 
@@ -95,6 +102,8 @@ pub(crate) fn is_known(name: &str) -> bool {
 
 /// What is asserted of one architecture.
 pub(crate) struct Architecture {
+    /// It makes vectors of texts and does not go on with them.
+    pub(crate) encoder: bool,
     /// No attention, so no heads.
     pub(crate) recurrent: bool,
     /// Heads may be counted layer by layer.
@@ -117,6 +126,7 @@ impl Architecture {
             return Err(Error::Architecture { name: name.into() });
         }
         Ok(Self {
+            encoder: ENCODERS.contains(&name),
             recurrent: RECURRENT.contains(&name),
             heads_by_layer: HEADS_BY_LAYER.contains(&name),
             attention_in_some_layers: ATTENTION_IN_SOME_LAYERS.contains(&name),

@@ -1,6 +1,6 @@
 //! Hyper-parameters: the numbers that size a model, as `llama_model_base::load_hparams` reads and asserts them.
 
-use trillm_core::{Pipeline, Pooling};
+use trillm_core::{Pipeline, Pooling, Purpose};
 
 use super::architecture::Architecture;
 use super::keys::Keys;
@@ -48,6 +48,7 @@ pub(crate) struct Hyper {
     pub(crate) layers: u32,
     pub(crate) width: u32,
     pub(crate) context: u32,
+    pub(crate) purpose: Purpose,
     /// `None` for a model that ranks pairs of texts.
     pub(crate) pipeline: Option<Pipeline>,
     pub(crate) notes: Vec<String>,
@@ -85,7 +86,12 @@ pub(crate) fn read(gguf: &Gguf<'_>) -> Result<Hyper> {
 
     let mut notes = Vec::new();
     let pipeline = pipeline(&keys, &mut notes)?;
-    Ok(Hyper { layers, width, context, pipeline, notes })
+    let purpose = match pipeline {
+        None => Purpose::Labels,
+        Some(_) if architecture.encoder => Purpose::Vectors,
+        Some(_) => Purpose::Text,
+    };
+    Ok(Hyper { layers, width, context, purpose, pipeline, notes })
 }
 
 /// Every float of the architecture is finite and, where that matters, not negative or not zero.

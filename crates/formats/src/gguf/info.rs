@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trillm_core::{ModelInfo, Purpose};
+use trillm_core::ModelInfo;
 
 use super::hyper::{self, Hyper};
 use super::keys::Keys;
@@ -24,7 +24,7 @@ impl Gguf<'_> {
 
     /// The same for a model whose tensors continue in other files.
     pub(crate) fn model_with(&self, others: &[Gguf<'_>]) -> Result<ModelInfo> {
-        let Hyper { layers, width, context, pipeline, notes } = match hyper::architecture(self) {
+        let Hyper { layers, width, context, purpose, pipeline, notes } = match hyper::architecture(self) {
             Ok(_) if self.tensors.is_empty() && others.iter().all(|other| other.tensors.is_empty()) => {
                 return Err(Error::VocabularyOnly);
             }
@@ -43,7 +43,7 @@ impl Gguf<'_> {
         info.context_trained = context;
         info.width = width;
         info.layers = layers;
-        info.purpose = if pipeline.is_some() { Purpose::Text } else { Purpose::Labels };
+        info.purpose = purpose;
         info.pipeline = pipeline;
         info.notes.extend(notes);
         Ok(info)

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use trillm_store as store;
 
+use crate::defaults::Defaults;
+
 /// One generation of a model in the store.
 #[pyclass(frozen, get_all, module = "trillm._core")]
 pub(crate) struct Manifest {
@@ -26,6 +28,8 @@ pub(crate) struct Manifest {
     licence: Option<String>,
     /// When it came into the store, in seconds since 1970.
     created: u64,
+    /// How it is used best, as its alias or its source says: each value with who gave it.
+    published: Defaults,
     /// All of what was put, as JSON.
     model: String,
 }
@@ -40,6 +44,7 @@ impl Manifest {
             files: manifest.model.files.iter().map(file).collect(),
             size: manifest.model.size(),
             source: manifest.model.source.to_string(),
+            published: Defaults::from(&manifest.published()),
             model: manifest.model.to_json(),
             created: manifest.created,
             reference: manifest.model.reference,

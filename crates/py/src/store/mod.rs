@@ -112,6 +112,22 @@ impl Store {
         enter(py, || Manifest::new(&self.0, get()?))
     }
 
+    /// The same, kept from being collected until the lease is released, and the lease; `None` in its place in a store
+    /// that cannot be written to, and `None` for both if it is not there.
+    #[pyo3(signature = (reference, generation=None))]
+    fn hold(
+        &self,
+        py: Python<'_>,
+        reference: &str,
+        generation: Option<&str>,
+    ) -> PyResult<Option<(Manifest, Option<Lease>)>> {
+        let hold = || {
+            let Some(held) = self.0.hold(reference, generation)? else { return Ok(None) };
+            Ok::<_, store::Error>(Some((Manifest::new(&self.0, held.manifest)?, held.lease.map(Lease::from))))
+        };
+        enter(py, hold)
+    }
+
     /// All generations, the newest first, and the id of the one in use.
     fn history(&self, py: Python<'_>, reference: &str) -> PyResult<(Vec<Manifest>, String)> {
         let history = || {

@@ -23,12 +23,6 @@ pub(crate) struct Reference {
     pinned: Vec<(&'static str, &'static str, u64)>,
     /// Of an alias: SPDX name of the licence.
     licence: Option<&'static str>,
-    /// Of an alias for a model that chats: the system message of a chat that has none.
-    system: Option<&'static str>,
-    /// Likewise: the temperature to chat at.
-    temperature: Option<f32>,
-    /// Likewise: the probability mass to choose from.
-    top_p: Option<f32>,
 }
 
 #[pymethods]
@@ -55,7 +49,6 @@ impl Reference {
             store::Reference::Url(url) => Some(Py::new(py, Url::from(url))?.into_any()),
         };
         let files = alias.map_or(&[][..], |alias| alias.files);
-        let chat = alias.and_then(|alias| alias.chat);
         Ok(Self {
             text,
             generation: pinned.generation.map(|id| id.to_string()),
@@ -63,9 +56,6 @@ impl Reference {
             source,
             pinned: files.iter().map(|file| (file.name, file.sha256, file.size)).collect(),
             licence: alias.map(|alias| alias.licence),
-            system: chat.map(|chat| chat.system),
-            temperature: chat.map(|chat| chat.temperature),
-            top_p: chat.map(|chat| chat.top_p),
         })
     }
 
