@@ -109,7 +109,7 @@ def test_what_can_be_asked_of_a_model(llm: trillm.Model, tiny_folder: Path, all_
     # Its files do not say how to pool.
     assert inspect(tiny_folder).capabilities == ["generate", "chat"]
     encoder = inspect(all_minilm)
-    assert (encoder.format, encoder.purpose, encoder.capabilities) == ("gguf", "vectors", ["embed"])
+    assert (encoder.purpose, encoder.capabilities) == ("vectors", ["embed"])
     with trillm.load(all_minilm, threads=1) as model, pytest.raises(InvalidRequest) as caught:
         model.generate("a")
     assert caught.value.code == "embeds_only"

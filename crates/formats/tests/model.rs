@@ -3,6 +3,7 @@
 mod common;
 
 use common::{V, Writer, model, text};
+use trillm_core::Purpose;
 
 fn with(key: &str, value: V) -> Writer {
     Writer::model().key(key, value)
@@ -144,6 +145,20 @@ fn what_the_file_says_is_in_the_info() {
     assert_eq!(info.chat_templates.default.as_deref(), Some("{{ messages }}"));
     assert_eq!(info.pooling().as_deref(), Some("last"));
     assert_eq!((info.engine, info.device.as_str(), info.weights), ("", "", ""));
+}
+
+#[test]
+fn what_a_model_is_for_is_in_the_info() {
+    let of = |writer: Writer| model(&writer.bytes()).expect("accepted");
+    let decoder = of(Writer::model());
+    assert_eq!((decoder.purpose, decoder.capabilities()), (Purpose::Text, vec!["generate", "embed"]));
+    let chats = of(with("tokenizer.chat_template", text("{{ messages }}")));
+    assert_eq!(chats.capabilities(), ["generate", "chat", "embed"]);
+    let encoder = of(self::of("bert"));
+    assert_eq!((encoder.purpose, encoder.capabilities()), (Purpose::Vectors, vec!["embed"]));
+    // It ranks.
+    let ranker = of(number("pooling_type", 4));
+    assert_eq!((ranker.purpose, ranker.capabilities()), (Purpose::Labels, vec![]));
 }
 
 #[test]
