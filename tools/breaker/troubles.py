@@ -100,8 +100,13 @@ def storm(stage: Stage, chance: random.Random) -> Iterator[None]:
             libc.syscall(number, os.getpid(), int(thread), signal.SIGUSR1)
 
     signal.signal(signal.SIGUSR1, lambda *_: None)
-    with _meanwhile(stage, signalled):
-        yield
+    try:
+        with _meanwhile(stage, signalled):
+            yield
+    finally:
+        # One may be on its way to a thread that the system has not run since, and the interpreter takes handlers away
+        # as it exits: it would end the process then.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 @contextmanager
