@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from os import PathLike, fsdecode
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from trillm import _core, _logs, _runtime
+from trillm import _core, _logs
 from trillm._reference import at_home
 from trillm._streaming import AsyncStream, Lines, collect, collect_all, made
 from trillm._vectors import bring_numpy, warn
@@ -78,8 +78,6 @@ class Model:
         for name in ("lora", "runtime_library", "tokenizer"):
             if name in params:
                 params[name] = at_home(params[name])
-        if params.get("runtime_library") is None:
-            params["runtime_library"] = _runtime.library()
         _logs.listen()
         try:
             self._core = _core.Model(at_home(path), **params)

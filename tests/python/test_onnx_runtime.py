@@ -142,6 +142,16 @@ print(len(tell()), [name for name in sys.modules if name.split(".")[0] == "onnxr
     assert output(program, tiny_onnx("grown")) == "9 []\n"
 
 
+def test_only_what_needs_it_looks_for_it(tiny_model: Path, tiny_onnx: TinyOnnx) -> None:
+    program = """
+    import sys, trillm
+    for path in sys.argv[1:]:
+        trillm.load(path, threads=1).close()
+        print("trillm._runtime" in sys.modules)
+    """
+    assert output(program, tiny_model, tiny_onnx("grown")) == "False\nTrue\n"
+
+
 @pytest.mark.parametrize("first", ["trillm", "onnxruntime"])
 def test_the_package_works_in_the_same_process(tiny_onnx: TinyOnnx, first: str) -> None:
     """Whichever comes first: both give the same token, and again when the other one was there."""

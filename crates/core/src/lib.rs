@@ -32,7 +32,9 @@ pub use engine::{Engine, Model, Rows, Session};
 pub use error::{Coded, Error, Result};
 pub use event::{FinishReason, Logprob, Outcome, Piece, Text, Timings, Usage};
 pub use info::{ModelInfo, Purpose};
-pub use options::{CacheType, GraphOptions, LoadOptions, Optimization, Output, Progress, Quantize, SessionOptions};
+pub use options::{
+    CacheType, Find, GraphOptions, LoadOptions, Optimization, Output, Progress, Quantize, SessionOptions,
+};
 pub use passage::Passage;
 pub use pipeline::{Activation, Dense, Number, Pipeline, Residual, Step, Stored};
 pub use pooling::Pooling;

@@ -8,6 +8,9 @@ use crate::{Error, Pooling, Result};
 /// Called with the share loaded so far, 0 to 1; returning `false` cancels the load.
 pub type Progress = Arc<dyn Fn(f32) -> bool + Send + Sync>;
 
+/// Where a library is; `None` if it is nowhere.
+pub type Find = Arc<dyn Fn() -> Result<Option<PathBuf>> + Send + Sync>;
+
 /// The cache taken when none is asked for, in tokens, unless the model was trained for less.
 const CONTEXT_DEFAULT: u32 = 4096;
 
@@ -47,7 +50,8 @@ pub enum Optimization {
 /// How a graph is run, for engines that are given one by the model file (ONNX).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GraphOptions {
-    /// The runtime's shared library. `None`: what the environment variable `ORT_DYLIB_PATH` names.
+    /// The runtime's shared library. `None`: what the environment variable `ORT_DYLIB_PATH` names, or else what
+    /// [`LoadOptions::find_runtime`] finds.
     pub library: Option<PathBuf>,
     /// Execution providers by name, the preferred one first; one that is absent is an error. Empty: the processor.
     pub providers: Vec<String>,
@@ -91,6 +95,8 @@ pub struct LoadOptions {
     pub tokenizer: Option<PathBuf>,
     /// How a graph is run.
     pub graph: GraphOptions,
+    /// Asked for a graph's runtime when one is needed and neither `graph` nor the environment names it.
+    pub find_runtime: Option<Find>,
     /// Told of progress; may cancel.
     pub progress: Option<Progress>,
 }
@@ -105,6 +111,7 @@ impl Default for LoadOptions {
             lora: Vec::new(),
             tokenizer: None,
             graph: GraphOptions::default(),
+            find_runtime: None,
             progress: None,
         }
     }

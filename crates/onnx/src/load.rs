@@ -41,7 +41,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     info.engine = NAME;
     info.vocabulary = tokenizer.vocabulary();
 
-    let runtime = Runtime::start(&options.graph)?;
+    let runtime = Runtime::start(options)?;
     settings::check_providers(&options.graph)?;
     let Onnx { mut skeleton, interface, .. } = onnx;
     let memory = WeightMemory::open(&mut skeleton, !options.mmap)?;

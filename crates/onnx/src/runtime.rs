@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
-use trillm_core::{Error, GraphOptions, PerProcess, Result};
+use trillm_core::{Error, LoadOptions, PerProcess, Result};
 
 use crate::{NAME, ffi};
 
@@ -36,12 +36,18 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     /// Loads the library, the first time; later it must be the same one.
-    pub(crate) fn start(options: &GraphOptions) -> Result<Self> {
+    pub(crate) fn start(options: &LoadOptions) -> Result<Self> {
+        let named = options.graph.library.clone().or_else(named);
+        // Before the lock: whoever is asked may wait for an interpreter that another thread has, which wants the lock.
+        let found = match (&named, &options.find_runtime) {
+            (None, Some(find)) if STARTED.get().is_none() => find()?,
+            _ => None,
+        };
         let _one_at_a_time = LOADING.get(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = STARTED.get() {
-            return runtime.expect(options.library.as_deref());
+            return runtime.expect(named.as_deref());
         }
-        let library = library(options)?;
+        let library = absolute(&named.or(found).ok_or_else(missing)?)?;
         let own = process::id();
         if BEGUN.compare_exchange(0, own, AcqRel, Acquire).is_err_and(|by| by != own) {
             let reason = "this process was forked while its parent loaded the library, which neither can be gone on \
@@ -64,22 +70,20 @@ impl Runtime {
     }
 }
 
-/// The library to load, by its absolute path: `ort` looks beside the program for others.
-fn library(options: &GraphOptions) -> Result<PathBuf> {
-    let named = || std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let Some(path) = options.library.clone().or_else(named) else {
-        return Err(Error::Engine {
-            engine: NAME,
-            reason: format!(
-                "the library of ONNX Runtime 1.{OLDEST} or newer was not found: install the Python package \
-                 onnxruntime, set ORT_DYLIB_PATH to the library, or name it when loading"
-            ),
-            log: Vec::new(),
-        });
-    };
-    absolute(&path)
+/// The library that the environment names.
+fn named() -> Option<PathBuf> {
+    std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
+fn missing() -> Error {
+    let reason = format!(
+        "the library of ONNX Runtime 1.{OLDEST} or newer was not found: install the Python package onnxruntime, set \
+         ORT_DYLIB_PATH to the library, or name it when loading"
+    );
+    Error::Engine { engine: NAME, reason, log: Vec::new() }
+}
+
+/// By its absolute path: `ort` looks beside the program for others.
 fn absolute(path: &Path) -> Result<PathBuf> {
     path.canonicalize().map_err(|error| failed(path, &error.to_string()))
 }

@@ -12,6 +12,7 @@ use trillm::{Generation, Llm};
 use crate::aside::aside;
 use crate::call::{Asked, Call, try_start};
 use crate::completion::Completion;
+use crate::door::inside;
 use crate::enter::{outside, wait};
 use crate::errors::{exception, raise};
 use crate::info::ModelInfo;
@@ -81,6 +82,16 @@ impl Model {
     }
 }
 
+/// Where the package of ONNX Runtime has its library.
+fn find_runtime() -> Result<Option<PathBuf>, trillm::CoreError> {
+    let found = inside(|py| py.import("trillm._runtime")?.call_method0("library")?.extract());
+    found.map_err(|error: PyErr| trillm::CoreError::Engine {
+        engine: "onnx",
+        reason: format!("the library of ONNX Runtime cannot be looked for: {error}"),
+        log: Vec::new(),
+    })
+}
+
 #[pymethods]
 impl Model {
     #[new]
@@ -92,6 +103,7 @@ impl Model {
             let watch = watch.clone();
             Arc::new(move |share| watch.goes_on((share,)))
         });
+        options.load.find_runtime = Some(Arc::new(find_runtime));
         outside(py, move || Llm::open(&path, options))?.map(Self::of).map_err(|error| match (watch.raised(), error) {
             (Some(raised), _) => raised,
             (None, trillm::Error::Core(trillm::CoreError::Cancelled)) => {
