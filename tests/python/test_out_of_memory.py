@@ -141,3 +141,21 @@ def test_numpy_that_has_no_room_is_no_numpy_that_is_missing(tiny_model: Path, me
     assert set(limited) <= {"done", "out_of_memory", "unsupported"}, done
     assert (limited[0], free) == (limited[2], "1")
     assert (megabytes > 1) or limited[0] == "out_of_memory"
+
+
+FEW_FILES = """
+import os, resource, sys
+import numpy
+import trillm
+
+with trillm.load(sys.argv[1], threads=1) as model:
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    print(len(model.embed("the")))
+"""
+
+
+def test_memory_that_cannot_be_looked_up_is_not_missing(tiny_model: Path) -> None:
+    """Where no more files can be opened, the system does not say how much there is."""
+    done = run(FEW_FILES, tiny_model)
+    assert (done.code, done.out) == (0, "1\n"), done

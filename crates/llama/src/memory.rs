@@ -44,8 +44,7 @@ pub(crate) fn check_cache(cells: u32, kept: u64, kind: CacheType) -> Result<(), 
         CacheType::Q4_0 => 4.5,
     };
     let bytes = u64::from(cells).saturating_mul(CELL + (kept as f64 * bits / 8.0) as u64);
-    let memory = Memory::now();
-    let fits = bytes <= memory.available.saturating_add(memory.swap)
+    let fits = Memory::now().is_none_or(|memory| bytes <= memory.available.saturating_add(memory.swap))
         && Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
     if fits { Ok(()) } else { Err(Error::OutOfMemory { what: format!("a cache of {cells} tokens"), bytes }) }
 }

@@ -50,17 +50,17 @@ impl std::fmt::Display for LimitSource {
 }
 
 impl Memory {
-    /// As it is now.
-    pub fn now() -> Self {
+    /// As it is now; `None` where the system does not tell, such as to a process that may open no more files.
+    pub fn now() -> Option<Self> {
         let kinds = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
         let machine = sysinfo::System::new_with_specifics(kinds);
         let all = Self {
-            total: machine.total_memory(),
+            total: Some(machine.total_memory()).filter(|&total| total > 0)?,
             available: machine.available_memory(),
             swap: machine.free_swap(),
             limit: None,
         };
-        all.limited(&System::this())
+        Some(all.limited(&System::this()))
     }
 
     /// With the limits of this process.
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_memory() {
-        let memory = Memory::now();
+        let memory = Memory::now().expect("what every system says");
         assert!(memory.total >= memory.available && memory.available > 0, "{memory:?}");
     }
 }

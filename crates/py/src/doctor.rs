@@ -36,18 +36,19 @@ pub(crate) fn doctor(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// The machine, as this process may use it.
 #[pyfunction]
 pub(crate) fn machine(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let (processors, memory) = outside(py, || (Processors::now(), Memory::now()))?;
+    let (processors, memory, waiting) = outside(py, || (Processors::now(), Memory::now(), trillm::waiting()))?;
     let cpu = PyDict::new(py);
     cpu.set_item("model", processors.model)?;
     cpu.set_item("usable", processors.usable)?;
     cpu.set_item("cores", processors.cores)?;
-    cpu.set_item("waiting", trillm::waiting())?;
+    cpu.set_item("waiting", waiting)?;
     cpu.set_item("flags", processors.features.map(Vec::from_iter))?;
     let bytes = PyDict::new(py);
-    bytes.set_item("total", memory.total)?;
-    bytes.set_item("available", memory.available)?;
-    bytes.set_item("limit", memory.limit.as_ref().map(|limit| limit.bytes))?;
-    bytes.set_item("limit_source", memory.limit.map(|limit| limit.source.to_string()))?;
+    bytes.set_item("total", memory.as_ref().map(|memory| memory.total))?;
+    bytes.set_item("available", memory.as_ref().map(|memory| memory.available))?;
+    let limit = memory.and_then(|memory| memory.limit);
+    bytes.set_item("limit", limit.as_ref().map(|limit| limit.bytes))?;
+    bytes.set_item("limit_source", limit.map(|limit| limit.source.to_string()))?;
     let dict = PyDict::new(py);
     dict.set_item("cpu", cpu)?;
     dict.set_item("memory", bytes)?;

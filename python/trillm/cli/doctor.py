@@ -71,7 +71,7 @@ def _warnings_about_machine(native: dict[str, Any], machine: dict[str, Any]) -> 
             f"programs waited for a processor in {waiting:.0%} of the last 10 seconds: GGUF models may run several "
             "times faster with --threads 1 while that is so"
         )
-    if memory["available"] < _LOW_MEMORY:
+    if memory["available"] is not None and memory["available"] < _LOW_MEMORY:
         warnings.append(f"only {size(memory['available'])} of memory can be used")
     return warnings
 
@@ -117,7 +117,7 @@ def _runtime_row(onnx: dict[str, str | None] | None) -> str:
 
 
 def _memory_row(memory: dict[str, Any]) -> str:
-    parts = [f"{size(memory[name])} {name}" for name in ("total", "available")]
+    parts = [f"{size(memory[name])} {name}" for name in ("total", "available") if memory[name] is not None]
     if memory["limit"] is not None:
         parts.append(f"{size(memory['limit'])} limit ({memory['limit_source']})")
     return ", ".join(parts)

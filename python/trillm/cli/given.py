@@ -101,7 +101,8 @@ def _text(file: BinaryIO, name: str) -> str:
 
 
 def _content(file: BinaryIO, name: str) -> bytes:
-    most = min(_MOST, _core.machine()["memory"]["available"] // _PART_OF_MEMORY)
+    available = _core.machine()["memory"]["available"]
+    most = _MOST if available is None else min(_MOST, available // _PART_OF_MEMORY)
     announced = os.fstat(file.fileno()).st_size
     parts: list[bytes] = []
     length = 0
