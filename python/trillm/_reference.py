@@ -9,13 +9,13 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from trillm._core import Reference
+from trillm._core import Reference, Store
 from trillm.errors import ModelNotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trillm.hub import Resolved
+    from trillm._core import Lease
 
 __all__ = ["at_home", "located", "not_in_store", "parse"]
 
@@ -34,7 +34,7 @@ def parse(text: str, models_directory: Path | None = None) -> Reference:
     return found
 
 
-def located(given: Any) -> tuple[Any, Resolved | None]:
+def located(given: Any) -> tuple[Any, Lease | None]:
     """Where it is on this machine, and what keeps it there as long as somebody has that; nothing is downloaded.
 
     A text is a reference, anything else a path. Raises as `parse` does.
@@ -44,13 +44,11 @@ def located(given: Any) -> tuple[Any, Resolved | None]:
     wanted = parse(given)
     if wanted.local is not None:
         return wanted.local, None
-    from trillm._core import Store
-    from trillm.hub._resolved import stored
-
-    found = stored(Store(), wanted)
-    if found is None:
+    held = Store().hold(wanted.text, wanted.generation)
+    if held is None:
         raise not_in_store(wanted)
-    return found.path, found
+    manifest, lease = held
+    return manifest.path, lease
 
 
 def not_in_store(wanted: Reference) -> ModelNotFound:

@@ -158,9 +158,12 @@ def test_a_real_model_by_its_alias(smollm2: Path, cli: Cli, environment: dict[st
     result = cli("convert", "smollm2", "made", "--to", "safetensors", "--dtype", "bf16", "--json")
     assert result.code == 0, result.err
     # What the alias recommends goes along, or is named.
-    advised = library._core.Reference("smollm2")
+    advised = library._core.Store(smollm2.parents[2]).get("smollm2").published
     config = json.loads((tmp_path / "made" / "generation_config.json").read_text())
-    assert (config["temperature"], config["top_p"]) == pytest.approx((advised.temperature, advised.top_p))
+    assert (config["temperature"], config["top_p"]) == (
+        advised["temperature"]["value"],
+        advised["top_p"]["value"],
+    )
     assert any(note.startswith("system, which is recommended by alias") for note in json.loads(result.out)["notes"])
     with library.load(tmp_path / "made", threads=1, context=512, system="") as model:
         answer = model.chat([{"role": "user", "content": "What is the capital of France?"}], temperature=0)
