@@ -23,7 +23,7 @@ pub use trillm_core::{
 pub use trillm_formats::inspect;
 pub use trillm_llm::{
     Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, OpenOptions, Prompt, Result, Vectors,
-    VocabularyFile, decode, engines,
+    VocabularyFile, engines,
 };
 pub use trillm_machine::{Limit, LimitSource, Memory, Processors, default_threads, waiting};
 pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};

@@ -277,9 +277,10 @@ class Tokenizer:
         """
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids; incomplete characters become U+FFFD.
+        """The text of token ids as a whole one; incomplete characters become U+FFFD.
 
-        A space that `encode` put before the text is taken away.
+        What a `tokenizer.json` does at the ends of a text is done, and a space that `encode` put before it is taken
+        away; a stream does neither.
         """
 
     @property

@@ -1,4 +1,4 @@
-"""Runs with the references' Python: `forms TEXT FOLDER` writes files, `answer FILE` gives the library's tokens.
+"""Runs with the references' Python: `forms TEXT FOLDER` writes files, `answer FILE` the library's tokens and texts.
 
 The forms are those of `tokenizer.json` in which models are published that are no byte-level byte-pair encoding. Their
 vocabularies are trained on a text, by SentencePiece and by the library, and are small: words fall into many tokens.
@@ -81,6 +81,8 @@ def unigrams(lines: list[str]) -> dict[str, Part]:
     precompiled = {"type": "Precompiled", "precompiled_charsmap": table}
     apart = sequence("pretokenizers", {"type": "WhitespaceSplit"}, metaspace())
     parts = [{"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}]
+    llama = [replace("String", "▁", " "), {"type": "ByteFallback"}, {"type": "Fuse"}]
+    llama.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
     folded = {"type": "Precompiled", "precompiled_charsmap": lower_table}
     strip = {"type": "Strip", "strip_left": True, "strip_right": True}
     return {
@@ -89,7 +91,7 @@ def unigrams(lines: list[str]) -> dict[str, Part]:
         "albert": file(lower, sequence("normalizers", *quotes, *parts, folded, spaces), apart),
         "deberta": file(vocabulary, sequence("normalizers", strip, precompiled, spaces), metaspace()),
         "nmt": file(vocabulary, sequence("normalizers", {"type": "Nmt"}, {"type": "NFKC"}, spaces), metaspace()),
-        "bytes": file(spelled, None, metaspace(), fallback=True),
+        "bytes": file(spelled, None, metaspace(), fallback=True) | {"decoder": sequence("decoders", *llama)},
         "whole": file(vocabulary, replace("String", " ", "▁"), {"type": "Split", "pattern": {"String": " "}}
                       | {"behavior": "MergedWithPrevious", "invert": False}),
     }  # fmt: skip
@@ -125,6 +127,8 @@ def word_pieces(lines: list[str]) -> dict[str, Part]:
             }
     levels = {"type": "WordLevel", "unk_token": "[UNK]", "vocab": plain["model"]["vocab"]}
     files |= {name: plain | {"pre_tokenizer": before} for name, before in befores.items()}
+    decoders: dict[str, Part | None] = {"no-decoder": None, "suffix": {"type": "BPEDecoder", "suffix": "e"}}
+    files |= {name: plain | {"decoder": decoder} for name, decoder in decoders.items()}
     return files | {"words": plain | {"pre_tokenizer": {"type": "Whitespace"}, "model": levels}}
 
 
@@ -137,12 +141,13 @@ def write(text: Path, folder: Path) -> None:
 
 
 def answer(path: str) -> None:
-    """For each text, a line of JSON each, writes its ids and what they are decoded to."""
+    """For each text, or list of ids, a line of JSON each, writes its ids and what they are decoded to."""
     from tokenizers import Tokenizer
 
     library = Tokenizer.from_file(path)
     for line in sys.stdin:
-        ids = library.encode(json.loads(line), add_special_tokens=False).ids
+        case = json.loads(line)
+        ids = library.encode(case, add_special_tokens=False).ids if isinstance(case, str) else case
         print(json.dumps([ids, library.decode(ids)]), flush=True)
 
 

@@ -69,10 +69,14 @@ pub trait Tokenizer: Send + Sync {
     /// says. In no particular order, each once.
     fn added(&self) -> &[Token];
 
-    /// Whether `encode` puts a space before a text that the text does not have: SentencePiece's do. Decoding a whole text
-    /// takes it away again; a stream, which does not know whether its text is one, keeps it.
-    fn adds_space(&self) -> bool {
-        false
+    /// The text of these tokens as a whole one; incomplete or invalid characters become U+FFFD.
+    ///
+    /// It is that of their [`bytes`](Self::bytes) but for its ends: a space that `encode` puts before a text is taken
+    /// away again, which a stream keeps, as it does not know whether its text is a whole one. What tokens for bytes that
+    /// are no text become is the vocabulary's own matter.
+    fn decode(&self, tokens: &[Token]) -> String {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|&token| self.bytes(token)).copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 

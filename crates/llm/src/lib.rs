@@ -24,5 +24,5 @@ pub use error::{Error, Result};
 pub use llm::{Llm, OpenOptions};
 pub use passages::Cut;
 pub use prompt::Prompt;
-pub use tokenizer::{VocabularyFile, decode};
+pub use tokenizer::VocabularyFile;
 pub use vectors::{EmbedOptions, Embedding, Inputs, Vectors};

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use trillm_core::{Token, Tokenizer};
+use trillm_core::Tokenizer;
 use trillm_formats::huggingface::Sidecars;
 use trillm_formats::{TOKENIZER, inspect_vocabulary};
-use trillm_text::Detokenizer;
 use trillm_tokenizer::{GgufTokenizer, HuggingFaceTokenizer};
 
 use crate::Result;
@@ -28,19 +27,4 @@ impl VocabularyFile {
     pub fn tokenizer(&self) -> &dyn Tokenizer {
         &*self.0
     }
-}
-
-/// The text of `tokens`; incomplete or invalid characters become U+FFFD, as by [`String::from_utf8_lossy`].
-pub fn decode(tokenizer: &dyn Tokenizer, tokens: &[Token]) -> String {
-    let mut detokenizer = Detokenizer::default();
-    let mut text = String::new();
-    for &token in tokens {
-        detokenizer.push(tokenizer.bytes(token), &mut text);
-    }
-    detokenizer.finish(&mut text);
-    // The space that encoding put before the text.
-    if tokenizer.adds_space() && text.starts_with(' ') {
-        text.remove(0);
-    }
-    text
 }

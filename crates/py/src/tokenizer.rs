@@ -40,8 +40,9 @@ impl Tokenizer {
         encode(py, self.0.clone(), VocabularyFile::tokenizer, text, add_special, parse_special)
     }
 
-    /// The text of token ids; incomplete characters become U+FFFD. A space that `encode` put before the text is taken
-    /// away. An id that does not exist is an error.
+    /// The text of token ids as a whole one: what a `tokenizer.json` does at the ends of a text is done, and a space that
+    /// `encode` put before it is taken away; a stream does neither. Incomplete characters become U+FFFD. An id that does
+    /// not exist is an error.
     fn decode(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<String> {
         decode(py, self.0.tokenizer(), ids)
     }
@@ -89,5 +90,5 @@ pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bo
         let found = format!("{} at index {index}", tokens[index].0);
         return Err(invalid("ids", &found, &format!("ids of this model's vocabulary, below {vocabulary}")));
     }
-    outside(py, || trillm::decode(tokenizer, &tokens))
+    outside(py, || tokenizer.decode(&tokens))
 }

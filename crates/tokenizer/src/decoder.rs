@@ -1,25 +1,32 @@
-//! The bytes of one token, as the section `decoder` gives them in the middle of a text.
+//! The section `decoder`: tokens as text.
 //!
-//! The library decodes a list of tokens through a chain of steps, some of which only do something at the ends of the
-//! text: a first space is dropped. In the middle of a text they do nothing, and a stream does not know where its text
-//! began, so the space that Llama's tokenizer puts before a text comes out again, as it does from llama.cpp.
+//! The library decodes a list of tokens through a chain of steps, some of which do something else at the ends of the
+//! text: a first space is dropped, and the mark of a last word's end is none. So does [`Decoder::decode`]. A stream
+//! does not know whether its text is a whole one: [`Decoder::write`] gives the bytes that a token has in the middle of
+//! a text, so the space that Llama's tokenizer puts before a text comes out again, as it does from llama.cpp.
+//!
+//! Left out is `CTC`, which takes equal tokens in a row for one: no stream can, and no model of language has it.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
+use crate::split::Replacer;
+use crate::step::{Place, Step, fallback};
 use crate::{Error, Result, alphabet};
 
-/// One step of the chain, with the fields of the file.
+/// A step with the fields of the file.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
-enum Step {
+enum Part {
     Sequence {
-        decoders: Vec<Step>,
+        decoders: Vec<Part>,
     },
     ByteLevel,
     Metaspace {
         replacement: char,
         prepend_scheme: Option<String>,
+        add_prefix_space: Option<bool>,
     },
     Replace {
         pattern: Pattern,
@@ -47,7 +54,32 @@ enum Step {
 #[derive(Deserialize)]
 enum Pattern {
     String(String),
-    Regex(IgnoredAny),
+    Regex(String),
+}
+
+impl Part {
+    /// Appends what it does; `None` if that is not known here.
+    fn read(self, out: &mut Vec<Step>) -> Option<()> {
+        out.push(match self {
+            Self::Sequence { decoders } => return decoders.into_iter().try_for_each(|part| part.read(out)),
+            Self::ByteLevel => Step::ByteLevel,
+            Self::Metaspace { replacement, prepend_scheme, add_prefix_space } => {
+                let drops = prepend_scheme.as_deref() != Some("never") && add_prefix_space != Some(false);
+                Step::Metaspace { replacement, drops }
+            }
+            Self::Replace { pattern: Pattern::String(pattern), content } => Step::Replace { pattern, content },
+            Self::Replace { pattern: Pattern::Regex(pattern), content } => {
+                Step::ReplaceMatches(Replacer::new(&pattern, content)?)
+            }
+            Self::ByteFallback => Step::ByteFallback,
+            Self::Fuse => Step::Fuse,
+            Self::Strip { content, start, stop } => Step::Strip { content, start, stop },
+            Self::WordPiece { prefix, cleanup } => Step::WordPiece { prefix, cleanup },
+            Self::Suffix { suffix } => Step::Suffix(suffix),
+            Self::Other => return None,
+        });
+        Some(())
+    }
 }
 
 /// How tokens are written out.
@@ -55,136 +87,85 @@ pub(crate) struct Decoder {
     steps: Vec<Step>,
     /// Tokens are spelled in GPT-2's alphabet, one character for each byte.
     byte_level: bool,
-    /// The first space of a whole text is dropped.
-    drops_space: bool,
 }
 
 impl Decoder {
     /// The chain of a section, given as JSON. Without one, the library puts a space before every token but the first.
     pub(crate) fn new(section: Option<&str>) -> Result<Self> {
         let Some(section) = section else {
-            return Ok(Self {
-                steps: vec![Step::WordPiece { prefix: String::new(), cleanup: false }],
-                byte_level: false,
-                drops_space: true,
-            });
+            return Ok(Self { steps: vec![Step::Spaces], byte_level: false });
         };
-        let step: Step =
+        let part: Part =
             serde_json::from_str(section).map_err(|error| Error::malformed("decoder", error.to_string()))?;
         let mut steps = Vec::new();
-        flatten(step, &mut steps);
-        // After this one the chain sees a whole text, not tokens.
-        let mut fused = false;
-        let mut drops_space = false;
-        let mut kept = Vec::new();
-        for step in steps {
-            drops_space |= match &step {
-                Step::Strip { content: ' ', start, .. } => fused && *start > 0,
-                Step::Metaspace { prepend_scheme, .. } => prepend_scheme.as_deref() != Some("never"),
-                Step::WordPiece { .. } => true,
-                _ => false,
-            };
-            match step {
-                Step::Fuse => fused = true,
-                Step::Strip { .. } if fused => {}
-                Step::Replace { pattern: Pattern::Regex(_), .. } | Step::Other => {
-                    let expected = "ByteLevel, Metaspace, Replace of a text, ByteFallback, Fuse, Strip, WordPiece, \
-                                    BPEDecoder or a sequence of these";
-                    let found = section.chars().take(200).collect();
-                    return Err(Error::Unsupported { what: "decoder", found, expected });
-                }
-                step => kept.push(step),
-            }
-        }
-        let byte_level = kept.iter().any(|step| matches!(step, Step::ByteLevel));
-        Ok(Self { steps: kept, byte_level, drops_space })
+        part.read(&mut steps).ok_or_else(|| Error::Unsupported {
+            what: "decoder",
+            found: section.chars().take(200).collect(),
+            expected: "ByteLevel, Metaspace, Replace of a text or of what an automaton finds, ByteFallback, Fuse, \
+                       Strip, WordPiece, BPEDecoder or a sequence of these",
+        })?;
+        let byte_level = matches!(steps.first(), Some(Step::ByteLevel));
+        Ok(Self { steps, byte_level })
     }
 
-    /// Whether the chain drops the first space of a whole text.
-    pub(crate) fn drops_space(&self) -> bool {
-        self.drops_space
-    }
-
-    /// Appends the bytes of a token that is spelled so. `added` tokens stand beside the model's: they are texts, not
-    /// spelled in GPT-2's alphabet.
+    /// Appends the bytes that a token spelled so has in the middle of a text. `added` tokens stand beside the model's:
+    /// they are texts, not spelled in GPT-2's alphabet.
     pub(crate) fn write(&self, spelling: &str, added: bool, out: &mut Vec<u8>) {
         if added && self.byte_level {
             return out.extend_from_slice(spelling.as_bytes());
         }
-        let mut text = spelling.to_owned();
+        let (mut text, mut place) = (Cow::Borrowed(spelling), Place::MIDDLE);
+        let mut is_whole = false;
         for step in &self.steps {
             match step {
-                Step::Metaspace { replacement, .. } => text = text.replace(*replacement, " "),
-                Step::Replace { pattern: Pattern::String(pattern), content } => text = text.replace(pattern, content),
+                // A token with a character from outside the alphabet is taken as it is, as in the library.
+                Step::ByteLevel => return alphabet::write(&text, out),
+                Step::ByteFallback | Step::Strip { .. } if is_whole => {}
                 Step::ByteFallback => {
                     if let Some(byte) = fallback(&text) {
                         return out.push(byte);
                     }
                 }
-                Step::ByteLevel => {
-                    // A token with a character from outside the alphabet is taken as it is, as in the library.
-                    return alphabet::write(&text, out);
-                }
-                Step::Strip { content, start, stop } => text = strip(&text, *content, *start, *stop).to_owned(),
-                Step::WordPiece { prefix, cleanup } => {
-                    let rest = text.strip_prefix(prefix.as_str()).filter(|_| !prefix.is_empty());
-                    text = rest.map_or_else(|| format!(" {text}"), str::to_owned);
-                    if *cleanup {
-                        text = clean(&text);
-                    }
-                }
-                Step::Suffix { suffix } => text = text.replace(suffix, " "),
-                // None of these is kept.
-                Step::Sequence { .. } | Step::Fuse | Step::Replace { .. } | Step::Other => {}
+                // The chain sees one text from here on, at whose ends this token is not.
+                Step::Fuse => (place, is_whole) = (Place::ALONE, true),
+                step => text = step.one(text, place),
             }
         }
         out.extend_from_slice(text.as_bytes());
     }
-}
 
-fn flatten(step: Step, out: &mut Vec<Step>) {
-    match step {
-        Step::Sequence { decoders } => decoders.into_iter().for_each(|step| flatten(step, out)),
-        step => out.push(step),
+    /// The text that these tokens are, as a whole: each its spelling, and whether it was added.
+    pub(crate) fn decode<'t>(&self, tokens: impl Iterator<Item = (&'t str, bool)>) -> String {
+        let text = |(spelling, added)| {
+            let mut spelled = String::new();
+            if added && self.byte_level {
+                // What the chain makes a text of again.
+                alphabet::spell(spelling, &mut spelled);
+                return Cow::Owned(spelled);
+            }
+            Cow::Borrowed(spelling)
+        };
+        self.steps.iter().fold(tokens.map(text).collect(), |texts, step| step.all(texts)).concat()
     }
-}
 
-/// The byte that a token such as `<0x0A>` stands for.
-fn fallback(text: &str) -> Option<u8> {
-    let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
-    let plain = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    u8::from_str_radix(digits, 16).ok().filter(|_| plain)
-}
-
-fn strip(text: &str, content: char, start: usize, stop: usize) -> &str {
-    let mut text = text;
-    for _ in 0..start {
-        let Some(rest) = text.strip_prefix(content) else { break };
-        text = rest;
+    /// The same from the bytes that the tokens have in the middle of a text, all in a row, which is faster. `None` if
+    /// the chain needs the tokens.
+    pub(crate) fn decode_bytes(&self, bytes: Vec<u8>) -> Option<String> {
+        let is_replacing = |step: &&Step| matches!(step, Step::Replace { .. } | Step::ReplaceMatches(_));
+        let (_, rest) = self.steps.split_at(self.steps.iter().take_while(is_replacing).count());
+        let ends = match rest {
+            [Step::ByteLevel] => return Some(String::from_utf8_lossy(&bytes).into_owned()),
+            [] | [Step::ByteFallback] => &[],
+            [Step::Fuse, ends @ ..] | [Step::ByteFallback, Step::Fuse, ends @ ..] => ends,
+            _ => return None,
+        };
+        if !ends.iter().all(|step| matches!(step, Step::Strip { .. })) {
+            return None;
+        }
+        // Where bytes are no text, it counts where tokens for bytes begin and end.
+        let text = String::from_utf8(bytes).ok()?;
+        Some(ends.iter().fold(text.into(), |text, step| step.one(text, Place::ALONE)).into_owned())
     }
-    for _ in 0..stop {
-        let Some(rest) = text.strip_suffix(content) else { break };
-        text = rest;
-    }
-    text
-}
-
-/// What the library's `WordPiece` decoder takes back of the spaces that `BERT` puts around punctuation.
-fn clean(text: &str) -> String {
-    const PAIRS: [(&str, &str); 11] = [
-        (" .", "."),
-        (" ?", "?"),
-        (" !", "!"),
-        (" ,", ","),
-        (" ' ", "'"),
-        (" n't", "n't"),
-        (" 'm", "'m"),
-        (" do not", " don't"),
-        (" 's", "'s"),
-        (" 've", "'ve"),
-        (" 're", "'re"),
-    ];
-    PAIRS.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 #[cfg(test)]
@@ -220,13 +201,15 @@ mod tests {
         assert_eq!(decode(r#"{ "type": "BPEDecoder", "suffix": "</w>" }"#, "go</w>"), b"go ");
         assert_eq!(decode(r#"{ "type": "Metaspace", "replacement": "▁" }"#, "▁go"), b" go");
         assert_eq!(decode(r#"{ "type": "Strip", "content": "H", "start": 1, "stop": 9 }"#, "HHeH"), b"He");
+        assert_eq!(decode(r#"{ "type": "WordPiece", "prefix": "", "cleanup": false }"#, "go"), b"go");
+        assert_eq!(decode(r#"{ "type": "Replace", "pattern": { "Regex": "\\d+" }, "content": "-" }"#, "a12b"), b"a-b");
     }
 
     #[test]
     fn what_is_not_known_is_an_error() {
         for section in [
             r#"{ "type": "CTC", "pad_token": "x" }"#,
-            r#"{ "type": "Replace", "pattern": { "Regex": "a" }, "content": "" }"#,
+            r#"{ "type": "Replace", "pattern": { "Regex": "(a)\\1" }, "content": "" }"#,
         ] {
             assert!(matches!(Decoder::new(Some(section)), Err(Error::Unsupported { what: "decoder", .. })));
         }

@@ -7,8 +7,8 @@
 //!   those of llama.cpp recurse until the stack ends.
 //! - **The vocabulary and byte-pair encoding** (`vocabulary.rs`, `bpe.rs`, `merge.rs`), in a few arrays
 //!   (`tests/memory.rs`).
-//! - **The bytes of a token** (`decoder.rs`, `gguf/bytes.rs`). Libraries decode whole texts; a stream needs the bytes of
-//!   one token in the middle of a text.
+//! - **The bytes of a token** (`decoder.rs`, `step.rs`, `gguf/bytes.rs`). Libraries decode whole texts; a stream needs
+//!   the bytes of one token in the middle of a text.
 //!
 //! - **The other models** (`unigram.rs`, `wordpiece.rs`), over automata that read a byte once however long tokens are
 //!   (`endings.rs`, `greedy.rs`).
@@ -50,6 +50,7 @@ mod scratch;
 mod section;
 mod special;
 mod split;
+mod step;
 mod tokenizer;
 mod trie;
 mod unigram;

@@ -44,8 +44,7 @@ pub struct HuggingFaceTokenizer {
     all_added: Vec<Token>,
     special: Special,
     around: Around,
-    /// Whether decoding a whole text drops its first space.
-    adds_space: bool,
+    decoder: Decoder,
     /// Tokens that the model has scores for.
     rows: u32,
     limits: Limits,
@@ -141,7 +140,7 @@ impl HuggingFaceTokenizer {
             all_added,
             special,
             around,
-            adds_space: decoder.drops_space(),
+            decoder,
             rows,
             limits: Limits::default(),
         })
@@ -257,10 +256,9 @@ fn write_out(vocabulary: &Vocabulary, decoder: &Decoder, added: &[AddedToken]) -
     let special: HashMap<u32, bool> = added.iter().map(|token| (token.id, token.token.special)).collect();
     let mut bytes = Table::with_capacity(vocabulary.len() as usize, 0);
     for id in 0..vocabulary.len() {
-        let text = vocabulary.text(id).unwrap_or_default();
-        bytes.push(|out| match special.get(&id) {
-            Some(true) => {}
-            added => decoder.write(text, added.is_some(), out),
+        bytes.push(|out| match (vocabulary.text(id), special.get(&id)) {
+            (None, _) | (_, Some(true)) => {}
+            (Some(text), added) => decoder.write(text, added.is_some(), out),
         });
     }
     bytes.shrink();
@@ -347,8 +345,13 @@ impl Tokenizer for HuggingFaceTokenizer {
         &self.all_added
     }
 
-    fn adds_space(&self) -> bool {
-        self.adds_space
+    fn decode(&self, tokens: &[Token]) -> String {
+        let bytes = tokens.iter().flat_map(|&token| self.bytes(token)).copied().collect();
+        self.decoder.decode_bytes(bytes).unwrap_or_else(|| {
+            let shown = tokens.iter().filter(|token| self.control.binary_search(token).is_err());
+            let is_added = |token| self.all_added.binary_search(token).is_ok();
+            self.decoder.decode(shown.filter_map(|token| Some((self.vocabulary.text(token.0)?, is_added(token)))))
+        })
     }
 }
 

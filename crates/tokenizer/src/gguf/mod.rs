@@ -311,8 +311,11 @@ impl Tokenizer for GgufTokenizer {
         &self.added
     }
 
-    fn adds_space(&self) -> bool {
-        self.adds_space
+    fn decode(&self, tokens: &[Token]) -> String {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|&token| self.bytes(token)).copied().collect();
+        // The space that encoding put before the text.
+        let text = bytes.strip_prefix(b" ").filter(|_| self.adds_space).unwrap_or(&bytes);
+        String::from_utf8_lossy(text).into_owned()
     }
 }
 
