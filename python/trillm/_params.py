@@ -98,6 +98,8 @@ def culprit(place: str, value: object, around: tuple[int, ...] = ()) -> tuple[st
         lone = next((index for index, character in enumerate(value) if "\ud800" <= character <= "\udfff"), None)
         found = f"a text with a lone surrogate at index {lone}"
         return None if lone is None else (place, found, 'Unicode: text.encode(errors="replace").decode()')
+    if isinstance(value, int) and not -(1 << 127) <= value < 1 << 128:
+        return place, f"a whole number of {value.bit_length()} bits", "-2**127 to 2**128 - 1, or its digits as text"
     if value is None or isinstance(value, int):
         return None
     if isinstance(value, float):

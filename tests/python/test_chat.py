@@ -133,6 +133,19 @@ def test_arguments_reach_the_template(llm: trillm.Model) -> None:
             rendered(template_args={name: []})
 
 
+def test_whole_numbers_reach_the_template_as_they_are(llm: trillm.Model) -> None:
+    def rendered(number: int) -> str:
+        template = "{{ n }} {{ n + 1 }} {{ messages[0].n | tojson }}"
+        messages = [{"role": "user", "content": "hi", "n": number}]
+        return llm.render_chat(messages, template=template, template_args={"n": number})
+
+    for number in (2**64, -(2**63) - 1, 10**30, -(2**127), 2**127 - 2):
+        assert rendered(number) == f"{number} {number + 1} {number}"
+    for number in (2**128, -(2**127) - 1, 10**5000):
+        with pytest.raises(InvalidRequest, match=r"a whole number of \d+ bits, expected -2\*\*127 to 2"):
+            rendered(number)
+
+
 def test_what_is_no_list_of_messages_is_shown(llm: trillm.Model) -> None:
     with pytest.raises(InvalidRequest, match="messages is 'hello', expected a list of messages"):
         llm.chat("hello")  # type: ignore[arg-type]

@@ -181,7 +181,7 @@ fn json(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
     let dumped = py.import("json")?.call_method("dumps", (value,), Some(&options));
     let said = dumped.and_then(|text| {
         let text = text.cast::<PyString>()?.to_cow()?.into_owned();
-        serde_json::from_str(&text).map_err(|error| PyValueError::new_err(error.to_string()))
+        trillm::read_json(&text).map_err(|error| PyValueError::new_err(error.to_string()))
     });
     said.or_else(|error| {
         let known = error.is_instance_of::<PyTypeError>(py)

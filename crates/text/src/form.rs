@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::content::Fields;
+use crate::json::read_json;
 
 /// Names of what a model thought, the one that templates read first.
 const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
@@ -90,9 +91,7 @@ impl Form {
         let holder = if in_function { call.get_mut("function") } else { Some(call) };
         let Some(arguments) = holder.and_then(|holder| holder.get_mut("arguments")) else { return };
         let changed = match (self.arguments, &*arguments) {
-            (Arguments::Object, Value::String(text)) => {
-                serde_json::from_str::<Map<String, Value>>(text).ok().map(Value::Object)
-            }
+            (Arguments::Object, Value::String(text)) => read_json::<Map<String, Value>>(text).ok().map(Value::Object),
             (Arguments::Text, object @ Value::Object(_)) => crate::tojson::dumps(object).ok().map(Value::String),
             _ => None,
         };

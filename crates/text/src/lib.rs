@@ -49,6 +49,7 @@ pub use chat::{ChatFormat, SpecialTokens};
 pub use detokenizer::Detokenizer;
 pub use error::{Error, Result};
 pub use formats::ChatFormats;
+pub use json::read_json;
 pub use message::Message;
 pub use stop::StopMatcher;
 pub use template::{ChatTemplate, RenderOptions};
