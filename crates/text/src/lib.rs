@@ -42,6 +42,7 @@ mod template;
 mod tojson;
 mod tokens;
 mod tools;
+mod urlize;
 mod wrap;
 
 pub use assembler::Assembler;

@@ -35,7 +35,8 @@ pub(crate) fn html(text: &str) -> String {
     out
 }
 
-fn escape(value: &Value) -> Result<Value, Error> {
+/// As `markupsafe.escape`.
+pub(crate) fn escape(value: &Value) -> Result<Value, Error> {
     if value.is_safe() {
         return Ok(value.clone());
     }

@@ -18,7 +18,7 @@ use crate::form::{FORMS, says_nothing};
 use crate::rewrite::rewrite;
 use crate::{
     Error, Message, Result, filters, globals, json, lazy, macros, markup, numbers, operators, pycompat, python,
-    sandbox, tojson, tools,
+    sandbox, tojson, tools, urlize,
 };
 
 /// Bytes of a template. The longest in use are near 30 kB.
@@ -250,6 +250,7 @@ fn compile(source: String) -> Result<Environment<'static>> {
     macros::install(&mut environment);
     markup::install(&mut environment);
     tojson::install(&mut environment);
+    urlize::install(&mut environment);
     environment.add_template_owned(NAME, source).map_err(invalid)?;
     Ok(environment)
 }
