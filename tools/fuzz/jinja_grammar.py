@@ -27,6 +27,8 @@ VALUES: dict[str, Any] = {
     "t": "  a\n  b\n\nc d\n",
     "e": "",
     "h": '<b>&"it\'s"</b> /x?y=1',
+    "a": "(http://a.bc/d_(e)), www.x.org. <me@y.co> mailto:a@b.cd e.com:80/?q &lt;https://[::1]&gt;",
+    "w": 2**70,
     "p": "12",
     "n": 3,
     "m": -7,
@@ -57,7 +59,7 @@ rejectattr('v') rejectattr('v','eq',1) replace('a','X') replace('l','L',1) rever
 round(0,'floor') round(2,'ceil') safe select select('number') select('gt',1) selectattr('k') selectattr('k','eq','x')
 slice(2) slice(2,'-') sort sort(true) sort(attribute='v') sort(reverse=true,case_sensitive=true) string striptags sum
 sum(attribute='v') sum(start=10) title tojson tojson(indent=2) tojson(ensure_ascii=true) tojson(sort_keys=true)
-tojson(separators=(',',':')) trim trim('a') truncate truncate(5) truncate(5,true) truncate(7,true,'..',0) unique
+tojson(separators=(',',':')) trim trim('a') urlize(5) urlize(nofollow=true,rel='a b') attr('upper') attr('items') truncate truncate(5) truncate(5,true) truncate(7,true,'..',0) unique
 unique(true) unique(attribute='k') upper urlencode urlize wordcount wordwrap(5) xmlattr list|join('|') sort|join
 first|upper last|string items|list select|list reject|list map('string')|list map('int')|list unique|list
 groupby('k')|list batch(2)|list slice(2)|list dictsort|list reverse|join""".split()
@@ -78,7 +80,9 @@ s.isnumeric() s.isidentifier() s.isascii() s.isprintable() s.removeprefix('He') 
 '{:x}'.format(255) '{:e}'.format(f) '%s'.format(1) d.items() d.keys() d.values() d.get('a') d.get('q') d.get('q',1)
 d.items()|list d.keys()|list d.values()|list d.copy() dd.items dd['items'] l.index(1) l.count(1) l.copy() ls.index('a')
 s.translate({}) l.append(1) l.pop() l.extend([1]) l.insert(0,1) l.reverse() l.sort() d.update({}) d.pop('a') d.clear()
-d.setdefault('q',1) n.bit_length() f.is_integer() s.format_map(d) s.maketrans('a','b')""".split("\n")
+d.setdefault('q',1) n.bit_length() f.is_integer() s.format_map(d) s.maketrans('a','b')
+d.items d.get s.strip s.upper l.index l.append d.update n.bit_length f.hex d['keys'] dd['items'] dd.o.items dd.o['get']
+(s.strip)() (d.get)('a') w.bit_length()""".split("\n")
 METHODS = [method for line in METHODS for method in line.split(" ")]
 
 CALLS = [
@@ -332,7 +336,14 @@ class Maker:
                 + self.tag("endfilter")
             ),
             lambda: self.tag(f"with a={value()}, q=1") + "{{ a }}" + inner() + self.tag("endwith"),
-            lambda: self.tag("block b" + str(self.rng.randrange(1000))) + inner() + self.tag("endblock"),
+            lambda: (
+                self.tag("block b" + str(self.rng.randrange(1000)) + self.pick("", "", " scoped"))
+                + "{{ x }}{{ v }}{{ loop }}"
+                + inner()
+                + self.tag("endblock")
+            ),
+            lambda: self.tag(f"set {self.pick(*VALUES)} = {value()}"),
+            lambda: self.tag("set v = s.upper") + "{{ v() }}{{ v is callable }}{{ 'y' if v }}",
             lambda: self.tag("generation") + inner() + self.tag("endgeneration"),
             lambda: self.tag("set v | upper") + inner() + self.tag("endset") + "{{ v }}",
             lambda: self.tag("autoescape " + self.pick("true", "false")) + "{{ h }}" + self.tag("endautoescape"),

@@ -4,7 +4,7 @@
 use std::io::{BufRead, stdin};
 
 use serde_json::{Value, json};
-use trillm_text::{ChatTemplate, Error, Message, RenderOptions};
+use trillm_text::{ChatTemplate, Error, Message, RenderOptions, read_json};
 
 fn render(case: &Value) -> Result<String, Error> {
     let template = ChatTemplate::new(case["template"].as_str().unwrap_or_default())?;
@@ -28,7 +28,7 @@ fn render(case: &Value) -> Result<String, Error> {
 
 fn main() {
     for line in stdin().lock().lines() {
-        let answer = match render(&serde_json::from_str(&line.unwrap()).unwrap()) {
+        let answer = match render(&read_json(&line.unwrap()).unwrap()) {
             Ok(text) => json!({ "text": text }),
             Err(error) => json!({ "error": error.to_string() }),
         };

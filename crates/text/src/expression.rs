@@ -3,11 +3,14 @@
 //! - `%` and `~`: minijinja's know nothing of `'%s' % x`, and print floats in their own way.
 //! - `<` and its like: minijinja orders anything with anything, `undefined < 2` included.
 //! - An index that may be a fraction, which minijinja takes as a whole number.
+//! - A method that is not called, which minijinja takes for an item.
+//! - A block that is called, which is a macro of ours (`rewrite.rs`).
 //!
 //! An expression is cut into tokens and what binds tighter is left as it stands.
 
 use std::borrow::Cow;
 
+use crate::method::{ATTRIBUTE, ITEM, is_method};
 use crate::tokens::{is_word, tokens};
 
 /// The filter that `%` becomes. No template can have one of this name.
@@ -18,6 +21,11 @@ pub(crate) const CONCAT: &str = "__concat";
 pub(crate) const COMPARE: &str = "__compare";
 /// The filter that an index goes through that may be no whole number.
 pub(crate) const KEY: &str = "__key";
+
+/// What has a template's blocks as its methods.
+const BLOCKS: &str = "self";
+/// How the name of the macro begins that a block becomes.
+pub(crate) const BLOCK: &str = "__block_";
 
 /// What a part of an expression is to those beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +61,8 @@ const WORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
 
 /// Rewrites an expression, or what follows the name of a statement.
 pub(crate) fn expression(inside: &str) -> Cow<'_, str> {
-    if !inside.contains(['%', '~', '<', '>']) && !inside.split('[').skip(1).any(is_fraction) {
+    let has_operator = inside.contains(['%', '~', '<', '>']) || inside.split('[').skip(1).any(is_fraction);
+    if !has_operator && !tokens(inside).any(|token| is_method(unquoted(token)) || token == BLOCKS) {
         return inside.into();
     }
     let sign = |text: &str| text.starts_with(['-', '+']);
@@ -62,7 +71,18 @@ pub(crate) fn expression(inside: &str) -> Cow<'_, str> {
     let trailing = inside.len() - usize::from(inside.ends_with(['-', '+']));
     let (inside, after) = inside.split_at(trailing);
     let all: Vec<&str> = tokens(inside).collect();
-    format!("{before}{}{after}", group(&mut all.into_iter())).into()
+    format!("{before}{}{after}", group(&mut all.as_slice())).into()
+}
+
+/// A text in quotes without them; any other token as it is.
+fn unquoted(token: &str) -> &str {
+    let inside = |quote| token.strip_prefix(quote)?.strip_suffix(quote);
+    inside('\'').or_else(|| inside('"')).unwrap_or(token)
+}
+
+/// The next tokens but for white space.
+fn ahead<'a>(tokens: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    tokens.iter().copied().filter(|token| !token.trim().is_empty())
 }
 
 /// Whether an index may be a fraction: it has a decimal point or a quotient.
@@ -74,17 +94,25 @@ fn is_fraction(index: &str) -> bool {
 }
 
 /// Rewrites up to a closing bracket, which is taken too.
-fn group(tokens: &mut dyn Iterator<Item = &str>) -> String {
+fn group(tokens: &mut &[&str]) -> String {
     let mut parts: Vec<(Part, String)> = Vec::new();
     let mut closing = "";
     // The last token but for white space, and the one before.
     let (mut last, mut second) = ("", "");
-    while let Some(token) = tokens.next() {
+    while let Some((&token, rest)) = tokens.split_first() {
+        *tokens = rest;
         let after_operand =
             last.ends_with(is_word) && !WORDS.contains(&last) || last.ends_with([')', ']', '}', '\'', '"']);
         let part = match token {
             "(" | "[" | "{" => {
                 let mut inner = group(tokens);
+                // What is called or given a value is not looked at.
+                let name = unquoted(inner.trim_end_matches(']').trim());
+                if token == "[" && after_operand && inner.contains(['\'', '"']) && is_method(name) {
+                    parts.push((Part::Operand, format!(".{ITEM}('{name}')")));
+                    (second, last) = (last, ")");
+                    continue;
+                }
                 if token == "[" && after_operand && is_fraction(&inner) && !inner.contains(':') {
                     inner = format!("({})|{KEY}]", inner.trim_end_matches(']'));
                 }
@@ -95,6 +123,18 @@ fn group(tokens: &mut dyn Iterator<Item = &str>) -> String {
             ")" | "]" | "}" => {
                 closing = token;
                 break;
+            }
+            name if last == "." && second != "loop" && is_method(name) && !is_used(tokens) => {
+                parts.push((Part::Operand, format!("{ATTRIBUTE}('{name}')")));
+                (second, last) = (last, ")");
+                continue;
+            }
+            BLOCKS if last != "." && calls_block(tokens) => {
+                let name = ahead(tokens).nth(1).unwrap_or_default();
+                parts.push((Part::Operand, format!("{BLOCK}{name}")));
+                *tokens = &tokens[tokens.iter().position(|token| *token == name).map_or(0, |at| at + 1)..];
+                (second, last) = (last, name);
+                continue;
             }
             "%" => Part::Modulo,
             "~" => Part::Concat,
@@ -120,6 +160,17 @@ fn group(tokens: &mut dyn Iterator<Item = &str>) -> String {
     apply(&mut parts, Part::Modulo, MODULO);
     apply(&mut parts, Part::Concat, CONCAT);
     compare(&parts) + closing
+}
+
+/// Whether what was named is called or given a value: its name stays.
+fn is_used(tokens: &[&str]) -> bool {
+    matches!(ahead(tokens).next(), Some("(" | "="))
+}
+
+/// Whether this is what follows [`BLOCKS`] where a block is called.
+fn calls_block(tokens: &[&str]) -> bool {
+    let next: Vec<&str> = ahead(tokens).take(3).collect();
+    matches!(next[..], [".", name, "("] if name.starts_with(is_word))
 }
 
 /// Makes a filter of each of these operators, from left to right.
@@ -201,6 +252,12 @@ mod tests {
                 "(1)|__compare('<=', (a|f( (b)|__compare('>', (2)) , 'a text longer than what may be written twice')), '==', (3))",
             ),
             ("x = 1 < a.b <= 3 if c", "x = ((1)|__compare('<', (a.b)) and (a.b)|__compare('<=', (3))) if c"),
+            (
+                "a.items + b.upper() + c['keys'] + d['x']",
+                "a.__attribute('items') + b.upper() + c.__item('keys') + d['x']",
+            ),
+            ("ns.count = ns.count + loop.index", "ns.count = ns.__attribute('count') + loop.index"),
+            ("self.b() ~ self . c ( ) ~ self", "((__block_b())|__concat(__block_c ( )))|__concat(self)"),
             ("a[1.0] + b[i] + c['x'] + d[n / 2]", "a[(1.0)|__key] + b[i] + c['x'] + d[(n / 2)|__key]"),
         ] {
             let squeezed = |text: &str| text.split_whitespace().collect::<String>();

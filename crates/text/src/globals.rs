@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use crate::{lazy, macros, python};
+use crate::{lazy, python};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
@@ -28,13 +28,6 @@ fn lipsum(_: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::UnknownFunction, "lipsum is unknown"))
 }
 
-/// Whether a value is a function, of minijinja's or of ours.
-pub(crate) fn is_function(value: &Value) -> bool {
-    value.kind() == ValueKind::Plain
-        && value.downcast_object_ref::<Cycler>().is_none()
-        && value.downcast_object_ref::<Joiner>().is_none()
-}
-
 /// Whether there are letters of one case, and none of the other, in what a value prints.
 fn is_cased(value: &Value, one: fn(char) -> bool, other: fn(char) -> bool) -> Result<bool, Error> {
     let text = python::text(value)?;
@@ -53,10 +46,7 @@ fn is_test(state: &State, name: &Value) -> bool {
 fn is_callable(value: &Value) -> bool {
     match value.kind() {
         ValueKind::Plain | ValueKind::Undefined => true,
-        // minijinja keeps the type of loops to itself.
-        ValueKind::Map => {
-            macros::is_macro(value) || value.as_object().is_some_and(|object| object.type_name().ends_with("::Loop"))
-        }
+        ValueKind::Map => python::is_of(value, "Macro") || python::is_of(value, "Loop"),
         _ => false,
     }
 }

@@ -12,7 +12,7 @@ use minijinja::value::{Enumerator, Kwargs, Object, Tuple, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use crate::expression::expression;
-use crate::tokens::{between_commas, is_word, reads, tokens};
+use crate::tokens::{between_commas, is_name, is_word, names, reads, tokens};
 
 /// The filter that makes a macro.
 const MACRO: &str = "__macro";
@@ -20,10 +20,6 @@ const MACRO: &str = "__macro";
 const MISSING: &str = "__missing";
 /// Names that a macro may read without declaring them.
 const SPECIAL: [&str; 3] = ["varargs", "kwargs", "caller"];
-
-/// Words of expressions that are no names.
-const WORDS: [&str; 13] =
-    ["and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True"];
 
 /// Adds what rewritten macros need.
 pub(crate) fn install(environment: &mut Environment) {
@@ -91,8 +87,7 @@ impl Open {
             *seen = *seen || reads(text, name);
         }
         if text.contains('[') && text.contains(':') {
-            let names = tokens(text).filter(|token| is_name(token) && !WORDS.contains(token) && reads(text, token));
-            self.sliced.extend(names.map(str::to_owned));
+            self.sliced.extend(names(text).map(str::to_owned));
         }
     }
 
@@ -137,10 +132,6 @@ impl Open {
         // The tag after it takes the line break that the block's end would.
         format!("{end}{{{{ {call} }}}}{{% set {inner} = none {right}%}}")
     }
-}
-
-fn is_name(text: &str) -> bool {
-    text.chars().all(is_word) && !text.starts_with(|c: char| c.is_ascii_digit()) && !text.is_empty()
 }
 
 /// Where the bracket closes that a text begins with.
@@ -255,9 +246,4 @@ impl Object for Macro {
             None => f.write_str("<Macro anonymous>"),
         }
     }
-}
-
-/// Whether a value is a macro.
-pub(crate) fn is_macro(value: &Value) -> bool {
-    value.downcast_object_ref::<Macro>().is_some()
 }

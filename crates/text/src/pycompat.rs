@@ -9,15 +9,17 @@ use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use crate::method::{ATTRIBUTE, ITEM};
 use crate::template::{MAX_OUTPUT, Raised, TooLong};
-use crate::{format, lazy, python};
+use crate::{format, lazy, method, python};
 
 /// Adds the methods and functions.
 pub(crate) fn install(environment: &mut Environment) {
-    environment.set_unknown_method_callback(method);
+    environment.set_unknown_method_callback(call);
     // Prints the engine's insides.
     environment.remove_global("debug");
     environment.add_test("iterable", is_iterable);
+    environment.add_filter("attr", method::attr);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", strftime_now);
 }
@@ -40,7 +42,11 @@ fn strftime_now(format: &str) -> Result<String, Error> {
         .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
 }
 
-fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
+fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
+    if let (ATTRIBUTE | ITEM, [wanted]) = (name, args) {
+        let wanted = wanted.as_str().unwrap_or_default();
+        return if name == ITEM { method::item(value, wanted) } else { method::attribute(value, wanted) };
+    }
     let found = match (value.kind(), value.as_str()) {
         (ValueKind::String, Some(text)) => string_method(text, name, args)?,
         (ValueKind::Map, _) if args.is_empty() => match lazy::view(value, name)? {

@@ -7,8 +7,8 @@ use std::fmt::Write;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
+use crate::lazy;
 use crate::template::{MAX_OUTPUT, TooLong};
-use crate::{globals, lazy};
 
 /// Values in values. Python stops near a thousand.
 const DEPTH: usize = 500;
@@ -50,7 +50,7 @@ pub(crate) fn repr(value: &Value) -> Result<String, Error> {
 /// `iter(value)`: of a dictionary its keys, of what is undefined nothing.
 pub(crate) fn items(value: &Value) -> Result<impl Iterator<Item = Result<Value, Error>> + use<>, Error> {
     match value.kind() {
-        ValueKind::None | ValueKind::Number | ValueKind::Bool => {
+        ValueKind::None | ValueKind::Number | ValueKind::Bool | ValueKind::Plain => {
             Err(Error::new(ErrorKind::InvalidOperation, format!("'{}' object is not iterable", type_name(value))))
         }
         _ => Ok(value.try_iter()?.checked()),
@@ -83,13 +83,24 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
         ValueKind::Seq | ValueKind::Iterable if lazy::is_lazy(value) => "generator",
         ValueKind::Seq | ValueKind::Iterable => "list",
         ValueKind::Map => "dict",
+        ValueKind::Plain if is_of(value, "Method") => "builtin_function_or_method",
         _ => "object",
     }
 }
 
-/// Whether a value is a tuple; minijinja keeps the type of those that `groupby` gives to itself.
+/// Whether a value is of a type that minijinja keeps to itself, or of one of ours of the same name.
+pub(crate) fn is_of(value: &Value, name: &str) -> bool {
+    value.as_object().is_some_and(|object| object.type_name().rsplit("::").next() == Some(name))
+}
+
+/// Whether a value is a tuple.
 pub(crate) fn is_tuple(value: &Value) -> bool {
-    value.is_tuple() || value.as_object().is_some_and(|object| object.type_name().ends_with("::GroupTuple"))
+    value.is_tuple() || is_of(value, "GroupTuple")
+}
+
+/// Whether a value is a dictionary, and nothing else that has names for what is in it.
+pub(crate) fn is_dictionary(value: &Value) -> bool {
+    value.kind() == ValueKind::Map && !["Loop", "Macro", "Namespace"].iter().any(|name| is_of(value, name))
 }
 
 /// Whether minijinja prints a value of this kind in its own way.
@@ -144,20 +155,21 @@ fn write(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
             out.push('}');
         }
         // minijinja prints what a function is called in Rust.
-        ValueKind::Plain if globals::is_function(value) => out.push_str("<function>"),
+        ValueKind::Plain if is_of(value, "BoxedFunction") => out.push_str("<function>"),
         _ => write!(out, "{value}").map_err(|_| ErrorKind::InvalidOperation)?,
     }
     Ok(())
 }
 
-/// How a macro or a loop is printed, which are dictionaries for minijinja; it keeps their types to itself.
+/// How a macro or a loop is printed, which are dictionaries for minijinja.
 fn of_type(value: &Value) -> Result<Option<String>, Error> {
-    let Some(object) = value.as_object() else { return Ok(None) };
     let number = |name: &str| Ok::<_, Error>(value.get_attr(name)?.to_string());
-    Ok(match object.type_name().rsplit("::").next() {
-        Some("Macro") => Some(value.to_string()),
-        Some("Loop") => Some(format!("<LoopContext {}/{}>", number("index")?, number("length")?)),
-        _ => None,
+    Ok(if is_of(value, "Macro") {
+        Some(value.to_string())
+    } else if is_of(value, "Loop") {
+        Some(format!("<LoopContext {}/{}>", number("index")?, number("length")?))
+    } else {
+        None
     })
 }
 

@@ -4,6 +4,9 @@
 //! - `{% raw %}` keeps the line break behind it, which `trim_blocks` would take.
 //! - `{% generation %}` blocks, which mark text for training, are plain scopes.
 //! - Macros and call blocks are those of `macros.rs`, and expressions those of `expression.rs`.
+//! - `{% block %}` is a macro of the whole template, called where it stands: it sees what the template's top knows, and
+//!   nothing of a loop or a macro around it.
+//! - A name that is given a value further down is undefined from the beginning (`late.rs`).
 //! - Blocks whose text is kept or filtered are scopes.
 //! - What is looped over goes through a filter, which makes a list of a text: minijinja does not know its length.
 //! - Other templates are an error where they would be read, as in an environment without a loader.
@@ -11,10 +14,12 @@
 //! The rest of the source is not understood here: it is cut into tags, and those into tokens.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use crate::expression::expression;
+use crate::expression::{BLOCK, expression};
+use crate::late::Late;
 use crate::macros::Open;
-use crate::tokens::{is_word, tokens};
+use crate::tokens::{is_name, is_word, tokens};
 
 /// The filter that what is looped over goes through.
 pub(crate) const ITEMS: &str = "__items_of";
@@ -26,7 +31,7 @@ pub(crate) const OTHER: &str = "__other_template";
 /// Rewrites a source.
 pub(crate) fn rewrite(source: &str) -> String {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
-    let mut writer = Writer { out: String::with_capacity(source.len()), open: Vec::new(), count: 0 };
+    let mut writer = Writer { out: String::with_capacity(source.len()), ..Writer::default() };
     let mut rest = source.as_str();
     while let Some(at) = rest.find('{') {
         let (text, tag) = rest.split_at(at);
@@ -39,7 +44,10 @@ pub(crate) fn rewrite(source: &str) -> String {
         };
         let end = if kind == Some(b'#') { tag.find(close) } else { end_of(tag, close) };
         // Without an end it is for the parser to complain about.
-        let Some(end) = end else { return writer.out + tag };
+        let Some(end) = end else {
+            writer.out.push_str(tag);
+            return writer.finish();
+        };
         let inside = &tag[2..end];
         rest = &tag[end + 2..];
         match kind {
@@ -61,14 +69,37 @@ pub(crate) fn rewrite(source: &str) -> String {
         }
     }
     writer.out.push_str(rest);
-    writer.out
+    writer.finish()
 }
 
+#[derive(Default)]
 struct Writer {
     out: String,
-    /// Macros and call blocks that are not closed, each with whether it was rewritten.
-    open: Vec<Option<Open>>,
+    /// Macros, call blocks and blocks that are not closed.
+    open: Vec<Scope>,
     count: usize,
+    /// The blocks that were closed, as macros.
+    blocks: String,
+    /// Their names, and those of blocks that are open.
+    names: BTreeSet<String>,
+    late: Late,
+}
+
+enum Scope {
+    /// A macro or a call block; none if it was not rewritten.
+    Macro(Option<Open>),
+    Block {
+        open: Open,
+        name: String,
+        /// The tag that begins it.
+        tag: String,
+        /// What is written around it.
+        around: String,
+        /// The sign of white-space control in front of it.
+        left: String,
+        /// It sees what is around it.
+        scoped: bool,
+    },
 }
 
 impl Writer {
@@ -77,8 +108,70 @@ impl Writer {
     }
 
     fn see(&mut self, inside: &str) {
-        for open in self.open.iter_mut().flatten() {
-            open.see(inside);
+        self.late.reads(inside);
+        self.show(inside);
+    }
+
+    /// Shows an expression to the macros around it.
+    fn show(&mut self, inside: &str) {
+        for scope in &mut self.open {
+            if let Scope::Macro(Some(open)) | Scope::Block { open, .. } = scope {
+                open.see(inside);
+            }
+        }
+    }
+
+    /// The template, behind what it needs.
+    fn finish(mut self) -> String {
+        // A block without an end is for the parser to complain about.
+        while let Some(scope) = self.open.pop() {
+            if let Scope::Block { tag, around, .. } = scope {
+                self.out = format!("{around}{tag}{}", self.out);
+            }
+        }
+        let mut first = String::new();
+        for name in self.late.names() {
+            first.extend(["{% set ", name, " = __undefined %}"]);
+        }
+        first += &self.blocks;
+        // The first line still begins a line, and `trim_blocks` takes the break.
+        if !first.is_empty() {
+            first.push('\n');
+        }
+        first + &self.out
+    }
+
+    /// Begins a block, unless it is of a kind that minijinja has as Jinja2 does.
+    fn block(&mut self, after: &str, tag: String, [left, right]: [&str; 2]) {
+        self.count += 1;
+        let (name, scoped) = after.strip_suffix("scoped").map_or((after, false), |name| (name.trim_end(), true));
+        let known = !self.names.insert(name.to_owned());
+        let open = Open::new("macro", &format!("{BLOCK}{name}()"), self.count).filter(|_| is_name(name) && !known);
+        let Some(open) = open else {
+            // Twice the same one is for the parser to complain about, which knows of none.
+            let again = if known { format!("{{% block {name} %}}{{% endblock %}}") } else { String::new() };
+            self.out.extend([again, tag]);
+            return self.open.push(Scope::Macro(None));
+        };
+        let around = std::mem::replace(&mut self.out, open.begin(left, right));
+        self.open.push(Scope::Block { open, name: name.to_owned(), tag, around, left: left.to_owned(), scoped });
+    }
+
+    /// Ends a block, and calls what became of it.
+    fn end_block(&mut self, named: &str, tag: &str, [left, right]: [&str; 2]) {
+        match self.open.pop() {
+            Some(Scope::Block { open, name, around, left: begin, scoped, .. }) if named.is_empty() || named == name => {
+                let made = std::mem::replace(&mut self.out, around) + &open.end(left, "");
+                let place = if scoped { &mut self.out } else { &mut self.blocks };
+                place.push_str(&made);
+                let call = format!("{{%{begin} if true %}}{{{{ {BLOCK}{name}() }}}}{{% endif {right}%}}");
+                self.out.push_str(&call);
+            }
+            Some(Scope::Macro(None)) | None => self.out.push_str(tag),
+            Some(scope) => {
+                self.open.push(scope);
+                self.out.push_str(tag);
+            }
         }
     }
 
@@ -88,20 +181,39 @@ impl Writer {
         let (before, after) = inside.split_at(inside.find(name).unwrap_or(0) + name.len());
         let left = if before.starts_with(['-', '+']) { &before[..1] } else { "" };
         let (after, right) = after.split_at(after.len() - usize::from(after.ends_with(['-', '+'])));
+        let has_end = match name {
+            "set" => !assigns(after),
+            "if" | "for" | "macro" | "call" | "filter" | "with" | "block" | "autoescape" | "generation" => true,
+            _ => false,
+        };
+        if name.starts_with("end") {
+            self.late.ends(name);
+        }
         match name {
+            "block" => self.block(after.trim(), format!("{{%{inside}%}}"), [left, right]),
+            "endblock" => self.end_block(after.trim(), &format!("{{%{inside}%}}"), [left, right]),
             "macro" | "call" => {
-                self.see(after);
+                self.show(after);
+                if name == "macro" {
+                    self.late.assigns(word(after));
+                } else {
+                    self.late.reads(after);
+                }
                 self.count += 1;
                 let open = Open::new(name, after, self.count);
                 match &open {
                     Some(open) => self.out.push_str(&open.begin(left, right)),
                     None => self.tag("{%", inside, "%}"),
                 }
-                self.open.push(open);
+                self.open.push(Scope::Macro(open));
             }
-            "endmacro" | "endcall" if after.trim().is_empty() => match self.open.pop().flatten() {
-                Some(open) if open.is_closed_by(name) => self.out.push_str(&open.end(left, right)),
-                _ => self.tag("{%", inside, "%}"),
+            "endmacro" | "endcall" if after.trim().is_empty() => match self.open.pop() {
+                Some(Scope::Macro(Some(open))) if open.is_closed_by(name) => self.out.push_str(&open.end(left, right)),
+                Some(Scope::Macro(_)) | None => self.tag("{%", inside, "%}"),
+                Some(block) => {
+                    self.open.push(block);
+                    self.tag("{%", inside, "%}");
+                }
             },
             "include" | "import" | "from" | "extends" => {
                 self.out.extend(["{%", left, " set __other = ''|", OTHER, " ", right, "%}"]);
@@ -110,6 +222,9 @@ impl Writer {
                 self.tag("{%", &inside.replacen("generation", "with", 1), "%}");
             }
             "set" | "filter" if name == "filter" || !assigns(after) => {
+                if name == "set" {
+                    self.late.assigns(word(after));
+                }
                 self.see(after);
                 self.out.extend(["{%", before, &expression(after), "%}{% with ", right, "%}"]);
             }
@@ -118,6 +233,9 @@ impl Writer {
             }
             _ => {
                 self.see(after);
+                if let ("set", Some((targets, _))) = (name, after.split_once('=').filter(|(to, _)| !to.contains('.'))) {
+                    self.late.assigns(targets);
+                }
                 let after = match name {
                     "for" => looped(after),
                     "set" => unpacked(after),
@@ -126,6 +244,9 @@ impl Writer {
                 let after = expression(&after).into_owned();
                 self.out.extend(["{%", before, &after, right, "%}"]);
             }
+        }
+        if has_end {
+            self.late.begins(name);
         }
     }
 }

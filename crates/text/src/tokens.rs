@@ -69,6 +69,31 @@ pub(crate) fn between_commas(text: &str) -> Vec<&str> {
     parts
 }
 
+/// Words of expressions that are no names, and names that are not a template's own.
+const WORDS: [&str; 15] =
+    ["and", "else", "false", "False", "if", "in", "is", "loop", "none", "None", "not", "or", "self", "true", "True"];
+
+/// The names in an expression, as often as they are there: not attributes, filters or arguments by name.
+pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = tokens(text).filter(|token| !token.trim().is_empty()).peekable();
+    let mut last = "";
+    std::iter::from_fn(move || {
+        loop {
+            let (token, before) = (rest.next()?, last);
+            last = token;
+            let is_name = is_name(token) && !WORDS.contains(&token) && !matches!(before, "." | "|");
+            if is_name && rest.peek() != Some(&"=") {
+                return Some(token);
+            }
+        }
+    })
+}
+
+/// Whether a token may be the name of a variable.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.chars().all(is_word) && !text.starts_with(|c: char| c.is_ascii_digit()) && !text.is_empty()
+}
+
 /// Whether a name is read in an expression, and not only given a value or an attribute of something.
 pub(crate) fn reads(text: &str, name: &str) -> bool {
     if !text.contains(name) {

@@ -91,25 +91,23 @@ struct Links {
 impl Links {
     fn word(&self, word: &str, out: &mut String) {
         let (head, middle, tail) = apart(word);
-        out.push_str(head);
         let attributes = &self.attributes;
-        if is_link(&middle) {
+        let middle = if is_link(&middle) {
             let scheme = if middle.starts_with("https://") || middle.starts_with("http://") { "" } else { "https://" };
             let shown = self.shown(&middle);
-            out.push_str(&format!("<a href=\"{scheme}{middle}\"{attributes}>{shown}</a>"));
+            format!("<a href=\"{scheme}{middle}\"{attributes}>{shown}</a>")
         } else if let Some(address) = middle.strip_prefix("mailto:").filter(|address| is_mail(address)) {
-            out.push_str(&format!("<a href=\"{middle}\">{address}</a>"));
+            format!("<a href=\"{middle}\">{address}</a>")
         } else if !middle.starts_with("www.") && !middle.starts_with('@') && !middle.contains(':') && is_mail(&middle) {
-            out.push_str(&format!("<a href=\"mailto:{middle}\">{middle}</a>"));
+            format!("<a href=\"mailto:{middle}\">{middle}</a>")
         } else {
             // Each scheme that fits makes a link of what is there.
-            let linked = self.schemes.iter().fold(middle, |middle, scheme| {
+            self.schemes.iter().fold(middle, |middle, scheme| {
                 let fits = middle != *scheme && middle.starts_with(scheme.as_str());
                 if fits { format!("<a href=\"{middle}\"{attributes}>{middle}</a>") } else { middle }
-            });
-            out.push_str(&linked);
-        }
-        out.push_str(&tail);
+            })
+        };
+        out.extend([head, &middle, &tail]);
     }
 
     /// What is shown of a link.

@@ -217,7 +217,7 @@ fn what_jinja2_refuses_is_refused() {
         ("{% for x in 5 %}{% endfor %}", "'int' object is not iterable"),
         ("{{ nothing | list }}", "'NoneType' object is not iterable"),
         ("{{ missing < 2 }}", "`missing` is undefined"),
-        ("{{ 1 <= messages[0].count }}", "`messages[0].count` is undefined"),
+        ("{{ 1 <= messages[0].total }}", "`messages[0].total` is undefined"),
         ("{{ missing % 2 }}", "`missing` is undefined"),
         ("{{ 1 < 'a' }}", "'<' not supported between instances of 'int' and 'str'"),
         ("{{ {} > {} }}", "'>' not supported between instances of 'dict' and 'dict'"),
