@@ -8,8 +8,9 @@ use minijinja::functions::Function;
 use minijinja::value::{FunctionArgs, FunctionResult, Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use crate::template::{MAX_OUTPUT, TooLong};
-use crate::{lazy, numbers, pprint, pycompat, python, wrap};
+use crate::bounds::{MAX_OUTPUT, TooLong};
+use crate::wrap::lines;
+use crate::{generators, numbers, pprint, pycompat, python, wrap};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
@@ -71,11 +72,6 @@ fn round(value: Value, precision: Option<i32>, method: Option<&str>, named: Kwar
     minijinja::filters::round(value, precision, method, named)
 }
 
-/// A text, unless it is longer than a template's may be.
-pub(crate) fn bounded(text: String) -> Result<String, Error> {
-    if text.len() > MAX_OUTPUT { Err(TooLong.into()) } else { Ok(text) }
-}
-
 fn safe(value: &Value) -> Result<Value, Error> {
     if value.is_safe() { Ok(value.clone()) } else { python::text(value).map(Value::from_safe_string) }
 }
@@ -115,25 +111,6 @@ fn along(value: Value, path: &Value) -> Result<Value, Error> {
         Ok(index) => value.get_item(&Value::from(index)),
         Err(_) => value.get_attr(part),
     })
-}
-
-/// `str.splitlines`, without the line breaks.
-pub(crate) fn lines(text: &str) -> Vec<&str> {
-    let is_break = |c: char| {
-        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-    };
-    let mut lines = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(is_break) {
-        lines.push(&rest[..at]);
-        let after = &rest[at..];
-        let length = if after.starts_with("\r\n") { 2 } else { after.chars().next().map_or(1, char::len_utf8) };
-        rest = &after[length..];
-    }
-    if !rest.is_empty() {
-        lines.push(rest);
-    }
-    lines
 }
 
 fn indent(
@@ -280,7 +257,7 @@ fn unique(
 ) -> Result<Value, Error> {
     let named = with(named, [("case_sensitive", case_sensitive), ("attribute", attribute)])?;
     let items = python::items(&value).and_then(|_| minijinja::filters::unique(state, value.clone(), named));
-    lazy::once("generator object sync_do_unique", items)
+    generators::once("generator object sync_do_unique", items)
 }
 
 /// Arguments by their names, for filters of minijinja that take them only so.

@@ -6,8 +6,8 @@ use minijinja::formatting::{FormatStyle, format as write_number};
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
+use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::python;
-use crate::template::{MAX_OUTPUT, TooLong};
 
 /// Digits of a width or a precision: more is a bomb.
 const DIGITS: usize = 4;

@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod assembler;
+mod bounds;
 mod chat;
 mod content;
 mod detokenizer;
@@ -21,6 +22,7 @@ mod filters;
 mod form;
 mod format;
 mod formats;
+mod generators;
 mod globals;
 mod guard;
 mod json;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
-use crate::filters::bounded;
+use crate::bounds::bounded;
 use crate::python;
 
 /// Adds them.

@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
+use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::expression::{COMPARE, CONCAT, KEY, MODULO};
-use crate::lazy;
+use crate::generators;
 use crate::rewrite::{ITEMS, OTHER, PAIRS};
-use crate::template::{MAX_OUTPUT, TooLong};
 use crate::{numbers::number, percent, python};
 
 /// Adds them.
@@ -27,7 +27,7 @@ fn items(value: &Value) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
         return Ok(text.chars().map(Value::from).collect());
     }
-    if let Some(rest) = lazy::rest(value)? {
+    if let Some(rest) = generators::rest(value)? {
         return Ok(Value::from(rest));
     }
     python::items(value).map(drop)?;

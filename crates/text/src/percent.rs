@@ -5,7 +5,7 @@ use std::fmt::Write;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
-use crate::template::{MAX_OUTPUT, TooLong};
+use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::{lazy, python};
 
 /// The widest field, and the most digits: more is a bomb.

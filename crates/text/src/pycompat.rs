@@ -9,9 +9,9 @@ use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::method::{ATTRIBUTE, ITEM};
-use crate::template::{MAX_OUTPUT, Raised, TooLong};
-use crate::{format, lazy, method, python};
+use crate::{format, generators, method, python};
 
 /// Adds the methods and functions.
 pub(crate) fn install(environment: &mut Environment) {
@@ -29,6 +29,11 @@ fn is_iterable(value: &Value) -> bool {
     let kind = value.kind();
     matches!(kind, ValueKind::String | ValueKind::Undefined) || kind != ValueKind::None && value.try_iter().is_ok()
 }
+
+/// The template called `raise_exception`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Raised(pub(crate) String);
 
 fn raise_exception(message: &Value) -> Result<Value, Error> {
     let message = python::text(message)?;
@@ -49,7 +54,7 @@ fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<
     }
     let found = match (value.kind(), value.as_str()) {
         (ValueKind::String, Some(text)) => string_method(text, name, args)?,
-        (ValueKind::Map, _) if args.is_empty() => match lazy::view(value, name)? {
+        (ValueKind::Map, _) if args.is_empty() => match generators::view(value, name)? {
             None if name == "copy" => Some(value.clone()),
             view => view,
         },

@@ -7,8 +7,8 @@ use std::fmt::Write;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
-use crate::lazy;
-use crate::template::{MAX_OUTPUT, TooLong};
+use crate::bounds::{MAX_OUTPUT, TooLong};
+use crate::lazy::{self, View};
 
 /// Values in values. Python stops near a thousand.
 const DEPTH: usize = 500;
@@ -124,8 +124,12 @@ fn write(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
         ValueKind::String => quote(value.as_str().unwrap_or_default(), out),
         ValueKind::Number if !value.is_integer() => float(f64::try_from(value.clone())?, out),
         ValueKind::Seq | ValueKind::Iterable => {
-            if let Some(printed) = lazy::printed(value)? {
-                out.push_str(&printed);
+            if lazy::is_lazy(value) {
+                match value.downcast_object_ref::<View>() {
+                    Some(view) => write!(out, "{}({})", view.name, repr(&Value::from(view.items.clone()))?),
+                    None => write!(out, "{value}"),
+                }
+                .map_err(|_| ErrorKind::InvalidOperation)?;
                 return Ok(());
             }
             let tuple = is_tuple(value);

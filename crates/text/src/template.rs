@@ -13,18 +13,18 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde_json::Map;
 
+use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::content::{Content, Fields};
 use crate::form::{FORMS, says_nothing};
+use crate::pycompat::Raised;
 use crate::rewrite::rewrite;
 use crate::{
-    Error, Message, Result, filters, globals, json, lazy, macros, markup, numbers, operators, pycompat, python,
+    Error, Message, Result, filters, generators, globals, json, macros, markup, numbers, operators, pycompat, python,
     sandbox, tojson, tools, urlize,
 };
 
 /// Bytes of a template. The longest in use are near 30 kB.
 const MAX_SOURCE: usize = 256 << 10;
-/// Bytes of a rendered prompt, and of any text made on the way by functions of ours.
-pub(crate) const MAX_OUTPUT: usize = 16 << 20;
 /// Steps of the template's program; 64 bytes of text made count as one. Real templates take some thousands.
 const FUEL: u64 = 2_000_000;
 /// Renderings that may fail to end in time before no more are begun: one may be the machine's fault.
@@ -246,7 +246,7 @@ fn compile(source: String) -> Result<Environment<'static>> {
     filters::install(&mut environment);
     numbers::install(&mut environment);
     globals::install(&mut environment);
-    lazy::install(&mut environment);
+    generators::install(&mut environment);
     macros::install(&mut environment);
     markup::install(&mut environment);
     tojson::install(&mut environment);
@@ -284,22 +284,6 @@ impl Write for Bounded {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// The template called `raise_exception`.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Raised(pub(crate) String);
-
-/// A function of ours was asked for more than [`MAX_OUTPUT`].
-#[derive(Debug, thiserror::Error)]
-#[error("more than 16 MiB of text")]
-pub(crate) struct TooLong;
-
-impl From<TooLong> for minijinja::Error {
-    fn from(error: TooLong) -> Self {
-        Self::new(ErrorKind::InvalidOperation, error.to_string()).with_source(error)
     }
 }
 

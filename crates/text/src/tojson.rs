@@ -7,7 +7,7 @@ use std::fmt::Write;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use crate::template::{MAX_OUTPUT, TooLong};
+use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::{lazy, python};
 
 /// Nested lists and objects. Python stops near a thousand; nobody nests a tool that deep.

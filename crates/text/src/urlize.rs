@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use minijinja::value::{Kwargs, Rest, ValueOrKwargs, from_args};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
-use crate::filters::bounded;
+use crate::bounds::bounded;
 use crate::markup::escape;
 use crate::python;
 use crate::tokens::is_word;

@@ -3,9 +3,8 @@
 use minijinja::value::{Kwargs, Rest, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, Value};
 
-use crate::filters::{bounded, lines};
+use crate::bounds::{TooLong, bounded};
 use crate::python;
-use crate::template::TooLong;
 
 /// Bytes of a text that is wrapped, each of which may become a line.
 const LONGEST: usize = 1 << 20;
@@ -132,4 +131,23 @@ fn chunks(line: &[char], hyphens: bool) -> Vec<&[char]> {
         start = end;
     }
     chunks
+}
+
+/// `str.splitlines`, without the line breaks.
+pub(crate) fn lines(text: &str) -> Vec<&str> {
+    let is_break = |c: char| {
+        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    };
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_break) {
+        lines.push(&rest[..at]);
+        let after = &rest[at..];
+        let length = if after.starts_with("\r\n") { 2 } else { after.chars().next().map_or(1, char::len_utf8) };
+        rest = &after[length..];
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
 }
