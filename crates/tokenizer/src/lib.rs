@@ -51,6 +51,7 @@ mod section;
 mod special;
 mod split;
 mod step;
+mod table;
 mod tokenizer;
 mod trie;
 mod unigram;

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::vocabulary::Table;
+use crate::table::Table;
 
 /// A place that is free.
 const FREE: u32 = u32::MAX;

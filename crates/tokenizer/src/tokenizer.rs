@@ -22,7 +22,8 @@ use crate::model::Model;
 use crate::pipeline::{Added, Pipeline};
 use crate::scratch::Scratch;
 use crate::special::{Around, Special};
-use crate::vocabulary::{Table, Vocabulary};
+use crate::table::Table;
+use crate::vocabulary::Vocabulary;
 use crate::{Error, Result, file, growth};
 
 /// What `tokenizer.json` and the small files beside it describe. Any number of threads may use it at once; it keeps no

@@ -1,46 +1,11 @@
 //! Texts by id and ids by text.
 
 use crate::lookup::Lookup;
+use crate::table::Table;
 use crate::{Error, Result};
 
 /// The largest id, and the largest number of tokens. The largest vocabulary known has 262,144.
 pub(crate) const LIMIT: u32 = 1 << 22;
-
-/// Byte strings by id, back to back.
-#[derive(Default)]
-pub(crate) struct Table {
-    bytes: Vec<u8>,
-    /// Where each one ends.
-    ends: Vec<u32>,
-}
-
-impl Table {
-    pub(crate) fn with_capacity(entries: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(entries) }
-    }
-
-    /// Adds the next entry: what `write` appends.
-    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.bytes);
-        self.ends.push(self.bytes.len() as u32);
-    }
-
-    pub(crate) fn len(&self) -> u32 {
-        self.ends.len() as u32
-    }
-
-    /// The entry; empty for an id outside.
-    pub(crate) fn get(&self, id: u32) -> &[u8] {
-        let at = id as usize;
-        let start = if at == 0 { 0 } else { self.ends.get(at - 1).copied().unwrap_or_default() };
-        self.ends.get(at).and_then(|&end| self.bytes.get(start as usize..end as usize)).unwrap_or_default()
-    }
-
-    pub(crate) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
-        self.ends.shrink_to_fit();
-    }
-}
 
 /// The entries of a vocabulary in the order of the file.
 #[derive(Default)]
@@ -105,7 +70,7 @@ impl Vocabulary {
                 }
             }
         }
-        let mut spellings = Table::with_capacity(rows, model.texts.bytes.len());
+        let mut spellings = Table::with_capacity(rows, model.texts.size());
         for &place in &places {
             let text = if place == ABSENT { "" } else { text_at(model, added, place) };
             spellings.push(|out| out.extend_from_slice(text.as_bytes()));

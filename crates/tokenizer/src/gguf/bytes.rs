@@ -4,7 +4,7 @@ use trillm_formats::gguf::{byte_of, unescape};
 
 use super::attributes::Attributes;
 use crate::alphabet;
-use crate::vocabulary::Table;
+use crate::table::Table;
 use crate::words::SPACE;
 
 /// How normal tokens are spelled.

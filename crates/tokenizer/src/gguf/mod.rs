@@ -31,7 +31,8 @@ use crate::greedy::Greedy;
 use crate::limit::Limits;
 use crate::markers::{Marker, Markers, Part, Spaces};
 use crate::scratch::Scratch;
-use crate::vocabulary::{Table, Vocabulary};
+use crate::table::Table;
+use crate::vocabulary::Vocabulary;
 use crate::words::{SPACE, are_apart};
 use crate::{Error, Result};
 

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::Caches;
+use super::caches::Caches;
 use super::machine::Machine;
 
 pub(crate) struct Jais {

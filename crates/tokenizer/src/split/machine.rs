@@ -10,8 +10,8 @@ use std::sync::Arc;
 use regex_automata::hybrid::dfa::DFA;
 use regex_automata::{Anchored, Input, MatchKind, PatternID};
 
-use super::Caches;
 use super::ascii::{Ascii, Found};
+use super::caches::Caches;
 
 /// Patterns that say "take and never give back" where giving back could not help, and what they are without.
 const POSSESSIVE: [(&str, &str); 3] = [

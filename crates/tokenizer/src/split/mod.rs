@@ -6,110 +6,24 @@
 //! and [`digits`] for groups of digits.
 
 mod ascii;
+mod caches;
 mod classes;
 mod digits;
 mod jais;
 mod machine;
 mod merging;
+mod pass;
 mod rules;
 
-use std::ops::Range;
-use std::sync::Arc;
-
-use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::util::pool::Pool;
 
-use self::digits::Digits;
-use self::jais::Jais;
+use self::caches::{Caches, MakeCaches, caches_of};
 use self::machine::Machine;
 
 pub(crate) use self::classes::{Class, Classes};
-pub(crate) use self::merging::{Merging, Neighbour};
+pub(crate) use self::merging::Neighbour;
+pub(crate) use self::pass::Pass;
 pub(crate) use self::rules::passes;
-
-/// One way to cut. Texts go through several, each of which cuts the pieces of the one before.
-pub(crate) enum Pass {
-    /// Matches of a pattern, and what lies between them.
-    Pattern(Machine),
-    /// Only matches of a pattern; what lies between them is left out.
-    Matches(Machine),
-    /// Only what lies between them.
-    Between(Machine),
-    /// Matches of a pattern, and what lies between them, some joined with their neighbours.
-    Merged(Machine, Neighbour),
-    /// Runs of characters of a kind.
-    Classes(Box<Classes>),
-    /// Groups of three digits, counted from the end of a number.
-    Digits(Digits),
-    /// Spaces at the end of a piece.
-    TrailingSpace,
-    /// Runs of spaces in powers of two.
-    Jais(Box<Jais>),
-}
-
-impl Pass {
-    /// A pass that keeps what lies between matches. `None` if the pattern is not of a kind that an automaton takes.
-    pub(crate) fn pattern(pattern: &str) -> Option<Self> {
-        Machine::new(pattern).map(Self::Pattern)
-    }
-
-    /// A pass that leaves out what lies between matches.
-    pub(crate) fn matches(pattern: &str) -> Option<Self> {
-        Machine::new(pattern).map(Self::Matches)
-    }
-
-    /// A pass that leaves out matches.
-    pub(crate) fn between(pattern: &str) -> Option<Self> {
-        Machine::new(pattern).map(Self::Between)
-    }
-
-    /// A pass that joins matches, or what lies between them, with their neighbours.
-    pub(crate) fn merged(pattern: &str, neighbour: Neighbour) -> Option<Self> {
-        Some(Self::Merged(Machine::new(pattern)?, neighbour))
-    }
-
-    /// Gives the pieces of `text` to `found`, in order; none is empty.
-    fn cut(&self, caches: &mut Caches, text: &str, found: &mut dyn FnMut(&mut Caches, Range<usize>)) {
-        match self {
-            Self::Pattern(machine) => machine.cut(caches, text, |caches, piece, _| found(caches, piece)),
-            Self::Matches(machine) => machine.cut(caches, text, |caches, piece, matches| {
-                if matches {
-                    found(caches, piece);
-                }
-            }),
-            Self::Between(machine) => machine.cut(caches, text, |caches, piece, matches| {
-                if !matches {
-                    found(caches, piece);
-                }
-            }),
-            Self::Merged(machine, neighbour) => {
-                let mut merging = Merging::new(*neighbour);
-                machine.cut(caches, text, |caches, piece, matches| {
-                    if let Some(piece) = merging.push(piece, matches) {
-                        found(caches, piece);
-                    }
-                });
-                if let Some(piece) = merging.end() {
-                    found(caches, piece);
-                }
-            }
-            Self::Classes(classes) => classes.cut(text, |piece| found(caches, piece)),
-            Self::Digits(digits) => digits.cut(text, |piece| found(caches, piece)),
-            Self::Jais(jais) => jais.cut(caches, text, found),
-            Self::TrailingSpace => {
-                let end = text.trim_end().len();
-                for piece in [0..end, end..text.len()] {
-                    if !piece.is_empty() {
-                        found(caches, piece);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What automata remember of the states they met, by the number of each automaton.
-type Caches = Vec<Cache>;
 
 /// All ways to cut of one model.
 pub(crate) struct Splitter {
@@ -163,12 +77,6 @@ impl Replacer {
         });
         out
     }
-}
-
-type MakeCaches = Box<dyn Fn() -> Caches + Send + Sync>;
-
-fn caches_of(automata: Vec<Arc<DFA>>) -> MakeCaches {
-    Box::new(move || automata.iter().map(|dfa| dfa.create_cache()).collect())
 }
 
 fn cut(passes: &[Pass], caches: &mut Caches, text: &str, found: &mut dyn FnMut(&str)) {

@@ -7,7 +7,8 @@ use trillm_formats::gguf::Rule;
 
 use super::digits::Digits;
 use super::jais::Jais;
-use super::{Machine, Pass};
+use super::machine::Machine;
+use super::pass::Pass;
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
