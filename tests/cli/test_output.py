@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,42 @@ def test_a_full_device_is_one_line(tiny_model: Path, environment: dict[str, str]
     assert "No space left on device" in error
     assert error.count("\n") == 1
     assert lost(command, environment, ">/dev/full 2>/dev/full") == (1, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "MODEL", "hello", "-n", "2"),
+        ("run", "MODEL", "hello", "-n", "2", "--json"),
+        ("embed", "MODEL", "hello"),
+        ("list", "--json"),
+        ("--version",),
+        ("--help",),
+        ("run", "--help"),
+        (),
+    ],
+)
+@pytest.mark.parametrize("others", ["", "<&-"])
+def test_a_closed_output_is_one_line(
+    tiny_model: Path, environment: dict[str, str], arguments: tuple[str, ...], others: str
+) -> None:
+    command = trillm(*(str(tiny_model) if word == "MODEL" else word for word in arguments))
+    code, error = lost(command, environment, f">&- {others}")
+    assert (code, error) == (1, "error: cannot write to standard output: Bad file descriptor\n")
+
+
+def test_no_file_takes_the_place_of_a_closed_output(environment: dict[str, str]) -> None:
+    """What the native half prints would be written into it."""
+    code = (
+        "import os, trillm.cli\n"
+        "trillm.cli.main(['list', '--json'])\n"
+        "assert os.path.samestat(os.fstat(1), os.stat(os.devnull))\n"
+        "assert os.path.samestat(os.fstat(2), os.stat(os.devnull))\n"
+        "assert os.open('/', os.O_RDONLY) not in (1, 2)\n"
+    )
+    command = [sys.executable, "-c", code]
+    assert lost(command, environment, ">&- 2>&- <&-") == (0, "")
+    assert lost(command, environment, ">&- 2>&-") == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return output.unread()
         raise
     except (TrillmError, OSError) as error:
-        message, _, hint = output.failure(error)
+        message, _, hint = output.failure(output.lost() or error)
         output.complain(message, hint)
         return 1
     return code

@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -31,6 +30,7 @@ __all__ = [
     "draws",
     "failing_clearly",
     "failure",
+    "lost",
     "obeys",
     "prepare",
     "print_columns",
@@ -61,16 +61,33 @@ class UsageError(typer.TyperException):
 
 def prepare() -> None:
     """Makes the standard streams safe to write to."""
-    for name in ("stdout", "stderr"):
-        # A closed descriptor.
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
+    # Nothing can be written to the one, so that a result that is lost is an error; what else is said may get lost.
+    sys.stdout = sys.stdout or _in_place_of(1, os.O_RDONLY)
+    sys.stderr = sys.stderr or _in_place_of(2, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
                 stream.reconfigure(errors="replace")
             else:
                 stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+
+
+def _in_place_of(number: int, how: int) -> TextIO:
+    """What stands in for a closed descriptor, at its number: else the next file that is opened would get the output."""
+    descriptor = os.open(os.devnull, how)
+    if descriptor != number and not _is_open(number):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+        descriptor = number
+    return open(descriptor, "w")  # noqa: PTH123 - a descriptor, and as long as the process
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def readable(text: str) -> str:
@@ -98,6 +115,17 @@ def write(text: str) -> None:
     except OSError as error:
         _abandon(sys.stdout)
         raise TrillmError(f"cannot write to standard output: {error.strerror}", _OUTPUT_FAILED) from error
+
+
+def lost() -> TrillmError | None:
+    """What is wrong if something that was printed cannot be got rid of: typer prints help without asking us."""
+    try:
+        write("")
+    except BrokenPipeError:
+        unread()
+    except TrillmError as error:
+        return error
+    return None
 
 
 def say(line: str) -> None:
