@@ -139,3 +139,40 @@ def test_needs_a_prompt_for_other_things(terminal: Terminal, tiny_model: Path, o
     child = terminal("run", tiny_model, option)
     child.expect_exact("error: no PROMPT")
     assert ended(child) == 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "TERM": "dumb"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0"},
+        {"LC_ALL": "POSIX"},
+        {"LC_ALL": "en_NOWHERE.UTF-8"},
+        {"LANG": "C"},
+        {"LC_CTYPE": "C", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "C.UTF-8"},
+    ],
+    ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()),
+)
+def test_a_locale_of_ascii_alone_takes_utf8(
+    terminal: Terminal, tiny_model: Path, environment: dict[str, str], settings: dict[str, str]
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        environment.pop(name, None)
+    environment.update(settings)
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact(PROMPT)
+    lengths = []
+    # What is erased is a character: half of one would be no UTF-8. The arrow fetches what was typed before `/undo`.
+    for typed in ("caf", "café", "cafééé\x7f\x7f", "caf日", "\x1b[A\x1b[A"):
+        child.sendline(typed)
+        lengths.append(tokens(child))
+        child.sendline("/undo")
+        if typed.isalpha():
+            child.expect_exact(f"forgot: {typed}\r\n")
+        child.expect_exact(PROMPT)
+    empty = lengths[0] - 3
+    assert [length - empty for length in lengths] == [3, 5, 5, 6, 6]
+    child.sendline("/bye")
+    assert ended(child) == 0

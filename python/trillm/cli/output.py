@@ -7,6 +7,7 @@ a program, and two runs can be compared byte by byte.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import json
@@ -60,14 +61,16 @@ class UsageError(typer.TyperException):
 
 
 def prepare() -> None:
-    """Makes the standard streams safe to write to."""
+    """Makes the standard streams safe to use."""
+    if isinstance(sys.stdin, io.TextIOWrapper) and sys.stdin.isatty():
+        sys.stdin.reconfigure(encoding=_encoding(sys.stdin), errors="surrogateescape")
     # Nothing can be written to the one, so that a result that is lost is an error; what else is said may get lost.
     sys.stdout = sys.stdout or _in_place_of(1, os.O_RDONLY)
     sys.stderr = sys.stderr or _in_place_of(2, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
-                stream.reconfigure(errors="replace")
+                stream.reconfigure(encoding=_encoding(stream), errors="replace")
             else:
                 stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
 
@@ -88,6 +91,11 @@ def _is_open(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _encoding(terminal: io.TextIOWrapper) -> str:
+    """The one it has; a locale that knows ASCII alone says nothing about the terminal, and UTF-8 includes it."""
+    return "utf-8" if codecs.lookup(terminal.encoding).name == "ascii" else terminal.encoding
 
 
 def readable(text: str) -> str:
