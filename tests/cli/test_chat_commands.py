@@ -57,6 +57,12 @@ def test_a_system_message(chat: pexpect.spawn[str]) -> None:
     # It stays.
     assert asked(chat) == brief
     said(chat, "/clear")
+    said(chat, "/system default")
+    assert said(chat, "/system") == "the template's own\n"
+    said(chat, '/system "none"')
+    assert said(chat, "/system") == "none\n"
+    said(chat, "/set system None")
+    assert said(chat, "/system") == "the template's own\n"
     said(chat, '/system ""')
     assert asked(chat) < brief
 
@@ -345,7 +351,8 @@ def test_without_a_place_for_history_it_goes_on(
     (tmp_path / "other" / "trillm" / "history").mkdir(parents=True)
     environment["XDG_STATE_HOME"] = str(tmp_path / "other")
     again = terminal("run", tiny_model, *SHORT)
-    again.expect_exact("note: what you type is not kept")
+    again.expect_exact("note: what you type is not kept for later: It is not a regular file: ")
+    again.expect_exact("trillm/history")
     again.expect_exact(PROMPT)
 
 

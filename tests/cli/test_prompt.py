@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from trillm.cli.given import joined, named
 
-from .conftest import Cli, Terminal, trillm
+from .conftest import Cli, Result, Terminal, trillm
 
 SHORT = ("--max-tokens", "1", "--temperature", "0", "--json")
 
@@ -164,6 +164,77 @@ def test_the_name_of_a_file_is_noticed(cli: Cli, tmp_path: Path, tiny_model: Pat
     result = cli("run", tiny_model, "when?", "notes.txt", *SHORT)
     assert result.code == 0
     assert result.err == "note: notes.txt is a file, and its name is all that is sent: --file notes.txt attaches it\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "expected"),
+    [
+        (("",), b"", "PROMPT is blank, and standard input is empty"),
+        ((" ", "\n\n"), b"", "PROMPT is blank, and standard input is empty"),
+        (("",), b"\n\n", "PROMPT is blank, and standard input is blank"),
+        ((), b"", "no PROMPT, and standard input is empty"),
+        ((), b"\n \n\n", "no PROMPT, and standard input is blank"),
+        (("-",), b"\n\n", "no PROMPT, and standard input is blank"),
+        (("--raw",), b"", "no PROMPT, and standard input is empty"),
+    ],
+)
+def test_to_be_asked_nothing_is_an_error(
+    cli: Cli, tiny_model: Path, arguments: tuple[str, ...], given: bytes, expected: str
+) -> None:
+    result = cli("run", tiny_model, *arguments, given=given)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[0] == f"error: {expected}"
+
+
+def test_blank_lines_may_be_continued(cli: Cli, tiny_model: Path) -> None:
+    blank = asked(cli, tiny_model, "--raw", "\n\n")
+    assert (blank, asked(cli, tiny_model, "--raw", "")) == (asked(cli, tiny_model, "--raw", "ab"), blank - 2)
+
+
+NOT_TEXT = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("run", "MODEL", NOT_TEXT), "PROMPT"),
+        (("run", "MODEL", "-s", NOT_TEXT, "hi"), "--system"),
+        (("run", "MODEL", "--stop", "a", "--stop", NOT_TEXT, "hi"), "--stop"),
+        (("embed", "MODEL", "hi", NOT_TEXT), "TEXT"),
+        (("embed", "MODEL", "--prompt", NOT_TEXT, "hi"), "--prompt"),
+        (("embed", "MODEL", "--prompt-name", NOT_TEXT, "hi"), "--prompt-name"),
+    ],
+)
+def test_what_is_no_text_is_named(cli: Cli, tiny_model: Path, arguments: tuple[str, ...], name: str) -> None:
+    result = cli(*(str(tiny_model) if word == "MODEL" else word for word in arguments))
+    assert result == Result(1, "", f"error: {name} is not UTF-8 text: caf\ufffd\n")
+
+
+def test_arguments_are_utf8_where_the_locale_knows_ascii_alone(
+    cli: Cli, tiny_model: Path, environment: dict[str, str]
+) -> None:
+    run = ("run", tiny_model, "-t", "0", "-n", "5", "--ignore-eos", "-s", "Sé", "--stop", "é", "é")
+    embed = ("embed", tiny_model, "--prompt", "日", "--json", "é")
+    expected = [cli(*run), cli(*embed)]
+    environment |= {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    assert [cli(*run), cli(*embed)] == expected
+    assert [result.code for result in expected] == [0, 0]
+
+
+def test_a_hyphen_is_standard_input(cli: Cli, tiny_model: Path) -> None:
+    named_so = asked(cli, tiny_model, named("standard input", "one\n"))
+    assert asked(cli, tiny_model, "-f", "-", given=b"one\n") == named_so
+    assert asked(cli, tiny_model, "-f", "-", "when?", "--raw", given=b"one\n") == asked(
+        cli, tiny_model, "one\n\n\nwhen?", "--raw"
+    )
+    lines = json.loads(cli("embed", tiny_model, "-f", "-", "--json", given=b"one\ntwo\n").out)["embeddings"]
+    assert [entry["file"] for entry in lines] == ["standard input"]
+
+
+def test_a_file_without_a_name(cli: Cli, tiny_model: Path) -> None:
+    for command in ("run", "embed"):
+        result = cli(command, tiny_model, "-f", "", "hi")
+        assert result == Result(1, "", "error: the name of a file is empty\nhint: name a text file\n")
 
 
 def test_short_options(cli: Cli, tiny_model: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 from trillm._reference import parse
 from trillm._vectors import TruncationWarning
 from trillm.cli import loaded
-from trillm.cli.given import INPUT, file_text, input_text
+from trillm.cli.given import INPUT, argument_text, attached_text, input_text
 from trillm.cli.output import UsageError, failing_clearly, print_json, say, write
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def command(
             "--file",
             "-f",
             metavar="FILE",
-            help="A text file, as one text, behind the others. May be repeated.",
+            help="A text file, as one text, behind the others; '-' is standard input. May be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -71,6 +71,8 @@ def command(
     with failing_clearly(as_json=as_json):
         parse(model)
         given = _texts(texts or [], files or [])
+        prompt = None if prompt is None else argument_text(prompt, "--prompt")
+        prompt_name = None if prompt_name is None else argument_text(prompt_name, "--prompt-name")
         with loaded.load(model, engine=engine, context=context, threads=threads) as it:
             with warnings.catch_warnings(record=True) as cut:
                 warnings.simplefilter("always", TruncationWarning)
@@ -95,15 +97,15 @@ def command(
 
 def _texts(texts: Sequence[str], files: Sequence[str]) -> list[tuple[dict[str, Any], str]]:
     """The texts, each with what it is called in a document."""
-    for text in texts:
-        # Bytes that are no text arrive as lone surrogates: an error here, before anything is loaded.
-        text.encode()
+    # Errors that need no model are found here, before one is loaded.
+    texts = [argument_text(text, "TEXT") for text in texts]
+    attached = [attached_text(path) for path in files]
     lines = _lines(input_text())
     if not texts and not lines and not files:
         raise UsageError(f"no TEXT, and nothing on {INPUT}")
     return [
         *(({"text": text}, text) for text in [*texts, *lines]),
-        *(({"file": path}, file_text(path)) for path in files),
+        *(({"file": name}, text) for name, text in attached),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Texts that people give to be read: files, and standard input.
+"""Texts that people give to be read: files, standard input, and arguments.
 
 What is no text is refused by name, whoever gives it: a model would be sent noise, and would answer to it. A file is
 read as a stream, so that `--file <(command)` works, and up to a bound, so that `/dev/zero` is an error and not the end
@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from trillm import _core
 from trillm._reference import at_home
-from trillm.cli.output import readable, size
+from trillm.cli.output import UsageError, readable, size
 from trillm.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["INPUT", "file_text", "input_text", "joined", "named", "shown"]
+__all__ = [
+    "INPUT",
+    "argument_text",
+    "attached_text",
+    "file_text",
+    "input_text",
+    "joined",
+    "named",
+    "shown",
+    "typed_text",
+]
 
 INPUT = "standard input"
 
@@ -47,8 +57,34 @@ _INSIDE = {b"WEBP": "WebP", b"ftypheic": "HEIC", b"ftypmif1": "HEIC", b"ftypavif
 _TEXT_ALONE = "models here read text alone"
 
 
+def argument_text(text: str, name: str) -> str:
+    """A text among the arguments, which messages call `name`.
+
+    Bytes that are no text arrive as lone surrogates; so do those that are, where the locale knows ASCII alone.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(text).decode()
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"{name} is not UTF-8 text: {shown(text)}", "not_utf8") from None
+    return text
+
+
+def attached_text(path: str) -> tuple[str, str]:
+    """What `--file` names, and its text: a file, or standard input by the name `-`."""
+    if path != "-":
+        return path, file_text(path)
+    if sys.stdin is None:
+        raise UsageError(f"--file is '-', and {INPUT} is closed")
+    return INPUT, typed_text() if sys.stdin.isatty() else _text(sys.stdin.buffer, INPUT)
+
+
 def file_text(path: str) -> str:
     """The text in a file; `~` at its beginning is the user's home."""
+    if not path:
+        raise InvalidRequest("the name of a file is empty", "invalid_parameter", "name a text file")
     # Not a file object: a named pipe without a writer, too, should end by Ctrl-C and not before.
     with Path(at_home(path)).open("rb", buffering=0) as file:
         return _text(file, shown(path))
@@ -62,6 +98,11 @@ def input_text() -> str:
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     return _text(sys.stdin.buffer, INPUT).removesuffix("\n").removesuffix("\r")
+
+
+def typed_text() -> str:
+    """What is typed on a terminal up to Ctrl-D."""
+    return argument_text(sys.stdin.read().removesuffix("\n"), INPUT)
 
 
 def named(path: str, text: str) -> str:

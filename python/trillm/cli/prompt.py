@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trillm.cli.given import INPUT, file_text, input_text, joined, named, shown
+from trillm.cli.given import INPUT, argument_text, attached_text, input_text, joined, named, typed_text
 from trillm.cli.output import UsageError, say
-from trillm.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,21 +32,24 @@ class Asked:
     @classmethod
     def by(cls, words: Sequence[str], files: Sequence[str], *, raw: bool) -> Asked:
         """Reads what the arguments name. Errors that need no model are found here, before one is loaded."""
-        texts = [(path, file_text(path)) for path in files]
+        texts = [attached_text(path) for path in files]
         attached = [text if raw else named(path, text) for path, text in texts]
+        words = [argument_text(word, "PROMPT") for word in words]
         alone = sys.stdin is not None and sys.stdin.isatty()
         if not words and alone:
             return cls(attached, None)
         if list(words) == ["-"]:
-            piped, words = (_typed() if alone else input_text()), ()
+            piped, words = (typed_text() if alone else input_text()), []
         else:
             piped = input_text()
-        if not words and not piped and not attached:
-            state = "closed" if sys.stdin is None else "empty"
-            raise UsageError(f"no PROMPT, and {INPUT} is {state}")
         for word in words:
             _check(word)
-        return cls(attached, joined([piped, " ".join(words)]))
+        asked = cls(attached, joined([piped, " ".join(words)]))
+        # What is continued may well be blank lines, or the beginning of a text; nobody answers to them.
+        if not (words or asked.text if raw else asked.text.strip()):
+            state = "closed" if sys.stdin is None else "blank" if piped else "empty"
+            raise UsageError(f"{'PROMPT is blank' if words else 'no PROMPT'}, and {INPUT} is {state}")
+        return asked
 
     @property
     def text(self) -> str:
@@ -56,10 +58,6 @@ class Asked:
 
 
 def _check(word: str) -> None:
-    try:
-        word.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequest(f"PROMPT is not UTF-8 text: {shown(word)}", "not_utf8") from None
     # A question that happens to be a file's name is rare enough that a note about it is no nuisance.
     if len(word) < 256 and _is_file(word):
         say(f"note: {word} is a file, and its name is all that is sent: --file {word} attaches it")
@@ -70,8 +68,3 @@ def _is_file(word: str) -> bool:
         return Path(word).is_file()
     except (OSError, ValueError):
         return False
-
-
-def _typed() -> str:
-    """What is typed up to Ctrl-D."""
-    return sys.stdin.read().removesuffix("\n")

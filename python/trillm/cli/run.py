@@ -10,6 +10,7 @@ import typer
 from trillm._reference import parse
 from trillm.cli import chat, loaded
 from trillm.cli.chat.conversation import Conversation
+from trillm.cli.given import argument_text
 from trillm.cli.output import UsageError, failing_clearly, print_json, say
 from trillm.cli.prompt import Asked
 
@@ -45,7 +46,7 @@ def command(
             "--file",
             "-f",
             metavar="FILE",
-            help="A text file to send before the question, with its name. May be repeated.",
+            help="A text file to send before the question, with its name; '-' is standard input. May be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -145,16 +146,6 @@ def command(
     """
     if raw and system is not None:
         raise UsageError("--system is part of a chat template, which --raw leaves out")
-    given = _given(
-        max_tokens=_count(max_tokens),
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k,
-        min_p=min_p,
-        seed=seed,
-        stop=stop or None,
-        ignore_eos=ignore_eos or None,
-    )
 
     def load(reference: str) -> loaded.Loaded:
         return loaded.load(reference, engine=engine, context=context, threads=threads, chats=not raw)
@@ -162,6 +153,17 @@ def command(
     with failing_clearly(as_json=as_json):
         # What is mistyped is an error before anything is read.
         parse(model)
+        system = None if system is None else argument_text(system, "--system")
+        given = _given(
+            max_tokens=_count(max_tokens),
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            min_p=min_p,
+            seed=seed,
+            stop=[argument_text(text, "--stop") for text in stop or ()] or None,
+            ignore_eos=ignore_eos or None,
+        )
         asked = Asked.by(prompt or [], files or [], raw=raw)
         if asked.question is None and (raw or as_json or not sys.stdout.isatty()):
             raise UsageError("no PROMPT: give one, or pipe it in")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trillm._reference import at_home
 from trillm.cli.chat.lines import QUOTES
 from trillm.cli.chat.saved import Saved
-from trillm.cli.chat.settings import EXPECTED, parsed
+from trillm.cli.chat.settings import DEFAULTS, EXPECTED, parsed
 from trillm.cli.given import file_text, named, shown
 from trillm.cli.output import print_columns, size, write
 from trillm.errors import InvalidRequest
@@ -76,12 +76,21 @@ def _nothing(_session: Session, _argument: str) -> None:
 
 
 def _system(session: Session, argument: str) -> None:
-    if argument:
+    if argument.lower() in DEFAULTS:
+        session.conversation.system = None
+        write("the system message is the model's own; /clear forgets what was said with another\n")
+    elif argument:
         session.conversation.system = _unquoted(argument)
         write("the system message is set; /clear forgets what was said without it\n")
     else:
-        system = session.conversation.system
-        write(f"{session.loaded.llm.info.system if system is None else system}\n")
+        write(f"{_system_message(session)}\n")
+
+
+def _system_message(session: Session) -> str:
+    """What it is now."""
+    given, published = session.conversation.system, session.loaded.llm.info.system
+    system = published if given is None else given
+    return "the template's own" if system is None else system
 
 
 def _set(session: Session, argument: str) -> None:
@@ -121,13 +130,12 @@ def _value(session: Session, name: str) -> str:
 
 def _show(session: Session, _argument: str) -> None:
     conversation, info = session.conversation, session.loaded.llm.info
-    system = info.system if conversation.system is None else conversation.system
     rows = [
         ("model", session.loaded.reference),
         ("name", info.name),
         ("engine", f"{info.engine}, {info.device}"),
         ("context", f"{session.loaded.llm.context:,} tokens"),
-        ("system message", "the template's own" if system is None else system or "empty"),
+        ("system message", _system_message(session) or "empty"),
         ("conversation", _count(conversation.turns)),
         ("files", f"{len(conversation.attached)} go with the next message" if conversation.attached else ""),
         *((name, _value(session, name)) for name in EXPECTED if _value(session, name) != "default"),
@@ -254,6 +262,8 @@ def _path(argument: str, usage: str) -> Path:
         words = shlex.split(argument)
     except ValueError:
         return path
+    if words == [""]:
+        raise InvalidRequest("the name of FILE is empty", "invalid_command", usage)
     return Path(at_home(words[0])) if len(words) == 1 else path
 
 
@@ -265,7 +275,7 @@ def _unquoted(text: str) -> str:
 
 
 _COMMANDS: dict[str, tuple[str, str, Callable[[Session, str], None]]] = {
-    "system": ("/system [TEXT]", "shows the system message, or sets it", _system),
+    "system": ("/system [TEXT]", "shows the system message, or sets it; `default` undoes that", _system),
     "set": ("/set [NAME VALUE]", "shows how answers are generated, or sets one: /set temperature 0", _set),
     "show": ("/show", "shows the model, and what was set and said", _show),
     "file": ("/file FILE", "sends the file's text with the next message", _file),

@@ -6,6 +6,7 @@ nothing is lost when a terminal is closed. Without it a conversation works all t
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -89,11 +90,10 @@ class History:
     def _open(self, flags: int) -> FileIO:
         # A pipe or a device in its place is not waited for.
         descriptor = os.open(self._path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-        file = FileIO(descriptor, "rb" if flags == os.O_RDONLY else "ab")
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            file.close()
-            raise OSError(None, "is not a regular file", str(self._path))
-        return file
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "It is not a regular file", str(self._path))
+        return FileIO(descriptor, "rb" if flags == os.O_RDONLY else "ab")
 
     def _rewrite(self, entries: list[str]) -> None:
         fresh = self._path.with_name(f"history.{os.getpid()}")

@@ -17,7 +17,7 @@ from trillm.errors import ContextOverflow, InvalidRequest
 if TYPE_CHECKING:
     from trillm import Model
 
-__all__ = ["EXPECTED", "parsed"]
+__all__ = ["DEFAULTS", "EXPECTED", "parsed"]
 
 EXPECTED = {
     "max_tokens": 'a whole number, 1 to 4294967295, or "fit"',
@@ -40,7 +40,8 @@ EXPECTED = {
 
 _WORDS = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 
-_DEFAULTS = ("default", "none", "null")
+DEFAULTS = ("default", "none", "null")
+"""Any of them undoes a choice."""
 
 
 def parsed(llm: Model, name: str, text: str) -> Any:
@@ -48,7 +49,7 @@ def parsed(llm: Model, name: str, text: str) -> Any:
     wanted = name.replace("-", "_").lower()
     if wanted not in EXPECTED:
         raise _unknown(name, wanted)
-    if text.lower() in _DEFAULTS:
+    if text.lower() in DEFAULTS:
         return None
     value = _value(wanted, text)
     _check(llm, wanted, value)
