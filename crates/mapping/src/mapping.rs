@@ -119,7 +119,8 @@ fn read(file: &mut File, out: &mut [u8]) -> io::Result<()> {
 mod tests {
     use std::fs::FileTimes;
     use std::io::Write;
-    use std::os::unix::fs::FileExt;
+    use std::os::unix::fs::{FileExt, PermissionsExt};
+    use std::thread::sleep;
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -140,13 +141,15 @@ mod tests {
         }
     }
 
-    /// What a check says after each of some changes to a mapped file of ten thousand bytes.
+    /// What a check says after each of some changes to a mapped file of ten thousand bytes, which are far enough apart
+    /// for the times of a file to tell them apart.
     fn after(changes: &[fn(&File)]) -> Vec<bool> {
         let file = file(&[7; 10_000]);
         let mapping = Mapping::open("test", file.path(), 10_000, false).expect("as long");
         let again = Mapping::open("test", file.path(), 10_000, false).expect("as long");
         mapping.check().expect("nobody wrote");
         let check = |change: &fn(&File)| {
+            sleep(Duration::from_millis(20));
             change(file.as_file());
             assert_eq!(mapping.check().is_ok(), again.check().is_ok());
             mapping.check().is_ok()
@@ -156,6 +159,10 @@ mod tests {
 
     fn shorten(file: &File) {
         file.set_len(5_000).expect("shortened");
+    }
+
+    fn shorten_to_size(file: &File) {
+        file.set_len(10_000).expect("shortened");
     }
 
     fn touch(file: &File) {
@@ -170,6 +177,30 @@ mod tests {
 
     fn write(file: &File) {
         file.write_all_at(b"8", 7_777).expect("written");
+    }
+
+    /// Between two samples.
+    fn write_unsampled(file: &File) {
+        file.write_all_at(b"8", 7_780).expect("written");
+    }
+
+    /// The same through a mapping, of which no report is made.
+    fn write_by_mapping(file: &File) {
+        // SAFETY: `after` reads none of the bytes that it changes.
+        let mut map = unsafe { memmap2::MmapMut::map_mut(file) }.expect("a mapping");
+        map[7_780] = 8;
+        map.flush().expect("flushed");
+    }
+
+    /// And then the time that it had.
+    fn write_back_in_time(file: &File) {
+        let time = file.metadata().and_then(|metadata| metadata.modified()).expect("its time");
+        write_unsampled(file);
+        file.set_times(FileTimes::new().set_accessed(time).set_modified(time)).expect("touched");
+    }
+
+    fn forbid(file: &File) {
+        file.set_permissions(PermissionsExt::from_mode(0o400)).expect("its owner may");
     }
 
     /// As a copy onto it does: shorter for a moment, longer in the end.
@@ -191,6 +222,16 @@ mod tests {
         assert_eq!(after(&[touch, touch, append, touch, append]), [true; 5]);
         assert_eq!(after(&[append, write_all]), [true, false]);
         assert_eq!(after(&[touch, write, touch]), [true, false, false]);
+        assert_eq!(after(&[append, forbid, shorten_to_size, touch]), [true; 4]);
+    }
+
+    #[test]
+    fn a_write_that_no_sample_shows_ends_the_model() {
+        for write in [write_unsampled, write_by_mapping, write_back_in_time] {
+            assert_eq!(after(&[write]), [false]);
+            assert_eq!(after(&[append, write, touch]), [true, false, false]);
+            assert_eq!(after(&[touch, forbid, write]), [true, true, false]);
+        }
     }
 
     #[test]

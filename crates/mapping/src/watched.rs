@@ -3,23 +3,58 @@
 //! What ends a model: the file got shorter (its last pages are gone, and touching them would end the process), or bytes
 //! that are in use were written. What does not: a new time without a write (`touch`), and bytes behind the end. A model
 //! that has ended stays ended, whatever the file becomes.
+//!
+//! Nobody can read all weights before each step to see whether they are still the same. So a change is harmless only if
+//! something harmless explains it: another length explains a write, and a report of new times explains new times. A
+//! write that leaves the length is one over bytes in use, and new times that nobody reported are a write through another
+//! mapping. What is explained is compared in samples, too.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::SystemTime;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
 
 use trillm_core::{Error, Result};
 
-use crate::writes::Watch;
+use crate::writes::{Reports, Watch};
 
-/// Places of a file that are compared when its times have changed, spread over it, and bytes at each: for changes that
-/// no watch reports, as those of another machine on a shared disk.
+/// Places of a file that are compared when something harmless was done to it, spread over it, and bytes at each: for
+/// what was done along with it.
 const SAMPLES: u64 = 128;
 const SAMPLE: usize = 64;
+
+/// The system reports a moment after it changes length and times. What nothing explains yet, or what has changed within
+/// a pause, is looked at again, at most so often: somebody may append for minutes.
+const PAUSE: Duration = Duration::from_millis(5);
+const PAUSES: u32 = 10;
+
+/// What can be told of a file without reading it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    reports: Reports,
+    length: u64,
+    /// When it was last written to or touched, in nanoseconds since 1970.
+    modified: u64,
+}
+
+impl State {
+    fn of(file: &File, watch: Option<&Watch>) -> io::Result<Self> {
+        // The reports first: what they tell of is then in the rest.
+        let reports = watch.map_or(Reports::default(), Watch::reports);
+        let metadata = file.metadata()?;
+        Ok(Self { reports, length: metadata.len(), modified: nanoseconds(&metadata) })
+    }
+
+    /// Whether something that leaves the bytes in use as they are explains how it became another.
+    fn is_harmless_after(&self, before: &Self) -> bool {
+        let written = self.reports.writes != before.reports.writes;
+        let touched = self.reports.touches != before.reports.touches;
+        self.length != before.length || (touched && !written)
+    }
+}
 
 /// A file that is in use.
 pub struct Watched {
@@ -28,11 +63,9 @@ pub struct Watched {
     file: File,
     /// Bytes of it that are in use.
     size: u64,
-    /// When it was last written to or touched, as far as that was found to be harmless.
-    modified: AtomicU64,
     watch: Option<Watch>,
-    /// Writes that were found to be harmless.
-    writes: AtomicU64,
+    /// How it was when it was last found to be harmless.
+    seen: Mutex<State>,
     samples: Vec<u8>,
     /// Why it cannot be used any more.
     ended: OnceLock<String>,
@@ -53,19 +86,9 @@ impl Watched {
     /// Watches the first `size` bytes of an open file, which are all it has.
     pub(crate) fn new(file: File, path: &Path, size: u64) -> io::Result<Self> {
         let watch = Watch::new(&file);
-        let writes = watch.as_ref().map_or(0, Watch::writes);
-        let modified = nanoseconds(&file.metadata()?);
+        let seen = Mutex::new(State::of(&file, watch.as_ref())?);
         let samples = samples(&file, size)?;
-        Ok(Self {
-            path: path.into(),
-            file,
-            size,
-            modified: AtomicU64::new(modified),
-            watch,
-            writes: AtomicU64::new(writes),
-            samples,
-            ended: OnceLock::new(),
-        })
+        Ok(Self { path: path.into(), file, size, watch, seen, samples, ended: OnceLock::new() })
     }
 
     /// Checks that the bytes are what they were; the error is in the name of `engine`.
@@ -83,30 +106,42 @@ impl Watched {
     }
 
     fn look(&self) -> std::result::Result<(), String> {
-        let metadata = self.file.metadata().map_err(|error| error.to_string())?;
-        if metadata.len() < self.size {
-            let (now, before) = (metadata.len(), self.size);
-            return Err(format!("was changed while it was in use, from {before} bytes to {now}"));
-        }
-        let modified = nanoseconds(&metadata);
-        if modified == self.modified.load(Relaxed) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.state()?;
+        if now == *seen {
             return Ok(());
         }
-        let changed = Err("was changed while it was in use".to_owned());
-        let Some(watch) = &self.watch else { return changed };
-        let writes = watch.writes();
-        let written = writes != self.writes.load(Relaxed);
-        // Written, and no longer than before: over bytes that are in use.
-        if written && metadata.len() == self.size {
-            return changed;
+        let mut settled = false;
+        for _ in 0..PAUSES {
+            sleep(PAUSE);
+            let later = self.state()?;
+            settled = later == now && now.is_harmless_after(&seen);
+            now = later;
+            if settled {
+                break;
+            }
         }
-        match samples(&self.file, self.size) {
-            Ok(samples) if samples == self.samples => {}
-            _ => return changed,
+        let harmless = self.watch.is_some() && now.is_harmless_after(&seen);
+        if !harmless || !samples(&self.file, self.size).is_ok_and(|samples| samples == self.samples) {
+            return Err("was changed while it was in use".to_owned());
         }
-        self.writes.store(writes, Relaxed);
-        self.modified.store(modified, Relaxed);
+        if settled {
+            *seen = now;
+        }
         Ok(())
+    }
+
+    /// How it is now.
+    ///
+    /// # Errors
+    /// It is too short.
+    fn state(&self) -> std::result::Result<State, String> {
+        let state = State::of(&self.file, self.watch.as_ref()).map_err(|error| error.to_string())?;
+        if state.length < self.size {
+            let (now, before) = (state.length, self.size);
+            return Err(format!("was changed while it was in use, from {before} bytes to {now}"));
+        }
+        Ok(state)
     }
 }
 

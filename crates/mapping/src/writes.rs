@@ -1,5 +1,6 @@
-//! Which files somebody writes to, as Linux tells it: a `touch` changes the times of a file as a write does, and only
-//! the second changes weights. (One that sets the time of the last write alone, `touch -m`, is reported as a write.)
+//! What somebody did to a file, as Linux tells it: a `touch` changes the times of a file as a write does, and only the
+//! second changes weights. (One that sets the time of the last write alone, `touch -m`, is reported as a write, and
+//! nothing else tells the two apart.) A write through a mapping is not reported at all; it changes the times.
 //!
 //! One watcher serves the process, since a user may have few of them. Where there is none (another system, or all are
 //! in use) the times of a file are all there is to go by.
@@ -7,7 +8,16 @@
 #[cfg(not(target_os = "linux"))]
 use std::fs::File;
 
-/// A file that is watched for writes.
+/// How often what was reported of a file, since it was first watched.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Reports {
+    /// Written to, shortened, lengthened, or given another time of the last write.
+    pub writes: u64,
+    /// Given other times, permissions or names.
+    pub touches: u64,
+}
+
+/// A file that is watched.
 pub(crate) struct Watch {
     #[cfg(target_os = "linux")]
     descriptor: i32,
@@ -19,8 +29,8 @@ impl Watch {
         None
     }
 
-    pub(crate) fn writes(&self) -> u64 {
-        0
+    pub(crate) fn reports(&self) -> Reports {
+        Reports::default()
     }
 }
 
@@ -35,7 +45,7 @@ mod linux {
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
     use trillm_core::PerProcess;
 
-    use super::Watch;
+    use super::{Reports, Watch};
 
     /// The process's watcher.
     struct Watcher {
@@ -47,7 +57,7 @@ mod linux {
     #[derive(Default)]
     struct Watched {
         holders: u32,
-        writes: u64,
+        reports: Reports,
     }
 
     impl Watcher {
@@ -73,10 +83,11 @@ mod linux {
                 if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
                     // Some were lost: nobody knows whose.
                     for file in files.values_mut() {
-                        file.writes += 1;
+                        file.reports.writes += 1;
                     }
                 } else if let Some(file) = files.get_mut(&event.wd()) {
-                    file.writes += u64::from(event.events().contains(ReadFlags::MODIFY));
+                    file.reports.writes += u64::from(event.events().contains(ReadFlags::MODIFY));
+                    file.reports.touches += u64::from(event.events().contains(ReadFlags::ATTRIB));
                 }
             }
         }
@@ -89,17 +100,18 @@ mod linux {
             let mut files = watcher.files();
             // By its descriptor: what the path names may be another file by now.
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            let descriptor = inotify::add_watch(&watcher.socket, path, WatchFlags::MODIFY).ok()?;
+            let flags = WatchFlags::MODIFY | WatchFlags::ATTRIB;
+            let descriptor = inotify::add_watch(&watcher.socket, path, flags).ok()?;
             files.entry(descriptor).or_default().holders += 1;
             Some(Self { descriptor })
         }
 
-        /// How often it was written to, shortened or lengthened since it was first watched.
-        pub(crate) fn writes(&self) -> u64 {
-            let Some(watcher) = Watcher::of_process() else { return 0 };
+        /// What was reported of it.
+        pub(crate) fn reports(&self) -> Reports {
+            let Some(watcher) = Watcher::of_process() else { return Reports::default() };
             let mut files = watcher.files();
             watcher.receive(&mut files);
-            files.get(&self.descriptor).map_or(0, |file| file.writes)
+            files.get(&self.descriptor).map_or(Reports::default(), |file| file.reports)
         }
     }
 
