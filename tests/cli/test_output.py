@@ -124,6 +124,40 @@ def test_usage_errors_are_for_people(cli: Cli, arguments: tuple[str, ...], expec
     assert result.err.splitlines()[0] == f"error: {expected}"
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        (
+            "run smollm2 What is -5 plus 3",
+            "if -5 belongs to PROMPT, put it behind --, or into quotes with the words before it: "
+            "trillm run MODEL -- PROMPT; else see trillm run --help",
+        ),
+        ("run smollm2 -5", "if -5 belongs to PROMPT, put it behind --"),
+        ("run smollm2 what does ls -la do", "if -l belongs to PROMPT, put it behind --"),
+        ("run smollm2 what does --9 do", "if --9 belongs to PROMPT, put it behind --"),
+        ("embed all-minilm a -1", "if -1 belongs to TEXT, put it behind --"),
+        ("import -x.gguf", "if -x belongs to PATH, put it behind --: trillm import -- PATH; else"),
+        ("convert -a b", "if -a belongs to DST, put it behind --: trillm convert SRC -- DST; else"),
+        ("run smollm2 --temprature 1 hi", "see trillm run --help"),
+        ("list -x", "see trillm list --help"),
+        ("-x", "see trillm --help"),
+    ],
+)
+def test_words_that_look_like_options_have_a_place(cli: Cli, line: str, hint: str) -> None:
+    result = cli(*line.split())
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[1].startswith(f"hint: {hint}")
+
+
+def test_words_behind_two_hyphens_are_words(tiny_model: Path) -> None:
+    options = ("--threads", "1", "-t", "0", "-n", "5", "--ignore-eos")
+    lines = [
+        [*trillm(), "run", str(tiny_model), *options, *words] for words in (["--", "What", "is", "-5"], ["What is -5"])
+    ]
+    done = [subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout for line in lines]
+    assert done[0] == done[1]
+
+
 @pytest.mark.parametrize("command", ["run", "embed", "pull", "list", "convert"])
 def test_help_shows_flags_as_flags(command: str, environment: dict[str, str]) -> None:
     environment["COLUMNS"] = "200"

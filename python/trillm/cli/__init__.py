@@ -92,8 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What typer printed may lie in a buffer still.
         output.write("")
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        output.complain(usage.message(error), f"see {context.command_path if context else 'trillm'} --help")
+        output.complain(usage.message(error), usage.hint(error))
         return 2
     except BrokenPipeError:
         return output.unread()

@@ -13,9 +13,12 @@ import typer.core
 
 from trillm.cli import flags
 
-__all__ = ["Command", "Group", "message"]
+__all__ = ["Command", "Group", "hint", "message"]
 
 _KINDS = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+
+_PROSE = ("PROMPT...", "TEXT...")
+"""Arguments that are words of people."""
 
 
 def message(error: typer.TyperException) -> str:
@@ -26,6 +29,22 @@ def message(error: typer.TyperException) -> str:
     # Choices come one on a line, behind commas of their own.
     text = re.sub(r"\s*\n\s*", " ", text).removesuffix(".")
     return text + _found(error) if "expected" in text else text
+
+
+def hint(error: typer.TyperException) -> str:
+    """What to do about it: where to read on, and where words that look like options go."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return "see trillm --help"
+    see = f"see {context.command_path} --help"
+    option: str | None = getattr(error, "option_name", None)
+    names = [param.metavar for param in context.command.params if param.param_type_name == "argument"]
+    if option is None or getattr(error, "possibilities", None) or not names:
+        return see
+    last = names[-1].removesuffix("...")
+    quotes = ", or into quotes with the words before it" if names[-1] in _PROSE else ""
+    line = " ".join((context.command_path, *names[:-1], "--", last))
+    return f"if {option} belongs to {last}, put it behind --{quotes}: {line}; else {see}"
 
 
 def _kind(found: re.Match[str]) -> str:
