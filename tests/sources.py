@@ -72,3 +72,13 @@ def workspace() -> Iterator[Crate]:
         kinds = {"lib", "cdylib"}
         (library,) = (target["src_path"] for target in package["targets"] if kinds & set(target["kind"]))
         yield Crate(package["name"], Path(library), package["dependencies"], package["features"])
+
+
+def error_codes() -> dict[str, str]:
+    """Every code of the native errors, and its class in Rust."""
+    pair = re.compile(r'\(Class::(\w+), "(\w+)"\)')
+    found: dict[str, str] = {}
+    for source in (ROOT / "crates").rglob("*.rs"):
+        for kind, name in pair.findall(source.read_text(encoding="utf-8")):
+            assert found.setdefault(name, kind) == kind, f"{name} has two classes"
+    return found

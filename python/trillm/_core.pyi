@@ -49,9 +49,6 @@ def convert(
     with the bytes of weights written and those there will be, and returning `False` cancels.
     """
 
-def error_codes() -> dict[str, str]:
-    """Every error code of the native half, and the name of the class in `trillm.errors` that it is raised as."""
-
 def set_log_level(level: int) -> None:
     """Collects native log lines of at least this level, as `logging` numbers it."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import trillm
-from trillm import _core
+from sources import error_codes
 from trillm.errors import LoadError, ModelFormatError, ModelNotFound, TrillmError, Unsupported
 
 from .helpers import GREEDY, SMALL_FILES
@@ -37,7 +37,7 @@ def refused(path: Path, *errors: type[TrillmError]) -> TrillmError:
     assert message
     assert "\n" not in message
     assert "panic" not in message
-    assert caught.value.code in _core.error_codes()
+    assert caught.value.code in error_codes()
     return caught.value
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import trillm
-from trillm import _core
+from sources import error_codes
 from trillm.errors import LoadError, ModelFormatError, ModelNotFound, TrillmError
 
 
@@ -32,7 +32,7 @@ def assert_refused(path: Path, errors: tuple[type[TrillmError], ...] = (ModelFor
     assert message
     assert "\n" not in message
     assert "panic" not in message
-    assert caught.value.code in _core.error_codes()
+    assert caught.value.code in error_codes()
     # The vocabulary may be whole where the rest is not.
     with soon():
         try:

@@ -37,6 +37,10 @@ class Plan:
     """The interpreter exits in the middle of it."""
 
 
+OWN_FAULTS = {"internal_error"}
+"""Never allowed, whatever else goes wrong."""
+
+
 @dataclass
 class Stage:
     """One program on its way."""
@@ -50,6 +54,8 @@ class Stage:
     model: trillm.Model
     allowed: set[str]
     """Codes of errors that may be."""
+    changing: bool = False
+    """The file changes meanwhile: any error may be but a bug of ours."""
     requests: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -64,6 +70,10 @@ class Stage:
     def exact(self) -> bool:
         """Whether answers are compared, or only counted."""
         return exact(self.plan.options)
+
+    def allows(self, error: TrillmError) -> bool:
+        """Whether an error is one that may be."""
+        return error.code in self.allowed or (self.changing and error.code not in OWN_FAULTS)
 
     def open(self) -> trillm.Model:
         """Loads the model."""
@@ -96,7 +106,7 @@ class Stage:
         try:
             action(self, chance)
         except TrillmError as error:
-            if error.code not in self.allowed:
+            if not self.allows(error):
                 self.fault(f"{name} raises {type(error).__name__} ({error.code}): {error}\n{traceback.format_exc()}")
             self.beat(error.code)
         except (KeyboardInterrupt, MemoryError, OSError, RuntimeError) as error:

@@ -28,9 +28,6 @@ from trillm.errors import ForkError, TrillmError
 
 __all__ = ["TROUBLES", "descriptors", "threads"]
 
-OWN_FAULTS = {"internal_error"}
-"""Never allowed, whatever else goes wrong."""
-
 
 def threads() -> int:
     """How many this process has."""
@@ -147,7 +144,7 @@ def _child(stage: Stage, kind: int) -> int:
                 if answer and stage.exact and answer != stage.answers.tokens[0][0]:
                     return 3
     except TrillmError as error:
-        return 0 if error.code in stage.allowed else 4
+        return 0 if stage.allows(error) else 4
     return 0
 
 
@@ -195,7 +192,7 @@ def changes(stage: Stage, chance: random.Random) -> Iterator[None]:
         else:
             shutil.copyfile(original, file)
 
-    stage.allowed |= set(trillm._core.error_codes()) - OWN_FAULTS
+    stage.changing = True
     with _meanwhile(stage, change):
         yield
     for file in files:

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use trillm_core::Coded;
+use trillm_core::{Class, Coded};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -141,23 +141,23 @@ impl Error {
 }
 
 impl Coded for Error {
-    fn code(&self) -> &'static str {
+    fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::Source(error) => error.code(),
-            Self::Core(error) => error.code(),
-            Self::Read { .. } => "read_failed",
-            Self::Write { source, .. } if is_full(source) => "disk_full",
-            Self::Write { .. } => "write_failed",
-            Self::DestinationExists { .. } => "destination_exists",
-            Self::NotReplaceable { .. } => "destination_not_replaceable",
-            Self::SameFormat { .. } => "same_format",
-            Self::Architecture { .. } => "unsupported_architecture",
-            Self::Unsupported { .. } => "cannot_convert",
-            Self::Missing { .. } => "missing_key",
-            Self::TensorType { .. } => "unsupported_tensor_type",
-            Self::TensorName { .. } => "unknown_tensor",
-            Self::OutOfRange { .. } => "weight_out_of_range",
-            Self::Cancelled { .. } => "cancelled",
+            Self::Source(error) => error.kind(),
+            Self::Core(error) => error.kind(),
+            Self::Read { .. } => (Class::NotFound, "read_failed"),
+            Self::Write { source, .. } if is_full(source) => (Class::Store, "disk_full"),
+            Self::Write { .. } => (Class::Store, "write_failed"),
+            Self::DestinationExists { .. } => (Class::InvalidRequest, "destination_exists"),
+            Self::NotReplaceable { .. } => (Class::InvalidRequest, "destination_not_replaceable"),
+            Self::SameFormat { .. } => (Class::InvalidRequest, "same_format"),
+            Self::Architecture { .. } => (Class::Format, "unsupported_architecture"),
+            Self::Unsupported { .. } => (Class::Unsupported, "cannot_convert"),
+            Self::Missing { .. } => (Class::Format, "missing_key"),
+            Self::TensorType { .. } => (Class::Unsupported, "unsupported_tensor_type"),
+            Self::TensorName { .. } => (Class::Unsupported, "unknown_tensor"),
+            Self::OutOfRange { .. } => (Class::Unsupported, "weight_out_of_range"),
+            Self::Cancelled { .. } => (Class::Cancelled, "cancelled"),
         }
     }
 

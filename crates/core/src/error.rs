@@ -2,20 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::{Class, Coded};
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// An error with a stable name and, where there is one, advice. Every crate's error enum implements it.
-pub trait Coded: std::error::Error {
-    /// A stable, snake-case name: what programs match on.
-    fn code(&self) -> &'static str;
-
-    /// What to do about it, as a sentence; kept out of the message. A parameter is named as Python gives it, between
-    /// backticks: the command line names its flag instead.
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
 
 /// A request that cannot be served, or an engine that failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -202,23 +192,27 @@ fn tail(log: &[String]) -> String {
 }
 
 impl Coded for Error {
-    fn code(&self) -> &'static str {
+    fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::ContextOverflow { .. } | Self::TextOverflow { .. } | Self::PositionsEnd { .. } => "context_overflow",
-            Self::InvalidParameter { .. } | Self::UnknownPrompt { .. } | Self::NoEmbedding { .. } => {
-                "invalid_parameter"
+            Self::ContextOverflow { .. } | Self::TextOverflow { .. } | Self::PositionsEnd { .. } => {
+                (Class::ContextOverflow, "context_overflow")
             }
-            Self::OutOfMemory { .. } => "out_of_memory",
-            Self::NoThread { .. } => "no_thread",
-            Self::Overloaded { .. } => "overloaded",
-            Self::DeadlineExceeded { .. } => "deadline_exceeded",
-            Self::Cancelled => "cancelled",
-            Self::Closed => "closed",
-            Self::CacheFull => "cache_full",
-            Self::Batch(_) => "invalid_batch",
-            Self::Unsupported { .. } | Self::EmbedsOnly { .. } | Self::LabelsOnly { .. } => "unsupported",
-            Self::Load { .. } => "load_failed",
-            Self::Engine { .. } => "engine_failed",
+            Self::InvalidParameter { .. } | Self::UnknownPrompt { .. } | Self::NoEmbedding { .. } => {
+                (Class::InvalidRequest, "invalid_parameter")
+            }
+            Self::OutOfMemory { .. } => (Class::OutOfMemory, "out_of_memory"),
+            Self::NoThread { .. } => (Class::Engine, "no_thread"),
+            Self::Overloaded { .. } => (Class::Overloaded, "overloaded"),
+            Self::DeadlineExceeded { .. } => (Class::DeadlineExceeded, "deadline_exceeded"),
+            Self::Cancelled => (Class::Cancelled, "cancelled"),
+            Self::Closed => (Class::Closed, "closed"),
+            Self::CacheFull => (Class::Engine, "cache_full"),
+            Self::Batch(_) => (Class::Engine, "invalid_batch"),
+            Self::Unsupported { .. } | Self::EmbedsOnly { .. } | Self::LabelsOnly { .. } => {
+                (Class::Unsupported, "unsupported")
+            }
+            Self::Load { .. } => (Class::Load, "load_failed"),
+            Self::Engine { .. } => (Class::Engine, "engine_failed"),
         }
     }
 

@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 mod batch;
+mod coded;
 mod defaults;
 mod engine;
 mod error;
@@ -27,9 +28,10 @@ mod texts;
 mod tokenizer;
 
 pub use batch::{Batch, Limits, Slot, Span};
+pub use coded::{Class, Coded};
 pub use defaults::{Defaults, Given, Setting};
 pub use engine::{Engine, Model, Rows, Session};
-pub use error::{Coded, Error, Result};
+pub use error::{Error, Result};
 pub use event::{FinishReason, Logprob, Outcome, Piece, Text, Timings, Usage};
 pub use info::{ModelInfo, Purpose};
 pub use options::{

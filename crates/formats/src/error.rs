@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use trillm_core::Coded;
+use trillm_core::{Class, Coded};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -257,29 +257,33 @@ impl Error {
 }
 
 impl Coded for Error {
-    fn code(&self) -> &'static str {
+    fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => "model_not_found",
-            Self::Read { .. } => "read_failed",
-            Self::NotAFile { .. } => "not_a_file",
-            Self::In { error, .. } => error.code(),
-            Self::UnknownFormat { .. } => "unknown_format",
-            Self::BigEndian { .. } | Self::Version { .. } => "unsupported_version",
-            Self::Truncated { .. } | Self::Incomplete { .. } => "truncated",
-            Self::Limit { .. } => "over_limit",
-            Self::Malformed { .. } | Self::Duplicate { .. } | Self::Json { .. } => "malformed",
-            Self::Global { .. } => "forbidden_global",
-            Self::Unsupported { .. } | Self::Pytorch { .. } | Self::Graph { .. } => "unsupported",
-            Self::Weights { .. } => "model_not_found",
-            Self::MissingKey { .. } => "missing_key",
-            Self::Key { .. } => "invalid_key",
-            Self::MissingTensor { .. } => "missing_tensor",
-            Self::Tensor { .. } => "invalid_tensor",
-            Self::Architecture { .. } | Self::NotRunnable { .. } | Self::ModelType { .. } => "unsupported_architecture",
-            Self::VocabularyOnly => "vocabulary_only",
-            Self::NotFirstShard { .. } => "not_first_shard",
-            Self::MissingShard { .. } => "missing_shard",
-            Self::ShardName { .. } => "invalid_shard_name",
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                (Class::NotFound, "model_not_found")
+            }
+            Self::Read { .. } => (Class::NotFound, "read_failed"),
+            Self::NotAFile { .. } => (Class::NotFound, "not_a_file"),
+            Self::In { error, .. } => error.kind(),
+            Self::UnknownFormat { .. } => (Class::Format, "unknown_format"),
+            Self::BigEndian { .. } | Self::Version { .. } => (Class::Format, "unsupported_version"),
+            Self::Truncated { .. } | Self::Incomplete { .. } => (Class::Format, "truncated"),
+            Self::Limit { .. } => (Class::Format, "over_limit"),
+            Self::Malformed { .. } | Self::Duplicate { .. } | Self::Json { .. } => (Class::Format, "malformed"),
+            Self::Global { .. } => (Class::Format, "forbidden_global"),
+            Self::Unsupported { .. } | Self::Pytorch { .. } | Self::Graph { .. } => (Class::Unsupported, "unsupported"),
+            Self::Weights { .. } => (Class::NotFound, "model_not_found"),
+            Self::MissingKey { .. } => (Class::Format, "missing_key"),
+            Self::Key { .. } => (Class::Format, "invalid_key"),
+            Self::MissingTensor { .. } => (Class::Format, "missing_tensor"),
+            Self::Tensor { .. } => (Class::Format, "invalid_tensor"),
+            Self::Architecture { .. } | Self::NotRunnable { .. } | Self::ModelType { .. } => {
+                (Class::Format, "unsupported_architecture")
+            }
+            Self::VocabularyOnly => (Class::Format, "vocabulary_only"),
+            Self::NotFirstShard { .. } => (Class::Format, "not_first_shard"),
+            Self::MissingShard { .. } => (Class::Format, "missing_shard"),
+            Self::ShardName { .. } => (Class::Format, "invalid_shard_name"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Every error of the Rust API.
 
-use trillm_core::Coded;
+use trillm_core::{Class, Coded};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -47,15 +47,15 @@ pub enum Error {
 }
 
 impl Coded for Error {
-    fn code(&self) -> &'static str {
+    fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::Core(error) => error.code(),
-            Self::Format(error) => error.code(),
-            Self::Text(error) => error.code(),
-            Self::Tokenizer(error) => error.code(),
-            Self::NoEngine { .. } => "no_engine",
-            Self::WrongEngine { .. } => "wrong_engine",
-            Self::UnknownEngine { .. } => "unknown_engine",
+            Self::Core(error) => error.kind(),
+            Self::Format(error) => error.kind(),
+            Self::Text(error) => error.kind(),
+            Self::Tokenizer(error) => error.kind(),
+            Self::NoEngine { .. } => (Class::Unsupported, "no_engine"),
+            Self::WrongEngine { .. } => (Class::Unsupported, "wrong_engine"),
+            Self::UnknownEngine { .. } => (Class::InvalidRequest, "unknown_engine"),
         }
     }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use trillm::Coded;
+use trillm::{Class, Coded};
 
 use crate::door::{self, Panic};
 use crate::errors::{exception, raise};
@@ -30,7 +30,7 @@ pub(crate) fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) 
 pub(crate) fn panicked(panic: &Panic) -> PyErr {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let message = format!("trillm failed: {}", text.unwrap_or("a panic without words"));
-    exception("internal_error", &message, Some("this is a bug in trillm: please report it".into()))
+    exception((Class::Engine, "internal_error"), &message, Some("this is a bug in trillm: please report it".into()))
 }
 
 /// Repeats `slice`, each time for at most [`SLICE`] and without the interpreter lock, until it says that it is done.

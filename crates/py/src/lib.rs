@@ -46,8 +46,6 @@ mod _core {
     use crate::doctor::{doctor, engines, inspect, machine};
     #[pymodule_export]
     use crate::doorbell::Doorbell;
-    #[pymodule_export]
-    use crate::errors::error_codes;
     #[cfg(feature = "fake")]
     #[pymodule_export]
     use crate::fake::fake_model;

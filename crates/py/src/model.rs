@@ -7,7 +7,7 @@ use std::thread;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
-use trillm::{Generation, Llm};
+use trillm::{Class, Generation, Llm};
 
 use crate::aside::aside;
 use crate::call::{Asked, Call, try_start};
@@ -107,7 +107,7 @@ impl Model {
         outside(py, move || Llm::open(&path, options))?.map(Self::of).map_err(|error| match (watch.raised(), error) {
             (Some(raised), _) => raised,
             (None, trillm::Error::Core(trillm::CoreError::Cancelled)) => {
-                exception("load_cancelled", "loading was cancelled by the progress callback", None)
+                exception((Class::Load, "load_cancelled"), "loading was cancelled by the progress callback", None)
             }
             (None, error) => raise(error),
         })

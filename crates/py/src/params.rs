@@ -203,7 +203,7 @@ pub(crate) fn messages(name: &str, value: Value<'_, '_>) -> PyResult<Vec<Message
     match json(name, value)? {
         serde_json::Value::Array(list) => Message::list(list).map_err(|error| match name {
             "messages" => raise(error),
-            _ => exception(error.code(), &format!("{name}: {error}"), error.hint()),
+            _ => exception(error.kind(), &format!("{name}: {error}"), error.hint()),
         }),
         _ => Err(invalid(name, &repr(value), "a list of messages, each a mapping with role and content")),
     }

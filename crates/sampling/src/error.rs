@@ -1,6 +1,6 @@
 //! What can be wrong with a row of scores.
 
-use trillm_core::Coded;
+use trillm_core::{Class, Coded};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -34,12 +34,12 @@ pub enum Error {
 }
 
 impl Coded for Error {
-    fn code(&self) -> &'static str {
+    fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::Row { .. } => "invalid_row",
-            Self::NotANumber { .. } => "numerical_error",
-            Self::Memory { .. } => "out_of_memory",
-            Self::NothingAllowed => "nothing_allowed",
+            Self::Row { .. } => (Class::Engine, "invalid_row"),
+            Self::NotANumber { .. } => (Class::Engine, "numerical_error"),
+            Self::Memory { .. } => (Class::OutOfMemory, "out_of_memory"),
+            Self::NothingAllowed => (Class::InvalidRequest, "nothing_allowed"),
         }
     }
 

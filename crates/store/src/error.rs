@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use trillm_core::Coded;
+use trillm_core::{Class, Coded};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -173,24 +173,26 @@ impl Error {
 }
 
 impl Coded for Error {
-    fn code(&self) -> &'static str {
+    fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::UnknownAlias { .. } | Self::NotFound { .. } | Self::NoSuchPath { .. } => "model_not_found",
-            Self::InvalidReference { .. } => "invalid_reference",
-            Self::NoGeneration { .. } => "no_generation",
-            Self::InvalidModel { .. } => "invalid_model",
-            Self::InvalidAliases { .. } => "invalid_aliases",
-            Self::Incomplete { .. } => "incomplete_download",
-            Self::CannotLink { .. } => "cannot_link",
-            Self::InvalidName { .. } => "invalid_file_name",
-            Self::DigestMismatch { .. } => "digest_mismatch",
-            Self::InvalidDigest { .. } => "invalid_digest",
-            Self::CorruptManifest { .. } => "corrupt_manifest",
-            Self::Damaged { .. } => "model_damaged",
-            Self::NoFolder => "no_store_folder",
-            Self::DiskFull { .. } => "disk_full",
-            Self::PermissionDenied { .. } => "permission_denied",
-            Self::Io { .. } => "store_io",
+            Self::UnknownAlias { .. } | Self::NotFound { .. } | Self::NoSuchPath { .. } => {
+                (Class::NotFound, "model_not_found")
+            }
+            Self::InvalidReference { .. } => (Class::InvalidRequest, "invalid_reference"),
+            Self::NoGeneration { .. } => (Class::NotFound, "no_generation"),
+            Self::InvalidModel { .. } => (Class::Store, "invalid_model"),
+            Self::InvalidAliases { .. } => (Class::InvalidRequest, "invalid_aliases"),
+            Self::Incomplete { .. } => (Class::Store, "incomplete_download"),
+            Self::CannotLink { .. } => (Class::Store, "cannot_link"),
+            Self::InvalidName { .. } => (Class::Store, "invalid_file_name"),
+            Self::DigestMismatch { .. } => (Class::Digest, "digest_mismatch"),
+            Self::InvalidDigest { .. } => (Class::Store, "invalid_digest"),
+            Self::CorruptManifest { .. } => (Class::Store, "corrupt_manifest"),
+            Self::Damaged { .. } => (Class::Store, "model_damaged"),
+            Self::NoFolder => (Class::Store, "no_store_folder"),
+            Self::DiskFull { .. } => (Class::Store, "disk_full"),
+            Self::PermissionDenied { .. } => (Class::Store, "permission_denied"),
+            Self::Io { .. } => (Class::Store, "store_io"),
         }
     }
 

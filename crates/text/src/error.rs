@@ -1,6 +1,6 @@
 //! What can go wrong between messages and a prompt.
 
-use trillm_core::Coded;
+use trillm_core::{Class, Coded};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -66,18 +66,18 @@ pub enum Error {
 }
 
 impl Coded for Error {
-    fn code(&self) -> &'static str {
+    fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::NoChatTemplate => "no_chat_template",
-            Self::NoDefaultTemplate { .. } => "no_default_chat_template",
-            Self::UnknownTemplate { .. } => "unknown_chat_template",
-            Self::InvalidTemplate { .. } => "invalid_chat_template",
-            Self::Refused { .. } => "chat_template_refused",
-            Self::Failed { .. } => "chat_template_failed",
-            Self::Exceeded { .. } => "chat_template_exceeded",
-            Self::ToolsNotShown => "tools_not_shown",
-            Self::InvalidMessage { .. } => "invalid_message",
-            Self::Core(error) => error.code(),
+            Self::NoChatTemplate => (Class::ChatTemplate, "no_chat_template"),
+            Self::NoDefaultTemplate { .. } => (Class::ChatTemplate, "no_default_chat_template"),
+            Self::UnknownTemplate { .. } => (Class::ChatTemplate, "unknown_chat_template"),
+            Self::InvalidTemplate { .. } => (Class::ChatTemplate, "invalid_chat_template"),
+            Self::Refused { .. } => (Class::ChatTemplate, "chat_template_refused"),
+            Self::Failed { .. } => (Class::ChatTemplate, "chat_template_failed"),
+            Self::Exceeded { .. } => (Class::ChatTemplate, "chat_template_exceeded"),
+            Self::ToolsNotShown => (Class::ChatTemplate, "tools_not_shown"),
+            Self::InvalidMessage { .. } => (Class::InvalidRequest, "invalid_message"),
+            Self::Core(error) => error.kind(),
         }
     }
 

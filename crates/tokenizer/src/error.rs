@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use trillm_core::{Coded, memory};
+use trillm_core::{Class, Coded, memory};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -102,17 +102,17 @@ impl Error {
 }
 
 impl Coded for Error {
-    fn code(&self) -> &'static str {
+    fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::Read { .. } => "read_failed",
-            Self::Missing { .. } => "missing_tokenizer",
-            Self::NotAFile { .. } => "not_a_file",
-            Self::Memory(error) => error.code(),
-            Self::Gguf(error) => error.code(),
-            Self::In { error, .. } => error.code(),
-            Self::Limit { .. } => "over_limit",
-            Self::Malformed { .. } => "malformed",
-            Self::Unsupported { .. } => "unsupported",
+            Self::Read { .. } => (Class::NotFound, "read_failed"),
+            Self::Missing { .. } => (Class::NotFound, "missing_tokenizer"),
+            Self::NotAFile { .. } => (Class::NotFound, "not_a_file"),
+            Self::Memory(error) => error.kind(),
+            Self::Gguf(error) => error.kind(),
+            Self::In { error, .. } => error.kind(),
+            Self::Limit { .. } => (Class::Format, "over_limit"),
+            Self::Malformed { .. } => (Class::Format, "malformed"),
+            Self::Unsupported { .. } => (Class::Unsupported, "unsupported"),
         }
     }
 
