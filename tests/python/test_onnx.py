@@ -15,7 +15,7 @@ import pytest
 import trillm
 from numpy.typing import NDArray
 from trillm import _core
-from trillm.errors import Closed, EngineError, InvalidRequest, LoadError, ModelFormatError, ModelNotFound, Unsupported
+from trillm.errors import Closed, EngineError, InvalidRequest, LoadError, ModelNotFound, Unsupported
 
 from . import alike
 from .helpers import ENDLESS, GREEDY, SAMPLED, another_counts_beside, idle, until
@@ -91,7 +91,7 @@ def test_eight_at_once_tell_the_same(stories: Path, golden: list[int], options: 
 def test_heads_that_the_runtime_cannot_compute_are_refused(stories: Path) -> None:
     """By name, before anything is loaded: `GroupQueryAttention` wants heads of a multiple of 16 numbers."""
     for open_ in (trillm.load, _core.inspect):
-        with pytest.raises((LoadError, ModelFormatError, Unsupported), match="head size 8"):
+        with pytest.raises(Unsupported, match="head size 8"):
             open_(stories.parent / "onnx-gqa-fp32")
 
 
@@ -311,9 +311,9 @@ def test_a_tokenizer_from_elsewhere(tiny_onnx: TinyOnnx, grown: trillm.Model, tm
     elsewhere.mkdir()
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).rename(elsewhere / name)
-    with pytest.raises((ModelNotFound, LoadError), match=r"tokenizer\.json"):
+    with pytest.raises(ModelNotFound, match=r"tokenizer\.json"):
         trillm.load(folder)
-    with pytest.raises((ModelNotFound, LoadError), match=r"tokenizer\.json"):
+    with pytest.raises(ModelNotFound, match=r"tokenizer\.json"):
         trillm.load(folder, tokenizer=tmp_path)
     for open_, tokenizer in ((trillm.load, elsewhere), (trillm.load, str(elsewhere)), (trillm.Model, elsewhere)):
         with open_(folder, threads=1, tokenizer=tokenizer) as model:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trillm
 from trillm import _core
-from trillm.errors import ContextOverflow, InvalidRequest, LoadError, ModelNotFound
+from trillm.errors import ContextOverflow, InvalidRequest, ModelFormatError, ModelNotFound
 
 from .helpers import GREEDY, SMALL_FILES
 
@@ -135,7 +135,7 @@ def test_an_output_matrix_that_is_missing_is_not_made_up(folder: Path) -> None:
     header, data = tensors(path)
     output = header.pop("lm_head.weight")
     put(path, header | {"other.weight": output}, data)
-    with pytest.raises(LoadError, match=r"lm_head\.weight is missing.*tie_word_embeddings"):
+    with pytest.raises(ModelFormatError, match=r"lm_head\.weight is missing.*tie_word_embeddings"):
         trillm.load(folder, threads=1)
     change(folder / "config.json", tie_word_embeddings=True)
     trillm.load(folder, threads=1).close()

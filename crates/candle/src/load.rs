@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use trillm_core::{Coded, Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_core::{Error, LoadOptions, ModelInfo, Result, Tokenizer};
 use trillm_formats::Checkpoint;
 use trillm_formats::huggingface::Config;
 use trillm_tokenizer::HuggingFaceTokenizer;
@@ -15,20 +15,19 @@ use crate::{decoder, encoder};
 /// Loads the model at `path`: a folder, or a file with weights.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<CandleModel> {
     refuse(options)?;
-    let refused = |error: &(dyn Coded + 'static)| Error::load_refused(NAME, path, error);
-    let checkpoint = Checkpoint::open(path).map_err(|error| refused(&error))?;
+    let checkpoint = Checkpoint::open(path).map_err(|error| Error::refused(&error))?;
     let rows = match &checkpoint.config {
         Config::Decoder(shape) => shape.vocabulary,
         Config::Encoder(shape) => shape.vocabulary,
     };
     let tokenizer = HuggingFaceTokenizer::open(&checkpoint.folder, &checkpoint.sidecars)
-        .map_err(|error| refused(&error))?
+        .map_err(|error| Error::refused(&error))?
         .with_rows(rows);
     info.engine = NAME;
     info.device = "cpu".into();
     info.vocabulary = tokenizer.vocabulary();
 
-    checkpoint.check_output().map_err(|error| refused(&error))?;
+    checkpoint.check_output().map_err(|error| Error::refused(&error.of(&checkpoint.folder)))?;
     let mut weights = Weights::open(&checkpoint, options)?;
     let told = |share| options.tell(share);
     let network = match &checkpoint.config {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use trillm_core::{Error, LoadOptions, Quantize, Result};
-use trillm_formats::{Checkpoint, Element, Tensor};
+use trillm_formats::{Checkpoint, Element, Error as FormatError, Tensor};
 use trillm_kernels::Matrix;
 use trillm_kernels::elementwise::widen;
 use trillm_kernels::simd::Isa;
@@ -146,22 +146,23 @@ impl<'a> Weights<'a> {
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<&'a Tensor> {
-        let Some(tensor) = self.checkpoint.tensors.get(name) else {
-            return Err(self.wrong(&format!("the tensor {name} is missing, expected one of shape {shape:?}")));
-        };
-        if !tensor.shape.iter().map(|&length| length as usize).eq(shape.iter().copied()) {
-            let found = &tensor.shape;
-            return Err(self.wrong(&format!("the tensor {name} has shape {found:?}, expected {shape:?}")));
-        }
-        if !matches!(tensor.element, Element::F32 | Element::F16 | Element::Bf16) {
-            let found = tensor.element;
-            return Err(self.wrong(&format!("the tensor {name} holds {found:?}, expected F32, F16 or Bf16")));
-        }
-        Ok(tensor)
+        self.find(name, shape).map_err(|error| Error::refused(&error.of(&self.checkpoint.folder)))
     }
 
-    fn wrong(&self, reason: &str) -> Error {
-        Error::load(NAME, &self.checkpoint.folder, reason)
+    fn find(&self, name: &str, shape: &[usize]) -> Result<&'a Tensor, FormatError> {
+        let expected = || format!("shape {shape:?}");
+        let tensor = self.checkpoint.tensors.get(name);
+        let missing = || FormatError::MissingTensor { name: name.into(), expected: format!("one of {}", expected()) };
+        let tensor = tensor.ok_or_else(missing)?;
+        if !tensor.shape.iter().map(|&length| length as usize).eq(shape.iter().copied()) {
+            let found = format!("shape {:?}", tensor.shape);
+            return Err(FormatError::Tensor { name: name.into(), found, expected: expected() });
+        }
+        if !matches!(tensor.element, Element::F32 | Element::F16 | Element::Bf16) {
+            let what = format!("the type {} of the tensor {name}", tensor.element.name());
+            return Err(FormatError::Unsupported { what, expected: "F32, F16 or BF16" });
+        }
+        Ok(tensor)
     }
 
     /// Whether any weight lies in memory of our own: by a copy, not by quantizing.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Class, Coded};
+use crate::{Class, Coded, Refusal};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -139,6 +139,9 @@ pub enum Error {
         /// The engine's own last log lines.
         log: Vec<String>,
     },
+    /// A file of the model is not sound, or not supported.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
     /// An engine failed while running.
     #[error("{engine} failed: {reason}{}", tail(.log))]
     Engine {
@@ -157,15 +160,9 @@ impl Error {
         Self::Load { engine, path: path.into(), reason: reason.into(), log: Vec::new() }
     }
 
-    /// The same because of what a reader of files found, with its advice. Memory that is not there stays an error of its
-    /// own.
-    pub fn load_refused(engine: &'static str, path: &Path, error: &(dyn Coded + 'static)) -> Self {
-        let causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
-        if let Some(memory) = { causes }.find_map(|error| error.downcast_ref::<Self>()) {
-            return memory.clone();
-        }
-        let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-        Self::load(engine, path, format!("{error}{hint}"))
+    /// A file that its reader refuses.
+    pub fn refused(error: &impl Coded) -> Self {
+        Self::Refused(Refusal::from(error))
     }
 
     /// Threads that the system does not give.
@@ -212,6 +209,7 @@ impl Coded for Error {
                 (Class::Unsupported, "unsupported")
             }
             Self::Load { .. } => (Class::Load, "load_failed"),
+            Self::Refused(refusal) => refusal.kind,
             Self::Engine { .. } => (Class::Engine, "engine_failed"),
         }
     }
@@ -242,6 +240,7 @@ impl Coded for Error {
             Self::EmbedsOnly { .. } => "ask it to embed, or load a model that generates".into(),
             Self::LabelsOnly { .. } => "ask it to score pairs of texts, or load a model that generates".into(),
             Self::Batch(_) => "this is a bug in trillm: please report it".into(),
+            Self::Refused(refusal) => return refusal.hint.clone(),
             _ => return None,
         })
     }

@@ -35,7 +35,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
         info.notes.push(format!("LoRA adapter {} at scale {scale}", adapter.display()));
     }
     let weights = Arc::new(weights);
-    let tokenizer = GgufTokenizer::open(path).map_err(|error| Error::load_refused(NAME, path, &error))?;
+    let tokenizer = GgufTokenizer::open(path).map_err(|error| Error::refused(&error))?;
     ffi::trim();
 
     info.engine = NAME;

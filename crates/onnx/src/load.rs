@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Coded, Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_core::{Error, LoadOptions, ModelInfo, Result, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
 use trillm_formats::onnx::{Encoder, Interface, Onnx};
 use trillm_tokenizer::HuggingFaceTokenizer;
@@ -17,14 +17,13 @@ use crate::{NAME, settings};
 /// Loads the model at `path`: a `.onnx` file, or a folder with one.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<OnnxModel> {
     refuse(options)?;
-    let refused = |error: &(dyn Coded + 'static)| Error::load_refused(NAME, path, error);
     options.tell(0.0)?;
-    let onnx = Onnx::open(path).map_err(|error| refused(&error))?;
+    let onnx = Onnx::open(path).map_err(|error| Error::refused(&error))?;
     let tokenizer = match &options.tokenizer {
         None => HuggingFaceTokenizer::open(&onnx.folder, &onnx.sidecars),
         Some(path) => {
             let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-            let sidecars = Sidecars::open(folder).map_err(|error| refused(&error))?;
+            let sidecars = Sidecars::open(folder).map_err(|error| Error::refused(&error))?;
             if info.chat_templates.is_empty() {
                 info.chat_templates.clone_from(&sidecars.chat_templates);
             }
@@ -32,7 +31,7 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
             HuggingFaceTokenizer::open(path, &sidecars)
         }
     };
-    let tokenizer = tokenizer.map_err(|error| refused(&error))?;
+    let tokenizer = tokenizer.map_err(|error| Error::refused(&error))?;
     let tokenizer = match &onnx.interface {
         Interface::Decoder(decoder) => tokenizer.with_rows(decoder.rows()),
         Interface::Encoder(Encoder { embedded: Some(rows), .. }) => tokenizer.with_rows(*rows),

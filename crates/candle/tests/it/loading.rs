@@ -3,7 +3,9 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
-use trillm_core::{CacheType, Error, LoadOptions, Model, Output, Pooling, Quantize, SessionOptions, Token};
+use trillm_core::{
+    CacheType, Class, Coded, Error, LoadOptions, Model, Output, Pooling, Quantize, SessionOptions, Token,
+};
 use trillm_testkit::TinyLlama;
 use trillm_testkit::models::gguf::TensorType;
 use trillm_testkit::stories::{run, small};
@@ -57,6 +59,9 @@ fn a_missing_tensor_is_named() {
     std::fs::write(&weights, changed).expect("written");
     let error = load(folder.path(), &LoadOptions::default()).map(|_| ()).expect_err("a layer is incomplete");
     assert!(error.to_string().contains("model.layers.0.mlp.up_proj.weight is missing"), "{error}");
+    // As the reader of files would say it.
+    assert_eq!(error.kind(), (Class::Format, "missing_tensor"));
+    assert!(error.hint().is_some_and(|hint| hint.contains("damaged")));
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::fs::OpenOptions;
 use std::path::Path;
 
 use trillm_core::{
-    Error, GraphOptions, LoadOptions, Model, Optimization, Output, Pooling, Quantize, Result, SessionOptions, Token,
+    Class, Coded, Error, GraphOptions, LoadOptions, Model, Optimization, Output, Pooling, Quantize, Result,
+    SessionOptions, Token,
 };
 use trillm_testkit::models::OnnxForm;
 use trillm_testkit::stories::{run, small};
@@ -99,6 +100,7 @@ fn a_tokenizer_may_come_from_elsewhere() {
     std::fs::copy(graph, alone.path().join("model.onnx")).expect("copied");
     let error = load(alone.path(), &LoadOptions::default()).map(|_| ()).expect_err("no tokenizer");
     assert!(error.to_string().contains("tokenizer.json"), "{error}");
+    assert_eq!(error.kind(), (Class::NotFound, "missing_tokenizer"));
     let options = LoadOptions { tokenizer: Some(folder.path().into()), ..LoadOptions::default() };
     let model = load(alone.path(), &options).expect("the model loads");
     scores(&*model).expect("a step");
