@@ -1,15 +1,18 @@
 //! From messages to tokens.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use trillm_core::{Token, Tokenizer};
 
 use crate::content::Fields;
-use crate::guard::{Guard, markers_in, unused_marker};
+use crate::guard::{Guard, How, union};
+use crate::inspected::veiled;
+use crate::provenance::{self, overlaps};
 use crate::reserved::reserved;
 use crate::template::Adapted;
+use crate::veil::used_by;
 use crate::{ChatTemplate, Error, Message, RenderOptions, Result};
 
 /// How a model spells tokens with a task, by the names that templates know them by.
@@ -23,8 +26,8 @@ pub struct ChatFormat {
     guard: Guard,
     /// A guard of those tokens that nobody sees when a model writes them.
     unseen: Guard,
-    /// Markers that occur in the template itself.
-    used: u32,
+    /// Characters of the template itself that no veil may use.
+    used: BTreeSet<char>,
 }
 
 impl ChatFormat {
@@ -41,7 +44,7 @@ impl ChatFormat {
         let reserved = reserved(tokenizer, source);
         let unseen = reserved.iter().filter(|(token, _)| tokenizer.bytes(*token).is_empty()).copied();
         let unseen = Guard::new(&unseen.collect::<Vec<_>>())?;
-        Ok(Self { template, guard: Guard::new(&reserved)?, unseen, used: markers_in(source) })
+        Ok(Self { template, guard: Guard::new(&reserved)?, unseen, used: used_by(source).collect() })
     }
 
     /// Renders messages to text: see [`ChatTemplate::render`].
@@ -74,13 +77,14 @@ impl ChatFormat {
 
     /// The rendered text, and the places in it where others wrote what only the template may write.
     ///
-    /// Marked texts must not make another prompt than [`render`](Self::render) shows. They would where a template looks
-    /// for a spelling: most take what a model thought out of its earlier answers, up to `</think>`. Then tokens that are
-    /// seen when a model writes them are left unmarked in what it wrote, and mean again what they were. If a template
-    /// looks for a token that nobody sees, it does not find it.
+    /// The text is what [`render`](Self::render) shows, always. Who wrote what in it is told from the same prompt with
+    /// texts under a veil, which comes out alike unless the template looks at what they say. It may look for a
+    /// token in what the model wrote (most take what it thought out of its earlier answers, up to `</think>`): then
+    /// tokens that are seen when a model writes them mean again what they were there. It may look for one in any text:
+    /// then what it looks for is veiled, too. And it may do what is neither: then the two prompts are compared.
     fn guarded(&self, adapted: Adapted) -> Result<(String, Vec<Range<usize>>)> {
         let Adapted { messages, options, text: shown } = adapted;
-        let mut used = self.used;
+        let mut used = self.used.clone();
         let mut touched = false;
         for fields in messages.iter().map(AsRef::as_ref).chain([&options.variables]) {
             touched |= self.guard.touches_fields(fields, &mut used);
@@ -88,33 +92,46 @@ impl ChatFormat {
         for json in options.tools.iter().chain(&options.documents) {
             touched |= self.guard.touches(json, &mut used);
         }
-        if !touched {
+        if !touched || self.guard.find(&shown).next().is_none() {
             return Ok((shown, Vec::new()));
         }
-        let marker = unused_marker(used).ok_or_else(|| Error::Failed {
-            reason: "the messages use every Unicode noncharacter from U+FDD0 to U+FDEF".into(),
-        })?;
-        let mark = |json: &Option<_>| json.as_ref().map(|json| self.guard.mark(json, marker));
-        let marked_options = RenderOptions {
-            tools: mark(&options.tools),
-            documents: mark(&options.documents),
-            variables: self.guard.mark_fields(&options.variables, marker),
+        let veil = self.guard.veil(&used)?;
+        let under = |json: &Option<_>| json.as_ref().map(|json| self.guard.veiled(json, &veil, How::Everywhere));
+        let veiled_options = RenderOptions {
+            tools: under(&options.tools),
+            documents: under(&options.documents),
+            variables: self.guard.veiled_fields(&options.variables, &veil, How::Everywhere),
             ..options.clone().into_owned()
         };
-        let render = |of_model: &Guard| {
-            let guard = |fields: &Fields| if is_of_model(fields) { of_model } else { &self.guard };
-            let texts = messages.iter().map(|fields| Cow::Owned(guard(fields).mark_fields(fields, marker)));
-            let rendered = self.template.run(&texts.collect::<Vec<_>>(), &marked_options)?;
-            Ok::<_, Error>(self.guard.unmark(&rendered, marker))
+        let render = |template: &ChatTemplate, of_model: Option<&Guard>| {
+            let texts = messages.iter().map(|fields| {
+                Cow::Owned(match of_model.filter(|_| is_of_model(fields)) {
+                    Some(unseen) => unseen.veiled_fields(fields, &veil, How::InSpellings),
+                    None => self.guard.veiled_fields(fields, &veil, How::Everywhere),
+                })
+            });
+            Ok::<_, Error>(veil.lifted(&template.run(&texts.collect::<Vec<_>>(), &veiled_options)?))
         };
-        let all = render(&self.guard);
         let is_shown = |made: &(String, _)| made.0 == shown;
-        if !all.as_ref().is_ok_and(&is_shown)
-            && let Some(made) = render(&self.unseen).ok().filter(is_shown)
-        {
-            return Ok(made);
-        }
-        all
+        let all = render(&self.template, None);
+        let places = match &all {
+            Ok((lifted, places)) if *lifted == shown => places.clone(),
+            _ => {
+                let seen = || render(&self.template, Some(&self.unseen)).ok().filter(is_shown);
+                let looking = || {
+                    let template = self.template.with_source(veiled(self.template.source(), &veil)).ok()?;
+                    render(&template, None).ok().filter(is_shown)
+                };
+                if let Some((_, places)) = seen().or_else(looking) {
+                    places
+                } else {
+                    let (lifted, places) = all?;
+                    provenance::foreign(&self.guard, &shown, &lifted, &places)
+                }
+            }
+        };
+        let ranges = union(self.guard.find(&shown).filter(|range| overlaps(&places, range)).collect());
+        Ok((shown, ranges))
     }
 }
 

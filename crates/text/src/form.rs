@@ -91,6 +91,8 @@ impl Form {
         let holder = if in_function { call.get_mut("function") } else { Some(call) };
         let Some(arguments) = holder.and_then(|holder| holder.get_mut("arguments")) else { return };
         let changed = match (self.arguments, &*arguments) {
+            // Of a call without any.
+            (Arguments::Object, Value::String(text)) if text.trim().is_empty() => Some(Value::Object(Map::new())),
             (Arguments::Object, Value::String(text)) => read_json::<Map<String, Value>>(text).ok().map(Value::Object),
             (Arguments::Text, object @ Value::Object(_)) => crate::tojson::dumps(object).ok().map(Value::String),
             _ => None,

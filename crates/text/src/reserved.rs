@@ -47,6 +47,9 @@ fn looks_like_one(text: &str) -> bool {
     if text.contains("<|") || text.contains("|>") || text.contains('｜') {
         return text.contains(char::is_alphanumeric);
     }
+    if is_tagged(text) {
+        return true;
+    }
     if let Some(inside) = between(&['<', '＜'], &['>', '＞']) {
         let tag = inside.trim_start_matches('/').trim_end_matches(['/', ' ']);
         return inside.contains(char::is_alphabetic)
@@ -59,6 +62,19 @@ fn looks_like_one(text: &str) -> bool {
         inside.chars().all(is_name)
             && (first.starts_with("unused") || first.chars().filter(char::is_ascii_uppercase).nth(1).is_some())
     })
+}
+
+/// `<tool call>`, `<bos`, `«sys»`, `::end::`, `{{user}}`: a name behind or between signs that no prose has there.
+fn is_tagged(text: &str) -> bool {
+    let is_sign = |c: char| !c.is_alphanumeric() && !c.is_whitespace() && c != '_';
+    let inside = text.trim_matches(is_sign);
+    let before = &text[..text.len() - text.trim_start_matches(is_sign).len()];
+    let after = &text[text.trim_end_matches(is_sign).len()..];
+    let is_name = inside.trim() == inside && inside.chars().filter(|c| c.is_alphabetic()).nth(1).is_some();
+    let is_html = HTML.split(' ').any(|element| element == inside.to_ascii_lowercase());
+    let opens = before.starts_with(['<', '＜', '«', '‹', '〈', '《', '⟨', '【', '〔']);
+    let doubled = |signs: &str| signs.chars().nth(1).is_some();
+    is_name && !is_html && (opens || doubled(before) && doubled(after))
 }
 
 #[cfg(test)]
@@ -87,6 +103,12 @@ mod tests {
             "### User:",
             "]~b]",
             "<th>",
+            "<tool call>",
+            "<bos",
+            "«sys»",
+            "::end::",
+            "{{user}}",
+            "[[user]]",
         ] {
             assert!(is_marker(marker, template), "{marker}");
         }
@@ -116,6 +138,12 @@ mod tests {
             ":)",
             "<1>",
             "< a >",
+            "<div",
+            "(self)",
+            "{name}",
+            "\"name\"",
+            "->name",
+            "well_known",
         ] {
             assert!(!is_marker(text, template), "{text:?}");
         }

@@ -11,7 +11,7 @@
 //! - What is looped over goes through a filter, which makes a list of a text: minijinja does not know its length.
 //! - Other templates are an error where they would be read, as in an environment without a loader.
 //!
-//! The rest of the source is not understood here: it is cut into tags, and those into tokens.
+//! The rest of the source is not understood here: it is cut into parts, and those into tokens.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,7 +19,8 @@ use std::collections::BTreeSet;
 use crate::expression::{BLOCK, expression};
 use crate::late::Late;
 use crate::macros::Open;
-use crate::tokens::{is_name, is_word, tokens};
+use crate::parts::{Part, parts, word};
+use crate::tokens::{is_name, tokens};
 
 /// The filter that what is looped over goes through.
 pub(crate) const ITEMS: &str = "__items_of";
@@ -32,43 +33,24 @@ pub(crate) const OTHER: &str = "__other_template";
 pub(crate) fn rewrite(source: &str) -> String {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let mut writer = Writer { out: String::with_capacity(source.len()), ..Writer::default() };
-    let mut rest = source.as_str();
-    while let Some(at) = rest.find('{') {
-        let (text, tag) = rest.split_at(at);
-        writer.out.push_str(text);
-        let kind = tag.as_bytes().get(1).copied();
-        let Some(close) = kind.and_then(closing) else {
-            writer.out.push('{');
-            rest = &tag[1..];
-            continue;
-        };
-        let end = if kind == Some(b'#') { tag.find(close) } else { end_of(tag, close) };
-        // Without an end it is for the parser to complain about.
-        let Some(end) = end else {
-            writer.out.push_str(tag);
-            return writer.finish();
-        };
-        let inside = &tag[2..end];
-        rest = &tag[end + 2..];
-        match kind {
-            Some(b'%') if word(inside) == "raw" => {
-                writer.tag(&tag[..2], inside, close);
-                let text = raw(rest);
+    for part in parts(&source) {
+        match part {
+            Part::Text(text) => writer.out.push_str(text),
+            Part::Comment(inside) => writer.tag("{#", inside, "#}"),
+            Part::Raw { inside, text } => {
+                writer.tag("{%", inside, "%}");
                 if !inside.ends_with('-') && text.starts_with('\n') {
                     writer.out.push('\n');
                 }
                 writer.out.push_str(text);
-                rest = &rest[text.len()..];
             }
-            Some(b'%') => writer.statement(inside),
-            Some(b'{') => {
+            Part::Statement(inside) => writer.statement(inside),
+            Part::Expression(inside) => {
                 writer.see(inside);
                 writer.tag("{{", &expression(inside), "}}");
             }
-            _ => writer.tag(&tag[..2], inside, close),
         }
     }
-    writer.out.push_str(rest);
     writer.finish()
 }
 
@@ -249,49 +231,6 @@ impl Writer {
             self.late.begins(name);
         }
     }
-}
-
-fn closing(kind: u8) -> Option<&'static str> {
-    Some(match kind {
-        b'{' => "}}",
-        b'%' => "%}",
-        b'#' => "#}",
-        _ => return None,
-    })
-}
-
-/// The only word of a tag, or its first one.
-fn word(inside: &str) -> &str {
-    let inside = inside.trim_start_matches(['-', '+']).trim_start();
-    inside.split(|c: char| !is_word(c)).next().unwrap_or_default()
-}
-
-/// The text of a raw block, up to its end.
-fn raw(rest: &str) -> &str {
-    let is_end = |at: &usize| {
-        let tag = &rest[*at + 2..];
-        word(tag) == "endraw"
-    };
-    let end = rest.match_indices("{%").map(|(at, _)| at).find(is_end);
-    &rest[..end.unwrap_or(rest.len())]
-}
-
-/// Where the tag ends that `tag` begins with: at `close`, outside of strings and brackets.
-fn end_of(tag: &str, close: &str) -> Option<usize> {
-    let mut at = 2;
-    let mut depth = 0usize;
-    for token in tokens(&tag[2..]) {
-        if depth == 0 && tag[at..].starts_with(close) {
-            return Some(at);
-        }
-        match token {
-            "{" | "(" | "[" => depth += 1,
-            "}" | ")" | "]" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += token.len();
-    }
-    None
 }
 
 /// A loop whose list goes through [`ITEMS`]: what stands between `in` and `if`, `recursive` or the end.

@@ -72,6 +72,7 @@ pub(crate) struct Adapted<'a> {
 
 /// A compiled chat template.
 pub struct ChatTemplate {
+    source: String,
     environment: Arc<Environment<'static>>,
     content: Content,
     /// `bos_token`, `eos_token` and their like.
@@ -89,11 +90,29 @@ impl ChatTemplate {
         if source.len() > MAX_SOURCE {
             return Err(Error::InvalidTemplate { reason: format!("{} bytes, at most {MAX_SOURCE}", source.len()) });
         }
-        let source = source.to_owned();
-        let environment = Arc::new(sandbox::run(move || compile(rewrite(&source)))?);
-        let mut template = Self { environment, content: Content::Both, special: Vec::new(), hung: AtomicU32::new(0) };
+        let blank = Self {
+            source: String::new(),
+            environment: Arc::default(),
+            content: Content::Both,
+            special: Vec::new(),
+            hung: AtomicU32::new(0),
+        };
+        let mut template = blank.with_source(source.to_owned())?;
         template.content = template.probe()?;
         Ok(template)
+    }
+
+    /// Another source that takes what this one takes.
+    pub(crate) fn with_source(&self, source: String) -> Result<Self> {
+        let words = source.clone();
+        let environment = Arc::new(sandbox::run(move || compile(rewrite(&words)))?);
+        let (content, special) = (self.content, self.special.clone());
+        Ok(Self { source, environment, content, special, hung: AtomicU32::new(0) })
+    }
+
+    /// What it was compiled from.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
     }
 
     /// Tells the template how the model spells its special tokens, by name: `bos_token`, `pad_token`, …

@@ -22,6 +22,8 @@ fn arguments_are_an_object_or_the_text_that_a_template_needs() {
         (&as_text, json!("{\"city\": \"Paris\"}"), "f: {\"city\": \"Paris\"}"),
         (&as_text, json!({"city": "Paris"}), "f: {\"city\": \"Paris\"}"),
         (&as_json, json!("{\"city\":\"Paris\"}"), "{\"city\": \"Paris\"}"),
+        // Clients write nothing where there are none.
+        (&as_json, json!(""), "{}"),
         // What is no object stays text.
         (&as_json, json!("[1]"), "\"[1]\""),
         (&as_json, json!("no JSON"), "\"no JSON\""),
