@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trillm._core import Store, inspect
+from trillm._keywords import advising
 from trillm._reference import at_home
 from trillm.errors import TrillmError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _MODEL_ENDINGS = (".gguf", ".onnx", ".safetensors")
 
 
+@advising
 def available(store: Store | None = None, models_directory: Path | None = None) -> list[dict[str, Any]]:
     """All models on this machine: those of the store, then those of the user's own folder.
 

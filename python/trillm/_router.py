@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trillm._core import Store
+from trillm._keywords import advising
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ __all__ = ["LLMRouter"]
 class LLMRouter:
     """Knows which models there are and where they come from: finds, downloads and lists them."""
 
+    @advising
     def __init__(
         self,
         *,
@@ -45,25 +47,21 @@ class LLMRouter:
 
         Raises `InvalidRequest`, `StoreError`.
         """
-        from pathlib import Path
-
         from trillm._reference import at_home
-        from trillm.hub import Options, Source
+        from trillm.hub import Options
 
-        given = {
-            "models_directory": None if models_directory is None else Path(at_home(models_directory)),
-            "preferred_formats": None if preferred_formats is None else tuple(preferred_formats),
-            "quantization_preference": None if quantization_preference is None else tuple(quantization_preference),
-            "download_timeout": download_timeout,
-            "retry_attempts": retry_attempts,
-            "parallel_downloads": parallel_downloads,
-            "offline": not download_on_demand,
-            "sources": {
-                name: source if isinstance(source, Source) else Source(**source)
-                for name, source in (download_sources or {}).items()
-            },
-        }
-        self._options = Options(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        self._options = Options.of(
+            {
+                "models_directory": models_directory,
+                "preferred_formats": preferred_formats,
+                "quantization_preference": quantization_preference,
+                "download_timeout": download_timeout,
+                "retry_attempts": retry_attempts,
+                "parallel_downloads": parallel_downloads,
+                "offline": not download_on_demand,
+                "sources": download_sources,
+            }
+        )
         self._store = Store(None if cache_directory is None else at_home(cache_directory))
 
     def available(self) -> list[dict[str, Any]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trillm._core import HuggingFace, Ollama, Store
+from trillm._keywords import advising
 from trillm._reference import not_in_store, parse
 from trillm.errors import DigestMismatch, ModelNotFound, StoreError
 from trillm.hub._failure import download_failed
@@ -17,7 +18,7 @@ from trillm.hub._options import Options
 from trillm.hub._resolved import Resolved, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from trillm._core import Manifest, Reference
     from trillm.hub._progress import Report
@@ -28,17 +29,19 @@ _PATIENCE = 0.2
 """Seconds between two looks at whether another process is still fetching."""
 
 
+@advising
 def fetch(
     reference: str,
     *,
     store: Store | None = None,
-    options: Options | None = None,
+    options: Options | Mapping[str, Any] | None = None,
     progress: Report | None = None,
     offline: bool = False,
 ) -> Path:
     """Where the model can be opened: a file, or a folder if it has several.
 
     What is neither a path nor in the store is downloaded, verified and kept. With ``offline`` no connection is opened.
+    ``options`` are `Options`, or a mapping of their names to values.
     ``progress`` is called about ten times a second; an exception it raises ends the waiting, and the download if nobody
     else in this process waits for it. Only callers with the same ``options`` share a download.
 
@@ -49,8 +52,13 @@ def fetch(
         return found.path
 
 
+@advising
 def resolve(
-    reference: str, *, store: Store | None = None, options: Options | None = None, progress: Report | None = None
+    reference: str,
+    *,
+    store: Store | None = None,
+    options: Options | Mapping[str, Any] | None = None,
+    progress: Report | None = None,
 ) -> Resolved:
     """As :func:`fetch`, and keeps the model's files from being collected until it is released."""
     options = _options(options)
@@ -62,7 +70,11 @@ def resolve(
 
 
 def renew(
-    reference: str, *, store: Store | None = None, options: Options | None = None, progress: Report | None = None
+    reference: str,
+    *,
+    store: Store | None = None,
+    options: Options | Mapping[str, Any] | None = None,
+    progress: Report | None = None,
 ) -> Manifest:
     """Asks the source again, though the store has the model: what it gives now becomes the generation in use."""
     wanted = parse(reference)
@@ -77,8 +89,8 @@ def renew(
     )
 
 
-def _options(options: Options | None, *, offline: bool = False) -> Options:
-    options = Options() if options is None else options
+def _options(given: Options | Mapping[str, Any] | None, *, offline: bool = False) -> Options:
+    options = Options.of(given)
     return options.without_network() if offline else options
 
 

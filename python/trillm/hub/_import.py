@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trillm._core import Reference, Store
+from trillm._keywords import advising
 from trillm._reference import at_home
 from trillm.errors import InvalidRequest, ModelNotFound
 from trillm.hub._choosing.choose import Preferences, RepoFile, choose
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from trillm.types import Link
 
 
+@advising
 def import_model(
     path: str | bytes | Path,
     *,

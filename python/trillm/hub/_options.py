@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from operator import index
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, TypeVar
 
+from trillm._keywords import advising
+from trillm._reference import at_home
 from trillm.errors import InvalidRequest
+
+T = TypeVar("T")
 
 FORMATS = ("gguf", "onnx", "safetensors", "pytorch")
 """What we can run, the best first: what is smallest and fastest for its quality."""
 
 QUANTIZATIONS = ("Q4_K_M", "Q8_0", "F16")
 """As GGUF files call them, the best first."""
+
+SOURCES = ("huggingface", "ollama")
+"""Those that may be set."""
 
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Variables that forbid connections, as `huggingface_hub` has them."""
@@ -32,6 +41,14 @@ class Source:
     """Sent to that address and nowhere else. Line breaks around it, as files of secrets have them, do not count."""
 
     def __post_init__(self) -> None:
+        for name in ("base_url", "token"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None):
+                # Not shown, either: it may be a secret.
+                raise InvalidRequest(
+                    f"{name} of a source for downloads is of type {type(value).__name__}, expected a text",
+                    "invalid_parameter",
+                )
         token = None if self.token is None else self.token.strip()
         if token is not None and not (token.isascii() and token.isprintable()):
             # Not shown: it is a secret all the same.
@@ -44,8 +61,9 @@ class Options:
     """How models are chosen and downloaded."""
 
     sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
-    """`"huggingface"` and `"ollama"`: another address, or a token. Without a token of its own Hugging Face's is
-    `HUGGINGFACE_TOKEN`, or what `huggingface_hub` finds (`HF_TOKEN`, a stored login); its address is `HF_ENDPOINT`."""
+    """`"huggingface"` and `"ollama"`: another address, or a token; a mapping of the two will do. Without a token of
+    its own Hugging Face's is `HUGGINGFACE_TOKEN`, or what `huggingface_hub` finds (`HF_TOKEN`, a stored login); its
+    address is `HF_ENDPOINT`."""
     preferred_formats: tuple[str, ...] = FORMATS
     """Which format to take of a repository that has several, the best first."""
     quantization_preference: tuple[str, ...] = QUANTIZATIONS
@@ -64,20 +82,33 @@ class Options:
     """Opens no connection: what is not on this machine is an error."""
 
     def __post_init__(self) -> None:
-        known = {"huggingface", "ollama"}
-        if unknown := sorted(set(self.sources) - known):
-            raise _invalid(f"a source named {unknown[0]!r}", f"one of {', '.join(sorted(known))}")
-        for name in ("preferred_formats", "quantization_preference"):
-            if isinstance(getattr(self, name), str):
-                raise _invalid(f"{name} {getattr(self, name)!r}", "a tuple of names")
-        if unknown := sorted(set(self.preferred_formats) - set(FORMATS)):
-            raise _invalid(f"a preferred format {unknown[0]!r}", f"some of {', '.join(FORMATS)}")
+        for each in fields(self):
+            # As everywhere: `None` is what there is anyway.
+            if getattr(self, each.name) is None and each.default is not None:
+                self._set(each.name, each.default if each.default_factory is MISSING else each.default_factory())
+        self._set("sources", _sources(self.sources))
+        for name, known in (("preferred_formats", FORMATS), ("quantization_preference", None)):
+            self._set(name, _names(name, getattr(self, name), known))
         for name, least, most in (("retry_attempts", 0, 100), ("parallel_downloads", 1, 64), ("connections", 1, 64)):
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise _invalid(f"{name} {value}", f"{least} to {most}")
-        if self.download_timeout is not None and not self.download_timeout > 0:
-            raise _invalid(f"download_timeout {self.download_timeout}", "seconds, more than 0")
+            self._set(name, _count(name, getattr(self, name), least, most))
+        self._set("download_timeout", _seconds(self.download_timeout))
+        if self.models_directory is not None:
+            self._set("models_directory", _folder(self.models_directory))
+        if not isinstance(self.offline, bool):
+            raise _invalid(f"offline {self.offline!r}", "True or False")
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, given: object) -> Options:
+        """What is given for options: themselves, a mapping of names to values, or `None` for those there are anyway.
+
+        Raises `InvalidRequest`, and `TypeError` for a name that none of them has.
+        """
+        if isinstance(given, cls):
+            return given
+        return _made(cls, {} if given is None else given, "the options for downloads are", "trillm.hub.Options")
 
     def source(self, name: str) -> Source:
         """What is set for a source, the environment included."""
@@ -102,5 +133,72 @@ class Options:
         return self.offline or any(os.environ.get(name, "").lower() in _TRUE for name in OFFLINE)
 
 
+def _made(kind: Callable[..., T], given: object, what: str, expected: str) -> T:
+    """One of a kind by a mapping of names to values."""
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        # Not shown: it may be a token.
+        raise InvalidRequest(
+            f"{what} of type {type(given).__name__}, expected {expected}, or a mapping of names to values",
+            "invalid_parameter",
+        )
+    return kind(**given)
+
+
+def _sources(given: object) -> Mapping[str, Source]:
+    if not isinstance(given, Mapping):
+        raise _invalid(f"sources of type {type(given).__name__}", "a mapping of names to sources")
+    if unknown := [name for name in given if name not in SOURCES]:
+        raise _invalid(f"a source named {unknown[0]!r}", f"one of {', '.join(SOURCES)}")
+    made = {
+        name: source
+        if isinstance(source, Source)
+        else _made(Source, source, f"the source {name} is", "trillm.hub.Source")
+        for name, source in given.items()
+    }
+    return MappingProxyType(made)
+
+
+def _names(name: str, given: object, known: Collection[str] | None) -> tuple[str, ...]:
+    if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
+        raise _invalid(f"{name} {given!r:.60}", "a tuple of names")
+    for each in given:
+        if not isinstance(each, str) or (known is not None and each not in known):
+            raise _invalid(f"{name} with {each!r}", f"some of {', '.join(known or QUANTIZATIONS)}")
+    return tuple(given)
+
+
+def _count(name: str, given: Any, least: int, most: int) -> int:
+    try:
+        # The whole numbers of numpy are some, too; `True` is none.
+        value = None if isinstance(given, bool) else index(given)
+    except TypeError:
+        value = None
+    if value is None or not least <= value <= most:
+        raise _invalid(f"{name} {given!r:.60}", f"{least} to {most}")
+    return value
+
+
+def _seconds(given: Any) -> float | None:
+    if given is None:
+        return None
+    try:
+        value = None if isinstance(given, bool | str | bytes) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        value = None
+    if value is None or not value > 0:
+        raise _invalid(f"download_timeout {given!r:.60}", "seconds, more than 0")
+    return value
+
+
+def _folder(given: object) -> Path:
+    if not isinstance(given, str | bytes | os.PathLike):
+        raise _invalid(f"models_directory {given!r:.60}", "a path")
+    return Path(at_home(given))
+
+
 def _invalid(found: str, expected: str) -> InvalidRequest:
     return InvalidRequest(f"the options for downloads have {found}, expected {expected}", "invalid_parameter")
+
+
+for _kind in (Source, Options):
+    _kind.__init__ = advising(_kind.__init__)  # type: ignore[method-assign]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trillm._core import Store
+from trillm._keywords import advising
 from trillm._reference import parse
 from trillm.errors import ModelNotFound, StoreError
 from trillm.hub._flight import share
@@ -19,7 +20,7 @@ from trillm.hub._options import Options
 from trillm.hub._sources import huggingface, ollama, pypi, url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from trillm._core import Damage, Manifest, Partial
     from trillm.hub._progress import Report
@@ -31,12 +32,13 @@ _READ = 1 << 20
 """Bytes read at a time."""
 
 
+@advising
 def repair(
     reference: str,
     damages: Sequence[Damage],
     *,
     store: Store | None = None,
-    options: Options | None = None,
+    options: Options | Mapping[str, Any] | None = None,
     progress: Report | None = None,
 ) -> None:
     """Mends what `Store.verify` found: fetches the damaged ranges, checks the whole file, and puts it in place.
@@ -46,7 +48,7 @@ def repair(
     """
     store = Store() if store is None else store
     wanted = parse(reference)
-    job = Job(store, wanted, options or Options())
+    job = Job(store, wanted, Options.of(options))
     key = (store.root, wanted.text, job.options.key, tuple(damage.sha256 for damage in damages))
     share(key, job, lambda job: _mend(job, damages), progress)
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trillm._core import Store
+from trillm._keywords import advising
 from trillm._reference import parse
 from trillm.errors import ModelNotFound
 from trillm.hub._fetch import renew
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trillm._core import Manifest
     from trillm.hub._options import Options
     from trillm.hub._progress import Report
@@ -62,8 +65,13 @@ class Change:
         ]
 
 
+@advising
 def update(
-    reference: str, *, store: Store | None = None, options: Options | None = None, progress: Report | None = None
+    reference: str,
+    *,
+    store: Store | None = None,
+    options: Options | Mapping[str, Any] | None = None,
+    progress: Report | None = None,
 ) -> Change:
     """Fetches what the source has now, which becomes the generation in use; the one before stays in the store.
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from trillm._keywords import advising
 from trillm.errors import InvalidRequest, ModelNotFound, StoreError
 from trillm.hub._choosing.names import is_file_name
 from trillm.hub._failure import not_written
@@ -127,6 +128,7 @@ def folder_name(repo: str) -> str:
     return "--".join(["models", *repo.split("/")])
 
 
+@advising
 def publish(store: Store, manifest: Manifest, cache_dir: str | Path | None = None) -> Path:
     """Adds a model that came from the hub to the cache of ``huggingface_hub``, which then takes it as its own download.
 
