@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from trillm._core import Reference, Store
-from trillm.errors import ModelNotFound
+from trillm.errors import InvalidRequest, ModelNotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,21 @@ _NAME = re.compile(r"[\w-][\w.-]*(?::[\w.-]+)?")
 """How Ollama, and programs that think of nothing else, write a model."""
 
 
+_HUB_PAGE = re.compile(
+    r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/"
+    r"(?P<repo>(?!(?:api|blog|collections|datasets|docs|models|organizations|papers|settings|spaces)/)[\w.-]+/[\w.-]+)"
+    r"(?:/(?:tree/(?P<tree>[^/?#]+)(?:/[^?#]*)?|blob/(?P<blob>[^/?#]+)/(?P<file>[^?#]+)))?/?(?:[?#].*)?"
+)
+_OLLAMA_PAGE = re.compile(r"https?://(?:www\.)?ollama\.com/(?:library/)?((?:[\w.-]+/)?[\w.-]+(?::[\w.-]+)?)/?")
+"""Addresses of pages that show a model to people, which are no file of it."""
+
+
 def parse(text: str, models_directory: Path | None = None) -> Reference:
     """What `text` means. Raises `InvalidRequest`, and `ModelNotFound` for a name or a path that is not there."""
+    if isinstance(text, str) and (meant := _of_page(text)):
+        raise InvalidRequest(
+            f"{text} is a page about a model, expected the address of a file", "invalid_reference", f"give {meant}"
+        )
     try:
         found = Reference(at_home(text), models_directory)
         # A path that leads nowhere is found out here.
@@ -67,6 +80,17 @@ def at_home(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(map(at_home, value))
     return value
+
+
+def _of_page(address: str) -> str | None:
+    """The reference that a page's address stands for, if it is one."""
+    if found := _OLLAMA_PAGE.fullmatch(address):
+        return f"ollama:{found[1]}"
+    if found := _HUB_PAGE.fullmatch(address):
+        revision = found["tree"] or found["blob"]
+        at = f"@{revision}" if revision not in (None, "main") else ""
+        return f"hf:{found['repo']}{at}{':' + found['file'] if found['file'] else ''}"
+    return None
 
 
 def _hint(text: str, hint: str | None) -> str | None:

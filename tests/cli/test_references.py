@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trillm
+from trillm._reference import parse
 from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 
 from .conftest import Cli
@@ -31,6 +32,41 @@ def test_names_of_other_programs_get_a_hint(cli: Cli, reference: str, hint: str)
     result = cli("run", reference, "hello")
     assert (result.code, result.out) == (1, "")
     assert hint in result.err.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [
+        ("https://huggingface.co/org/repo", "hf:org/repo"),
+        ("http://www.huggingface.co/org/repo/?x=1#files", "hf:org/repo"),
+        ("https://hf.co/org/repo/tree/main", "hf:org/repo"),
+        ("https://huggingface.co/org/repo/tree/v1/onnx", "hf:org/repo@v1"),
+        ("https://huggingface.co/org/repo/blob/main/a/x.gguf?download=true", "hf:org/repo:a/x.gguf"),
+        ("https://huggingface.co/org/repo/blob/v1/x.gguf", "hf:org/repo@v1:x.gguf"),
+        ("https://ollama.com/library/llama3:8b", "ollama:llama3:8b"),
+        ("https://ollama.com/me/mine", "ollama:me/mine"),
+    ],
+)
+def test_a_page_about_a_model_is_told_from_its_file(cli: Cli, address: str, meant: str) -> None:
+    with pytest.raises(InvalidRequest, match="is a page about a model, expected the address of a file") as caught:
+        trillm.load(address)
+    assert caught.value.hint == f"give {meant}"
+    assert parse(meant).text.startswith(meant)
+    result = cli("run", address, "hello")
+    assert (result.code, result.err.splitlines()[1]) == (1, f"hint: give {meant}")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://huggingface.co/org/repo/resolve/main/x.gguf",
+        "https://huggingface.co/datasets/org",
+        "https://example.com/org/repo",
+        "https://ollama.com/me/models/x.gguf",
+    ],
+)
+def test_what_may_be_a_file_is_no_page(address: str) -> None:
+    assert parse(address).text == address
 
 
 @pytest.mark.parametrize("reference", ["./model", "a/b/c", "models/x.gguf", "/nowhere/at/all", "~/nowhere", "../x/y"])
