@@ -41,6 +41,16 @@ def test_more_threads_than_processors_are_warned_of_once(
         assert all(line.startswith(f"warning: threads is {threads}, and this process may use ") for line in said)
 
 
+@pytest.mark.real
+def test_what_may_make_answers_worse_is_said(cli: Cli, smollm2: Path, tmp_path: Path) -> None:
+    model = tmp_path / "old.gguf"
+    # As from before there was a choice: the key has a name that nobody knows.
+    model.write_bytes(smollm2.read_bytes().replace(b"tokenizer.ggml.pre", b"tokenizer.ggml.old", 1))
+    for command in (("run", model, "hi", "-n", "1"), ("embed", model, "hi")):
+        assert "warning: the file has no tokenizer.ggml.pre" in cli(*command).err
+        assert "warning" not in cli(command[0], smollm2, *command[2:]).err
+
+
 def test_the_streamed_text_is_the_text(cli: Cli, tiny_model: Path) -> None:
     options = ("--max-tokens", "20", "--seed", "7", "--ignore-eos")
     document = json.loads(cli("run", tiny_model, "a question", "--json", *options).out)

@@ -82,6 +82,8 @@ pub struct ModelInfo {
     pub weights: &'static str,
     /// What the reader should know: keys ignored, repairs made, limits hit.
     pub notes: Vec<String>,
+    /// Of the notes those that whoever runs the model should be told unasked: it may answer worse, or slower.
+    pub warnings: Vec<String>,
 }
 
 impl ModelInfo {
@@ -103,6 +105,12 @@ impl ModelInfo {
             ("embed", embeds),
         ];
         all.into_iter().filter_map(|(name, can)| can.then_some(name)).collect()
+    }
+
+    /// Takes a note of something that whoever runs the model should be told.
+    pub fn warn(&mut self, warning: String) {
+        self.notes.push(warning.clone());
+        self.warnings.push(warning);
     }
 
     /// What to call the model in an error about what it cannot do: its class, or its architecture.

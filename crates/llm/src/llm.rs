@@ -74,9 +74,10 @@ impl Llm {
         info.system = options.system.or(info.defaults.system.as_ref().map(|given| given.value.clone()));
         if let Some(threads) = options.session.threads.filter(|&threads| threads > usable_processors()) {
             let usable = usable_processors();
-            let note = format!("threads is {threads}, and this process may use {usable} processors: more slow it down");
-            tracing::warn!("{note}");
-            info.notes.push(note);
+            info.warn(format!("threads is {threads}, and this process may use {usable} processors: more slow it down"));
+        }
+        for warning in &info.warnings {
+            tracing::warn!("{warning}");
         }
         let engine = engines::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
         let model = engine.load(path, info, &options.load).map_err(|error| not_there(error, path))?;

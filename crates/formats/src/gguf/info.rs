@@ -55,7 +55,7 @@ impl Gguf<'_> {
     /// # Errors
     /// What llama.cpp's vocabulary would stumble over.
     pub fn vocabulary(&self) -> Result<ModelInfo> {
-        let Vocabulary { architecture, words, mut notes, .. } = self.tokenizer()?;
+        let Vocabulary { architecture, words, mut notes, warning, .. } = self.tokenizer()?;
         let keys = Keys { gguf: self, architecture };
         let number = |key: &str| keys.u32(key).map(Option::unwrap_or_default);
         // Some padding is natural: writers align the end, too.
@@ -63,7 +63,7 @@ impl Gguf<'_> {
         if !self.tensors.is_empty() && trailing >= u64::from(self.alignment) {
             notes.push(format!("{trailing} bytes behind the last tensor are ignored"));
         }
-        Ok(ModelInfo {
+        let mut info = ModelInfo {
             name: self.text("general.name")?.unwrap_or_default().into(),
             format: "gguf",
             architecture: architecture.into(),
@@ -78,7 +78,9 @@ impl Gguf<'_> {
             license: self.text("general.license")?.map(Into::into),
             notes,
             ..ModelInfo::default()
-        })
+        };
+        warning.into_iter().for_each(|warning| info.warn(warning));
+        Ok(info)
     }
 
     /// The tokenizer of this file.

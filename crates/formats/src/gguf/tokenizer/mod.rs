@@ -58,6 +58,8 @@ pub struct Vocabulary<'a> {
     pub architecture: &'a str,
     /// What a user should know.
     pub notes: Vec<String>,
+    /// What a user should be told unasked.
+    pub warning: Option<String>,
 }
 
 const MODEL: &str = "tokenizer.ggml.model";
@@ -87,7 +89,7 @@ pub(crate) fn read<'g>(gguf: &'g Gguf<'_>) -> Result<Vocabulary<'g>> {
     let words = gguf.strings(TOKENS)?.ok_or_else(|| missing(TOKENS, "an array of strings"))?;
     let types = tokens::check(gguf, words)?;
     let mut notes = Vec::new();
-    let pre = pre(gguf, algorithm, model, &mut notes)?;
+    let (pre, warning) = pre(gguf, algorithm, model)?;
     let merges = tokens::merges(gguf, algorithm, pre)?.to_vec();
     match algorithm {
         Algorithm::Plamo2 => bytes::complete(words, &types)?,
@@ -118,28 +120,29 @@ pub(crate) fn read<'g>(gguf: &'g Gguf<'_>) -> Result<Vocabulary<'g>> {
         name: gguf.text("general.name")?.unwrap_or_default(),
         architecture,
         notes,
+        warning,
     })
 }
 
-/// How byte-pair encoding cuts texts. A file from before there was a choice does not say it.
-fn pre(gguf: &Gguf<'_>, algorithm: Algorithm, model: &str, notes: &mut Vec<String>) -> Result<Option<Pre>> {
+/// How byte-pair encoding cuts texts, and a warning for a file from before there was a choice, which does not say it.
+fn pre(gguf: &Gguf<'_>, algorithm: Algorithm, model: &str) -> Result<(Option<Pre>, Option<String>)> {
     let found = gguf.text(PRE)?.filter(|name| !name.is_empty());
     if algorithm != Algorithm::Bpe {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let name = match (model, found) {
-        ("gemma4", _) => "gemma4",
-        (_, Some(name)) => name,
-        (_, None) => {
-            notes.push(format!(
-                "the file has no {PRE}: texts are cut into words by a general rule, not as the model learned it, and \
-                 answers may be worse; a newer conversion of the model has it"
-            ));
-            "default"
-        }
+    let warning = || {
+        format!(
+            "the file has no {PRE}: texts are cut into words by a general rule, not as the model learned it, and answers \
+             may be worse; a newer conversion of the model has it"
+        )
+    };
+    let (name, warning) = match (model, found) {
+        ("gemma4", _) => ("gemma4", None),
+        (_, Some(name)) => (name, None),
+        (_, None) => ("default", Some(warning())),
     };
     match Pre::named(name) {
-        Some(pre) => Ok(Some(pre)),
+        Some(pre) => Ok((Some(pre), warning)),
         None => {
             Err(keys::wrong(PRE, format_args!("{name:?}"), "a pre-tokenizer that llama.cpp knows, such as llama-bpe"))
         }
