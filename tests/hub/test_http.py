@@ -271,6 +271,27 @@ def test_a_proxy_that_cannot_be_used_is_a_typed_error(job: Job, monkeypatch: pyt
         Client(job, {}).get("http://models.example/file")
 
 
+def test_a_proxy_that_cannot_be_used_is_named_without_its_login(
+    job: Job, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://user:hunter2@127.0.0.1:1080")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with pytest.raises(DownloadError) as caught:
+        Client(job, {}).get("http://models.example/file")
+    assert str(caught.value) == (
+        "ALL_PROXY is socks://127.0.0.1:1080, which is no proxy that can be used, "
+        "expected http://, https://, socks5:// or socks5h://"
+    )
+    assert caught.value.hint == "if that proxy speaks version 5, set ALL_PROXY to socks5://127.0.0.1:1080"
+    # It is not for this host.
+    with Client(job, {}).get(f"{web.url}/nothing", accept=[404]) as answer:
+        assert answer.status == 404
+    # Of the two, the one for the scheme counts.
+    monkeypatch.setenv("http_proxy", web.url)
+    with Client(job, {}).get("http://models.example/nothing", accept=[404]) as answer:
+        assert answer.status == 404
+
+
 @pytest.mark.parametrize(
     ("status", "expected", "code"),
     [

@@ -387,11 +387,45 @@ def test_a_socks_proxy_leads_to_the_hub_or_an_error_says_what_to_install(
             monkeypatch.setenv("HF_ENDPOINT", "http://hub.example")
             monkeypatch.setenv("ALL_PROXY", f"socks5h://{proxy.place}")
             if find_spec("socksio") is None:
-                with pytest.raises(MissingDependency, match="socksio") as caught:
+                with pytest.raises(MissingDependency, match=r"socksio for a SOCKS proxy \(ALL_PROXY\)") as caught:
                     pull(job(store, "hf:org/tiny"))
                 assert caught.value.hint == "install it: pip install socksio"
             else:
+                hub.add("org/tiny", FILES)
                 pull(job(store, "hf:org/tiny"))
                 assert proxy.asked
+    finally:
+        close_session()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "socks://127.0.0.1:9", "socks4://127.0.0.1:9", "http://x:y"])
+def test_a_proxy_that_is_not_for_the_hub_does_not_matter(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """The library's session leads through all that are set, and cannot be made."""
+    from huggingface_hub import close_session
+
+    close_session()
+    try:
+        hub.add("org/tiny", FILES)
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        assert list(content(pull(job(store, "hf:org/tiny")))) == ["tiny-Q4_K_M.gguf"]
+    finally:
+        close_session()
+
+
+@pytest.mark.parametrize("proxy", ["socks://127.0.0.1:9", "socks4://127.0.0.1:9", "ftp://127.0.0.1:9", "http://x:y"])
+def test_a_proxy_that_cannot_be_used_for_the_hub_is_named(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    from huggingface_hub import close_session
+
+    del hub
+    close_session()
+    try:
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        with pytest.raises(DownloadError, match=f"^ALL_PROXY is {proxy}, which is no proxy"):
+            pull(job(store, "hf:org/tiny"))
     finally:
         close_session()

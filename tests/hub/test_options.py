@@ -47,6 +47,31 @@ def test_options_may_be_a_mapping(tmp_path: Path, tiny_model: Path) -> None:
         assert hub.fetch(str(tiny_model), options=nothing) == tiny_model
 
 
+@pytest.mark.parametrize(
+    ("hub_offline", "transformers_offline", "expected"),
+    [
+        (None, "1", True),
+        ("", "1", True),
+        ("0", "1", False),
+        ("1", "0", True),
+        ("no", "yes", False),
+        ("True", None, True),
+        ("y", None, False),
+        (None, None, False),
+    ],
+)
+def test_the_variable_of_the_hub_goes_before_that_of_transformers(
+    monkeypatch: pytest.MonkeyPatch, hub_offline: str | None, transformers_offline: str | None, expected: bool
+) -> None:
+    """As `huggingface_hub` 2.4 and `transformers` 5.24 have it: `constants.HF_HUB_OFFLINE` under these settings."""
+    for name, value in (("HF_HUB_OFFLINE", hub_offline), ("TRANSFORMERS_OFFLINE", transformers_offline)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert Options().no_network is expected
+    assert Options(offline=True).no_network
+
+
 @pytest.mark.parametrize("wrong", [5, "x", b"x", [], ["offline"], True, object(), Source(), {1: 2}])
 def test_what_are_no_options_is_refused(tiny_model: Path, tmp_path: Path, wrong: Any) -> None:
     store = Store(tmp_path / "store")

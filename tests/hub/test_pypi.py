@@ -212,6 +212,15 @@ def test_a_socks_proxy_of_pips_says_what_it_needs(store: Store, monkeypatch: pyt
     assert caught.value.hint == "install it: pip install PySocks"
 
 
+@pytest.mark.parametrize("proxy", ["socks://127.0.0.1:9", "ftp://127.0.0.1:9", "http://:9", "http://127.0.0.1:x"])
+def test_a_proxy_that_pip_cannot_use_is_named(store: Store, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    with pytest.raises(DownloadError, match=f"^ALL_PROXY is {proxy}, which is no proxy"):
+        fetch(MODEL, store=store)
+
+
 def test_a_full_disk_is_said_and_not_tried_again(
     tiny: Index, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

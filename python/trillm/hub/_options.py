@@ -26,7 +26,7 @@ SOURCES = ("huggingface", "ollama")
 """Those that may be set."""
 
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-"""Variables that forbid connections, as `huggingface_hub` has them."""
+"""Variables that forbid connections. As `huggingface_hub` has it, the first that is set counts."""
 
 _TRUE = {"1", "on", "true", "yes"}
 
@@ -130,7 +130,8 @@ class Options:
     @property
     def no_network(self) -> bool:
         """Whether connections are forbidden, here or by the environment."""
-        return self.offline or any(os.environ.get(name, "").lower() in _TRUE for name in OFFLINE)
+        said = next(filter(None, map(os.environ.get, OFFLINE)), "")
+        return self.offline or said.lower() in _TRUE
 
 
 def _made(kind: Callable[..., T], given: object, what: str, expected: str) -> T:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
@@ -22,16 +22,17 @@ from trillm._core import __version__
 from trillm.errors import DownloadError
 from trillm.hub._failure import download_failed
 from trillm.hub._network.meaning import host_of, of_exception
+from trillm.hub._network.proxies import SOCKS, Proxy
 from trillm.hub._network.response import Response
 from trillm.hub._network.retries import limits, retrying
-from trillm.hub._network.socks import SCHEMES, Socks
+from trillm.hub._network.socks import Socks
 from trillm.hub._network.wire import Wire, is_public, not_public, pools
 from trillm.hub._threads import start
 
 if TYPE_CHECKING:
     from trillm.hub._network.crew import Running
 
-__all__ = ["Client", "Response", "origin", "retrying"]
+__all__ = ["Client", "Response", "certificates", "origin", "retrying"]
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -58,7 +59,7 @@ class Client:
         """Bearer tokens by the :func:`origin` that they are for."""
         self._offline = offline
         self._proxies = getproxies()
-        self._managers: dict[tuple[str, str | None], urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str, Proxy | None], urllib3.PoolManager] = {}
         self._public: set[str] = set()
         self._lock = threading.Lock()
 
@@ -179,12 +180,10 @@ class Client:
         return target
 
     def _manager(self, url: str) -> urllib3.PoolManager:
-        parts = urlsplit(url)
-        proxy = None
-        if not proxy_bypass(parts.netloc):
-            proxy = self._proxies.get(parts.scheme) or self._proxies.get("all")
+        scheme = urlsplit(url).scheme
+        proxy = Proxy.to(url, self._proxies)
         with self._lock:
-            key = (parts.scheme, proxy)
+            key = (scheme, proxy)
             if key not in self._managers:
                 self._managers[key] = _pool_manager(*key)
             return self._managers[key]
@@ -218,22 +217,18 @@ def _drain(raw: urllib3.BaseHTTPResponse) -> None:
             raw.close()
 
 
-def _pool_manager(scheme: str, proxy: str | None) -> urllib3.PoolManager:
+def _pool_manager(scheme: str, proxy: Proxy | None) -> urllib3.PoolManager:
     options: dict[str, Any] = {"num_pools": 16, "maxsize": 64}
     if scheme == "https":
-        options["ssl_context"] = _certificates()
+        options["ssl_context"] = certificates()
     through = None
     if proxy is None:
         manager = urllib3.PoolManager(**options)
     else:
-        address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        proxy.check()
+        address = proxy.address
         user, _, place = address.netloc.rpartition("@")
-        if address.scheme not in (*_PORTS, *SCHEMES) or not address.hostname or not _has_port(address):
-            raise download_failed(
-                f"the proxy {address.scheme}://{place} cannot be used",
-                "set HTTP_PROXY, HTTPS_PROXY or ALL_PROXY to an address with http://, https://, socks5:// or socks5h://",
-            )
-        if address.scheme in SCHEMES:
+        if address.scheme in SOCKS:
             through = Socks.of(address)
             manager = urllib3.PoolManager(**options)
         else:
@@ -243,15 +238,7 @@ def _pool_manager(scheme: str, proxy: str | None) -> urllib3.PoolManager:
     return manager
 
 
-def _has_port(address: SplitResult) -> bool:
-    """Whether its port is one, if it has any."""
-    try:
-        return address.port != 0
-    except ValueError:
-        return False
-
-
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
     """The system's, or those that `SSL_CERT_FILE` says, and Mozilla's: some systems have none of their own."""
     import certifi
 

@@ -25,8 +25,6 @@ _REFUSALS = {
     8: "it knows no such addresses",
 }
 
-SCHEMES = ("socks5", "socks5h")
-
 
 @dataclass(frozen=True)
 class Socks:

@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
 from trillm.errors import DownloadError, MissingDependency, ModelNotFound
 from trillm.hub._failure import TransientError, download_failed
+from trillm.hub._network.client import certificates
 from trillm.hub._network.meaning import of_exception, of_status
+from trillm.hub._network.proxies import SOCKS, Proxy
 from trillm.hub._sources.listing import Listing, read
 from trillm.hub._threads import start
 
@@ -61,7 +65,6 @@ def _beside(job: Job, ask: Callable[[], T]) -> T:
 
 def _ask(job: Job, wanted: HuggingFace, endpoint: str, token: str | None) -> Listing:
     import httpx2
-    from huggingface_hub import get_session
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     url = f"{endpoint}/api/models/{quote(wanted.repo)}/revision/{quote(wanted.revision or 'main', safe='')}"
@@ -70,30 +73,17 @@ def _ask(job: Job, wanted: HuggingFace, endpoint: str, token: str | None) -> Lis
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     try:
-        with get_session().stream(
-            "GET", url, params={"blobs": "true"}, headers=headers, timeout=_timeout(), follow_redirects=True
-        ) as answer:
+        with (
+            _session(url) as session,
+            session.stream(
+                "GET", url, params={"blobs": "true"}, headers=headers, timeout=_timeout(), follow_redirects=True
+            ) as answer,
+        ):
             body = _body(job, answer)
     except OfflineModeIsEnabled:
         raise download_failed(
             f"{wanted.repo} was not looked up: huggingface_hub is in offline mode",
             "unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE before Python starts",
-        ) from None
-    except ImportError as error:
-        # Of httpx, which the session is made with.
-        if "socksio" not in str(error):
-            raise
-        raise MissingDependency(
-            "huggingface_hub needs the package socksio for a SOCKS proxy (ALL_PROXY, HTTPS_PROXY)",
-            "missing_dependency",
-            "install it: pip install socksio",
-        ) from None
-    except ValueError as error:
-        if "proxy" not in str(error):
-            raise
-        raise download_failed(
-            "the proxy of the environment cannot be used for the hub",
-            "set HTTP_PROXY, HTTPS_PROXY or ALL_PROXY to an address with http://, https:// or socks5://",
         ) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _failure(error, wanted, endpoint, token) from None
@@ -101,6 +91,42 @@ def _ask(job: Job, wanted: HuggingFace, endpoint: str, token: str | None) -> Lis
     if listing.gated and token is None:
         raise _gated(wanted, endpoint, token)
     return listing
+
+
+@contextmanager
+def _session(url: str) -> Iterator[httpx2.Client]:
+    """The library's session; where it cannot be made, one that leads to this host alone.
+
+    The library's leads through every proxy that is set, and fails for one that this host has nothing to do with.
+    """
+    import httpx2
+    from huggingface_hub import get_session
+
+    try:
+        shared = get_session()
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        if not any(word in str(error) for word in ("socksio", "proxy", "port")):
+            raise
+    else:
+        yield shared
+        return
+    proxy = Proxy.to(url)
+    if proxy is not None:
+        proxy.check()
+        _check_socks(proxy)
+    way = None if proxy is None else proxy.address.geturl()
+    with httpx2.Client(proxy=way, trust_env=False, verify=certificates()) as session:
+        yield session
+
+
+def _check_socks(proxy: Proxy) -> None:
+    """Raises `MissingDependency` if the library lacks what it needs for such a proxy."""
+    if proxy.address.scheme in SOCKS and find_spec("socksio") is None:
+        raise MissingDependency(
+            f"huggingface_hub needs the package socksio for a SOCKS proxy ({proxy.variable})",
+            "missing_dependency",
+            "install it: pip install socksio",
+        )
 
 
 def _timeout() -> float:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from trillm.errors import DigestMismatch, MissingDependency, ModelNotFound, StoreError
 from trillm.hub._failure import FULL, TransientError, download_failed, not_written
+from trillm.hub._network.proxies import SCHEMES, unusable
 from trillm.hub._threads import HINT
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ _FULL = [*(os.strerror(number) for number in FULL), "No usable temporary directo
 
 ROOM = "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk"
 """What to do where there is none."""
+
+_PROXY = ("SOCKS", "roxy URL", "InvalidURL")
+"""What its libraries say of a proxy that they cannot use."""
+
+_SCHEMES = (*SCHEMES, "socks4", "socks4a")
+"""Ways to talk to a proxy that pip has."""
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -142,6 +149,8 @@ def _total(output: bytes) -> int | None:
 def _failure(requirement: str, output: str) -> Exception:
     """What pip's words mean. Its own retries have failed by now; only what it does not retry is worth another go."""
     output = _CREDENTIALS.sub("", output)
+    if any(words in output for words in _PROXY) and (wrong := unusable(_SCHEMES)):
+        return wrong
     if "Missing dependencies for SOCKS support" in output:
         return MissingDependency(
             "pip needs the package PySocks for a SOCKS proxy (ALL_PROXY, HTTPS_PROXY)",
