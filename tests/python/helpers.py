@@ -26,6 +26,11 @@ SAMPLED: dict[str, Any] = {"temperature": 1, "ignore_eos": True, "logit_bias": L
 ENDLESS: dict[str, Any] = GREEDY
 """For a model from `endless`: generates for longer than any test takes."""
 
+TEXTS = ["the man", "and so", "he said\n\n  on a", "Größe 😀", "there was nothing in the end", "a<|im_end|>", ""]
+"""What models of all engines are asked."""
+
+MESSAGES = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "the man"}]
+
 SMALL_FILES = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 """What lies beside the weights in a folder of Hugging Face."""
 

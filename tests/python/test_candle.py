@@ -14,27 +14,16 @@ import trillm
 from trillm import _core
 from trillm.errors import EngineError, InvalidRequest, LoadError, ModelNotFound, Unsupported
 
-from . import alike
-from .helpers import GREEDY
+from .helpers import GREEDY, MESSAGES, TEXTS
 
 EXACT: dict[str, Any] = {"threads": 1, "cache_type": "f32"}
 """Both engines add up in 32 bits."""
-
-TEXTS = ["the man", "and so", "he said\n\n  on a", "Größe 😀", "there was nothing in the end", "a<|im_end|>", ""]
-
-MESSAGES = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "the man"}]
 
 
 @pytest.fixture(scope="module")
 def candle(tiny_folder: Path) -> Iterator[trillm.Model]:
     with trillm.load(tiny_folder, **EXACT) as model:
         yield model
-
-
-@pytest.fixture(scope="module")
-def golden(stories: Path) -> list[int]:
-    """BOS and the 199 tokens that the reference says after it."""
-    return [int(number) for number in stories.with_name("golden.ids").read_text().split()]
 
 
 @pytest.fixture
@@ -46,45 +35,6 @@ def copied(tiny_folder: Path, tmp_path: Path) -> Path:
 # The same answers as others.
 
 
-@pytest.mark.parametrize("engine", ["candle", "auto"])
-@pytest.mark.parametrize("name", ["hf", "hf/model.safetensors", "hf/pytorch_model.bin"])
-def test_stories_are_told_as_by_the_reference(stories: Path, golden: list[int], name: str, engine: str) -> None:
-    with trillm.load(stories.parent / name, engine=engine, threads=1) as model:
-        assert (model.info.engine, model.info.weights) == ("candle", "mapped")
-        # Its `tokenizer.json` puts no BOS before a text.
-        told = model.generate(golden[:1], max_tokens=199, temperature=0, ignore_eos=True)
-    assert told.token_ids == golden[1:]
-    assert told.text == stories.with_name("golden.txt").read_text()
-    assert told.finish_reason == "length"
-    assert (told.usage.prompt_tokens, told.usage.completion_tokens) == (1, 199)
-
-
-@pytest.mark.parametrize("name", ["hf", "hf/pytorch_model.bin"])
-def test_eight_at_once_tell_the_same(stories: Path, golden: list[int], name: str) -> None:
-    with trillm.load(stories.parent / name, threads=2, parallel=8) as model:
-        alike.eight_tell_the_same(model, golden)
-
-
-def test_texts_become_the_same_tokens_as_in_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    alike.tokens(candle, llm, TEXTS)
-
-
-def test_greedy_answers_are_those_of_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    alike.greedy_answers(candle, llm, TEXTS)
-
-
-def test_sampled_answers_are_those_of_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    alike.sampled_answers(candle, llm)
-
-
-def test_logprobs_are_those_of_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    alike.logprobs(candle, llm, TEXTS)
-
-
-def test_vectors_are_those_of_llama_cpp(llm: trillm.Model, candle: trillm.Model) -> None:
-    alike.vectors(candle, llm, TEXTS[:5])
-
-
 def test_a_pytorch_checkpoint_says_what_safetensors_do(
     candle: trillm.Model, write_model: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -93,17 +43,6 @@ def test_a_pytorch_checkpoint_says_what_safetensors_do(
         assert (model.info.format, model.info.engine, model.info.weights) == ("pytorch", "candle", "mapped")
         told = model.generate("the man", max_tokens=40, **GREEDY)
     assert told.token_ids == candle.generate("the man", max_tokens=40, **GREEDY).token_ids
-
-
-# Beside others.
-
-
-def test_neighbours_do_not_change_a_request(candle: trillm.Model) -> None:
-    alike.among_others(candle, TEXTS[1:])
-
-
-def test_a_beginning_is_computed_once(candle: trillm.Model) -> None:
-    alike.a_second_time(candle)
 
 
 # Chats and tokenizers.

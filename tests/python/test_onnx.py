@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from trillm import _core
 from trillm.errors import Closed, EngineError, InvalidRequest, LoadError, ModelNotFound, Unsupported
 
-from . import alike
-from .helpers import ENDLESS, GREEDY, SAMPLED, another_counts_beside, idle, until
+from .helpers import ENDLESS, GREEDY, SAMPLED, TEXTS, another_counts_beside, idle, until
 
 TinyOnnx = Callable[..., Path]
 
@@ -26,10 +25,6 @@ CACHED = ["grown", "shared", "joined", "merged"]
 """The forms of the tiny model that keep earlier positions."""
 
 FORMS = [*CACHED, "no-cache"]
-
-TEXTS = ["the man", "and so", "he said\n\n  on a", "Größe 😀", "there was nothing in the end", "a<|im_end|>", ""]
-
-MESSAGES = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "the man"}]
 
 
 @pytest.fixture(scope="module", params=FORMS)
@@ -52,40 +47,12 @@ def grown(tiny_onnx: TinyOnnx) -> Iterator[trillm.Model]:
         yield model
 
 
-@pytest.fixture(scope="module")
-def golden(stories: Path) -> list[int]:
-    """BOS and the 199 tokens that the reference says after it."""
-    return [int(number) for number in stories.with_name("golden.ids").read_text().split()]
-
-
 @contextmanager
 def endless(tiny_onnx: TinyOnnx, form: str = "grown", parallel: int = 8) -> Iterator[trillm.Model]:
     """The tiny model with a context so long that a request without `max_tokens` does not end by itself."""
     path = tiny_onnx(form, "--context", "65536")
     with trillm.load(path, context=65536, parallel=parallel, threads=1) as model:
         yield model
-
-
-# The same answers as others.
-
-
-@pytest.mark.parametrize("engine", ["onnx", "auto"])
-@pytest.mark.parametrize("name", ["onnx-plain-fp32", "onnx-plain-fp32/model.onnx"])
-def test_stories_are_told_as_by_the_reference(stories: Path, golden: list[int], name: str, engine: str) -> None:
-    with trillm.load(stories.parent / name, engine=engine, threads=1) as model:
-        assert (model.info.engine, model.info.format) == ("onnx", "onnx")
-        # Its `tokenizer.json` puts no BOS before a text.
-        told = model.generate(golden[:1], max_tokens=199, temperature=0, ignore_eos=True)
-    assert told.token_ids == golden[1:]
-    assert told.text == stories.with_name("golden.txt").read_text()
-    assert told.finish_reason == "length"
-    assert (told.usage.prompt_tokens, told.usage.completion_tokens) == (1, 199)
-
-
-@pytest.mark.parametrize("options", [{}, {"prepack": False}, {"copy": True}], ids=str)
-def test_eight_at_once_tell_the_same(stories: Path, golden: list[int], options: dict[str, Any]) -> None:
-    with trillm.load(stories.parent / "onnx-plain-fp32", threads=2, parallel=8, **options) as model:
-        alike.eight_tell_the_same(model, golden)
 
 
 def test_heads_that_the_runtime_cannot_compute_are_refused(stories: Path) -> None:
@@ -95,38 +62,7 @@ def test_heads_that_the_runtime_cannot_compute_are_refused(stories: Path) -> Non
             open_(stories.parent / "onnx-gqa-fp32")
 
 
-def test_texts_become_the_same_tokens_as_in_llama_cpp(llm: trillm.Model, grown: trillm.Model) -> None:
-    alike.tokens(grown, llm, TEXTS)
-
-
-def test_greedy_answers_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
-    alike.greedy_answers(onnx, llm, TEXTS)
-
-
-def test_sampled_answers_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
-    alike.sampled_answers(onnx, llm)
-
-
-def test_logprobs_are_those_of_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
-    alike.logprobs(onnx, llm, TEXTS)
-
-
-def test_a_chat_is_as_with_llama_cpp(llm: trillm.Model, onnx: trillm.Model) -> None:
-    assert onnx.render_chat(MESSAGES) == llm.render_chat(MESSAGES)
-    ours, theirs = (model.chat(MESSAGES, max_tokens=20, **GREEDY) for model in (onnx, llm))
-    assert ours.token_ids == theirs.token_ids
-
-
 # Beside others.
-
-
-def test_neighbours_do_not_change_a_request(onnx: trillm.Model) -> None:
-    alike.among_others(onnx, TEXTS[1:])
-
-
-@pytest.mark.parametrize("form", CACHED, indirect=True)
-def test_a_beginning_is_computed_once(onnx: trillm.Model) -> None:
-    alike.a_second_time(onnx)
 
 
 def test_more_requests_than_slots(tiny_onnx: TinyOnnx, form: str) -> None:
@@ -344,12 +280,6 @@ SENTENCES = [
     "Größe 😀",
     "word " * 200,
 ]
-
-
-def test_vectors_are_those_of_llama_cpp(llm: trillm.Model, tiny_onnx: TinyOnnx) -> None:
-    with trillm.load(tiny_onnx("encoder"), threads=1) as encoder:
-        assert encoder.info.width == 64
-        alike.vectors(encoder, llm, TEXTS[:5])
 
 
 def test_what_makes_vectors_generates_nothing(tiny_onnx: TinyOnnx) -> None:
