@@ -261,6 +261,70 @@ def test_what_a_killed_conversion_leaves_the_next_one_removes(
     assert names(tmp_path) == {"another", ".other.partial"}
 
 
+def test_what_a_killed_conversion_leaves_gc_removes(
+    cli: Cli, tiny_model: Path, large: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with converting(large, environment, tmp_path) as process:
+        process.kill()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with converting(large, environment, elsewhere) as running:
+        running.send_signal(signal.SIGSTOP)
+        (kept,) = names(elsewhere)
+        (tmp_path / ".made.partial").write_text("not ours")
+        (partial,) = names(tmp_path) - {"elsewhere", ".made.partial"}
+        size = sum(file.stat().st_size for file in (tmp_path / partial).iterdir())
+        done = json.loads(cli("gc", "--json").out)
+        assert (done["conversions"], done["freed"]) == (1, size)
+        assert names(tmp_path) == {"elsewhere", ".made.partial"}
+        assert names(elsewhere) == {kept}
+        running.kill()
+    assert ", 1 unfinished conversions" in cli("gc").out
+    assert names(elsewhere) == set()
+    assert "conversions" not in cli("gc").out
+    assert cli("convert", tiny_model, "made", "--to", "safetensors", *EXACT).code == 0
+    assert json.loads(cli("gc", "--json").out)["conversions"] == 0
+    assert list((tmp_path / "store" / "conversions").iterdir()) == []
+    assert (tmp_path / "made").is_dir()
+
+
+def test_without_a_store_that_can_be_written_it_converts(
+    cli: Cli, tiny_model: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "conversions").write_text("in the way")
+    assert cli("convert", tiny_model, "made", "--to", "safetensors", *EXACT).code == 0
+    (tmp_path / "file").write_text("no folder")
+    environment["LOCAL_CACHE_DIR"] = str(tmp_path / "file")
+    assert cli("convert", tiny_model, "again", "--to", "safetensors", *EXACT).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_to_be_ended_leaves_nothing(
+    large: Path, environment: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    with converting(large, environment, tmp_path) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    # Whoever waits for it sees what ended it.
+    assert process.returncode == -number
+    assert (out, err) == (b"", b"")
+    assert names(tmp_path) == set()
+    assert list((tmp_path / "store" / "conversions").iterdir()) == []
+
+
+def test_a_signal_that_is_ignored_stays_so(large: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with converting(large, environment, tmp_path) as process:
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=60)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.returncode == 0
+    assert names(tmp_path) == {"made"}
+
+
 def test_one_conversion_leaves_another_alone(
     cli: Cli, tiny_model: Path, large: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:

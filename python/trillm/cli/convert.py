@@ -9,7 +9,7 @@ import typer
 
 from trillm import _core
 from trillm._reference import at_home
-from trillm.cli import progress
+from trillm.cli import conversions, ending, progress
 from trillm.cli.output import failing_clearly, print_columns, print_json, size
 
 __all__ = ["command"]
@@ -44,10 +44,10 @@ def command(
     from trillm.hub import resolve
 
     destination = Path(at_home(destination))
-    with failing_clearly(as_json=as_json):
+    with ending.tidily(), failing_clearly(as_json=as_json):
         with progress.downloading() as report_download:
             found = resolve(source, progress=report_download)
-        with found, progress.converting(found.path.name) as report:
+        with found, conversions.recorded(destination), progress.converting(found.path.name) as report:
             made = _core.convert(
                 found.path,
                 destination,

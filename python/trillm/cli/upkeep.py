@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from trillm._core import Manifest, Store
+from trillm.cli import conversions as unfinished
 from trillm.cli import progress
 from trillm.cli.models import AsJson, ReferenceArgument, added, all_of, looking
 from trillm.cli.output import failing_clearly, print_columns, print_json, readable, size, write
@@ -129,16 +130,20 @@ def gc(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Removes what nothing refers to: forgotten generations, and downloads that nobody goes on with."""
+    """Removes what nobody needs: forgotten generations, downloads that were given up, what killed conversions left."""
     with failing_clearly(as_json=as_json):
-        done = Store().collect(keep)
+        store = Store()
+        done = store.collect(keep)
+        conversions, freed = unfinished.clear(store)
+        freed += done.freed
         if as_json:
             print_json(
                 {
                     "generations": [{"reference": name, "id": number} for name, number in done.generations],
                     "blobs": done.blobs,
                     "partials": done.partials,
-                    "freed": done.freed,
+                    "conversions": conversions,
+                    "freed": freed,
                     "leased": done.leased,
                 }
             )
@@ -146,7 +151,8 @@ def gc(
         for name, number in done.generations:
             write(f"forgot {readable(name)} sha256:{number[:12]}\n")
         kept = f"; {size(done.leased)} stay until the programs that use them end" if done.leased else ""
-        write(f"freed {size(done.freed)}: {done.blobs} files, {done.partials} unfinished downloads{kept}\n")
+        converted = f", {conversions} unfinished conversions" if conversions else ""
+        write(f"freed {size(freed)}: {done.blobs} files, {done.partials} unfinished downloads{converted}{kept}\n")
 
 
 def import_(
