@@ -198,3 +198,16 @@ def test_a_reference_that_breaks_its_form_is_still_one(cli: Cli) -> None:
     with pytest.raises(InvalidRequest):
         trillm.load("hf:")
     assert cli("run", "hf:", "hello").code == 1
+
+
+def test_an_empty_path_is_not_the_current_folder(cli: Cli, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(tiny_model.read_bytes())
+    taken = cli("import", "")
+    assert (taken.code, taken.err) == (1, "error: the path is empty, expected that of a model\n")
+    converted = cli("convert", "x.gguf", "", "--to", "safetensors", "--dtype", "f32", "--overwrite")
+    assert converted.code == 2
+    assert converted.err.startswith("error: DST is empty, expected the name of a file or folder\n")
+    assert cli("run", "", "hi").err.startswith('error: "" is not a model reference: it is empty')
+    for empty in ("", b""):
+        with pytest.raises(InvalidRequest, match="the path is empty"):
+            trillm.hub.import_model(empty)

@@ -106,6 +106,7 @@ def test_what_are_no_options_is_refused(tiny_model: Path, tmp_path: Path, wrong:
         ({"download_timeout": float("nan")}, "download_timeout nan, expected seconds, more than 0"),
         ({"download_timeout": 10**400}, "download_timeout 1000"),
         ({"models_directory": 5}, "models_directory 5, expected a path"),
+        ({"models_directory": ""}, "models_directory '', expected a path"),
         ({"offline": "no"}, "offline 'no', expected True or False"),
     ],
 )

@@ -10,7 +10,7 @@ import typer
 from trillm import _core
 from trillm._reference import at_home
 from trillm.cli import conversions, ending, progress
-from trillm.cli.output import failing_clearly, print_columns, print_json, size
+from trillm.cli.output import UsageError, failing_clearly, print_columns, print_json, size
 
 __all__ = ["command"]
 
@@ -24,7 +24,7 @@ def command(
         ),
     ],
     destination: Annotated[
-        Path, typer.Argument(metavar="DST", help="The file (gguf) or folder (safetensors) to write.")
+        str, typer.Argument(metavar="DST", help="The file (gguf) or folder (safetensors) to write.")
     ],
     *,
     to: Annotated[Literal["safetensors", "gguf"], typer.Option(help="The format to write.", show_default=False)],
@@ -43,14 +43,16 @@ def command(
     """
     from trillm.hub import resolve
 
-    destination = Path(at_home(destination))
+    if not destination:
+        raise UsageError("DST is empty, expected the name of a file or folder")
+    target = Path(at_home(destination))
     with ending.tidily(), failing_clearly(as_json=as_json):
         with progress.downloading() as report_download:
             found = resolve(source, progress=report_download)
-        with found, conversions.recorded(destination), progress.converting(found.path.name) as report:
+        with found, conversions.recorded(target), progress.converting(found.path.name) as report:
             made = _core.convert(
                 found.path,
-                destination,
+                target,
                 to=to,
                 dtype=dtype,
                 overwrite=overwrite,
@@ -58,10 +60,10 @@ def command(
                 progress=report,
             )
         if as_json:
-            print_json({"source": str(found.path), "path": str(destination), "format": to, "dtype": dtype, **made})
+            print_json({"source": str(found.path), "path": str(target), "format": to, "dtype": dtype, **made})
             return
         rows = [
-            ("path", str(destination)),
+            ("path", str(target)),
             ("format", to),
             ("dtype", dtype),
             ("size", size(made["bytes"])),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -157,7 +156,7 @@ def gc(
 
 def import_(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A model file, or a folder with one.", show_default=False)
+        str, typer.Argument(metavar="PATH", help="A model file, or a folder with one.", show_default=False)
     ],
     *,
     name: Annotated[

@@ -40,7 +40,10 @@ def import_model(
 
     Raises `ModelNotFound`, `InvalidRequest`, `StoreError`.
     """
-    path = Path(at_home(path)).absolute()
+    place = at_home(path)
+    if not place:
+        raise InvalidRequest("the path is empty, expected that of a model", "invalid_parameter")
+    path = Path(place).absolute()
     store = Store() if store is None else store
     folder, chosen = _choose(path)
     wanted = Reference(f"local:{path.stem if name is None and path.is_file() else name or path.name}")

@@ -192,7 +192,7 @@ def _seconds(given: Any) -> float | None:
 
 
 def _folder(given: object) -> Path:
-    if not isinstance(given, str | bytes | os.PathLike):
+    if not isinstance(given, str | bytes | os.PathLike) or not os.fspath(given):
         raise _invalid(f"models_directory {given!r:.60}", "a path")
     return Path(at_home(given))
 
