@@ -79,7 +79,9 @@ impl Gguf<'_> {
             notes,
             ..ModelInfo::default()
         };
-        warning.into_iter().for_each(|warning| info.warn(warning));
+        if let Some(warning) = warning {
+            info.warn(warning);
+        }
         Ok(info)
     }
 
