@@ -378,3 +378,16 @@ def test_a_dumb_terminal_gets_no_escape_sequences(
         child.sendline(line)
     seen += child.read()
     assert "\x1b" not in seen
+
+
+def test_names_of_files_are_utf8_where_the_locale_knows_ascii_alone(
+    terminal: Terminal, tiny_model: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    environment |= {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    (tmp_path / "café.txt").write_text("one")
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact(PROMPT)
+    assert "goes with the next message" in said(child, "/file café.txt")
+    assert "saved as" in said(child, "/save 日.json")
+    assert "0 questions and answers" in said(child, "/load 日.json")
+    assert (tmp_path / "日.json").is_file()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,7 +256,7 @@ def _path(argument: str, usage: str) -> Path:
     """The file that is meant: quotes around its name are not part of it, nor are backslashes before spaces."""
     if not argument:
         raise InvalidRequest("no FILE was given", "invalid_command", usage)
-    path = Path(at_home(argument))
+    path = _place(argument)
     if path.exists():
         return path
     try:
@@ -264,7 +265,16 @@ def _path(argument: str, usage: str) -> Path:
         return path
     if words == [""]:
         raise InvalidRequest("the name of FILE is empty", "invalid_command", usage)
-    return Path(at_home(words[0])) if len(words) == 1 else path
+    return _place(words[0]) if len(words) == 1 else path
+
+
+def _place(typed: str) -> Path:
+    try:
+        os.fsencode(typed)
+    except UnicodeEncodeError:
+        # To Python names of files are ASCII, and to the terminal they are UTF-8.
+        typed = os.fsdecode(typed.encode())
+    return Path(at_home(typed))
 
 
 def _unquoted(text: str) -> str:
