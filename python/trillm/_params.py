@@ -71,11 +71,28 @@ def unexpected(kind: Kind, name: str) -> TypeError:
         advice = f"did you mean {meant!r}?"
     elif owner is not None:
         advice = f"{meant!r} is one of {owner}"
+    elif kind == "LoadParams" and (found := _of_download(name)):
+        advice = found
     elif close := get_close_matches(name, sorted(names), 1):
         advice = f"did you mean {close[0]!r}?"
     else:
         advice = f"trillm.types.{kind} lists those there are"
     return TypeError(f"unexpected keyword argument {name!r}: {advice}")
+
+
+def _of_download(name: str) -> str | None:
+    """What to say of an argument of loading that has to do with how models come here."""
+    from difflib import get_close_matches
+
+    from trillm.hub import Options
+
+    if name == "download":
+        return "'download' is one of trillm.load, for names; a path needs none"
+    if get_close_matches(name, ["download"], 1):
+        return "did you mean 'download'?"
+    if name in Options.__dataclass_fields__:
+        return f"{name!r} is one of trillm.hub.Options: download={{{name!r}: …}}"
+    return None
 
 
 def plain(value: object) -> Any:

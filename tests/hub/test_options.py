@@ -126,24 +126,29 @@ LIBRARY: Any = trillm
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda: LIBRARY.hub.Options(retrys=3), "'retrys': did you mean 'retry_attempts'?"),
-        (lambda: LIBRARY.hub.Options(timeout=3), "'timeout': did you mean 'download_timeout'?"),
-        (lambda: Options.of({"retry_atempts": 3}), "'retry_atempts': did you mean 'retry_attempts'?"),
-        (lambda: LIBRARY.hub.Options(nonsense=3), "'nonsense': there are sources, preferred_formats, "),
-        (lambda: LIBRARY.hub.Source(url="x"), "'url': did you mean 'base_url'?"),
-        (lambda: LIBRARY.hub.Options(sources={"huggingface": {"tokn": "x"}}), "'tokn': did you mean 'token'?"),
-        (lambda: LIBRARY.hub.fetch("x", optons={}), "'optons': did you mean 'options'?"),
-        (lambda: LIBRARY.hub.resolve("x", progres=print), "'progres': did you mean 'progress'?"),
-        (lambda: LIBRARY.hub.update("x", stor=None), "'stor': did you mean 'store'?"),
-        (lambda: LIBRARY.hub.repair("x", [], option=None), "'option': did you mean 'options'?"),
-        (lambda: LIBRARY.hub.import_model("x", nme="y"), "'nme': did you mean 'name'?"),
-        (lambda: LIBRARY.hub.publish(None, None, cachedir="y"), "'cachedir': did you mean 'cache_dir'?"),
-        (lambda: LIBRARY.hub.available(models_dir="y"), "'models_dir': did you mean 'models_directory'?"),
-        (lambda: LIBRARY.LLMRouter(cache_dir="x"), "'cache_dir': did you mean 'cache_directory'?"),
-        (lambda: LIBRARY.LLMRouter(retries=1), "'retries': did you mean 'retry_attempts'?"),
+        (lambda _: LIBRARY.hub.Options(retrys=3), "'retrys': did you mean 'retry_attempts'?"),
+        (lambda _: LIBRARY.hub.Options(timeout=3), "'timeout': did you mean 'download_timeout'?"),
+        (lambda _: Options.of({"retry_atempts": 3}), "'retry_atempts': did you mean 'retry_attempts'?"),
+        (lambda _: LIBRARY.hub.Options(nonsense=3), "'nonsense': there are sources, preferred_formats, "),
+        (lambda _: LIBRARY.hub.Source(url="x"), "'url': did you mean 'base_url'?"),
+        (lambda _: LIBRARY.hub.Options(sources={"huggingface": {"tokn": "x"}}), "'tokn': did you mean 'token'?"),
+        (lambda _: LIBRARY.hub.fetch("x", optons={}), "'optons': did you mean 'options'?"),
+        (lambda _: LIBRARY.hub.resolve("x", progres=print), "'progres': did you mean 'progress'?"),
+        (lambda _: LIBRARY.hub.update("x", stor=None), "'stor': did you mean 'store'?"),
+        (lambda _: LIBRARY.hub.repair("x", [], option=None), "'option': did you mean 'options'?"),
+        (lambda _: LIBRARY.hub.import_model("x", nme="y"), "'nme': did you mean 'name'?"),
+        (lambda _: LIBRARY.hub.publish(None, None, cachedir="y"), "'cachedir': did you mean 'cache_dir'?"),
+        (lambda _: LIBRARY.hub.available(models_dir="y"), "'models_dir': did you mean 'models_directory'?"),
+        (lambda path: LIBRARY.load(path, downlod={}), "'downlod': did you mean 'download'?"),
+        (lambda path: LIBRARY.load(path, offline=True), "'offline': 'offline' is one of trillm.hub.Options: downl"),
+        (lambda path: LIBRARY.Model(path, download={}), "'download': 'download' is one of trillm.load, for names"),
+        (lambda _: LIBRARY.LLMRouter(cache_dir="x"), "'cache_dir': did you mean 'cache_directory'?"),
+        (lambda _: LIBRARY.LLMRouter(retries=1), "'retries': did you mean 'retry_attempts'?"),
     ],
 )
-def test_a_misspelt_name_is_told_the_one_that_was_meant(call: Callable[[], object], expected: str) -> None:
+def test_a_misspelt_name_is_told_the_one_that_was_meant(
+    tiny_model: Path, call: Callable[[Path], object], expected: str
+) -> None:
     with pytest.raises(TypeError) as caught:
-        call()
+        call(tiny_model)
     assert str(caught.value).startswith(f"unexpected keyword argument {expected}")
