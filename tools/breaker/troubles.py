@@ -102,7 +102,10 @@ def storm(stage: Stage, chance: random.Random) -> Iterator[None]:
             yield
     finally:
         # One may be on its way to a thread that the system has not run since, and the interpreter takes handlers away
-        # as it exits: it would end the process then.
+        # as it exits: it would end the process then. The system drops those first; what came before, the interpreter
+        # handles in the next moment, and would report it if the handler were gone.
+        libc.signal(signal.SIGUSR1, ctypes.c_void_p(int(signal.SIG_IGN)))
+        time.sleep(0.01)
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
