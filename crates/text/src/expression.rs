@@ -4,7 +4,7 @@
 //! - `<` and its like: minijinja orders anything with anything, `undefined < 2` included.
 //! - An index that may be a fraction, which minijinja takes as a whole number.
 //! - A method that is not called, which minijinja takes for an item.
-//! - A block that is called, which is a macro of ours (`rewrite.rs`).
+//! - A block that is named, which is a macro of ours (`rewrite.rs`).
 //!
 //! An expression is cut into tokens and what binds tighter is left as it stands.
 
@@ -129,7 +129,7 @@ fn group(tokens: &mut &[&str]) -> String {
                 (second, last) = (last, ")");
                 continue;
             }
-            BLOCKS if last != "." && calls_block(tokens) => {
+            BLOCKS if last != "." && names_block(tokens) => {
                 let name = ahead(tokens).nth(1).unwrap_or_default();
                 parts.push((Part::Operand, format!("{BLOCK}{name}")));
                 *tokens = &tokens[tokens.iter().position(|token| *token == name).map_or(0, |at| at + 1)..];
@@ -167,10 +167,10 @@ fn is_used(tokens: &[&str]) -> bool {
     matches!(ahead(tokens).next(), Some("(" | "="))
 }
 
-/// Whether this is what follows [`BLOCKS`] where a block is called.
-fn calls_block(tokens: &[&str]) -> bool {
-    let next: Vec<&str> = ahead(tokens).take(3).collect();
-    matches!(next[..], [".", name, "("] if name.starts_with(is_word))
+/// Whether this is what follows [`BLOCKS`] where it names a block.
+fn names_block(tokens: &[&str]) -> bool {
+    let next: Vec<&str> = ahead(tokens).take(2).collect();
+    matches!(next[..], [".", name] if name.starts_with(is_word))
 }
 
 /// Makes a filter of each of these operators, from left to right.
@@ -257,7 +257,10 @@ mod tests {
                 "a.__attribute('items') + b.upper() + c.__item('keys') + d['x']",
             ),
             ("ns.count = ns.count + loop.index", "ns.count = ns.__attribute('count') + loop.index"),
-            ("self.b() ~ self . c ( ) ~ self", "((__block_b())|__concat(__block_c ( )))|__concat(self)"),
+            (
+                "self.b() ~ self . c ( ) ~ self ~ self.d",
+                "(((__block_b())|__concat(__block_c ( )))|__concat(self))|__concat(__block_d)",
+            ),
             ("a[1.0] + b[i] + c['x'] + d[n / 2]", "a[(1.0)|__key] + b[i] + c['x'] + d[(n / 2)|__key]"),
         ] {
             let squeezed = |text: &str| text.split_whitespace().collect::<String>();

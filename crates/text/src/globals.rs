@@ -11,6 +11,8 @@ use crate::{lazy, python};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
+    environment.add_global("self", Value::from_object(Blocks));
+    crate::groups::install(environment);
     environment.add_function("cycler", cycler);
     environment.add_function("joiner", joiner);
     environment.add_function("dict", dict);
@@ -45,7 +47,8 @@ fn is_test(state: &State, name: &Value) -> bool {
 /// Functions, macros and loops; what is undefined can be called in Jinja2, and fails then.
 fn is_callable(value: &Value) -> bool {
     match value.kind() {
-        ValueKind::Plain | ValueKind::Undefined => true,
+        ValueKind::Plain => value.downcast_object_ref::<Blocks>().is_none(),
+        ValueKind::Undefined => true,
         ValueKind::Map => python::is_of(value, "Macro") || python::is_of(value, "Loop"),
         _ => false,
     }
@@ -57,6 +60,20 @@ fn is_sequence(value: &Value) -> bool {
         ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined => true,
         ValueKind::Iterable => value.len().is_some() && !lazy::is_lazy(value),
         _ => false,
+    }
+}
+
+/// `self`, which a template has whatever its blocks are. Where it names one, it is a macro (`expression.rs`).
+#[derive(Debug)]
+struct Blocks;
+
+impl Object for Blocks {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<TemplateReference None>")
     }
 }
 

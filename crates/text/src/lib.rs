@@ -24,6 +24,7 @@ mod format;
 mod formats;
 mod generators;
 mod globals;
+mod groups;
 mod guard;
 mod inspected;
 mod json;

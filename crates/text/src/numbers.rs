@@ -4,6 +4,8 @@
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
+use crate::python;
+
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
     environment.add_filter("filesizeformat", filesizeformat);
@@ -12,6 +14,7 @@ pub(crate) fn install(environment: &mut Environment) {
 }
 
 fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> {
+    is_defined(value)?;
     let bytes = number(value).or_else(|| value.as_str()?.trim().parse().ok());
     let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "a size must be a number"))?;
     let binary = binary == Some(true);
@@ -35,6 +38,7 @@ fn int(value: &Value, default: Option<Value>, base: Option<u32>, named: Kwargs) 
     let default = default.or(named.get("default")?).unwrap_or_else(|| Value::from(0));
     let base = base.or(named.get("base")?).unwrap_or(10);
     named.assert_all_used()?;
+    is_defined(value)?;
     let Some(text) = value.as_str() else {
         let number = number(value).filter(|number| number.is_finite());
         let whole =
@@ -64,8 +68,14 @@ fn int(value: &Value, default: Option<Value>, base: Option<u32>, named: Kwargs) 
 fn float(value: &Value, default: Option<Value>, named: Kwargs) -> Result<Value, Error> {
     let default = default.or(named.get("default")?).unwrap_or_else(|| Value::from(0.0));
     named.assert_all_used()?;
+    is_defined(value)?;
     let found = value.as_str().map_or_else(|| number(value), |text| text.trim().replace('_', "").parse().ok());
     Ok(found.map_or(default, Value::from))
+}
+
+/// An error for what is undefined: a default stands for what is no number, not for what is not there.
+fn is_defined(value: &Value) -> Result<(), Error> {
+    if value.is_undefined() { Err(python::undefined(value)) } else { Ok(()) }
 }
 
 /// A value as a number, if it is one: true is 1.

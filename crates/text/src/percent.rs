@@ -146,7 +146,7 @@ impl Field {
                 let cut = self.precision.map_or(text.clone(), |most| text.chars().take(most).collect());
                 ("", cut)
             }
-            'c' => ("", value.as_str().map_or_else(|| python::text(value), |text| Ok(text.to_owned()))?),
+            'c' => ("", character(value)?.to_string()),
             'd' | 'i' | 'u' | 'x' | 'X' | 'o' => self.whole(letter, value)?,
             'e' | 'E' | 'f' | 'F' | 'g' | 'G' => self.float(letter, value)?,
             other => return Err(wrong(format!("unsupported format character '{other}'"))),
@@ -235,6 +235,24 @@ impl Field {
         };
         Ok((sign, if letter.is_ascii_uppercase() { body.to_uppercase() } else { body }))
     }
+}
+
+/// A character, given as itself or by its number.
+fn character(value: &Value) -> Result<char, Error> {
+    let is_whole = value.is_integer() || value.kind() == ValueKind::Bool;
+    let (found, expected) = match value.as_str() {
+        Some(text) => {
+            let mut all = text.chars();
+            (all.next().filter(|_| all.as_str().is_empty()), "%c requires int or char")
+        }
+        None if is_whole => {
+            let code = u32::try_from(i128::try_from(value.clone())?).ok();
+            // Half of a pair of surrogates, which Python takes, is in no text here.
+            (code.and_then(char::from_u32), "%c requires the number of a character")
+        }
+        None => (None, "%c requires int or char"),
+    };
+    found.ok_or_else(|| wrong(expected))
 }
 
 /// As C writes it: at least two digits of exponent.

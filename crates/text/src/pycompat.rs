@@ -127,6 +127,10 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
             };
             text.chars().map(swap).collect::<String>().into()
         }
+        "isprintable" => {
+            from_args::<()>(args)?;
+            text.chars().all(python::is_printable).into()
+        }
         "isdecimal" => (!text.is_empty() && text.chars().all(char::is_numeric)).into(),
         _ => return Ok(None),
     }))

@@ -226,8 +226,8 @@ fn escape(c: char, out: &mut String) {
     };
 }
 
-/// `str.isprintable`, but for code points that Unicode has not assigned.
-fn is_printable(c: char) -> bool {
+/// `str.isprintable` of one character, but for code points that Unicode has not assigned.
+pub(crate) fn is_printable(c: char) -> bool {
     c == ' '
         || !(c.is_control()
             || c.is_whitespace()

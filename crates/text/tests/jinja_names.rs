@@ -53,6 +53,21 @@ fn a_method_that_is_not_called_is_a_value() {
 }
 
 #[test]
+fn a_template_has_its_blocks() {
+    all_alike(&[
+        (
+            "{{ self is defined }} {% block a %}{{ self is defined }}{% endblock %} {% macro m() %}{{ self is defined }}{% endmacro %}{{ m() }} {{ 'a' if self else 'b' }} {{ self }}",
+            "True True True a <TemplateReference None>",
+        ),
+        (
+            "{{ self is none }}{{ self is callable }}{{ self is mapping }}{{ self is sequence }}{{ self is string }}{{ self.foo is defined }}{{ self.foo }}",
+            "FalseFalseFalseFalseFalseFalse",
+        ),
+        ("{% block a %}x{% endblock %}{{ self.a() }}{{ self.a is defined }}{{ self.a is callable }}", "xxTrueTrue"),
+    ]);
+}
+
+#[test]
 fn what_no_method_can_be_is_an_error() {
     for (source, part) in [
         ("{{ list | map(text.strip) | list }}", "filter name must be a string"),

@@ -95,6 +95,37 @@ fn what_map_and_its_like_give_is_read_once() {
 }
 
 #[test]
+fn characters_groups_and_attributes() {
+    all_alike(&[
+        (
+            "{{ '%c' % 65 }}|{{ '%c%c' % (0x1F600, 'é') }}|{{ '%3c|' % 97 }}|{{ '%-3c|' % 'b' }}|{{ '%.0c|' % 'b' }}|{{ '%03c|' % 'b' }}|{{ '%c' % true == '\\x01' }}",
+            "A|😀é|  a||b  ||b||  b||True",
+        ),
+        (
+            "{{ 'ab'.isprintable() }}{{ ''.isprintable() }}{{ 'a\\n'.isprintable() }}{{ 'é 日😀'.isprintable() }}{{ '\\u00a0'.isprintable() }}{{ '\\u200b'.isprintable() }}",
+            "TrueTrueFalseTrueFalseFalse",
+        ),
+        (
+            "{{ 'abca' | groupby(0) }} {{ ['Ab', 'ac', 'bd'] | groupby(0) }} {{ ['Ab', 'ac', 'bd'] | groupby(0, case_sensitive=true) }}",
+            "[('a', ['a', 'a']), ('b', ['b']), ('c', ['c'])] [('A', ['Ab', 'ac']), ('b', ['bd'])] [('A', ['Ab']), ('a', ['ac']), ('b', ['bd'])]",
+        ),
+        (
+            "{{ [[1, 2], [1, 3]] | groupby(0) }} {{ ['ab', 'a'] | groupby(1, 'z') }} {{ [{'a': 'X'}, {'a': 'x'}, {}] | groupby('a', default='y') }} {{ missing | groupby(0) }}",
+            "[(1, [[1, 2], [1, 3]])] [('b', ['ab']), ('z', ['a'])] [('X', [{'a': 'X'}, {'a': 'x'}]), ('y', [{}])] []",
+        ),
+        (
+            "{{ (['ab', 'ac'] | groupby(0))[0].grouper }}{{ (['ab', 'ac'] | groupby(0))[0].list }} {{ [{'a': {'b': 1}}, {'a': {'b': 0}}] | groupby('a.b') }} {% for k, v in ['ab', 'cd'] | groupby(attribute='1') %}{{ k }}{{ v }}{% endfor %}",
+            "a['ab', 'ac'] [(0, [{'a': {'b': 0}}]), (1, [{'a': {'b': 1}}])] b['ab']d['cd']",
+        ),
+        (
+            "{{ messages[0] | attr('role') }}|{{ messages[0] | attr('role') is defined }} {{ messages[0] | attr('items') is callable }} {% for m in messages %}{{ m | attr('content') }}{% endfor %}|{{ messages | map('attr', 'role') | list }}",
+            "|False True |[Undefined]",
+        ),
+        ("{{ none | int }}{{ [1] | int }} {{ [1] | float(2.5) }}", "00 2.5"),
+    ]);
+}
+
+#[test]
 fn views_and_ranges_are_no_lists() {
     all_alike(&[
         (
@@ -217,6 +248,19 @@ fn what_jinja2_refuses_is_refused() {
         ("{% for x in 5 %}{% endfor %}", "'int' object is not iterable"),
         ("{{ nothing | list }}", "'NoneType' object is not iterable"),
         ("{{ missing < 2 }}", "`missing` is undefined"),
+        ("{{ missing | int }}", "`missing` is undefined"),
+        ("{{ missing | int(7) }}", "`missing` is undefined"),
+        ("{{ messages[0].total | float }}", "`messages[0].total` is undefined"),
+        ("{{ missing | filesizeformat }}", "`missing` is undefined"),
+        ("{{ '%c' % 'ab' }}", "%c requires int or char"),
+        ("{{ '%c' % '' }}", "%c requires int or char"),
+        ("{{ '%c' % 1.0 }}", "%c requires int or char"),
+        ("{{ '%c' % missing }}", "%c requires int or char"),
+        ("{{ '%c' % -1 }}", "%c requires the number of a character"),
+        ("{{ '%c' % 1114112 }}", "%c requires the number of a character"),
+        ("{{ 'a'.isprintable(1) }}", "too many arguments"),
+        ("{{ ['ab', 'a'] | groupby(1) }}", "undefined"),
+        ("{{ 5 | groupby(0) }}", "'int' object is not iterable"),
         ("{{ 1 <= messages[0].total }}", "`messages[0].total` is undefined"),
         ("{{ missing % 2 }}", "`missing` is undefined"),
         ("{{ 1 < 'a' }}", "'<' not supported between instances of 'int' and 'str'"),

@@ -1,0 +1,78 @@
+//! The filter `groupby`, which in minijinja takes no number for an attribute and does not see the characters of a text.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr};
+use minijinja::{Environment, Error, Value};
+
+use crate::filters::along;
+use crate::python;
+
+/// Adds it.
+pub(crate) fn install(environment: &mut Environment) {
+    environment.add_filter("groupby", groupby);
+}
+
+/// The items that have one value for an attribute; a tuple, as `python::is_tuple` knows it by its name.
+#[derive(Debug)]
+struct GroupTuple {
+    grouper: Value,
+    list: Value,
+}
+
+impl Object for GroupTuple {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match (key.as_usize(), key.as_str()) {
+            (Some(0), None) | (None, Some("grouper")) => Some(self.grouper.clone()),
+            (Some(1), None) | (None, Some("list")) => Some(self.list.clone()),
+            _ => None,
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(2)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
+fn groupby(
+    value: &Value,
+    attribute: Option<Value>,
+    default: Option<Value>,
+    case_sensitive: Option<bool>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    let attribute = attribute.map_or_else(|| named.get("attribute"), Ok)?;
+    let default = default.or(named.get("default")?);
+    let case_sensitive = case_sensitive.or(named.get("case_sensitive")?).unwrap_or(false);
+    named.assert_all_used()?;
+
+    let items = match value.as_str() {
+        Some(text) => text.chars().map(Value::from).collect(),
+        None => python::list(value)?,
+    };
+    let mut keyed = Vec::with_capacity(items.len());
+    for item in items {
+        let mut key = along(item.clone(), &attribute)?;
+        if key.is_undefined() {
+            // What is undefined has no order.
+            key = default.clone().ok_or_else(|| python::undefined(&key))?;
+        }
+        keyed.push((key, item));
+    }
+    let order = |a: &Value, b: &Value| match (a.as_str(), b.as_str()) {
+        (Some(a), Some(b)) if !case_sensitive => a.to_lowercase().cmp(&b.to_lowercase()),
+        _ => a.cmp(b),
+    };
+    keyed.sort_by(|(a, _), (b, _)| order(a, b));
+    let groups = keyed.chunk_by(|(a, _), (b, _)| order(a, b) == Ordering::Equal).map(|group| {
+        let list = group.iter().map(|(_, item)| item.clone()).collect();
+        Value::from_object(GroupTuple { grouper: group[0].0.clone(), list })
+    });
+    Ok(groups.collect())
+}
