@@ -46,6 +46,8 @@ pub(crate) struct Special {
     pub(crate) eos: Option<Token>,
     /// Tokens that end a text or a turn, in order, each once.
     pub(crate) ends: Vec<Token>,
+    /// Tokens that a text leaves out, in order: those that the files call special. Others that end a text are written.
+    pub(crate) silent: Vec<Token>,
 }
 
 impl Special {
@@ -75,6 +77,10 @@ impl Special {
         ends.sort_unstable();
         ends.dedup();
 
+        let named = [&sidecars.bos, &sidecars.eos].into_iter().flatten();
+        let named = named.filter_map(|text| added.iter().find(|token| token.token.content == *text));
+        let silent = added.iter().filter(|token| token.token.special).chain(named);
+        let mut silent: Vec<Token> = silent.map(|token| Token(token.id)).collect();
         let special: HashSet<u32> = ends.iter().copied().chain(bos).collect();
         let mut missing = special.clone();
         for token in &mut *added {
@@ -83,9 +89,13 @@ impl Special {
         }
         for (text, id) in vocab.entries.iter().filter(|(_, id)| missing.contains(id)) {
             added.push(AddedToken { id, token: tokenizers::AddedToken::from(text, true) });
+            let is_named = [&sidecars.bos, &sidecars.eos].into_iter().flatten().any(|named| named == text);
+            silent.extend(is_named.then_some(Token(id)));
         }
+        silent.sort_unstable();
+        silent.dedup();
         let ends = ends.into_iter().map(Token).collect();
-        Ok(Self { bos: bos.map(Token), eos: eos.map(Token), ends })
+        Ok(Self { bos: bos.map(Token), eos: eos.map(Token), ends, silent })
     }
 }
 

@@ -347,9 +347,13 @@ impl Tokenizer for HuggingFaceTokenizer {
     }
 
     fn decode(&self, tokens: &[Token]) -> String {
-        let bytes = tokens.iter().flat_map(|&token| self.bytes(token)).copied().collect();
-        self.decoder.decode_bytes(bytes).unwrap_or_else(|| {
-            let shown = tokens.iter().filter(|token| self.control.binary_search(token).is_err());
+        let is_silent = |token: &Token| self.special.silent.binary_search(token).is_ok();
+        // A stream ends before such a token, so it has no bytes.
+        let is_written = |token: &Token| self.control.binary_search(token).is_ok() && !is_silent(token);
+        let bytes = || tokens.iter().flat_map(|&token| self.bytes(token)).copied().collect();
+        let joined = if tokens.iter().any(is_written) { None } else { self.decoder.decode_bytes(bytes()) };
+        joined.unwrap_or_else(|| {
+            let shown = tokens.iter().filter(|token| !is_silent(token));
             let is_added = |token| self.all_added.binary_search(token).is_ok();
             self.decoder.decode(shown.filter_map(|token| Some((self.vocabulary.text(token.0)?, is_added(token)))))
         })

@@ -92,6 +92,19 @@ fn tokens_that_only_the_small_files_know_are_control_tokens() {
     assert!(!encode(&tokenizer, "<|im_end|>", false, false).contains(&260));
 }
 
+#[test]
+fn a_text_leaves_out_what_the_files_call_special() {
+    // `</s>` of Phi-3 ends a text by what it is called, and transformers 5.24 and tokenizers 0.23 write it out.
+    let tokenizer = |special| {
+        let change = |file: &mut Value| file["added_tokens"] = json!([added(260, "<|im_end|>", special)]);
+        open(change, &names("<s>", "</s>")).unwrap()
+    };
+    let ids = [1, 281, 289, 260, 262, 2].map(Token);
+    assert_eq!(tokenizer(true).decode(&ids), "thea");
+    assert_eq!(tokenizer(false).decode(&ids), "the<|im_end|>a");
+    assert!(tokenizer(false).is_end(Token(260)) && tokenizer(false).bytes(Token(260)).is_empty());
+}
+
 fn named(content: &str, special: bool) -> NamedToken {
     NamedToken { content: content.into(), special, found: None }
 }
