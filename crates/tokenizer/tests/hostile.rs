@@ -241,6 +241,29 @@ fn expressions_that_backtrack_end() {
 }
 
 #[test]
+fn expressions_that_read_on_for_what_never_comes_take_no_square_time() {
+    // Each reads to the end of the text, finds nothing, and begins again at the next letter.
+    let patterns = [
+        r"\p{L}+(?=\d)|\p{L}|.",
+        "(a+)+b|(?=c)c",
+        "a+b|.",
+        r" ?\p{L}+'s|\s*\n|\p{L}|\s",
+        r"(?>\p{L}+)1|\p{L}",
+        r"\w+@\w+|\w",
+        r"(?=\p{L}+\d)\p{L}+|(?!(?:a|aa)+b)\p{L}",
+    ];
+    for pattern in patterns {
+        let split =
+            json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
+        let tokenizer = open(with("/pre_tokenizer", split)).unwrap();
+        let started = Instant::now();
+        let mut out = Vec::new();
+        tokenizer.encode(&"a".repeat(300_000), false, false, &mut out).unwrap();
+        assert!(out.len() > 1000 && started.elapsed() < Duration::from_secs(10), "{pattern}: {:?}", started.elapsed());
+    }
+}
+
+#[test]
 fn a_long_word_takes_no_square_time() {
     let tokenizer = open(&*SOUND).unwrap();
     let started = Instant::now();

@@ -63,18 +63,23 @@ impl Ascii {
         (cache.clear_count() == 0).then_some(Self { states })
     }
 
-    /// The match that begins at `at`.
-    pub(super) fn find(&self, text: &[u8], at: usize) -> Found {
+    /// The match that begins at `at`. Adds to `read` how many bytes were read for it.
+    pub(super) fn find(&self, text: &[u8], at: usize, read: &mut usize) -> Found {
         let mut state = &self.states[0];
         let mut found = Found::Nothing;
+        let start = at;
         for (at, &byte) in (at..).zip(&text[at..]) {
-            let Some(&next) = state.next.get(usize::from(byte)) else { return Found::Open };
-            let Some(next) = self.states.get(usize::from(next)) else { return found };
+            let next = state.next.get(usize::from(byte)).map(|&next| self.states.get(usize::from(next)));
+            let Some(Some(next)) = next else {
+                *read += at - start;
+                return if next.is_none() { Found::Open } else { found };
+            };
             state = next;
             if let Some(pattern) = state.matched {
                 found = Found::Match(at, pattern);
             }
         }
+        *read += text.len() - start;
         state.at_end.map_or(found, |pattern| Found::Match(text.len(), pattern))
     }
 }

@@ -21,7 +21,7 @@ impl Jais {
     pub(super) fn cut(&self, caches: &mut Caches, text: &str, found: &mut dyn FnMut(&mut Caches, Range<usize>)) {
         let (mut at, mut gap) = (0, 0);
         while let Some(character) = text[at..].chars().next() {
-            let end = self.machine.end(caches, text, at);
+            let end = self.machine.end(caches, text, at, &mut 0);
             if end.is_none() && !character.is_whitespace() {
                 at += character.len_utf8();
                 continue;
@@ -47,7 +47,7 @@ impl Jais {
                 }
                 if let Some(last) = characters.next() {
                     // A word takes it, if it may.
-                    let end = self.machine.end(caches, text, at).unwrap_or(at + last.len_utf8());
+                    let end = self.machine.end(caches, text, at, &mut 0).unwrap_or(at + last.len_utf8());
                     found(caches, at..end);
                     at = end;
                 }

@@ -4,7 +4,6 @@
 //! before a word. It is `\s+`, whose match is shortened by one afterwards; where only one space is there, the
 //! alternatives behind it are tried. This is what a backtracking engine does, too.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use regex_automata::hybrid::dfa::DFA;
@@ -83,14 +82,21 @@ impl Machine {
         }
     }
 
-    /// The end of the match that begins at `at`.
-    pub(super) fn end(&self, caches: &mut Caches, text: &str, at: usize) -> Option<usize> {
-        let found = match self.ascii.as_ref().map(|ascii| ascii.find(text.as_bytes(), at)) {
+    /// The end of the match that begins at `at`. Adds to `read` how many bytes were read for it.
+    pub(super) fn end(&self, caches: &mut Caches, text: &str, at: usize, read: &mut usize) -> Option<usize> {
+        if !self.first[usize::from(text.as_bytes()[at])] {
+            return None;
+        }
+        let found = match self.ascii.as_ref().map(|ascii| ascii.find(text.as_bytes(), at, read)) {
             Some(Found::Match(end, pattern)) => Some((end, pattern)),
             Some(Found::Nothing) => None,
             Some(Found::Open) | None => {
                 let input = Input::new(text).range(at..).anchored(Anchored::Yes);
-                let found = self.dfa.try_search_fwd(&mut caches[self.number], &input).ok().flatten();
+                let cache = &mut caches[self.number];
+                let before = cache.search_total_len();
+                let found = self.dfa.try_search_fwd(cache, &input).ok().flatten();
+                // A cache that was cleared meanwhile counts anew.
+                *read += cache.search_total_len().saturating_sub(before);
                 found.map(|found| (found.offset(), found.pattern()))
             }
         };
@@ -101,31 +107,7 @@ impl Machine {
             found => found.map(|(end, _)| end),
         };
         let end = end.filter(|&end| end > at);
-        end.or_else(|| self.rest.as_ref()?.end(caches, text, at))
-    }
-
-    /// Gives matches and what lies between them to `found`, in order, and which of the two each is.
-    pub(super) fn cut(&self, caches: &mut Caches, text: &str, mut found: impl FnMut(&mut Caches, Range<usize>, bool)) {
-        let bytes = text.as_bytes();
-        let (mut at, mut gap) = (0, 0);
-        while at < bytes.len() {
-            let end = if self.first[usize::from(bytes[at])] { self.end(caches, text, at) } else { None };
-            let Some(end) = end else {
-                at += 1;
-                while at < bytes.len() && !text.is_char_boundary(at) {
-                    at += 1;
-                }
-                continue;
-            };
-            if gap < at {
-                found(caches, gap..at, false);
-            }
-            found(caches, at..end, true);
-            (at, gap) = (end, end);
-        }
-        if gap < at {
-            found(caches, gap..at, false);
-        }
+        end.or_else(|| self.rest.as_ref()?.end(caches, text, at, read))
     }
 }
 

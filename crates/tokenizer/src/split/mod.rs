@@ -3,7 +3,7 @@
 //! Models say how by regular expressions. Engines of the backtracking kind run them by recursion, or in time that a text
 //! can make quadratic: a run of 27,000 equals signs ended a process. Here each is one automaton that reads every byte
 //! a few times at most. What an automaton cannot do, looking ahead, is a case of its own: see [`machine`] for spaces
-//! and [`digits`] for groups of digits.
+//! and [`digits`] for groups of digits. What else a file's own pattern has is a program ([`program`], [`matcher`]).
 
 mod ascii;
 mod caches;
@@ -11,14 +11,18 @@ mod classes;
 mod digits;
 mod jais;
 mod machine;
+mod matcher;
 mod merging;
 mod pass;
+mod pattern;
+mod program;
 mod rules;
+mod set;
 
 use regex_automata::util::pool::Pool;
 
 use self::caches::{Caches, MakeCaches, caches_of};
-use self::machine::Machine;
+use self::pattern::Pattern;
 
 pub(crate) use self::classes::{Class, Classes};
 pub(crate) use self::merging::Neighbour;
@@ -37,11 +41,11 @@ impl Splitter {
         let mut automata = Vec::new();
         for pass in &mut passes {
             match pass {
-                Pass::Pattern(machine) | Pass::Matches(machine) | Pass::Between(machine) | Pass::Merged(machine, _) => {
-                    machine.number(&mut automata);
+                Pass::Pattern(pattern) | Pass::Matches(pattern) | Pass::Between(pattern) | Pass::Merged(pattern, _) => {
+                    pattern.number(&mut automata);
                 }
                 Pass::Jais(jais) => jais.machine.number(&mut automata),
-                Pass::Digits(_) | Pass::TrailingSpace | Pass::Classes(_) => {}
+                Pass::Digits(_) | Pass::Fixed(_) | Pass::TrailingSpace | Pass::Classes(_) => {}
             }
         }
         Self { passes, caches: Pool::new(caches_of(automata)) }
@@ -56,23 +60,23 @@ impl Splitter {
 
 /// Writes something else for each match of a pattern.
 pub(crate) struct Replacer {
-    machine: Machine,
+    pattern: Pattern,
     caches: Pool<Caches, MakeCaches>,
     content: String,
 }
 
 impl Replacer {
-    /// `None` if the pattern is not of a kind that an automaton takes.
+    /// `None` if the pattern is left to the library.
     pub(crate) fn new(pattern: &str, content: String) -> Option<Self> {
-        let (mut machine, mut automata) = (Machine::new(pattern)?, Vec::new());
-        machine.number(&mut automata);
+        let (mut pattern, mut automata) = (Pattern::new(pattern)?, Vec::new());
+        pattern.number(&mut automata);
         let caches = Pool::new(caches_of(automata));
-        Some(Self { machine, caches, content })
+        Some(Self { pattern, caches, content })
     }
 
     pub(crate) fn replace(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
-        self.machine.cut(&mut self.caches.get(), text, |_, piece, matches| {
+        self.pattern.cut(&mut self.caches.get(), text, |_, piece, matches| {
             out.push_str(if matches { &self.content } else { &text[piece] });
         });
         out

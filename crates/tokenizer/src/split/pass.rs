@@ -6,21 +6,23 @@ use super::caches::Caches;
 use super::classes::Classes;
 use super::digits::Digits;
 use super::jais::Jais;
-use super::machine::Machine;
 use super::merging::{Merging, Neighbour};
+use super::pattern;
 
 /// One way to cut. Texts go through several, each of which cuts the pieces of the one before.
 pub(crate) enum Pass {
     /// Matches of a pattern, and what lies between them.
-    Pattern(Machine),
+    Pattern(pattern::Pattern),
     /// Only matches of a pattern; what lies between them is left out.
-    Matches(Machine),
+    Matches(pattern::Pattern),
     /// Only what lies between them.
-    Between(Machine),
+    Between(pattern::Pattern),
     /// Matches of a pattern, and what lies between them, some joined with their neighbours.
-    Merged(Machine, Neighbour),
+    Merged(pattern::Pattern, Neighbour),
     /// Runs of characters of a kind.
     Classes(Box<Classes>),
+    /// So many characters, and fewer at the end.
+    Fixed(usize),
     /// Groups of three digits, counted from the end of a number.
     Digits(Digits),
     /// Spaces at the end of a piece.
@@ -30,43 +32,43 @@ pub(crate) enum Pass {
 }
 
 impl Pass {
-    /// A pass that keeps what lies between matches. `None` if the pattern is not of a kind that an automaton takes.
+    /// A pass that keeps what lies between matches. `None` if the pattern is left to the library.
     pub(crate) fn pattern(pattern: &str) -> Option<Self> {
-        Machine::new(pattern).map(Self::Pattern)
+        pattern::Pattern::new(pattern).map(Self::Pattern)
     }
 
     /// A pass that leaves out what lies between matches.
     pub(crate) fn matches(pattern: &str) -> Option<Self> {
-        Machine::new(pattern).map(Self::Matches)
+        pattern::Pattern::new(pattern).map(Self::Matches)
     }
 
     /// A pass that leaves out matches.
     pub(crate) fn between(pattern: &str) -> Option<Self> {
-        Machine::new(pattern).map(Self::Between)
+        pattern::Pattern::new(pattern).map(Self::Between)
     }
 
     /// A pass that joins matches, or what lies between them, with their neighbours.
     pub(crate) fn merged(pattern: &str, neighbour: Neighbour) -> Option<Self> {
-        Some(Self::Merged(Machine::new(pattern)?, neighbour))
+        Some(Self::Merged(pattern::Pattern::new(pattern)?, neighbour))
     }
 
     /// Gives the pieces of `text` to `found`, in order; none is empty.
     pub(super) fn cut(&self, caches: &mut Caches, text: &str, found: &mut dyn FnMut(&mut Caches, Range<usize>)) {
         match self {
-            Self::Pattern(machine) => machine.cut(caches, text, |caches, piece, _| found(caches, piece)),
-            Self::Matches(machine) => machine.cut(caches, text, |caches, piece, matches| {
+            Self::Pattern(pattern) => pattern.cut(caches, text, |caches, piece, _| found(caches, piece)),
+            Self::Matches(pattern) => pattern.cut(caches, text, |caches, piece, matches| {
                 if matches {
                     found(caches, piece);
                 }
             }),
-            Self::Between(machine) => machine.cut(caches, text, |caches, piece, matches| {
+            Self::Between(pattern) => pattern.cut(caches, text, |caches, piece, matches| {
                 if !matches {
                     found(caches, piece);
                 }
             }),
-            Self::Merged(machine, neighbour) => {
+            Self::Merged(pattern, neighbour) => {
                 let mut merging = Merging::new(*neighbour);
-                machine.cut(caches, text, |caches, piece, matches| {
+                pattern.cut(caches, text, |caches, piece, matches| {
                     if let Some(piece) = merging.push(piece, matches) {
                         found(caches, piece);
                     }
@@ -76,6 +78,15 @@ impl Pass {
                 }
             }
             Self::Classes(classes) => classes.cut(text, |piece| found(caches, piece)),
+            Self::Fixed(length) => {
+                let mut start = 0;
+                while start < text.len() {
+                    let next = text[start..].char_indices().nth(*length);
+                    let end = next.map_or(text.len(), |(at, _)| start + at);
+                    found(caches, start..end);
+                    start = end;
+                }
+            }
             Self::Digits(digits) => digits.cut(text, |piece| found(caches, piece)),
             Self::Jais(jais) => jais.cut(caches, text, found),
             Self::TrailingSpace => {

@@ -7,7 +7,6 @@ use trillm_formats::gguf::Rule;
 
 use super::digits::Digits;
 use super::jais::Jais;
-use super::machine::Machine;
 use super::pass::Pass;
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -90,5 +89,5 @@ pub(crate) fn passes(rule: Rule) -> Option<Vec<Pass>> {
             return Some(vec![Pass::Digits(Digits::any()?), Pass::pattern(ASIAN)?, Pass::pattern(DEEPSEEK3)?]);
         }
     };
-    patterns.iter().map(|pattern| Machine::new(pattern).map(Pass::Pattern)).collect()
+    patterns.iter().copied().map(Pass::pattern).collect()
 }
