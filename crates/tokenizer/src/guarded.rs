@@ -13,6 +13,7 @@ use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper, PreTokeni
 use trillm_core::{Guarded, Token};
 
 use crate::document::AddedToken;
+use crate::markers::touches_word;
 
 /// Finds added tokens where they are allowed.
 pub(crate) struct Finder {
@@ -104,7 +105,6 @@ impl Spellings {
             .collect();
         spelled.sort_by_key(|(range, _)| (range.start, Reverse(range.end)));
 
-        let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
         let mut found = Vec::new();
         // Where the next spelling may begin, and where the last token ended, spaces that it swallowed included.
         let (mut next, mut end) = (0, 0);
@@ -114,7 +114,7 @@ impl Spellings {
             }
             next = range.end;
             let (before, after) = (&text[..range.start], &text[range.end..]);
-            if entry.token.single_word && (is_word(before.chars().next_back()) || is_word(after.chars().next())) {
+            if entry.token.single_word && touches_word(text, &range) {
                 continue;
             }
             let first = if entry.token.lstrip { before.trim_end().len().max(end) } else { range.start };

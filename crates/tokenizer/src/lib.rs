@@ -13,12 +13,13 @@
 //! - **The other models** (`unigram.rs`, `wordpiece.rs`), over automata that read a byte once however long tokens are
 //!   (`endings.rs`, `greedy.rs`).
 //!
-//! For `tokenizer.json` the library `tokenizers` does what is rare: some normalizers, pre-tokenizers and regular
-//! expressions, and added tokens that only count as words of their own. `truncation` and `padding` of the file are not used: an engine has its own limits.
+//! For `tokenizer.json` the library `tokenizers` does what is rare: some normalizers and pre-tokenizers, and regular
+//! expressions that refer to earlier groups or may match at nothing. `truncation` and `padding` of the file are not
+//! used: an engine has its own limits.
 //!
 //! A file is not trusted: sizes, ids and nesting are bounded, and parts of the library that panic on a bad file are run
-//! where a panic becomes an [`Error`] (`guard.rs`). Not bounded in time: a file's own regular expression of a kind that
-//! no automaton takes, beyond the million steps that `fancy-regex` takes for each match before it gives up.
+//! where a panic becomes an [`Error`] (`guard.rs`). Not bounded in time: a file's own regular expression that the library
+//! runs, beyond the million steps that `fancy-regex` takes for each match before it gives up.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

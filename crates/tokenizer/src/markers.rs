@@ -20,6 +20,16 @@ pub(crate) struct Marker {
     pub(crate) strips_before: bool,
     /// Spaces behind it belong to it.
     pub(crate) strips_behind: bool,
+    /// It counts where it is a word of its own.
+    pub(crate) is_word: bool,
+}
+
+/// Whether a word ends before a place of a text, or begins behind another.
+pub(crate) fn touches_word(text: &str, range: &Range<usize>) -> bool {
+    let is_word = |character: Option<char>| {
+        character.is_some_and(|character| regex_syntax::try_is_word_character(character).unwrap_or(false))
+    };
+    is_word(text[..range.start].chars().next_back()) || is_word(text[range.end..].chars().next())
 }
 
 /// A part of a text.
@@ -97,6 +107,10 @@ impl Markers {
                 from = start + text[start..].chars().next().map_or(1, char::len_utf8);
                 continue;
             };
+            if marker.is_word && touches_word(text, &range(marker)) {
+                from = range(marker).end;
+                continue;
+            }
             let (before, behind) = (&text[rest..start], &text[range(marker).end..]);
             let before = if marker.strips_before { before.trim_end_matches(is_space) } else { before };
             if !before.is_empty() {
@@ -125,6 +139,7 @@ mod tests {
             id,
             strips_before,
             strips_behind,
+            is_word: text.starts_with('w'),
         };
         let mut found = String::new();
         Markers::new((0..).zip(markers).map(marker).collect(), Spaces::Ascii).unwrap().cut(
@@ -146,6 +161,15 @@ mod tests {
         );
         assert_eq!(cut(&[], "xé"), r#""xé""#);
         assert_eq!(cut(&[("x", false, false)], ""), "");
+    }
+
+    #[test]
+    fn a_word_of_its_own_touches_none() {
+        // As tokenizers 0.23 cuts it.
+        assert_eq!(
+            cut(&[("w", false, false), ("wa", false, false)], "w xw w. wawa wa \u{301}w"),
+            "0\" xw \"0\". wawa \"1\" \\u{301}w\""
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::Value;
 use unicode_normalization_alignments::char::is_combining_mark;
 use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
+use crate::alphabet;
 use crate::bert::Bert;
 use crate::charsmap::Charsmap;
 use crate::split::Replacer;
@@ -30,6 +31,8 @@ pub(crate) enum Normal {
         right: bool,
     },
     StripAccents,
+    /// Every byte as its character in GPT-2's alphabet.
+    Alphabet,
     Bert(Bert),
     Nmt,
     Precompiled(Charsmap),
@@ -44,6 +47,7 @@ impl Normal {
             | Self::CompatibilityComposed
             | Self::CompatibilityDecomposed
             | Self::Lowercase
+            | Self::Alphabet
             | Self::Prepend(_) => true,
             Self::Replace { content, .. } => !content.is_empty(),
             Self::ReplaceMatches(_)
@@ -76,6 +80,11 @@ impl Normal {
                 if *right { text.trim_end() } else { text }.to_owned()
             }
             Self::StripAccents => text.chars().filter(|&character| !is_combining_mark(character)).collect(),
+            Self::Alphabet => {
+                let mut spelled = String::new();
+                alphabet::spell(text, &mut spelled);
+                spelled
+            }
             Self::Bert(bert) => bert.normalize(text),
             Self::Nmt => text.chars().filter_map(nmt).collect(),
             Self::Precompiled(charsmap) => charsmap.replace_clusters(text),
@@ -118,6 +127,7 @@ pub(crate) fn read(part: &Value, out: &mut Vec<Normal>) -> Option<()> {
         }
         "Strip" => Normal::Strip { left: flag("strip_left")?, right: flag("strip_right")? },
         "StripAccents" => Normal::StripAccents,
+        "ByteLevel" => Normal::Alphabet,
         "Nmt" => Normal::Nmt,
         "BertNormalizer" => {
             let lowercase = flag("lowercase")?;

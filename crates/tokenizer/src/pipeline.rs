@@ -185,6 +185,10 @@ fn words(part: &Value, passes: &mut Vec<Pass>, writing: &mut Writing) -> Option<
             "Contiguous" => by(|character| if is_punctuation(character) { Class::OtherRun } else { Class::Run }),
             _ => return None,
         }),
+        "FixedLength" => {
+            let length = part.get("length").map_or(Some(5), Value::as_u64).filter(|length| *length > 0)?;
+            passes.push(Pass::Fixed(usize::try_from(length).ok()?));
+        }
         "CharDelimiterSplit" => passes.push(Pass::between(&regex_syntax::escape(part.get("delimiter")?.as_str()?))?),
         "Split" => {
             let pattern = part.get("pattern")?;
@@ -219,19 +223,18 @@ pub(crate) struct Added {
 }
 
 impl Added {
-    /// `None` if one of them only counts as a word of its own, which the library looks after.
-    pub(crate) fn new<'a>(
-        tokens: impl Iterator<Item = &'a AddedToken>,
-        pipeline: &Pipeline,
-    ) -> Result<Option<Self>, Error> {
+    pub(crate) fn new<'a>(tokens: impl Iterator<Item = &'a AddedToken>, pipeline: &Pipeline) -> Result<Self, Error> {
         let (mut exact, mut normalized) = (Vec::new(), Vec::new());
         for AddedToken { id, token } in tokens {
-            if token.single_word {
-                return Ok(None);
-            }
             let changed = pipeline.normalize(&token.content).filter(|_| token.normalized);
             let text = changed.unwrap_or_else(|| token.content.clone());
-            let marker = Marker { text, id: *id, strips_before: token.lstrip, strips_behind: token.rstrip };
+            let marker = Marker {
+                text,
+                id: *id,
+                strips_before: token.lstrip,
+                strips_behind: token.rstrip,
+                is_word: token.single_word,
+            };
             // One that becomes nothing is never found.
             match token.normalized {
                 _ if marker.text.is_empty() => {}
@@ -240,6 +243,6 @@ impl Added {
             }
         }
         let find = |markers| Markers::new(markers, Spaces::Unicode);
-        Ok(Some(Self { exact: find(exact)?, normalized: find(normalized)? }))
+        Ok(Self { exact: find(exact)?, normalized: find(normalized)? })
     }
 }

@@ -67,9 +67,8 @@ struct Ours {
 impl Words {
     fn new(tokens: &[AddedToken], pipeline: Option<Pipeline>, normalizer: Option<&NormalizerWrapper>) -> Result<Self> {
         let plain = || tokens.iter().filter(|token| !token.token.special);
-        if let Some(pipeline) = pipeline
-            && let (Some(added), Some(plain)) = (Added::new(tokens.iter(), &pipeline)?, Added::new(plain(), &pipeline)?)
-        {
+        if let Some(pipeline) = pipeline {
+            let (added, plain) = (Added::new(tokens.iter(), &pipeline)?, Added::new(plain(), &pipeline)?);
             return Ok(Self::Ours(Box::new(Ours { pipeline, added, plain })));
         }
         let find = |tokens: &[&AddedToken]| find(tokens.iter().copied(), normalizer).map(Box::new);

@@ -104,6 +104,27 @@ fn split(pattern: &Value, behavior: &str, invert: bool) -> Value {
     json!({ "type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert })
 }
 
+/// Forms of which no published model is known.
+fn rare() -> [(&'static str, Value); 4] {
+    let part = |kind: &str| json!({ "type": kind });
+    let around =
+        split(&json!({ "Regex": r"\p{L}+(?=\p{P})|(?<=\p{L})\s+|(?>[a-m]+)\p{N}|\p{L}|." }), "Isolated", false);
+    let mut single = word_piece(&part("Lowercase"), &part("BertPreTokenizer"));
+    let end = single["model"]["vocab"].as_object().unwrap().len();
+    let tokens = single["added_tokens"].as_array_mut().unwrap();
+    for (id, text, normalized) in [(end, "quick", true), (end + 1, "lazy", false), (end + 2, "zz", false)] {
+        let mut token = added(id, text, normalized);
+        token["single_word"] = true.into();
+        tokens.push(token);
+    }
+    [
+        ("looking around", word_piece(&json!(null), &around)),
+        ("fixed length", word_piece(&json!(null), &json!({ "type": "FixedLength", "length": 3 }))),
+        ("characters for bytes", word_piece(&part("ByteLevel"), &part("WhitespaceSplit"))),
+        ("words of their own", single),
+    ]
+}
+
 /// Each form, with its name.
 fn forms() -> Vec<(String, Value)> {
     let part = |kind: &str| json!({ "type": kind });
@@ -182,6 +203,7 @@ fn forms() -> Vec<(String, Value)> {
             ),
         ),
     ];
+    forms.extend(rare());
     let names = ["MergedWithPrevious", "MergedWithNext", "Contiguous", "Removed", "Isolated"];
     let patterns = [json!({ "String": " " }), json!({ "Regex": r"\s|\p{P}" })];
     let mut all: Vec<(String, Value)> = forms.drain(..).map(|(name, form)| (name.to_owned(), form)).collect();

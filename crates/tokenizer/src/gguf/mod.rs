@@ -228,6 +228,7 @@ fn markers<'a>(words: impl Iterator<Item = &'a [u8]>, attributes: &[Attributes])
             id,
             strips_before: token.strips_before,
             strips_behind: token.strips_behind,
+            is_word: false,
         };
         if token.user_defined && !token.is_hidden() {
             plain.push(marker());
