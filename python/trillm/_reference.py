@@ -73,10 +73,13 @@ def not_in_store(wanted: Reference) -> ModelNotFound:
 
 
 def at_home(value: Any) -> Any:
-    """A path, or paths within lists and tuples, with the user's home for `~`; anything else as it is."""
+    """A path, or paths within lists and tuples, with the user's home for `~`; anything else as it is.
+
+    Raises `InvalidRequest` for a text that can name nothing on this system.
+    """
     if isinstance(value, str | bytes | os.PathLike):
         # Not by `Path`, which makes the current folder of an empty text.
-        return os.path.expanduser(os.fsdecode(value))  # noqa: PTH111
+        return os.path.expanduser(_named(os.fsdecode(value)))  # noqa: PTH111
     if isinstance(value, list | tuple):
         return type(value)(map(at_home, value))
     return value
@@ -91,6 +94,19 @@ def _of_page(address: str) -> str | None:
         at = f"@{revision}" if revision not in (None, "main") else ""
         return f"hf:{found['repo']}{at}{':' + found['file'] if found['file'] else ''}"
     return None
+
+
+def _named(text: str) -> str:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        index = error.start
+        wrong = "a lone surrogate" if "\ud800" <= text[index] <= "\udfff" else ascii(text[index])
+        raise InvalidRequest(
+            f"{text!a} has {wrong} at index {index}, expected what names of files can have here ({error.encoding})",
+            "invalid_parameter",
+        ) from None
+    return text
 
 
 def _hint(text: str, hint: str | None) -> str | None:

@@ -46,7 +46,7 @@ def import_model(
     path = Path(place).absolute()
     store = Store() if store is None else store
     folder, chosen = _choose(path)
-    wanted = Reference(f"local:{path.stem if name is None and path.is_file() else name or path.name}")
+    wanted = Reference(at_home(f"local:{path.stem if name is None and path.is_file() else name or path.name}"))
     job = Job(store, wanted, Options())
     return share(
         (store.root, wanted.text, path, link), job, lambda job: _import(job, path, folder, chosen, link), progress
