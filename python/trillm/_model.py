@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike, fsdecode
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from trillm import _core, _logs
+from trillm import _core, _logs, _warnings
 from trillm._reference import at_home
 from trillm._streaming import AsyncStream, Lines, collect, collect_all, made
 from trillm._vectors import bring_numpy, warn
@@ -83,6 +83,8 @@ class Model:
             self._core = _core.Model(at_home(path), **params)
         finally:
             _logs.forward()
+        if params.get("threads") is not None:
+            _warnings.of_threads(self._core.info.notes)
 
     # A text is a sequence of texts too, but never taken for one: the first that matches counts.
     @overload

@@ -75,14 +75,19 @@ def test_more_threads_than_processors_are_warned_of_once(
 ) -> None:
     path = {"gguf": tiny_model, "safetensors": tiny_folder, "onnx": tiny_onnx("grown")}[kind]
     threads = (os.cpu_count() or 1) + 1
-    with caplog.at_level(logging.WARNING, logger="trillm"), trillm.load(path, threads=threads) as model:
+    with caplog.at_level(logging.WARNING, logger="trillm"):
+        with pytest.warns(RuntimeWarning, match="threads is") as warned:
+            model = trillm.load(path, threads=threads)
         if kind != "onnx":
             # By threads of its own.
             model.embed("the")
+    model.close()
     said = [record.getMessage() for record in caplog.records if record.name == "trillm.llm.llm"]
     assert len(said) == 1
     assert said[0].startswith(f"threads is {threads}, and this process may use ")
     assert said[0] in model.info.notes
+    # Also where nobody has set up logging, and at the line that asked for them.
+    assert [(str(warning.message), warning.filename) for warning in warned] == [(said[0], __file__)]
     caplog.clear()
     with caplog.at_level(logging.WARNING, logger="trillm"), trillm.load(path, threads=1) as model:
         assert not any("threads" in note for note in model.info.notes)
