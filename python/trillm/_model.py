@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fsdecode
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, cast, overload
 
 from trillm import _core, _logs, _warnings
 from trillm._reference import at_home
@@ -276,6 +276,10 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        """What `copy` and `pickle` ask for, and there is not: two objects would close one model."""
+        raise TypeError("cannot pickle or copy a trillm.Model: its memory and threads are one; load it once more")
 
     def __repr__(self) -> str:
         return f"<trillm.Model {self.info.name!r} ({self.info.engine}, {self.info.quantization})>"

@@ -9,7 +9,7 @@ Who uses asyncio can wait, so a full queue is no error here: requests stand in l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from trillm import _core
@@ -216,6 +216,10 @@ class AsyncStream:
     def completion(self) -> Completion | None:
         """The whole of it, once the stream has ended; `None` before."""
         return None if self._stream is None else self._stream.completion
+
+    def __reduce__(self) -> NoReturn:
+        """What `copy` and `pickle` ask for, and there is not: two objects would close one request."""
+        raise TypeError("cannot pickle or copy a trillm.AsyncStream: its request runs once")
 
     async def aclose(self) -> None:
         """Cancels the request. Harmless after its end."""
