@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,43 @@ def test_a_parameter_of_another_call_says_of_which(llm: trillm.Model, tiny_model
     for call, name, advice in calls:
         with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}': {advice}"):
             call(**{name: 1})
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["/tmp/\ud800x", "\ud800", "pypi:\ud800", "ollama:\ud800", "https://x/\ud800", "hf:a/b@\ud800", "~/\udfff"],
+    ids=ascii,
+)
+def test_no_reference_has_a_lone_surrogate(reference: str, tiny_model: Path, tiny_onnx: Callable[..., Path]) -> None:
+    from trillm import hub
+
+    bare = tiny_onnx("grown")
+    calls: list[Callable[[], object]] = [
+        lambda: trillm.load(reference),
+        lambda: trillm.load(bare, tokenizer=reference),
+        lambda: trillm.load(tiny_model, lora=[reference]),
+        lambda: trillm.load(tiny_model, lora=[(reference, 0.5)]),
+        lambda: trillm.load(tiny_model, runtime_library=reference),
+        lambda: trillm.Model(reference),
+        lambda: trillm.Tokenizer(reference),
+        lambda: trillm.LLMRouter(models_directory=reference),
+        lambda: trillm.LLMRouter(cache_directory=reference),
+        lambda: trillm.LLMRouter().load(reference),
+        lambda: hub.fetch(reference),
+        lambda: hub.update(reference),
+        lambda: hub.import_model(reference, name="z"),
+        lambda: hub.import_model(tiny_model, name=reference),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidRequest, match="a lone surrogate at index") as caught:
+            call()
+        assert str(caught.value).isascii()
+
+
+def test_a_model_has_no_copy(llm: trillm.Model) -> None:
+    """Closing it would close the original."""
+    for living in (llm, llm.astream("the", max_tokens=1), llm.stream("the", max_tokens=1)):
+        for way in (copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match=r"cannot (be )?(pickle|copy)"):
+                way(living)
+    assert llm.tokenize("the")
