@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import math
+import os
 import pickle
 import threading
 import time
@@ -754,6 +755,16 @@ def test_an_adapter_that_is_not_there_is_not_found(tiny_model: Path, tmp_path: P
     missing.write_text("no adapter")
     with pytest.raises(LoadError, match=r"no\.gguf"):
         trillm.load(tiny_model, lora=[missing])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_an_adapter_that_is_a_pipe_or_a_folder_is_not_waited_for(tiny_model: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(ModelNotFound) as caught:
+            trillm.load(tiny_model, lora=[path])
+        assert str(caught.value) == f"{path} is not a regular file"
 
 
 def test_a_list_waits_for_a_queue_that_others_fill(tiny_model: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,38 @@ def copied(tiny_model: Path, tmp_path: Path) -> Path:
     path = tmp_path / "copied.gguf"
     path.write_bytes(tiny_model.read_bytes())
     return path
+
+
+def zero(path: Path, how: str) -> None:
+    """Writes to the middle of a file, where no sample of it may lie, as another process does."""
+    program = """
+import mmap, sys
+path, how = sys.argv[1:]
+with open(path, "r+b") as file:
+    middle = file.seek(0, 2) // 2
+    if how == "by mapping":
+        with mmap.mmap(file.fileno(), 0) as pages:
+            pages[middle : middle + 4] = bytes(4)
+    else:
+        file.seek(middle)
+        file.write(bytes(4))
+"""
+    time.sleep(0.02)  # Times of files are that coarse.
+    subprocess.run([sys.executable, "-c", program, path, how], check=True)
+
+
+@pytest.mark.parametrize("how", ["by mapping", "after an append"])
+def test_a_few_bytes_that_others_write_are_noticed(copied: Path, how: str) -> None:
+    with trillm.load(copied, **EXACT) as model:
+        model.generate("the man", max_tokens=2, **GREEDY)
+        if how == "after an append":
+            with copied.open("ab") as file:
+                file.write(b"more")
+            model.generate("the man", max_tokens=2, **GREEDY)
+        zero(copied, how)
+        for _ in range(2):
+            with pytest.raises(EngineError, match=r"copied\.gguf was changed"):
+                model.generate("the man", max_tokens=2, **GREEDY)
 
 
 @pytest.mark.parametrize("change", ["shortened", "written to"])

@@ -249,6 +249,23 @@ __attribute__((constructor)) static void wait(void) {
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
+def test_a_library_that_is_a_pipe_or_a_folder_is_not_waited_for(tiny_onnx: TinyOnnx, tmp_path: Path) -> None:
+    program = (
+        TELL
+        + """
+pipe = os.path.join(sys.argv[2], "pipe")
+os.mkfifo(pipe)
+for path in (pipe, sys.argv[2]):
+    assert f"from {path}: not a regular file" in fails(runtime_library=path)
+    os.environ["ORT_DYLIB_PATH"] = path
+    assert f"from {path}: not a regular file" in fails()
+print("not waited")
+"""
+    )
+    assert output(program, tiny_onnx("grown"), tmp_path) == "not waited\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_a_child_that_is_forked_while_the_library_is_loaded_does_not_wait_for_it(
     tiny_onnx: TinyOnnx, tmp_path: Path

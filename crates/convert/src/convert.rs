@@ -8,7 +8,7 @@ use std::time::Instant;
 use trillm_core::{Defaults, Purpose};
 use trillm_formats::gguf::{Head, read_heads};
 use trillm_formats::huggingface::{Config, Decoder};
-use trillm_formats::{Checkpoint, Format, Gguf};
+use trillm_formats::{Checkpoint, Format, Gguf, open_regular};
 
 use crate::family::Architecture;
 use crate::gguf::{self, Header, Keys, Present};
@@ -96,7 +96,8 @@ fn is_gguf(path: &Path) -> Result<bool> {
     use std::io::Read;
     let failed = |source| Error::Source(trillm_formats::Error::Read { path: path.to_owned(), source });
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(16).read_to_end(&mut bytes)).map_err(failed)?;
+    let (file, _) = open_regular(path).map_err(Error::Source)?;
+    file.take(16).read_to_end(&mut bytes).map_err(failed)?;
     Ok(trillm_formats::detect(&bytes) == Some(Format::Gguf))
 }
 

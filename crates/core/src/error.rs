@@ -126,6 +126,10 @@ pub enum Error {
     LabelsOnly {
         /// The model's class or architecture.
         class: String,
+        /// Whether it can be asked for scores of pairs of texts.
+        scores: bool,
+        /// Whether it can be asked for vectors of texts.
+        embeds: bool,
     },
     /// An engine could not load a file.
     #[error("{engine} cannot load {}: {reason}{}", .path.display(), tail(.log))]
@@ -238,7 +242,14 @@ impl Coded for Error {
                 "leave out the text that stands for this token: nothing was trained for it".into()
             }
             Self::EmbedsOnly { .. } => "ask it to embed, or load a model that generates".into(),
-            Self::LabelsOnly { .. } => "ask it to score pairs of texts, or load a model that generates".into(),
+            Self::LabelsOnly { scores, embeds, .. } => {
+                let other = "load a model that generates";
+                match (scores, embeds) {
+                    (true, _) => format!("ask it to score pairs of texts, or {other}"),
+                    (false, true) => format!("ask it for embeddings, or {other}"),
+                    (false, false) => other.into(),
+                }
+            }
             Self::Batch(_) => "this is a bug in trillm: please report it".into(),
             Self::Refused(refusal) => return refusal.hint.clone(),
             _ => return None,

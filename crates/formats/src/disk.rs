@@ -6,8 +6,11 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-/// Opens a regular file, and says how long it is.
-pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+/// Opens a regular file, and says how long it is. For every path that a person gives.
+///
+/// # Errors
+/// [`Error::Read`]; [`Error::NotAFile`] for a folder, a device or a pipe, which is not waited for.
+pub fn open(path: &Path) -> Result<(File, u64)> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     // Asked before opening: opening a pipe would wait for a writer.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {

@@ -33,6 +33,7 @@ mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use detect::{Format, detect};
+pub use disk::open as open_regular;
 pub use element::Element;
 pub use error::{Error, Result};
 pub use gguf::Gguf;

@@ -16,6 +16,10 @@ use crate::{NAME, backend, ffi, memory, params};
 /// Loads `path`, the first of several files if the model is split.
 pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<LlamaModel> {
     options.without_graph(NAME)?;
+    // llama.cpp would wait for someone to write to a pipe.
+    if let Some((adapter, _)) = options.lora.iter().find(|(path, _)| !path.is_file()) {
+        return Err(Error::load(NAME, adapter, "there is no regular file with a LoRA adapter"));
+    }
     backend::start();
     let gpus = backend::gpus();
     let params = params::model(options, !gpus.is_empty())?;

@@ -1,6 +1,5 @@
 //! A model that is loaded and served.
 
-use std::fs::File;
 use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +8,7 @@ use trillm_core::{
     Defaults, Error as CoreError, LoadOptions, Model, ModelInfo, Pipeline, Pooling, Purpose, Ready, Request,
     SessionOptions,
 };
-use trillm_formats::{Error as FormatError, inspect};
+use trillm_formats::{inspect, open_regular};
 use trillm_machine::usable_processors;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
@@ -199,12 +198,12 @@ impl Llm {
     }
 }
 
-/// The error for a file beside the model, a LoRA adapter, that cannot be opened: engines say less of that, among lines
-/// about the model.
+/// The error for a file beside the model, a LoRA adapter, that cannot be opened or is none: engines say less of that,
+/// among lines about the model.
 fn not_there(error: CoreError, model: &Path) -> Error {
     match &error {
-        CoreError::Load { path, .. } if path != model => match File::open(path) {
-            Err(source) => FormatError::Read { path: path.clone(), source }.into(),
+        CoreError::Load { path, .. } if path != model => match open_regular(path) {
+            Err(cause) => cause.into(),
             Ok(_) => error.into(),
         },
         _ => error.into(),
@@ -217,6 +216,8 @@ fn does_not_generate(info: &ModelInfo) -> Option<CoreError> {
     match info.purpose {
         Purpose::Text => None,
         Purpose::Vectors => Some(CoreError::EmbedsOnly { architecture: class }),
-        Purpose::Labels => Some(CoreError::LabelsOnly { class }),
+        Purpose::Labels => {
+            Some(CoreError::LabelsOnly { class, scores: info.scoring.is_some(), embeds: info.pipeline.is_some() })
+        }
     }
 }

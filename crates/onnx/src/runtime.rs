@@ -83,9 +83,13 @@ fn missing() -> Error {
     Error::Engine { engine: NAME, reason, log: Vec::new() }
 }
 
-/// By its absolute path: `ort` looks beside the program for others.
+/// By its absolute path: `ort` looks beside the program for others. A pipe would keep the loader of libraries waiting.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    path.canonicalize().map_err(|error| failed(path, &error.to_string()))
+    match path.canonicalize() {
+        Ok(absolute) if absolute.is_file() => Ok(absolute),
+        Ok(_) => Err(failed(path, "not a regular file")),
+        Err(error) => Err(failed(path, &error.to_string())),
+    }
 }
 
 fn load(library: &Path) -> Result<Environment> {

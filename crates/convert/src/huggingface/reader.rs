@@ -4,11 +4,12 @@
 //! transformers converts it (Llama 1 and 2, Mistral, Gemma, Phi-3). llama.cpp has no words for others.
 
 use std::collections::HashMap;
-use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
 use trillm_formats::huggingface::{NamedToken, Sidecars};
+use trillm_formats::open_regular;
 
 use crate::pre::Pre;
 use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, looks_special, scores_of_merges};
@@ -74,10 +75,13 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
 /// A JSON file, if it is there.
 fn json(path: &Path) -> Result<Option<Value>> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
-    match fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(error)),
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into())),
+    match open_regular(path) {
+        Err(trillm_formats::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        opened => {
+            let mut bytes = Vec::new();
+            opened.map_err(Error::Source)?.0.read_to_end(&mut bytes).map_err(failed)?;
+            serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into()))
+        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! Reads headers from the disk: as much of each file as its header takes, never the weights.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use trillm_core::ModelInfo;
 
 use super::{Gguf, limits, split};
-use crate::{Error, Result};
+use crate::{Error, Result, disk};
 
 /// The first read: the whole header of most models. Larger ones are read in steps that double.
 const FIRST_READ: u64 = 1 << 20;
@@ -98,13 +97,7 @@ impl Head {
     /// What is wrong with the file.
     pub fn read(path: &Path) -> Result<Self> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
-        // Asked before opening: opening a pipe would wait for a writer.
-        let is_file = std::fs::metadata(path).map_err(failed)?.is_file();
-        if !is_file {
-            return Err(Error::NotAFile { path: path.to_owned() });
-        }
-        let mut file = File::open(path).map_err(failed)?;
-        let file_size = file.metadata().map_err(failed)?.len();
+        let (mut file, file_size) = disk::open(path)?;
         let mut bytes = Vec::new();
         let mut wanted = FIRST_READ;
         loop {
