@@ -237,7 +237,10 @@ fn inputs_that_nothing_here_gives() {
     no(&and("beam_width", I64, &[]), "unsupported", "another kind of cache");
     let state = "\"past_conv.0\": found an input that is the state of a convolution or recurrence, as LFM2's";
     no(&and("past_conv.0", F32, &states), "unsupported", state);
-    no(&and("past_ssm_states.3", F32, &states), "unsupported", "which is not supported");
+    for name in ["past_ssm_states.3", "past_key_values.0.conv", "cache.conv.0", "conv1_in"] {
+        no(&and(name, F32, &states), "unsupported", "the state of a convolution or recurrence");
+    }
+    no(&and("conversation", I64, &[]), "unsupported", "is not known here");
     no(&and("surprise", I64, &[]), "unsupported", "\"surprise\": found an input that is not known here");
     no(&changed(|model| model.inputs.clear()), "unsupported", "no input for tokens");
 }

@@ -114,14 +114,31 @@ const FILE_TYPES: &[(u32, &str, &str)] = &[
 /// The name of a file type, if the types that the weights have are those of such a file.
 ///
 /// Most bytes may be in another type than it promises: a large embedding is kept in more bits, and rows that do not divide
-/// into its blocks are stored in other ones. But a file without any of its type, or of another kind, says what is not so.
+/// into its blocks are stored in other ones. But a file with neither says what is not so.
 pub(crate) fn file_type<'t>(id: u32, dominant: &str, mut kinds: impl Iterator<Item = &'t str>) -> Option<&'static str> {
     /// Types that nothing is quantized to.
     const FLOATS: [&str; 3] = ["F32", "F16", "BF16"];
-    let &(_, name, promised) = FILE_TYPES.iter().find(|(number, ..)| *number == id)?;
-    let agrees =
-        if FLOATS.contains(&promised) { promised == dominant } else { kinds.any(|kind| !FLOATS.contains(&kind)) };
+    /// Added to a type that was guessed from the weights.
+    const GUESSED: u32 = 1024;
+    let &(_, name, promised) = FILE_TYPES.iter().find(|(number, ..)| *number == id & !GUESSED)?;
+    let agrees = if FLOATS.contains(&promised) {
+        promised == dominant
+    } else {
+        kinds.any(|kind| kind == promised || in_place_of(promised).contains(&kind))
+    };
     agrees.then_some(name)
+}
+
+/// What llama.cpp stores rows in that do not divide into the blocks of a type of 256 weights.
+fn in_place_of(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Q4_K" => &["Q5_0"],
+        "Q5_K" => &["Q5_1"],
+        "Q6_K" => &["Q8_0"],
+        "TQ1_0" | "TQ2_0" => &["Q4_0"],
+        kind if kind.starts_with("IQ") || kind.ends_with("_K") => &["IQ4_NL", "Q4_0"],
+        _ => &[],
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +153,12 @@ mod tests {
         assert_eq!(named(15, "Q6_K", &["F32", "Q4_K", "Q6_K"]), Some("Q4_K_M"));
         assert_eq!(named(15, "Q8_0", &["F32", "Q5_0", "Q8_0"]), Some("Q4_K_M"));
         assert_eq!(named(1, "F16", &["F32", "F16"]), Some("F16"));
+        assert_eq!(named(10, "Q8_0", &["F32", "IQ4_NL", "Q8_0"]), Some("Q2_K"));
+        // It was guessed.
+        assert_eq!(named(1024 + 2, "Q8_0", &["F32", "Q4_0", "Q8_0"]), Some("Q4_0"));
         // What is not so, and what nobody knows.
+        assert_eq!(named(15, "Q8_0", &["F32", "Q8_0"]), None);
+        assert_eq!(named(1024 + 15, "Q4_0", &["F32", "Q4_0", "Q6_K"]), None);
         assert_eq!(named(15, "F16", &["F32", "F16"]), None);
         assert_eq!(named(1, "Q8_0", &["F32", "Q8_0"]), None);
         assert_eq!(named(999, "Q8_0", &["Q8_0"]), None);

@@ -106,23 +106,25 @@ pub(super) fn feed(port: &Port<'_>, names: &Names) -> Result<Feed> {
 
 /// Why an input that is not known cannot be given.
 fn why(name: &str) -> &'static str {
+    const STATE: &str = "is the state of a convolution or recurrence, as LFM2's and Mamba's graphs have it beside keys \
+                         and values, which is not supported";
     const KINDS: [(&[&str], &str); 6] = [
         (
             &["encoder", "cross", "decoder_input"],
             "an encoder-decoder model has, of which nothing here runs both halves",
         ),
-        (
-            &["past_conv", "conv_state", "ssm", "recurrent", "past_state"],
-            "is the state of a convolution or recurrence, as LFM2's and Mamba's graphs have it beside keys and values, \
-             which is not supported",
-        ),
+        (&["past_conv", "conv_state", "ssm", "recurrent", "past_state"], STATE),
         (&["pixel", "image", "vision"], "takes images"),
         (&["input_features", "audio", "input_values"], "takes sound"),
         (&["embeds"], "takes embeddings in place of tokens"),
         (&["past_sequence_length", "total_sequence_length", "seqlens", "beam"], "belongs to another kind of cache"),
     ];
-    let kind = KINDS.iter().find(|(parts, _)| parts.iter().any(|part| name.contains(part)));
-    kind.map_or("is not known here", |(_, why)| why)
+    if let Some((_, why)) = KINDS.iter().find(|(parts, _)| parts.iter().any(|part| name.contains(part))) {
+        return why;
+    }
+    // `past_key_values.0.conv`, `cache.conv1`: a word that others are part of.
+    let mut words = name.split(|letter: char| !letter.is_ascii_alphabetic());
+    if words.any(|word| ["conv", "convs", "convolution"].contains(&word)) { STATE } else { "is not known here" }
 }
 
 /// The element type of a port, for messages.
