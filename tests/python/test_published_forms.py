@@ -80,6 +80,11 @@ def test_a_token_without_a_row_is_never_chosen_and_refused_as_input(more_tokens:
         with pytest.raises(InvalidRequest, match=f"token {ROWS}, .* tokens 0 to {ROWS - 1}") as caught:
             model.generate([1, ROWS], max_tokens=1)
         assert caught.value.hint
+        assert model.tokenize("<image_soft_token>", parse_special=True)[-1] == ROWS
+        # As the tokenizer alone writes it: nothing, for a control token.
+        assert model.detokenize([ROWS]) == trillm.Tokenizer(more_tokens).decode([ROWS])
+        with pytest.raises(InvalidRequest, match=f"ids is {ROWS + 1} at index 0"):
+            model.detokenize([ROWS + 1])
         with pytest.raises(InvalidRequest, match=str(ROWS)):
             model.generate("the", max_tokens=1, logit_bias={ROWS: 1.0})
 
@@ -139,6 +144,24 @@ def test_an_output_matrix_that_is_missing_is_not_made_up(folder: Path) -> None:
         trillm.load(folder, threads=1)
     change(folder / "config.json", tie_word_embeddings=True)
     trillm.load(folder, threads=1).close()
+
+
+def test_a_matrix_that_is_both_may_have_either_name(folder: Path) -> None:
+    """Transformers ties what is there to what is not."""
+    path = folder / "model.safetensors"
+    header, data = tensors(path)
+    change(folder / "config.json", tie_word_embeddings=True)
+    output = header.pop("lm_head.weight")
+    put(path, header | {"other.weight": output}, data)
+    expected = answer(folder)
+    embedding = header.pop("model.embed_tokens.weight")
+    put(path, header | {"lm_head.weight": embedding, "other.weight": output}, data)
+    assert answer(folder) == expected
+    inner = {name: f"base_model.{name}" for name in header}
+    names = inner | {"lm_head.weight": "base_model.lm_head.weight"}
+    header = {names[name]: place for name, place in (header | {"lm_head.weight": embedding}).items()}
+    put(path, header | {"base_model.other.weight": output}, data)
+    assert answer(folder) == expected
 
 
 def test_a_class_without_an_output_matrix_makes_vectors_alone(folder: Path) -> None:

@@ -169,6 +169,9 @@ fn the_embedding_is_the_output_only_where_they_are_tied() {
     // Llama does not tie them by default, and Gemma does.
     for (model_type, tie, tensors, tied, note) in [
         ("llama", Some(true), &[EMBEDDING, NORM][..], true, None),
+        // Either name of the one matrix will do.
+        ("llama", Some(true), &[OUTPUT, NORM], true, None),
+        ("gemma2", None, &[OUTPUT, NORM], true, None),
         ("llama", Some(true), &[EMBEDDING, OUTPUT], false, Some("an output matrix, which is used")),
         ("llama", Some(false), &[EMBEDDING, OUTPUT], false, None),
         ("llama", Some(false), &[EMBEDDING, NORM], false, None),
@@ -185,6 +188,7 @@ fn the_embedding_is_the_output_only_where_they_are_tied() {
         folder.write("model.safetensors", &safetensors(tensors));
         let read = open(&folder).expect("accepted");
         assert_eq!(decoder(&read).tied, tied);
+        assert!(read.tensors.contains_key(EMBEDDING.0));
         assert_eq!(read.notes.len(), usize::from(note.is_some()), "{:?}", read.notes);
         assert!(note.is_none_or(|note| read.notes[0].contains(note)), "{:?}", read.notes);
         if tied || tensors.contains(&OUTPUT) {

@@ -86,7 +86,9 @@ pub(crate) fn encode<W: Send + Sync + 'static>(
 pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bound<'_, PyAny>) -> PyResult<String> {
     let tokens = prompt::tokens("ids", prompt::IDS, ids)?;
     let vocabulary = tokenizer.vocabulary();
-    if let Some(index) = tokens.iter().position(|token| token.0 >= vocabulary) {
+    // A text may have tokens that were added behind the rows of the model.
+    let is_unknown = |token: &trillm::Token| token.0 >= vocabulary && tokenizer.spelling(*token).is_none();
+    if let Some(index) = tokens.iter().position(is_unknown) {
         let found = format!("{} at index {index}", tokens[index].0);
         return Err(invalid("ids", &found, &format!("ids of this model's vocabulary, below {vocabulary}")));
     }

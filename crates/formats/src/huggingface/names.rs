@@ -1,8 +1,8 @@
 //! Names of tensors, as the model's own class gives them, whatever wrapped it when it was saved.
 //!
 //! `torch.compile`, `DistributedDataParallel`, PEFT and models that see put names of their own before those of the text
-//! model. Which ones is not asked: what stands before the embedding's name stands before all of them, and the output
-//! matrix is found beside the text model or beside whatever that is a part of. So every reader behind this one knows
+//! model. Which ones is not asked: what stands before the embedding's name (or, without one, before the layers') stands
+//! before all of them, and the output matrix is found beside the text model or beside whatever that is a part of. So every reader behind this one knows
 //! `model.embed_tokens.weight`, `model.layers.…`, `model.norm.weight` and `lm_head.weight`, and no other spelling.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use crate::{Result, Tensor, WeightFile, same};
 const WRAPPERS: [&str; 4] = ["_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
 const EMBEDDING: &str = "embed_tokens.weight";
+const FIRST_LAYER: &str = "layers.0.";
 /// What a decoder's tensors are called by.
 const MODEL: &str = "model.";
 /// The output matrix of a decoder.
@@ -31,7 +32,7 @@ pub(crate) fn plain(
 ) -> Result<BTreeMap<String, Tensor>> {
     let unwrapped = collect(tensors, unwrapped, files)?;
     match config {
-        Config::Decoder(_) => {
+        Config::Decoder(decoder) => {
             let prefix = prefix(&unwrapped).unwrap_or_else(|| MODEL.into());
             let output = parents(&prefix).into_iter().map(|parent| format!("{parent}{OUTPUT}"));
             let output = { output }.find(|name| unwrapped.contains_key(name));
@@ -40,7 +41,14 @@ pub(crate) fn plain(
                 Some(rest) => format!("{MODEL}{rest}"),
                 None => name.into(),
             };
-            collect(unwrapped, name, files)
+            let mut named = collect(unwrapped, name, files)?;
+            // Of two names for one matrix a file may have either.
+            if decoder.tied
+                && let Some(output) = named.get(OUTPUT).cloned()
+            {
+                named.entry(format!("{MODEL}{EMBEDDING}")).or_insert(output);
+            }
+            Ok(named)
         }
         // Converters from TensorFlow left its names for what a norm multiplies by and adds.
         Config::Encoder(_) => collect(
@@ -80,9 +88,16 @@ fn unwrapped(name: &str) -> String {
 }
 
 /// What stands before the name of the token embedding. Of several, as in a model that also hears, it is that of the
-/// one that has layers beside it; the shortest of those.
+/// one that has layers beside it; the shortest of those. Where there is none, what stands before the name of a layer.
 fn prefix(tensors: &BTreeMap<String, Tensor>) -> Option<String> {
-    let prefixes = tensors.keys().filter_map(|name| name.strip_suffix(EMBEDDING));
+    let has_embedding = tensors.keys().any(|name| name.ends_with(EMBEDDING));
+    let prefixes = tensors.keys().filter_map(|name| {
+        if has_embedding {
+            name.strip_suffix(EMBEDDING)
+        } else {
+            name.split_once(FIRST_LAYER).map(|(before, _)| before)
+        }
+    });
     let prefixes = prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.'));
     let has_layers = |prefix: &str| {
         let layers = format!("{prefix}layers.");
