@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trillm_core::{Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
-use trillm_formats::huggingface;
+use trillm_formats::huggingface::{self, Rope, RopeScaling};
 use trillm_mapping::Mapping;
 use trillm_tokenizer::HuggingFaceTokenizer;
 
@@ -36,8 +36,11 @@ impl Model for CandleModel {
 
     fn positions(&self) -> Option<u32> {
         match &self.network {
-            // Rotary ones go on and on.
-            Network::Decoder(..) => None,
+            // Rotary ones go on and on, but for those whose wavelengths would change.
+            Network::Decoder(shape, _) => {
+                let ends = |rope: &Rope| matches!(rope.scaling, RopeScaling::Dynamic { .. });
+                shape.ropes.iter().any(ends).then_some(shape.context)
+            }
             Network::Encoder(shape, _) => Some(shape.context),
         }
     }

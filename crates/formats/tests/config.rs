@@ -153,7 +153,23 @@ fn windows_follow_each_family() {
     refuse("gemma2", json!({ "layer_types": ["full_attention"] }), "invalid_key", "a list of 1, expected 6");
     let odd = json!({ "layer_types": (["chunked_attention"].repeat(6)) });
     refuse("qwen3", odd, "invalid_key", "\"chunked_attention\", expected full_attention");
-    refuse("gemma3_text", json!({ "use_bidirectional_attention": true }), "invalid_key", "use_bidirectional");
+    refuse("gemma2", json!({ "use_bidirectional_attention": true }), "invalid_key", "use_bidirectional");
+}
+
+/// As the masks of transformers 5.24 have it.
+#[test]
+fn windows_that_look_both_ways() {
+    let read = |model_type, keys| {
+        let decoder = decoder(&family(model_type, keys));
+        (decoder.causal, windows(&decoder)[0])
+    };
+    let both = |window: u32| json!({ "use_bidirectional_attention": true, "sliding_window": window });
+    assert_eq!(read("gemma3_text", both(512)), (false, Some(257)));
+    assert_eq!(read("gemma3_text", both(9)), (false, Some(5)));
+    assert_eq!(read("gemma3_text", json!({ "use_bidirectional_attention": false })), (true, Some(4096)));
+    assert_eq!(read("mistral", json!({ "is_causal": false, "sliding_window": 9 })), (false, Some(10)));
+    assert_eq!(read("mistral", json!({ "is_causal": true, "sliding_window": 9 })), (true, Some(9)));
+    assert_eq!(read("llama", json!({ "use_bidirectional_attention": true })), (true, None));
 }
 
 #[test]
@@ -187,8 +203,30 @@ fn rope_in_both_forms() {
     assert_eq!((older.ropes[0].theta, &older.ropes[0].scaling), (5e5, &scaling));
     let linear = decoder(&family("llama", json!({ "rope_scaling": { "type": "linear", "factor": 2.0 } })));
     assert_eq!(linear.ropes[0].scaling, RopeScaling::Linear { factor: 2.0 });
+    let dynamic = json!({ "rope_parameters": { "rope_type": "dynamic", "factor": 2.0 } });
+    assert_eq!(decoder(&family("llama", dynamic)).ropes[0].scaling, RopeScaling::Dynamic { factor: 2.0 });
+    let without = json!({ "rope_scaling": { "type": "dynamic" } });
+    refused(|| parse(&family("llama", without)), "missing_key", "factor");
     let nothing = decoder(&family("llama", json!({ "rope_scaling": {}, "rope_parameters": { "rope_theta": 7 } })));
     assert_eq!((nothing.ropes[0].theta, &nothing.ropes[0].scaling), (7.0, &RopeScaling::None));
+}
+
+/// Families that rotate whole heads do not look at the key, but for types whose tables are made by it.
+#[test]
+fn a_part_of_a_head_is_rotated_where_transformers_does() {
+    let part = json!({ "partial_rotary_factor": 0.5 });
+    for model_type in ["llama", "mistral", "qwen2", "qwen3", "granite", "smollm3", "gemma2"] {
+        let plain = decoder(&family(model_type, json!({})));
+        assert_eq!(decoder(&family(model_type, part.clone())).ropes, plain.ropes, "{model_type}");
+        let inner = json!({ "rope_parameters": { "rope_type": "default", "partial_rotary_factor": 0.5 } });
+        assert_eq!(decoder(&family(model_type, inner)).ropes, plain.ropes, "{model_type}");
+    }
+    let phi3 = decoder(&family("phi3", part.clone()));
+    assert_eq!(2 * phi3.ropes[0].dimensions, phi3.head);
+    for kind in ["linear", "dynamic", "yarn"] {
+        let keys = with(part.clone(), json!({ "rope_scaling": { "rope_type": kind, "factor": 2.0 } }));
+        refused(|| parse(&family("llama", keys)), "invalid_key", "partial_rotary_factor");
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub struct Rule {
     pub scale: f32,
     /// Scores become c · tanh(score / c).
     pub cap: Option<f32>,
-    /// Only the last so many positions are seen, the own one included.
+    /// Only the last so many positions are seen, the own one included; and as many after it, where those are seen.
     pub window: Option<usize>,
     /// Positions after the own one are not seen.
     pub causal: bool,
@@ -35,7 +35,12 @@ impl Rule {
     /// The positions that the row of `sequence` at `position` sees.
     #[inline(always)]
     fn visible(&self, sequence: &Sequence<'_>, position: usize) -> Range<usize> {
-        let end = if self.causal { position + 1 } else { sequence.start + sequence.rows };
+        let end = if self.causal {
+            position + 1
+        } else {
+            let all = sequence.start + sequence.rows;
+            self.window.map_or(all, |window| all.min(position + window))
+        };
         let first = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
         first..end
     }

@@ -28,7 +28,8 @@ struct Case {
 /// The formula, for one row at `position` of a sequence whose keys and values are `history`.
 fn expected(heads: Heads, rule: &Rule, query: &[f32], history: &[Vec<f32>], position: usize) -> Vec<f64> {
     let Heads { query: queries, kv, size } = heads;
-    let end = if rule.causal { position + 1 } else { history.len() };
+    let after = rule.window.unwrap_or(history.len());
+    let end = if rule.causal { position + 1 } else { history.len().min(position + after) };
     let first = rule.window.map_or(0, |window| (position + 1).saturating_sub(window));
     (0..queries)
         .flat_map(|head| {
@@ -126,6 +127,9 @@ fn windows_caps_and_both_directions() {
     check(heads, Rule { cap: Some(2.0), ..CAUSAL }, false, &cases, 2, Isa::detect());
     let whole = [Case { start: 0, rows: 70 }, Case { start: 0, rows: 1 }, Case { start: 0, rows: 64 }];
     check(heads, Rule { causal: false, ..CAUSAL }, false, &whole, 2, Isa::detect());
+    for window in [1, 5, 64, 100] {
+        check(heads, Rule { causal: false, window: Some(window), ..CAUSAL }, false, &whole, 2, Isa::detect());
+    }
 }
 
 #[test]

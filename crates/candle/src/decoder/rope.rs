@@ -55,7 +55,7 @@ fn frequencies(rope: &Rope, context: u32) -> (Vec<f32>, f32) {
     let plain = |pair: u32| rope.theta.powf(-((2 * pair) as f32) / dimensions);
     let map = |f: &dyn Fn(u32, f32) -> f32| (0..pairs).map(|pair| f(pair, plain(pair))).collect::<Vec<_>>();
     match &rope.scaling {
-        RopeScaling::None => (map(&|_, frequency| frequency), 1.0),
+        RopeScaling::None | RopeScaling::Dynamic { .. } => (map(&|_, frequency| frequency), 1.0),
         RopeScaling::Linear { factor } => (map(&|_, frequency| frequency / factor), 1.0),
         RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
             let original = *original_context as f32;

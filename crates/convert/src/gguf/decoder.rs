@@ -306,7 +306,8 @@ fn write_rope(
     let unsupported = |what: &str, expected: &str| Err(Error::unsupported("the rope scaling", what, expected));
     match (&rope.scaling, kind) {
         (RopeScaling::None, "phi3") => set("rope.scaling.original_context_length", decoder.context.into()),
-        (RopeScaling::None, _) => {}
+        // llama.cpp changes no wavelengths as a text grows, and up to the context nobody does.
+        (RopeScaling::None | RopeScaling::Dynamic { .. }, _) => {}
         (RopeScaling::Linear { factor }, _) => {
             set("rope.scaling.type", "linear".into());
             set("rope.scaling.factor", (*factor).into());

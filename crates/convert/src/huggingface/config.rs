@@ -140,6 +140,10 @@ fn parameters(rope: &Rope, decoder: &Decoder) -> Value {
         RopeScaling::None => {
             set("rope_type", "default".into());
         }
+        RopeScaling::Dynamic { factor } => {
+            set("rope_type", "dynamic".into());
+            set("factor", number(*factor));
+        }
         RopeScaling::Linear { factor } => {
             set("rope_type", "linear".into());
             set("factor", number(*factor));

@@ -2,7 +2,7 @@
 
 use super::family::Family;
 use super::fields::Fields;
-use super::layers::{self, Attention};
+use super::layers::{self, Attention, Sight};
 use super::rope::{self, Rope};
 use crate::{Error, Result};
 
@@ -40,7 +40,8 @@ pub struct Decoder {
     pub context: u32,
     /// Added to the mean square in norms.
     pub norm_epsilon: f32,
-    /// Tokens see only those before them; not so in decoders that were trained to embed (`is_causal`).
+    /// Tokens see only those before them; not so in decoders that were trained to embed (`is_causal`,
+    /// `use_bidirectional_attention`).
     pub causal: bool,
     /// Norms multiply by 1 + weight (Gemma).
     pub norm_adds_one: bool,
@@ -109,15 +110,17 @@ impl Decoder {
         let head = head(config, width, heads, defaults.head)?;
         let context = config.count("max_position_embeddings", 1, rope::CONTEXT)?.unwrap_or(defaults.context);
         let around = rope::Around { family, head, context, theta: defaults.theta };
-        let layers = layers::read(config, family, count)?;
         let flag = |key| Ok::<_, Error>(config.flag(key)?.unwrap_or(false));
-        if family.is_gemma() && flag("use_bidirectional_attention")? {
-            return Err(config.wrong("use_bidirectional_attention", "true", "false: a decoder"));
-        }
-        let causal = config.flag("is_causal")?.unwrap_or(true);
-        if !causal && layers.iter().any(|layer| layer.window.is_some()) {
-            return Err(config.wrong("is_causal", "false", "true where layers see a window"));
-        }
+        let sight = match (config.flag("is_causal")?, family) {
+            (_, Family::Gemma3) if flag("use_bidirectional_attention")? => Sight::Bidirectional,
+            // The library takes it there as a hint, which holds for some lengths and not for others.
+            (_, Family::Gemma2) if flag("use_bidirectional_attention")? => {
+                return Err(config.wrong("use_bidirectional_attention", "true", "false in this family"));
+            }
+            (Some(false), _) => Sight::NotCausal,
+            _ => Sight::Causal,
+        };
+        let layers = layers::read(config, family, count, sight)?;
         let bias = match family {
             Family::Mistral | Family::Qwen2 | Family::Phi3 => false,
             _ => flag("attention_bias")?,
@@ -135,7 +138,7 @@ impl Decoder {
             vocabulary: size("vocab_size", VOCABULARY, 262_208)?,
             context,
             norm_epsilon: config.positive("rms_norm_eps")?.unwrap_or(defaults.epsilon) as f32,
-            causal,
+            causal: sight == Sight::Causal,
             norm_adds_one: family.is_gemma(),
             tied: config.flag("tie_word_embeddings")?.unwrap_or(defaults.tied),
             headless: false,

@@ -9,10 +9,22 @@ use crate::{Result, json};
 /// How one layer attends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attention {
-    /// Only the last so many positions are seen, the own one included; `None` sees all.
+    /// Only the last so many positions are seen, the own one included, and as many after it in models that are not
+    /// causal; `None` sees all.
     pub window: Option<u32>,
     /// Index into [`Decoder::ropes`](super::Decoder::ropes); `None` rotates nothing (`SmolLM3`'s layers without positions).
     pub rope: Option<usize>,
+}
+
+/// What tokens see of those after them, which counts in windows: as transformers has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sight {
+    /// Nothing.
+    Causal,
+    /// `is_causal` is false: a window is what is seen on each side, without the own position.
+    NotCausal,
+    /// `use_bidirectional_attention` is true: a window is both sides together.
+    Bidirectional,
 }
 
 /// Layers of a model.
@@ -22,8 +34,20 @@ const WINDOW: u32 = 1 << 30;
 /// `sliding_window` where Mistral, Gemma 2 and Gemma 3 do not say it.
 const DEFAULT_WINDOW: u32 = 4096;
 
-/// Reads how each of `layers` layers attends.
-pub(super) fn read(config: &Fields<'_>, family: Family, layers: u32) -> Result<Vec<Attention>> {
+/// Reads how each of `layers` layers attends, in a model whose tokens see those after them, too, or not.
+pub(super) fn read(config: &Fields<'_>, family: Family, layers: u32, sight: Sight) -> Result<Vec<Attention>> {
+    let mut layers = by_family(config, family, layers)?;
+    for window in layers.iter_mut().filter_map(|layer| layer.window.as_mut()) {
+        *window = match sight {
+            Sight::Causal => *window,
+            Sight::NotCausal => *window + 1,
+            Sight::Bidirectional => *window / 2 + 1,
+        };
+    }
+    Ok(layers)
+}
+
+fn by_family(config: &Fields<'_>, family: Family, layers: u32) -> Result<Vec<Attention>> {
     let plain = Attention { window: None, rope: Some(0) };
     let all = |attention| vec![attention; layers as usize];
     match family {

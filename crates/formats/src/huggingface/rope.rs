@@ -23,6 +23,11 @@ pub struct Rope {
 #[expect(missing_docs, reason = "the names are those of config.json")]
 pub enum RopeScaling {
     None,
+    /// As none, for texts of up to `max_position_embeddings` tokens. Beyond, wavelengths would change with each token,
+    /// which is not done: such texts are not taken.
+    Dynamic {
+        factor: f32,
+    },
     Linear {
         factor: f32,
     },
@@ -118,19 +123,20 @@ fn one(config: &Fields<'_>, parameters: Option<&Fields<'_>>, around: &Around, th
     let nothing = Fields::new(&nothing);
     let parameters = parameters.unwrap_or(&nothing);
     let theta = parameters.positive("rope_theta")?.unwrap_or(theta);
-    let dimensions = dimensions(config, parameters, around)?;
     let kind = parameters.text("rope_type")?;
     let kind = kind.or(parameters.text("type")?).unwrap_or("default");
+    let dimensions = dimensions(config, parameters, around, kind)?;
     let scaling = match (kind, around.family) {
         ("default", _) => RopeScaling::None,
         // What Phi-3's first files called longrope.
         ("longrope", _) | ("su" | "yarn", Family::Phi3) => long(config, parameters, around, dimensions)?,
         (_, Family::Phi3) => return Err(parameters.wrong("rope_type", format!("{kind:?}"), "default or longrope")),
+        ("dynamic", _) => RopeScaling::Dynamic { factor: factor(parameters)? },
         ("linear", _) => RopeScaling::Linear { factor: factor(parameters)? },
         ("llama3", _) => llama3(config, parameters, around)?,
         ("yarn", _) => yarn(config, parameters, around)?,
         _ => {
-            let expected = "default, linear, llama3, yarn or longrope";
+            let expected = "default, linear, dynamic, llama3, yarn or longrope";
             return Err(parameters.wrong("rope_type", format!("{kind:?}"), expected));
         }
     };
@@ -160,10 +166,14 @@ fn leftover(key: &str) -> bool {
     KEYS.contains(&key)
 }
 
-/// How much of a head is rotated. Only Phi-3 rotates a part.
-fn dimensions(config: &Fields<'_>, parameters: &Fields<'_>, around: &Around) -> Result<u32> {
+/// How much of a head is rotated. Only Phi-3 rotates a part; the others do not look at the key, but for types other than
+/// `default`, with which it breaks them.
+fn dimensions(config: &Fields<'_>, parameters: &Fields<'_>, around: &Around, kind: &str) -> Result<u32> {
     const KEY: &str = "partial_rotary_factor";
     let part = parameters.positive(KEY)?.or(config.positive(KEY)?).unwrap_or(1.0);
+    if around.family != Family::Phi3 && kind == "default" {
+        return Ok(around.head);
+    }
     if part > 1.0 || (part < 1.0 && around.family != Family::Phi3) {
         let expected = if part > 1.0 { "at most 1" } else { "1, as this family rotates whole heads" };
         return Err(config.wrong(KEY, part.to_string(), expected));
