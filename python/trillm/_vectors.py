@@ -24,8 +24,9 @@ def bring_numpy() -> None:
     if modules.get("numpy") is None:
         _find_room()
     try:
-        import numpy  # noqa: F401
-    except (ImportError, MemoryError) as error:
+        # What arrays are made by: a file of that name that is no numpy is found first where a program lies beside it.
+        from numpy import empty, frombuffer  # noqa: F401
+    except (ImportError, AttributeError, MemoryError) as error:
         if _lacks_memory(error):
             raise _no_room() from None
         raise MissingDependency(

@@ -179,8 +179,11 @@ class Bert:
         return hidden
 
 
-def write_graph(folder: Path, kinds: bool = True) -> None:
-    """Puts a graph in the place of a folder's weights: `last_hidden_state`, or `logits` if the weights have labels."""
+def write_graph(folder: Path, kinds: bool = True, texts: str | None = None) -> None:
+    """Puts a graph in the place of a folder's weights.
+
+    It gives `last_hidden_state`, `logits` if the weights have labels, or the mean over tokens by the name `texts`.
+    """
     bert = Bert(folder, kinds)
     hidden, width = bert.hidden(), bert.config["hidden_size"]
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if kinds else [])]
@@ -191,6 +194,13 @@ def write_graph(folder: Path, kinds: bool = True) -> None:
         labels = bert.linear(pooled, "classifier")
         bert.graph.apply("Identity", labels, output="logits")
         output = port("logits", F32, ["batch", bert.shapes["classifier.bias"][0]])
+    elif texts:
+        graph = bert.graph
+        counts = graph.apply("Cast", "attention_mask", to=F32)
+        row, column = (graph.apply("Unsqueeze", counts, graph.integers(axis)) for axis in (1, 2))
+        total, count = graph.apply("MatMul", row, hidden), graph.apply("MatMul", row, column)
+        graph.apply("Reshape", graph.apply("Div", total, count), graph.integers(0, width), output=texts)
+        output = port(texts, F32, ["batch", width])
     else:
         bert.graph.apply("Identity", hidden, output="last_hidden_state")
         output = port("last_hidden_state", F32, ["batch", "sequence", width])

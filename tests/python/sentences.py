@@ -112,6 +112,8 @@ FUNCTIONS = [
     "Hardtanh",
 ]
 
+WITH_WINDOWS = ["mistral", "qwen2-sliding"]
+
 CASES = [
     *(Case(f"old-{mode}", modules=[old(mode)]) for mode in ("cls_token", "mean_tokens", "max_tokens", "lasttoken")),
     *(Case(f"old-{mode}", modules=[old(mode)]) for mode in ("mean_sqrt_len_tokens", "weightedmean_tokens")),
@@ -204,6 +206,12 @@ CASES = [
         call={"truncate": True},
     ),
     Case(
+        "cut-to-what-is-around",
+        modules=[new("mean")],
+        files={"sentence_bert_config.json": {"max_seq_length": 2}},
+        call={"truncate": True},
+    ),
+    Case(
         "cut-by-tokenizer",
         modules=[new("lasttoken")],
         files={"tokenizer_config.json": {"model_max_length": 7}},
@@ -244,6 +252,17 @@ CASES = [
     Case("decoder-no-modules", "qwen3"),
     # Every token sees all others.
     *(Case(f"decoder-not-causal-{way}", "qwen3", [new(way)], config={"is_causal": False}) for way in ("mean", "cls")),
+    # Windows look both ways then; how far, two keys say in two ways.
+    *(Case(f"decoder-not-causal-{base}", base, [new("mean")], config={"is_causal": False}) for base in WITH_WINDOWS),
+    *(
+        Case(
+            f"decoder-both-ways-{window}",
+            "gemma3-text",
+            [new("mean"), dense(16, "linear.Identity", bias=False), NORMALIZE],
+            config={"use_bidirectional_attention": True, "sliding_window": window},
+        )
+        for window in (8, 9)
+    ),
     Case(
         "decoder-prompt-with-tokens",
         "qwen3",

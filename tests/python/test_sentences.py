@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import struct
@@ -116,8 +117,9 @@ def test_scores_of_a_graph_are_those_of_sentence_transformers(scorer: Scorer, tm
         ]
         with pytest.warns(trillm.TruncationWarning) if scorer.call else nullcontext():
             scores = model.score(PAIRS, **scorer.call)
-        with pytest.raises(Unsupported, match=r"BertForSequenceClassification models .*do not generate text"):
+        with pytest.raises(Unsupported, match=r"BertForSequenceClassification models .*do not generate text") as caught:
             model.generate("the cat", max_tokens=1)
+        assert "score" in (caught.value.hint or "")
         with pytest.raises(Unsupported, match="embedding"):
             model.embed("the cat")
     expected = np.array(GOLDEN["scores"][scorer.name], dtype=np.float32)
@@ -309,6 +311,24 @@ def test_a_text_that_is_too_long_is_named(tmp_path: Path) -> None:
             model.embed(["a dog", "abcdefg"], truncate=True)
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_limit_below_what_is_around_a_text_cuts_nothing_as_in_the_library(limit: int, tmp_path: Path) -> None:
+    """With room for both marks alone they are what is left; with less the library `tokenizers` gives up cutting."""
+    plain = next(case for case in CASES if case.name == "old-mean_tokens")
+    limited = {"sentence_bert_config.json": {"max_seq_length": limit}}
+    write(dataclasses.replace(plain, files=limited), tmp_path / "model")
+    with trillm.load(tmp_path / "model", **EXACT) as model:
+        with pytest.raises(ContextOverflow, match=f"expected at most {limit}"):
+            model.embed(TEXTS)
+        with pytest.warns(trillm.TruncationWarning) if limit == 2 else nullcontext():
+            vectors = model.embed(TEXTS, normalize=False, truncate=True)
+        expected = np.array(GOLDEN["vectors"]["cut-to-what-is-around" if limit == 2 else plain.name])
+        assert np.allclose(vectors, expected, atol=2e-5)
+        # More than the model has positions for is too much all the same.
+        with pytest.raises(ContextOverflow, match="text 0 has"):
+            model.embed("a " * 200, truncate=limit == 1)
+
+
 def test_another_way_of_pooling_leaves_the_rest_out(tmp_path: Path) -> None:
     write(next(case for case in CASES if case.name == "dense-two"), tmp_path / "model")
     with trillm.load(tmp_path / "model", **EXACT) as model:
@@ -362,6 +382,23 @@ def test_a_graph_is_pooled_as_its_folder_says(graph: Path) -> None:
             assert not np.allclose(model.embed("and then", prompt_name="q"), model.embed("the man and then"), atol=1e-3)
             with pytest.raises(ContextOverflow, match="at most 20"):
                 model.embed("the man and " * 20)
+
+
+def test_what_a_graph_pools_is_followed_by_the_rest_of_the_folder(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "dense-two")
+    write(case, tmp_path)
+    write_graph(tmp_path, texts="text_embeds")
+    with trillm.load(tmp_path, threads=1) as model:
+        assert any("text_embeds is taken to be the pooling mean" in note for note in model.info.notes)
+        vectors = model.embed(case.texts, normalize=False)
+    assert np.allclose(vectors, np.array(GOLDEN["vectors"][case.name]), atol=2e-5)
+
+
+def test_a_graph_with_a_pooler_alone_is_not_what_its_folder_says(tmp_path: Path) -> None:
+    write(next(case for case in CASES if case.name == "normalize"), tmp_path)
+    write_graph(tmp_path, texts="pooler_output")
+    with pytest.raises(Unsupported, match=r"the pooling mean of a graph .* but pooler_output"):
+        trillm.load(tmp_path, threads=1)
 
 
 def test_a_graph_that_generates_makes_no_vectors_whatever_the_folder_says(tiny_onnx: Callable[..., Path]) -> None:
@@ -478,8 +515,11 @@ def test_classifiers_generate_no_text(tmp_path: Path) -> None:
         put_json(folder / "config.json", config)
         with trillm.load(folder, **EXACT) as model:
             assert (model.info.purpose, model.info.class_name) == (purpose, name)
-            with pytest.raises(Unsupported, match=f"{name} models .*do not generate text"):
+            with pytest.raises(Unsupported, match=f"{name} models .*do not generate text") as caught:
                 model.generate("the cat", max_tokens=1)
+            # What is advised works.
+            assert "embed" in (caught.value.hint or "")
+            assert "score" not in (caught.value.hint or "")
             with pytest.raises(Unsupported, match=name):
                 model.score(PAIRS)
             # As sentence-transformers does with a model that it knows nothing of.
@@ -506,11 +546,12 @@ def test_pairs_must_be_pairs(tmp_path: Path) -> None:
 # Without numpy.
 
 
-def test_without_numpy_there_is_an_error_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numpy", ["None", "types.ModuleType('numpy')"])
+def test_without_numpy_there_is_an_error_of_its_own(numpy: str, tmp_path: Path) -> None:
     write(Case("no-modules"), tmp_path / "model")
-    program = """
-import sys
-sys.modules["numpy"] = None
+    program = f"""
+import sys, types
+sys.modules["numpy"] = {numpy}
 import trillm
 with trillm.load(sys.argv[1]) as model:
     for call in (lambda: model.embed("a"), lambda: model.score([("a", "b")])):

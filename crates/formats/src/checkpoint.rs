@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use trillm_core::{ModelInfo, Pipeline, Purpose};
 
 use crate::huggingface::{self, Config, Decoder, OUTPUT, Sidecars, plain_names};
-use crate::sentence::{self, About, Labels};
+use crate::sentence::{self, About, Given, Labels};
 use crate::weights::{self, Weights};
 use crate::{Element, Error, Result, Tensor, WeightFile, disk};
 
@@ -81,7 +81,7 @@ impl Checkpoint {
                 (huggingface::purpose(&class, false).max(Purpose::Vectors), it.width, it.context, true)
             }
         };
-        let about = About { width, context, sidecars: &sidecars, class: &class, causal, whole: false };
+        let about = About { width, context, sidecars: &sidecars, class: &class, causal, given: Given::Tokens };
         let mut unsaid = Vec::new();
         let pipeline = sentence::read(root, &about, &mut unsaid)?;
         if purpose != Purpose::Text {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use common::Folder;
 use onnx::*;
 use serde_json::json;
+use trillm_core::Step;
 use trillm_formats::onnx::{Cache, DataType, Decoder, Encoder, Interface, Onnx, Role};
 use trillm_formats::{inspect, inspect_vocabulary};
 
@@ -307,6 +308,52 @@ fn encoders_give_tokens_or_texts() {
     folder.write("1_Pooling/config.json", br#"{"pooling_mode_cls_token": true}"#);
     let read = Onnx::open(&Model::encoder().write(&folder.0)).expect("sound");
     assert_eq!(read.info().pooling().as_deref(), Some("cls"));
+}
+
+/// A graph whose only output is pooled gives no vectors of tokens, so a folder that says how to pool them is followed
+/// as far as that output can stand for it.
+#[test]
+fn what_the_graph_pooled_itself_is_followed_by_the_other_modules() {
+    let graph = |output: &'static str| {
+        Model::encoder().change(move |model| {
+            model.outputs[0] = port(output, F32, &[D::S("batch"), D::N(24)]);
+        })
+    };
+    let folder = |name: &str, output, pooling: &str| {
+        let folder = Folder::new(name);
+        std::fs::create_dir(folder.0.join("1_Pooling")).expect("a folder");
+        folder.write("1_Pooling/config.json", pooling.as_bytes());
+        let module =
+            |kind: &str, path| format!(r#"{{"type": "sentence_transformers.models.{kind}", "path": "{path}"}}"#);
+        let modules = [module("Transformer", ""), module("Pooling", "1_Pooling"), module("Normalize", "2_Normalize")];
+        folder.write("modules.json", format!("[{}]", modules.join(", ")).as_bytes());
+        let path = graph(output).write(&folder.0);
+        (folder, path)
+    };
+    let mean = r#"{"pooling_mode": "mean"}"#;
+    for output in ["text_embeds", "sentence_embeddings", "embeddings"] {
+        let (_kept, path) = folder("pooled", output, mean);
+        let info = Onnx::open(&path).expect("sound").info();
+        let pipeline = info.pipeline.expect("vectors");
+        assert_eq!((pipeline.pooling.len(), &pipeline.steps[..]), (0, &[Step::Normalize][..]));
+        assert!(info.notes.iter().any(|note| note.contains(output) && note.contains("mean")), "{:?}", info.notes);
+    }
+    let (_kept, path) = folder("whole", "sentence_embedding", mean);
+    assert_eq!(Onnx::open(&path).expect("sound").info().pipeline.expect("vectors").steps, []);
+    for (output, pooling, words) in [
+        ("pooler_output", mean, "the pooling mean of a graph that gives no vectors of tokens, but pooler_output"),
+        ("text_embeds", r#"{"pooling_mode": ["cls", "max"]}"#, "the pooling cls+max of a graph"),
+        ("text_embeds", r#"{"pooling_mode": "mean", "include_prompt": false}"#, "mean without the prompt"),
+    ] {
+        let (kept, path) = folder("not pooled so", output, pooling);
+        common::refused(|| Onnx::open(&path), "unsupported", words);
+        // Nor where the usual folder alone says so; without that there is nothing else to be had.
+        std::fs::remove_file(kept.0.join("modules.json")).expect("removed");
+        common::refused(|| Onnx::open(&path), "unsupported", words);
+        std::fs::remove_file(kept.0.join("1_Pooling/config.json")).expect("removed");
+        let info = Onnx::open(&path).expect("sound").info();
+        assert!(info.notes.iter().any(|note| note.contains(output)), "{:?}", info.notes);
+    }
 }
 
 #[test]

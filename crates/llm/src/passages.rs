@@ -31,29 +31,36 @@ pub(crate) struct Passages<'a> {
     /// Tokens of the prompt that are not pooled.
     skipped: u32,
     limit: u32,
+    /// The most that the model takes.
+    longest: u32,
     truncate: bool,
     /// What was left out so far.
     pub(crate) cuts: Vec<Cut>,
 }
 
 impl<'a> Passages<'a> {
-    /// For texts after `prompt`, each of at most `limit` tokens; longer ones are cut if `truncate`.
+    /// For texts after `prompt`, each of at most `longest` tokens, and of as many as `pipeline` wants; longer ones are
+    /// cut if `truncate`.
     pub(crate) fn new(
         tokenizer: &'a dyn Tokenizer,
         pipeline: &'a Pipeline,
         prompt: Prompt<'_>,
-        limit: u32,
+        longest: u32,
         truncate: bool,
     ) -> Result<Self> {
+        let limit = pipeline.max_tokens.map_or(longest, |most| most.min(longest));
         let spellings = if prompt.published { spellings(tokenizer, prompt.text) } else { Vec::new() };
         let guard = (!spellings.is_empty()).then(|| Guard::new(tokenizer)).transpose()?;
         let text = if pipeline.lower_case { lowered(prompt.text, &spellings) } else { prompt.text.to_owned() };
-        let mut this = Self { tokenizer, pipeline, prompt: text, guard, skipped: 0, limit, truncate, cuts: Vec::new() };
+        let (prompt, skipped, cuts) = (text, 0, Vec::new());
+        let mut this = Self { tokenizer, pipeline, prompt, guard, skipped, limit, longest, truncate, cuts };
         if !pipeline.include_prompt && !this.prompt.is_empty() {
             // As sentence-transformers counts them: the tokens of the prompt as a text, less one for its end.
             let tokens = this.encode("", true)?;
             let ends = tokens.last().is_some_and(|last| tokenizer.control().contains(last));
-            this.skipped = (tokens.len().min(limit as usize) - usize::from(ends)) as u32;
+            let inner = this.encode("", false)?.len();
+            let length = tokens.len() - this.excess(tokens.len(), inner).unwrap_or(0);
+            this.skipped = (length - usize::from(ends)) as u32;
         }
         Ok(this)
     }
@@ -61,15 +68,17 @@ impl<'a> Passages<'a> {
     /// The passage of text `index`.
     pub(crate) fn of_text(&mut self, index: usize, text: &str) -> Result<Passage> {
         let mut tokens = self.encode(text, true)?;
-        if let Some(over) = tokens.len().checked_sub(self.limit as usize).filter(|over| *over > 0) {
+        if tokens.len() > self.limit as usize {
             self.check_may_cut(index, tokens.len())?;
             let inner = self.encode(text, false)?;
-            // What stands around a text stays, so the text itself loses all that is too much.
-            let around = around(&tokens, &inner).filter(|_| over < inner.len());
-            let (before, after) = around.ok_or_else(|| self.overflow(index, tokens.len()))?;
-            let kept = if self.pipeline.keeps_end { &inner[over..] } else { &inner[..inner.len() - over] };
-            tokens = [before, kept, after].concat();
-            self.cuts.push(Cut { text: index, tokens: over });
+            if let Some(over) = self.excess(tokens.len(), inner.len()) {
+                // What stands around a text stays, so the text itself loses all that is too much.
+                let (before, after) = around(&tokens, &inner).ok_or_else(|| self.overflow(index, tokens.len()))?;
+                let kept = if self.pipeline.keeps_end { &inner[over..] } else { &inner[..inner.len() - over] };
+                tokens = [before, kept, after].concat();
+                self.cuts.push(Cut { text: index, tokens: over });
+            }
+            self.check_fits(index, tokens.len())?;
         }
         Ok(Passage { prompt: self.skipped, ..Passage::new(tokens) })
     }
@@ -86,11 +95,13 @@ impl<'a> Passages<'a> {
         let total = special + first.len() + second.len();
         if total > self.limit as usize {
             self.check_may_cut(index, total)?;
-            let room = (self.limit as usize).checked_sub(special).ok_or_else(|| self.overflow(index, total))?;
-            let lengths = longest_first(first.len(), second.len(), room);
-            cut(&mut first, lengths.0, self.pipeline.keeps_end);
-            cut(&mut second, lengths.1, self.pipeline.keeps_end);
-            self.cuts.push(Cut { text: index, tokens: total - special - lengths.0 - lengths.1 });
+            if let Some(over) = self.excess(total, total - special) {
+                let lengths = longest_first(first.len(), second.len(), total - special - over);
+                cut(&mut first, lengths.0, self.pipeline.keeps_end);
+                cut(&mut second, lengths.1, self.pipeline.keeps_end);
+                self.cuts.push(Cut { text: index, tokens: over });
+            }
+            self.check_fits(index, special + first.len() + second.len())?;
         }
         let begins = before.len() + first.len() + between.len();
         let tokens = [&before[..], &first, between, &second, after].concat();
@@ -128,6 +139,17 @@ impl<'a> Passages<'a> {
 
     fn cased<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.pipeline.lower_case { lowered(text, &[]).into() } else { text.into() }
+    }
+
+    /// How much of `tokens` is too much, of which `inner` are no control tokens. `None` where the rest alone is: the
+    /// library `tokenizers` cuts nothing then.
+    fn excess(&self, tokens: usize, inner: usize) -> Option<usize> {
+        Some(tokens.saturating_sub(self.limit as usize)).filter(|over| *over <= inner)
+    }
+
+    /// Checks that the model takes so many tokens, cut or not.
+    fn check_fits(&self, index: usize, tokens: usize) -> Result<()> {
+        if tokens <= self.longest as usize { Ok(()) } else { Err(self.overflow(index, tokens)) }
     }
 
     fn check_may_cut(&self, index: usize, tokens: usize) -> Result<()> {

@@ -90,8 +90,8 @@ impl Llm {
         room::check("vectors")?;
         let prompt = prompt(pipeline, options)?;
         let embedder = self.embedder(ways)?;
-        let limit = pipeline.max_tokens.map_or(embedder.longest(), |most| most.min(embedder.longest()));
-        let passages = Passages::new(self.model().tokenizer(), pipeline, prompt, limit, options.truncate)?;
+        let tokenizer = self.model().tokenizer();
+        let passages = Passages::new(tokenizer, pipeline, prompt, embedder.longest(), options.truncate)?;
         Ok(Inputs { embedder, passages, made: Vec::new(), end })
     }
 

@@ -10,6 +10,9 @@ use super::{Decoder, Encoder, Feed, Interface, Output, Role};
 use super::{cache, embedding};
 use crate::{Error, Result};
 
+/// The output of a whole model of sentence-transformers, all of its modules included.
+pub(super) const WHOLE: &str = "sentence_embedding";
+
 /// What was found out about a graph.
 pub(super) struct Found<'a> {
     pub(super) interface: Interface,
@@ -135,8 +138,6 @@ fn encoder(
 ) -> Result<(Interface, Option<u64>)> {
     /// Outputs with a vector for each token, the best first.
     const TOKENS: [&str; 4] = ["last_hidden_state", "token_embeddings", "hidden_states", "hidden_state"];
-    /// The output of a whole model of sentence-transformers, all of its modules included.
-    const WHOLE: [&str; 1] = ["sentence_embedding"];
     /// Outputs with a vector for each text.
     const TEXTS: [&str; 4] = ["sentence_embeddings", "text_embeds", "embeddings", "pooler_output"];
     let rank = |port: &Port<'_>| port.shape.as_ref().map(Vec::len);
@@ -145,7 +146,7 @@ fn encoder(
         names.iter().find_map(of)
     };
     let only = || outputs.first().filter(|port| outputs.len() == 1 && rank(port) == Some(3));
-    let found = by_name(&WHOLE, 2).or_else(|| by_name(&TOKENS, 3)).or_else(|| by_name(&TEXTS, 2)).or_else(only);
+    let found = by_name(&[WHOLE], 2).or_else(|| by_name(&TOKENS, 3)).or_else(|| by_name(&TEXTS, 2)).or_else(only);
     let Some(port) = found else {
         let found: Vec<String> = outputs.iter().take(8).map(|port| shortened(port.name)).collect();
         let (what, expected) = ("the graph".into(), "logits, last_hidden_state or sentence_embedding".into());

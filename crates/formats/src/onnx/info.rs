@@ -6,6 +6,7 @@ use std::path::Path;
 use trillm_core::{ModelInfo, Purpose};
 
 use super::cache::cosine_rows;
+use super::discover::WHOLE;
 use super::facts::{Facts, object};
 use super::graph::Model;
 use super::positions::positions;
@@ -15,7 +16,7 @@ use super::{Cache, DataType, Interface, Role};
 use crate::Result;
 use crate::checkpoint::{folder_name, license};
 use crate::huggingface::Sidecars;
-use crate::sentence::{self, About, Labels};
+use crate::sentence::{self, About, Given, Labels};
 
 /// What is known of a model but for its file and name. `modules` is the folder that says how texts become vectors.
 pub(super) fn read(
@@ -53,7 +54,12 @@ pub(super) fn read(
         Interface::Decoder(_) => (Purpose::Text, None, None),
         Interface::Encoder(encoder) => {
             let (width, context, causal) = (encoder.width, context.unwrap_or(0), true);
-            let about = About { width, context, sidecars, class: &class, causal, whole: encoder.pooled };
+            let given = match &*encoder.vectors.name {
+                _ if !encoder.pooled => Given::Tokens,
+                WHOLE => Given::Whole,
+                name => Given::Texts(name),
+            };
+            let about = About { width, context, sidecars, class: &class, causal, given };
             if encoder.labels {
                 let (config, labels) = (object(folder, "config.json")?, Labels { count: width, layers: None });
                 let mut scoring = sentence::labels(modules, &config, &about, labels)?;

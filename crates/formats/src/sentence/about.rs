@@ -13,6 +13,17 @@ pub(crate) struct About<'a> {
     pub(crate) class: &'a str,
     /// Whether tokens see only those before them.
     pub(crate) causal: bool,
-    /// Whether the model gives one vector for a text, to which nothing is to be done.
-    pub(crate) whole: bool,
+    /// What the model gives.
+    pub(crate) given: Given<'a>,
+}
+
+/// What is known of the vectors that a model gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Given<'a> {
+    /// One for each token.
+    Tokens,
+    /// One for each text, by an output of this name: pooled in a way that the name does not tell.
+    Texts(&'a str),
+    /// One for each text, with which nothing is to be done.
+    Whole,
 }

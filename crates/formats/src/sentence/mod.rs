@@ -18,7 +18,7 @@ use trillm_core::{Pipeline, Pooling, Step};
 
 use crate::{Error, Result};
 
-pub(crate) use about::About;
+pub(crate) use about::{About, Given};
 pub(crate) use labels::{Labels, Layer, read as labels};
 pub(crate) use layer::stored;
 pub(crate) use modules::transformer_folder;
@@ -48,10 +48,10 @@ pub(crate) fn read(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) ->
     transformer.check_task("feature-extraction")?;
     let mut pipeline = transformer.pipeline(about);
     pipeline.stated = true;
-    if about.whole {
+    if about.given == Given::Whole {
         pipeline.pooling.clear();
     } else {
-        if !add_modules(&mut pipeline, &modules[1..], about.width, notes)? {
+        if !add_modules(&mut pipeline, &modules[1..], about, notes)? {
             return Err(modules::missing(folder, "Pooling"));
         }
         if let Some(most) = settings.truncate {
@@ -64,13 +64,13 @@ pub(crate) fn read(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) ->
 
 /// A folder without a list of modules. Copies of models come without it that do have what it would name.
 fn without_list(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) -> Result<Pipeline> {
-    let pooling = folder.join("1_Pooling");
-    if about.whole || !pooling.join("config.json").is_file() {
+    let folder_of_pooling = folder.join("1_Pooling");
+    if about.given == Given::Whole || !folder_of_pooling.join("config.json").is_file() {
         return Ok(unstated(about, notes));
     }
-    let read = pooling::read(&pooling)?;
     let mut pipeline = Transformer::read(folder)?.pipeline(about);
-    (pipeline.stated, pipeline.pooling, pipeline.include_prompt) = (true, read.ways, read.include_prompt);
+    pipeline.stated = true;
+    add_pooling(&mut pipeline, &folder_of_pooling, about, notes)?;
     config::read(folder)?.add_prompts(&mut pipeline);
     notes.push("there is no modules.json: what it would list is taken to be 1_Pooling alone".into());
     Ok(pipeline)
@@ -79,7 +79,10 @@ fn without_list(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) -> Re
 /// What sentence-transformers does with a model of which no modules are listed.
 fn unstated(about: &About<'_>, notes: &mut Vec<String>) -> Pipeline {
     let mut pipeline = Transformer::default().pipeline(about);
-    if about.whole {
+    if let Given::Texts(output) = about.given {
+        notes.push(format!("no modules.json says how texts become vectors: they are the graph's {output}"));
+    }
+    if about.given != Given::Tokens {
         pipeline.pooling.clear();
     } else {
         // Models made to predict the next token know the whole text at its last one only.
@@ -92,9 +95,33 @@ fn unstated(about: &About<'_>, notes: &mut Vec<String>) -> Pipeline {
     pipeline
 }
 
+/// Adds a Pooling, whose files lie in `folder`.
+fn add_pooling(pipeline: &mut Pipeline, folder: &Path, about: &About<'_>, notes: &mut Vec<String>) -> Result<()> {
+    /// The first token's vector, through a layer that was trained to tell whether two sentences follow each other.
+    const POOLER: &str = "pooler_output";
+    let read = pooling::read(folder)?;
+    (pipeline.pooling, pipeline.include_prompt) = (read.ways, read.include_prompt);
+    let Given::Texts(output) = about.given else { return Ok(()) };
+    let names = pipeline.pooling_name().unwrap_or_default();
+    if output == POOLER || pipeline.pooling.len() > 1 || !pipeline.include_prompt {
+        let prompt = if pipeline.include_prompt { "" } else { " without the prompt" };
+        let what = format!("the pooling {names}{prompt} of a graph that gives no vectors of tokens, but {output}");
+        let expected = "an output last_hidden_state, which can be pooled so, or sentence_embedding, which is all of it";
+        return Err(Error::Unsupported { what, expected }.of(&folder.join("config.json")));
+    }
+    notes.push(format!("the graph gives no vectors of tokens: its {output} is taken to be the pooling {names}"));
+    pipeline.pooling.clear();
+    Ok(())
+}
+
 /// Adds what comes after the network; says whether there was a Pooling.
-fn add_modules(pipeline: &mut Pipeline, modules: &[Module], width: u32, notes: &mut Vec<String>) -> Result<bool> {
-    let mut width = width;
+fn add_modules(
+    pipeline: &mut Pipeline,
+    modules: &[Module],
+    about: &About<'_>,
+    notes: &mut Vec<String>,
+) -> Result<bool> {
+    let mut width = about.width;
     let mut pooled = false;
     for module in modules {
         let of_file = |error: Error| error.of(&module.folder);
@@ -102,9 +129,8 @@ fn add_modules(pipeline: &mut Pipeline, modules: &[Module], width: u32, notes: &
             Kind::Transformer => return Err(module.refused("a second Transformer")),
             Kind::Pooling if pooled => return Err(module.refused("a second Pooling")),
             Kind::Pooling => {
-                let read = pooling::read(&module.folder)?;
-                width = width.saturating_mul(read.ways.len() as u32);
-                (pipeline.pooling, pipeline.include_prompt) = (read.ways, read.include_prompt);
+                add_pooling(pipeline, &module.folder, about, notes)?;
+                width = pipeline.pooled_width(width as usize) as u32;
                 pooled = true;
             }
             // It looks for a vector of the text, finds none, and does nothing.
