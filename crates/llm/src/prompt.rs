@@ -86,6 +86,9 @@ pub(crate) fn with_system<T>(
                 Error::Text(TextError::InvalidMessage { index, reason }) if index > 0 => {
                     TextError::InvalidMessage { index: index - 1, reason }.into()
                 }
+                Error::Text(TextError::PartNotShown { index, what }) if index > 0 => {
+                    TextError::PartNotShown { index: index - 1, what }.into()
+                }
                 other => other,
             })
         }

@@ -52,6 +52,14 @@ pub enum Error {
     /// The template shows no tools, and there are some.
     #[error("the chat template has no place for tools in these messages")]
     ToolsNotShown,
+    /// The template does not show calls of tools, or their answers, and there are some.
+    #[error("message {index}: the chat template has no place for {what} in these messages")]
+    PartNotShown {
+        /// The message's place, counted from zero.
+        index: usize,
+        /// What is not shown.
+        what: &'static str,
+    },
     /// A message that is not one.
     #[error("message {index}: {reason}")]
     InvalidMessage {
@@ -76,6 +84,7 @@ impl Coded for Error {
             Self::Failed { .. } => (Class::ChatTemplate, "chat_template_failed"),
             Self::Exceeded { .. } => (Class::ChatTemplate, "chat_template_exceeded"),
             Self::ToolsNotShown => (Class::ChatTemplate, "tools_not_shown"),
+            Self::PartNotShown { .. } => (Class::ChatTemplate, "calls_not_shown"),
             Self::InvalidMessage { .. } => (Class::InvalidRequest, "invalid_message"),
             Self::Core(error) => error.kind(),
         }
@@ -90,6 +99,9 @@ impl Coded for Error {
             }
             Self::ToolsNotShown => {
                 "polyfill_tools puts them into the system message; or use a template that shows tools".into()
+            }
+            Self::PartNotShown { .. } => {
+                "write them into the message's content as text, or use a template that shows them".into()
             }
             Self::Core(error) => return error.hint(),
             _ => return None,

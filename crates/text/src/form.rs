@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::calls::CALLS;
 use crate::content::Fields;
 use crate::json::read_json;
 
@@ -46,9 +47,6 @@ enum Null {
     Kept,
     Empty,
 }
-
-/// Names of what a message asks to be called.
-const CALLS: [&str; 2] = ["tool_calls", "function_call"];
 
 /// Whether a message has neither content nor calls: few templates expect that, and what they fail with does not say it.
 pub(crate) fn says_nothing(fields: &Fields) -> bool {

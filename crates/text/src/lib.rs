@@ -13,6 +13,7 @@
 
 mod assembler;
 mod bounds;
+mod calls;
 mod chat;
 mod content;
 mod detokenizer;

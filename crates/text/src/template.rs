@@ -19,8 +19,8 @@ use crate::form::{FORMS, says_nothing};
 use crate::pycompat::Raised;
 use crate::rewrite::rewrite;
 use crate::{
-    Error, Message, Result, filters, generators, globals, json, macros, markup, numbers, operators, pycompat, python,
-    sandbox, tojson, tools, urlize,
+    Error, Message, Result, calls, filters, generators, globals, json, macros, markup, numbers, operators, pycompat,
+    python, sandbox, tojson, tools, urlize,
 };
 
 /// Bytes of a template. The longest in use are near 30 kB.
@@ -130,7 +130,8 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// [`Error::Refused`] with the template's own words, [`Error::Failed`], [`Error::Exceeded`], and
-    /// [`Error::InvalidMessage`] for parts the template has no place for, [`Error::ToolsNotShown`].
+    /// [`Error::InvalidMessage`] for parts the template has no place for, [`Error::ToolsNotShown`] and
+    /// [`Error::PartNotShown`].
     pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String> {
         Ok(self.adapt(messages, options)?.text)
     }
@@ -138,6 +139,7 @@ impl ChatTemplate {
     /// Messages in the form that this template takes, and what it makes of them.
     pub(crate) fn adapt<'a>(&self, messages: &'a [Message], options: &'a RenderOptions) -> Result<Adapted<'a>> {
         let (formed, text) = self.form(messages, options)?;
+        calls::check_shown(&formed, &text, |messages| self.run(messages, options))?;
         let adapted = Adapted { messages: formed, options: Cow::Borrowed(options), text };
         let Some(tools) = options.tools.as_ref().filter(|tools| tools::are_given(tools)) else {
             return Ok(adapted);

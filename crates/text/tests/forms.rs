@@ -46,7 +46,9 @@ fn null_content_is_absent_or_what_a_template_needs() {
             "call {}",
         ),
     ] {
-        assert_eq!(chat(source, &messages).unwrap(), expected, "{source}");
+        // Calls that are not shown are an error.
+        let source = format!("{source}{{{{ messages[0].tool_calls[0].function.name }}}}");
+        assert_eq!(chat(&source, &messages).unwrap(), format!("{expected}f"), "{source}");
     }
     let thought = json!([{"role": "assistant", "content": "a", "reasoning": "why"}]);
     assert_eq!(chat("{{ messages[0].reasoning_content }}{{ messages[0].thinking }}", &thought).unwrap(), "whywhy");

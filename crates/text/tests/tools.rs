@@ -84,3 +84,71 @@ fn tools_are_put_into_the_system_message_when_that_is_asked_for() {
     let refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}x";
     assert_eq!(render(refuses, &user(), true), Err(Error::Refused { reason: "no system".into() }));
 }
+
+fn show(template: &str, messages: &Value) -> Result<String, Error> {
+    let messages = Message::list(messages.as_array().unwrap().clone()).unwrap();
+    ChatTemplate::new(template).unwrap().render(&messages, &RenderOptions::default())
+}
+
+fn called(calls: &Value) -> Value {
+    json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": null, "tool_calls": calls}])
+}
+
+#[test]
+fn calls_and_answers_that_are_not_shown_are_an_error() {
+    let calls = json!([
+        {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}},
+        {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Rome"}}},
+    ]);
+    let answered = json!([{"role": "user", "content": "Hi"}, {"role": "tool", "content": "sunny"}]);
+    let parts =
+        json!([{"role": "user", "content": "Hi"}, {"role": "tool", "content": [{"type": "text", "text": "sunny"}]}]);
+    let old = json!([{"role": "assistant", "content": "So.", "function_call": {"name": "f", "arguments": "{}"}}]);
+    let first =
+        "{% for m in messages %}{{ m.tool_calls[0].function | tojson if m.tool_calls else m.content }}{% endfor %}";
+    let users = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}";
+    for (template, messages, index, what) in [
+        (PLAIN, called(&calls), 1, "tool calls"),
+        (PLAIN, called(&json!([{"name": "f", "arguments": {}}])), 1, "tool calls"),
+        (PLAIN, old, 0, "tool calls"),
+        // One of them.
+        (first, called(&calls), 1, "tool calls"),
+        // A user who writes its name shows none.
+        ("{% for m in messages %}get_weather {{ m.content }}{% endfor %}", called(&calls), 1, "tool calls"),
+        (users, called(&calls), 1, "tool calls"),
+        (users, answered.clone(), 1, "what a tool answered"),
+        (users, parts.clone(), 1, "what a tool answered"),
+    ] {
+        let error = show(template, &messages).expect_err(template);
+        assert_eq!(error, Error::PartNotShown { index, what });
+        assert_eq!(error.code(), "calls_not_shown");
+        let said = format!("message {index}: the chat template has no place for {what} in these messages");
+        assert_eq!(error.to_string(), said);
+        assert!(error.hint().unwrap().contains("as text"));
+    }
+}
+
+#[test]
+fn calls_and_answers_that_are_shown_are_left_alone() {
+    let call = json!([{"function": {"name": "f", "arguments": {"x": 1}}}]);
+    let answered = |content: Value| json!([{"role": "user", "content": "Hi"}, {"role": "tool", "content": content}]);
+    let users = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}";
+    for (template, messages, expected) in [
+        ("{{ messages[1].tool_calls[0].function.name }}", called(&call), "f"),
+        // In other words than its name.
+        ("{{ messages[1].tool_calls[0].function.arguments.x }}", called(&call), "1"),
+        ("{{ 'call' if messages[1].tool_calls else 'none' }}", called(&call), "call"),
+        // A template that fails without it, or with another name.
+        ("{{ messages[1].tool_calls[0].function.name.count('f') }}", called(&call), "1"),
+        ("{{ {'f': 'known'}[messages[1].tool_calls[0].function.name] }}", called(&call), "known"),
+        ("{{ messages[1].content }}", answered("sunny".into()), "sunny"),
+        ("{{ messages[1].content | length }}", answered("sunny".into()), "5"),
+        // There is nothing to show.
+        (users, called(&json!([])), "Hi"),
+        (users, called(&Value::Null), "Hi"),
+        (users, answered("".into()), "Hi"),
+        (users, answered(Value::Null), "Hi"),
+    ] {
+        assert_eq!(show(template, &messages).as_deref(), Ok(expected), "{template}");
+    }
+}
