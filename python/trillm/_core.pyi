@@ -61,6 +61,9 @@ def is_batch(prompt: object) -> bool:
 def is_list_of_chats(messages: object) -> bool:
     """Whether this is a list of chats rather than one."""
 
+def lacks_threads(count: int) -> str | None:
+    """Why the system does not give so many threads beside those there are; `None` if it does."""
+
 def close_all() -> None:
     """Closes every model: run at exit, since threads must not outlive the interpreter."""
 

@@ -7,7 +7,8 @@ from sys import modules
 from typing import TYPE_CHECKING
 from warnings import warn as _warn
 
-from trillm.errors import MissingDependency, OutOfMemory
+from trillm._core import lacks_threads
+from trillm.errors import EngineError, MissingDependency, OutOfMemory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +17,17 @@ __all__ = ["TruncationWarning", "bring_numpy", "warn"]
 
 
 def bring_numpy() -> None:
-    """Imports numpy. Raises `MissingDependency` if it is not there, `OutOfMemory` if there is no room for it.
+    """Imports numpy. Raises `MissingDependency` if it is not there.
+
+    Raises `OutOfMemory` if there is no room for it, and `EngineError` (`no_thread`) if there are no threads for it.
 
     Not where arrays are made, for importing is Python code, which native code would run: the interpreter ends a daemon
     thread in the middle of Python code as it exits, and below native code that ends the process.
     """
     if modules.get("numpy") is None:
+        _find_room()
+        _find_threads()
+        # Threads leave the memory reserved that they allocated from.
         _find_room()
     try:
         # What arrays are made by: a file of that name that is no numpy is found first where a program lies beside it.
@@ -36,6 +42,37 @@ def bring_numpy() -> None:
         ) from None
 
 
+def _threads() -> int:
+    """How many threads OpenBLAS computes with, the one that imports it among them."""
+    usable = len(os.sched_getaffinity(0))
+    given = (os.environ.get(name, "").strip() for name in _THREADS)
+    asked = (int(count) for count in given if count.isdecimal() and int(count) > 0)
+    return min(next(asked, usable), usable)
+
+
+_THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
+"""What OpenBLAS asks the environment for; the first counts."""
+
+
+def _find_threads() -> None:
+    """Raises `EngineError` unless there are as many threads as OpenBLAS will start.
+
+    If it does not get them it sends the process the signal of Ctrl-C.
+    """
+    try:
+        others = _threads() - 1
+    except AttributeError:
+        return
+    reason = lacks_threads(others)
+    if reason is not None:
+        raise EngineError(
+            f"numpy, whose arrays vectors are, cannot start its threads ({others} beside this one): {reason}",
+            "no_thread",
+            "set OPENBLAS_NUM_THREADS=1, import numpy before threads are limited, end other programs, or allow more"
+            " processes (ulimit -u, or the container's limit)",
+        )
+
+
 _LIBRARIES = 48 << 20
 """Bytes of address space that numpy takes when it is imported."""
 
@@ -48,10 +85,9 @@ def _find_room() -> None:
     try:
         import mmap
 
-        threads = int(os.environ.get("OPENBLAS_NUM_THREADS") or len(os.sched_getaffinity(0)))
-        with mmap.mmap(-1, _LIBRARIES + threads * _THREAD, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
+        with mmap.mmap(-1, _LIBRARIES + _threads() * _THREAD, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
             pass
-    except (AttributeError, ValueError):
+    except AttributeError:
         return
     except (ImportError, OSError):
         raise _no_room() from None

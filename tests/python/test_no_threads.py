@@ -22,10 +22,12 @@ BREAKER = f"import sys; sys.path.insert(0, {str(ROOT / 'tools' / 'breaker')!r})\
 """Lets a program import what its actors are held to limits by."""
 
 USE = """
-import json, os, sys
+import json, os, sys, warnings
 import trillm
 from trillm.errors import TrillmError
 
+# A machine may have fewer processors than these threads.
+warnings.simplefilter("ignore", RuntimeWarning)
 path, options = sys.argv[1], json.loads(sys.argv[2])
 messages = [{"role": "user", "content": "hi"}]
 greedy = dict(max_tokens=3, temperature=0, ignore_eos=True)
@@ -183,3 +185,44 @@ def test_a_limit_on_threads_is_survived(model: tuple[Path, str]) -> None:
     assert rounds[0], "no thread was to be had"
     if alone:
         assert rounds[-1] == [], "ten more were enough"
+
+
+FIRST_NUMPY = """
+import asyncio, ctypes, os, sys
+import trillm
+
+starts = ctypes.CDLL(None)
+with trillm.load(sys.argv[1], threads=1) as model:
+    assert "numpy" not in sys.modules
+    # Whatever the machine has: OpenBLAS reads its own variables, and no more threads than processors.
+    os.sched_getaffinity = lambda _: {0, 1}
+    starts.threadless_arm(ctypes.c_long(0), 1)
+    calls = [
+        lambda: model.embed("the"),
+        lambda: model.score([("a", "b")]),
+        lambda: asyncio.run(model.aembed("the")),
+        lambda: asyncio.run(model.ascore([("a", "b")])),
+    ]
+    for call in calls:
+        try:
+            call()
+        except trillm.errors.EngineError as error:
+            print(error.code, "OPENBLAS_NUM_THREADS=1" in error.hint, "numpy" in sys.modules)
+    starts.threadless_disarm()
+    print(model.embed("the").shape)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what fails is preloaded as on Linux")
+def test_numpy_without_threads_is_no_interrupt(tiny_model: Path, library: Path) -> None:
+    """OpenBLAS, which comes with it, sends the signal of Ctrl-C where it gets no threads."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_NUMPY, tiny_model],
+        env=os.environ | {"LD_PRELOAD": str(library)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["no_thread True False"] * 4 + ["(1, 64)"]

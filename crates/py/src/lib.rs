@@ -27,6 +27,7 @@ mod pool;
 mod prompt;
 mod store;
 mod stream;
+mod threads;
 mod tokenizer;
 mod vectors;
 mod watch;
@@ -66,6 +67,8 @@ mod _core {
     };
     #[pymodule_export]
     use crate::stream::Stream;
+    #[pymodule_export]
+    use crate::threads::lacks_threads;
     #[pymodule_export]
     use crate::tokenizer::Tokenizer;
     #[pymodule_export]
