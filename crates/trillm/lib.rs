@@ -27,7 +27,7 @@ pub use trillm_llm::{
 };
 pub use trillm_machine::{Limit, LimitSource, Memory, Processors, default_threads, waiting};
 pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};
-pub use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions, read_json};
+pub use trillm_text::{ChatFormat, ChatFormats, Error as TextError, Message, RenderOptions, read_json};
 
 /// The llama.cpp engine.
 #[cfg(feature = "llama")]

@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self, Unpack
+from typing_extensions import Never, Self, Unpack
 
 from trillm._logprobs import Logprob, Logprobs
 from trillm.types import ChatParams, EmbedParams, GenerateParams, Link, LoadParams, Message, Prompt, TextParams
@@ -248,7 +248,9 @@ class Model:
     ) -> Call: ...
     def embed_call(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> Embedding: ...
     def score_call(self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]) -> Embedding: ...
-    def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]: ...
+    def tokenize(
+        self, text: str, *, add_special: bool | None = None, parse_special: bool | None = None, **unknown: Never
+    ) -> list[int]: ...
     def detokenize(self, ids: Sequence[int]) -> str: ...
     @property
     def info(self) -> ModelInfo: ...
@@ -269,11 +271,13 @@ class Tokenizer:
         `ModelFormatError`.
         """
 
-    def encode(self, text: str, add_special: bool = True, parse_special: bool = False) -> list[int]:
+    def encode(
+        self, text: str, add_special: bool | None = None, parse_special: bool | None = None, **unknown: Never
+    ) -> list[int]:
         """Token ids of `text`.
 
-        `add_special` adds BOS and its like where the model wants them; `parse_special` reads control tokens written
-        out in the text as such.
+        `add_special` (default true) adds BOS and its like where the model wants them; `parse_special` (default false)
+        reads control tokens written out in the text as such. Raises `InvalidRequest`.
         """
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from trillm._core import Completion, ModelInfo, Stream
     from trillm.hub import Options, Resolved
-    from trillm.types import ChatParams, EmbedParams, GenerateParams, LoadParams, Message, Prompt, TextParams
+    from trillm.types import (
+        ChatParams,
+        EmbedParams,
+        EncodeParams,
+        GenerateParams,
+        LoadParams,
+        Message,
+        Prompt,
+        TextParams,
+    )
 
 __all__ = ["Model", "load"]
 
@@ -232,9 +241,9 @@ class Model:
         warn(cuts)
         return scores
 
-    def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
-        """The token ids of `text`; see `Tokenizer.encode`."""
-        return self._core.tokenize(text, add_special=add_special, parse_special=parse_special)
+    def tokenize(self, text: str, **params: Unpack[EncodeParams]) -> list[int]:
+        """The token ids of `text`; see `Tokenizer.encode`, and `trillm.types.EncodeParams`."""
+        return self._core.tokenize(text, **params)
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """The text of token ids; see `Tokenizer.decode`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import UserString
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Literal
 
@@ -38,7 +39,7 @@ PEERS = {
 """What other programs call it: those that people come from."""
 
 
-Kind = Literal["LoadParams", "GenerateParams", "ChatParams", "EmbedParams", "TextParams"]
+Kind = Literal["LoadParams", "GenerateParams", "ChatParams", "EmbedParams", "TextParams", "EncodeParams"]
 
 
 _OWNERS: dict[Kind, str] = {
@@ -47,6 +48,7 @@ _OWNERS: dict[Kind, str] = {
     "ChatParams": "chat",
     "TextParams": "embed and score",
     "EmbedParams": "embed",
+    "EncodeParams": "tokenize and encode",
 }
 """What takes them. Those that others have too come before the others."""
 
@@ -96,12 +98,14 @@ def _of_download(name: str) -> str | None:
 
 
 def plain(value: object) -> Any:
-    """What `json` does not know, as what it knows: other mappings, numbers and arrays of numpy, models of pydantic."""
+    """What `json` does not know, as what it knows: other mappings and sequences, what numpy has, models of pydantic."""
     if isinstance(value, Mapping):
         return dict(value)
     for method in ("tolist", "model_dump"):
         if callable(convert := getattr(value, method, None)):
             return convert()
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview | UserString):
+        return list(value)
     raise TypeError(f"an object of type {type(value).__name__}")
 
 
@@ -109,8 +113,13 @@ _DEEPEST = 100
 """Lists and mappings in each other: the native half reads a few more."""
 
 
-def culprit(place: str, value: object, around: tuple[int, ...] = ()) -> tuple[str, str, str] | None:
-    """The first part of a value that JSON cannot say, or that is no Unicode: where it is, what it is, what would do."""
+def culprit(
+    place: str, value: object, expected: str = "text, numbers, lists and mappings", around: tuple[int, ...] = ()
+) -> tuple[str, str, str] | None:
+    """The first part of a value that JSON cannot say, or that is no Unicode: where it is, what it is, what would do.
+
+    `expected` is what the whole was to be.
+    """
     if isinstance(value, str):
         lone = next((index for index, character in enumerate(value) if "\ud800" <= character <= "\udfff"), None)
         found = f"a text with a lone surrogate at index {lone}"
@@ -130,14 +139,14 @@ def culprit(place: str, value: object, around: tuple[int, ...] = ()) -> tuple[st
         for key, item in value.items():
             if not isinstance(key, str | int | float | None):
                 return place, f"a mapping with the key {key!r}", "keys that are text"
-            below = culprit(f"a key of {place}", key) or culprit(f"{place}[{key!r}]", item, around)
+            below = culprit(f"a key of {place}", key) or culprit(f"{place}[{key!r}]", item, around=around)
             if below:
                 return below
         return None
     if isinstance(value, list | tuple):
-        parts = (culprit(f"{place}[{index}]", item, around) for index, item in enumerate(value))
+        parts = (culprit(f"{place}[{index}]", item, around=around) for index, item in enumerate(value))
         return next((below for below in parts if below), None)
     try:
-        return culprit(place, plain(value), around)
+        return culprit(place, plain(value), expected, around)
     except TypeError as error:
-        return place, str(error), "text, numbers, lists and mappings"
+        return place, str(error), expected

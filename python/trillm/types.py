@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypedDict
 
-__all__ = ["ChatParams", "EmbedParams", "GenerateParams", "Link", "LoadParams", "Message", "Prompt", "TextParams"]
+__all__ = [
+    "ChatParams",
+    "EmbedParams",
+    "EncodeParams",
+    "GenerateParams",
+    "Link",
+    "LoadParams",
+    "Message",
+    "Prompt",
+    "TextParams",
+]
 
 Prompt = str | Sequence[int]
 """A text, or token ids."""
@@ -40,7 +50,10 @@ class LoadParams(TypedDict, total=False):
     mmap: bool
     """Map the file rather than read it. Default true."""
     copy: bool
-    """Read the file rather than map it: the opposite of `mmap`, for files that others may write to meanwhile."""
+    """Read the file rather than map it: the opposite of `mmap`, for files that others may write to meanwhile.
+
+    Saying both raises `InvalidRequest` if they contradict each other; so does `gpu_layers` with `device="cpu"`.
+    """
     quantize: Literal["q8_0", "q4_k"] | None
     """Quantize the weights while loading, into memory of this process (candle). Default: as the file has them."""
     mlock: bool
@@ -134,7 +147,7 @@ class GenerateParams(TypedDict, total=False):
     priority: int
     """Higher runs first. Default 0."""
     timeout: float | None
-    """Seconds until `DeadlineExceeded`."""
+    """Seconds until `DeadlineExceeded`: more than 0, less than 2**64. Default: no limit."""
     cache_salt: int
     """Prompts with different salts never share cached prefixes. Default 0."""
     add_special: bool
@@ -161,6 +174,15 @@ class EmbedParams(TextParams, total=False):
     """`"auto"` (default) does all that the model's files say; another one pools token vectors so, and does no more."""
     normalize: bool
     """Make each vector's length 1. Default true; false gives what the last step of the model gave."""
+
+
+class EncodeParams(TypedDict, total=False):
+    """How a text becomes tokens."""
+
+    add_special: bool
+    """Put BOS and its like where the model wants them. Default true."""
+    parse_special: bool
+    """Read control tokens written out in the text as such. Default false: never do it with a user's text."""
 
 
 class ChatParams(GenerateParams, total=False):

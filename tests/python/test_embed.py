@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import trillm
 from trillm._core import inspect
-from trillm.errors import ContextOverflow, InvalidRequest
+from trillm.errors import ContextOverflow, InvalidRequest, Unsupported
 
 TEXTS = ["the man", "a man", "and then there was nothing in the end", "x", "the man"]
 
@@ -110,6 +110,6 @@ def test_what_can_be_asked_of_a_model(llm: trillm.Model, tiny_folder: Path, all_
     assert inspect(tiny_folder).capabilities == ["generate", "chat"]
     encoder = inspect(all_minilm)
     assert (encoder.purpose, encoder.capabilities) == ("vectors", ["embed"])
-    with trillm.load(all_minilm, threads=1) as model, pytest.raises(InvalidRequest) as caught:
+    with trillm.load(all_minilm, threads=1) as model, pytest.raises(Unsupported) as caught:
         model.generate("a")
-    assert caught.value.code == "embeds_only"
+    assert caught.value.code == "unsupported"

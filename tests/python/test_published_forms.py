@@ -77,8 +77,11 @@ def test_a_token_without_a_row_is_never_chosen_and_refused_as_input(more_tokens:
     assert answer(more_tokens) == expected
     with trillm.load(more_tokens, threads=1) as model:
         assert model.info.vocabulary == ROWS
-        with pytest.raises(InvalidRequest, match=f"token {ROWS}, .* tokens 0 to {ROWS - 1}") as caught:
+        with pytest.raises(InvalidRequest, match=f"token {ROWS} at index 1, beyond the last one, {ROWS - 1}"):
             model.generate([1, ROWS], max_tokens=1)
+        # By its text, which can be left out.
+        with pytest.raises(InvalidRequest, match=f"token {ROWS}, .* tokens 0 to {ROWS - 1}") as caught:
+            model.generate("<image_soft_token>", parse_special=True, max_tokens=1)
         assert caught.value.hint
         assert model.tokenize("<image_soft_token>", parse_special=True)[-1] == ROWS
         # As the tokenizer alone writes it: nothing, for a control token.

@@ -110,7 +110,7 @@ def test_a_space_that_encoding_added_is_taken_away(shared: Path) -> None:
 
 
 def test_what_is_no_text(tokenizer: trillm.Tokenizer) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(InvalidRequest, match="text is 7, expected a text"):
         tokenizer.encode(7)  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match="a lone surrogate at index 0"):
         tokenizer.encode("\ud800")

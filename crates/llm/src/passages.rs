@@ -156,8 +156,14 @@ impl<'a> Passages<'a> {
         if self.truncate { Ok(()) } else { Err(self.overflow(index, tokens)) }
     }
 
+    /// What is too long: the prompt, if no text fits behind it, else the text.
     fn overflow(&self, index: usize, tokens: usize) -> Error {
-        Error::TextOverflow { index, tokens, limit: self.limit }
+        match self.encode("", true) {
+            Ok(prompt) if !self.prompt.is_empty() && prompt.len() >= self.limit as usize => {
+                Error::ContextOverflow { prompt: prompt.len(), max_tokens: None, context: self.limit }
+            }
+            _ => Error::TextOverflow { index, tokens, limit: self.limit },
+        }
     }
 }
 

@@ -54,7 +54,19 @@ impl<'a> Prompt<'a> {
                 tokenizer.encode(text, add_special, parse_special, &mut tokens)?;
                 Ok(tokens)
             }
-            Self::Tokens(tokens) => Ok(tokens.to_vec()),
+            Self::Tokens(tokens) => match tokens.iter().position(|token| token.0 >= tokenizer.vocabulary()) {
+                Some(index) => Err(CoreError::InvalidParameter {
+                    name: "prompt",
+                    found: format!(
+                        "token {} at index {index}, beyond the last one, {}",
+                        tokens[index].0,
+                        tokenizer.vocabulary().saturating_sub(1),
+                    ),
+                    expected: "ids of this model's vocabulary",
+                }
+                .into()),
+                None => Ok(tokens.to_vec()),
+            },
             // Templates make something of it, which nobody meant to ask: a greeting to nobody.
             Self::Chat { messages: [], .. } => Err(CoreError::InvalidParameter {
                 name: "messages",

@@ -14,14 +14,19 @@ use trillm::{CoreError, Defaults, Error, Generation, Llm, Message, Prompt, Ready
 use crate::aside::{Aside, aside, is_long};
 use crate::doorbell::Doorbell;
 use crate::enter::{outside, panicked};
-use crate::errors::raise;
 use crate::lifetime::Owned;
 use crate::params::{Chat, Generate, messages};
-use crate::prompt::{Given, element};
+use crate::place::Place;
+use crate::prompt::Given;
 use crate::stream::Stream;
 
 /// What was asked for, read and owned.
-pub(crate) enum Asked {
+pub(crate) struct Asked {
+    pub(crate) place: Place,
+    of: Of,
+}
+
+enum Of {
     Prompt { given: Given, params: Generate },
     Chat { messages: Vec<Message>, chat: Box<Chat> },
 }
@@ -34,8 +39,9 @@ impl Asked {
         index: Option<usize>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let given = Given::new(&element("prompt", index), prompt)?;
-        Ok(Self::Prompt { given, params: Generate::new(defaults, params)? })
+        let place = Place { argument: "prompt", index };
+        let given = Given::new(&place.to_string(), prompt)?;
+        Ok(Self { place, of: Of::Prompt { given, params: Generate::new(defaults, params)? } })
     }
 
     /// One chat, or that of a list with this index.
@@ -45,26 +51,27 @@ impl Asked {
         index: Option<usize>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let messages = messages(&element("messages", index), list)?;
-        Ok(Self::Chat { messages, chat: Box::new(Chat::new(defaults, params)?) })
+        let place = Place { argument: "messages", index };
+        let messages = messages(place, list)?;
+        Ok(Self { place, of: Of::Chat { messages, chat: Box::new(Chat::new(defaults, params)?) } })
     }
 
     /// Whether preparing may take longer than a millisecond.
     fn is_long(&self) -> bool {
-        match self {
-            Self::Prompt { given: Given::Text(text), .. } => is_long(text),
-            Self::Prompt { given: Given::Tokens(_), .. } => false,
+        match &self.of {
+            Of::Prompt { given: Given::Text(text), .. } => is_long(text),
+            Of::Prompt { given: Given::Tokens(_), .. } => false,
             // A template does what it likes.
-            Self::Chat { .. } => true,
+            Of::Chat { .. } => true,
         }
     }
 
     fn prepare(self, llm: &Llm) -> trillm::Result<Ready> {
-        match self {
-            Self::Prompt { given, params } => {
+        match self.of {
+            Of::Prompt { given, params } => {
                 llm.prepare(given.prompt(params.add_special, params.parse_special), params.request)
             }
-            Self::Chat { messages, chat } => {
+            Of::Chat { messages, chat } => {
                 let Chat { generate, options, template } = *chat;
                 let prompt = Prompt::Chat { messages: &messages, options: &options, template: template.as_deref() };
                 llm.prepare(prompt, generate.request)
@@ -74,7 +81,8 @@ impl Asked {
 
     /// Prepares it for a caller who waits; signals are seen meanwhile.
     pub(crate) fn ready(self, py: Python<'_>, llm: &Arc<Llm>) -> PyResult<Ready> {
-        aside(py, self.is_long(), llm.clone(), |llm, _| self.prepare(llm))?.map_err(raise)
+        let place = self.place;
+        aside(py, self.is_long(), llm.clone(), |llm, _| self.prepare(llm))?.map_err(|error| place.raise(error))
     }
 }
 
@@ -101,6 +109,7 @@ fn is_late(ready: Option<&Ready>) -> bool {
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Call {
     owned: Arc<Owned>,
+    place: Place,
     state: Mutex<State>,
 }
 
@@ -142,7 +151,7 @@ impl Call {
         many: bool,
     ) -> PyResult<Self> {
         let llm = owned.get()?;
-        let aside = many || asked.is_long();
+        let (place, aside) = (asked.place, many || asked.is_long());
         let begin = move |llm: &Llm, given_up: &dyn Fn() -> bool| {
             if given_up() {
                 return Err(CoreError::Cancelled.into());
@@ -153,9 +162,10 @@ impl Call {
         let state = if aside {
             State::Preparing(Aside::begin(Some(&owned.preparing), llm, begin)?)
         } else {
-            State::Prepared(Box::new(outside(py, || begin(&llm, &|| false))?.map_err(raise)?))
+            let begun = outside(py, || begin(&llm, &|| false))?.map_err(|error| place.raise(error))?;
+            State::Prepared(Box::new(begun))
         };
-        Ok(Self { owned, state: Mutex::new(state) })
+        Ok(Self { owned, place, state: Mutex::new(state) })
     }
 
     /// If it waits for room in the queue, whether for too long.
@@ -196,7 +206,7 @@ impl Call {
         };
         *state = State::Over;
         drop(state);
-        Err(failed.map_or_else(|panic| panicked(&panic), raise))
+        Err(failed.map_or_else(|panic| panicked(&panic), |error| self.place.raise(error)))
     }
 
     /// Its stream; `None` while there is no room in the queue, or it is not prepared.
@@ -206,7 +216,7 @@ impl Call {
         let failed = match std::mem::replace(&mut *state, State::Over) {
             State::Prepared(begun) => match (*begun).go_on(&llm) {
                 Ok(Begun::Running(generation)) => {
-                    let stream = Py::new(py, Stream::new(generation, self.owned.clone()))?;
+                    let stream = Py::new(py, Stream::new(generation, self.owned.clone(), self.place))?;
                     *state = State::Started(stream.clone_ref(py));
                     return Ok(Some(stream));
                 }
@@ -224,7 +234,7 @@ impl Call {
             }
         };
         drop(state);
-        Err(raise(failed))
+        Err(self.place.raise(failed))
     }
 
     /// Whether it waits for room in the queue.

@@ -23,6 +23,7 @@ mod logs;
 mod model;
 mod params;
 mod pickling;
+mod place;
 mod pool;
 mod prompt;
 mod store;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList};
 use trillm::{Class, Generation, Llm};
 
 use crate::aside::aside;
@@ -18,9 +18,10 @@ use crate::errors::{exception, raise};
 use crate::info::ModelInfo;
 use crate::lifetime::Owned;
 use crate::params::{Chat, messages as chat_messages, open_options};
-use crate::prompt::{self, is_batch, is_list_of_chats};
+use crate::place::Place;
+use crate::prompt::{is_batch, is_list_of_chats};
 use crate::stream::{Stream, TURN};
-use crate::tokenizer::{decode, encode};
+use crate::tokenizer::{Encode, decode};
 use crate::vectors::{self, Embedding};
 use crate::watch::Watch;
 
@@ -38,10 +39,15 @@ impl Model {
         Self { owned: Arc::new(Owned::new(llm)), info, context }
     }
 
-    fn start(&self, py: Python<'_>, asked: Asked) -> PyResult<Generation> {
-        let llm = self.owned.get()?;
+    fn start(&self, py: Python<'_>, asked: Asked) -> PyResult<(Generation, Place)> {
+        let (llm, place) = (self.owned.get()?, asked.place);
         let mut ready = Some(asked.ready(py, &llm)?);
-        outside(py, || llm.start(&mut ready))?.map_err(raise)
+        Ok((outside(py, || llm.start(&mut ready))?.map_err(raise)?, place))
+    }
+
+    fn begin(&self, py: Python<'_>, asked: Asked) -> PyResult<Stream> {
+        let (generation, place) = self.start(py, asked)?;
+        Ok(Stream::new(generation, self.owned.clone(), place))
     }
 
     /// Runs one request to its end, or a list of them as one batch: as many are queued as the queue takes before any is
@@ -61,10 +67,12 @@ impl Model {
         let mut running = VecDeque::new();
         let finished = PyList::empty(py);
         for (index, each) in given.try_iter()?.enumerate() {
-            let mut ready = Some(read(&each?, Some(index))?.ready(py, &llm)?);
+            let asked = read(&each?, Some(index))?;
+            let place = asked.place;
+            let mut ready = Some(asked.ready(py, &llm)?);
             loop {
                 if let Some(generation) = outside(py, || try_start(&llm, &mut ready))?.map_err(raise)? {
-                    break running.push_back(generation);
+                    break running.push_back((generation, place));
                 }
                 match running.pop_front() {
                     Some(oldest) => finished.append(Completion(Stream::finish(py, oldest)?))?,
@@ -129,7 +137,7 @@ impl Model {
         prompt: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        Ok(Stream::new(self.start(py, Asked::prompt(&self.info.defaults, prompt, None, params)?)?, self.owned.clone()))
+        self.begin(py, Asked::prompt(&self.info.defaults, prompt, None, params)?)
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -150,7 +158,7 @@ impl Model {
         messages: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        Ok(Stream::new(self.start(py, Asked::chat(&self.info.defaults, messages, None, params)?)?, self.owned.clone()))
+        self.begin(py, Asked::chat(&self.info.defaults, messages, None, params)?)
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -161,7 +169,8 @@ impl Model {
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<String> {
         let llm = self.owned.get()?;
-        let (messages, chat) = (chat_messages("messages", messages)?, Chat::new(&self.info.defaults, params)?);
+        let place = Place { argument: "messages", index: None };
+        let (messages, chat) = (chat_messages(place, messages)?, Chat::new(&self.info.defaults, params)?);
         aside(py, true, llm, move |llm, _| llm.render_chat(&messages, &chat.options, chat.template.as_deref()))?
             .map_err(raise)
     }
@@ -237,19 +246,18 @@ impl Model {
         vectors::Asked::pairs(pairs, params)?.begin(py, &self.owned)
     }
 
-    #[pyo3(signature = (text, *, add_special=true, parse_special=false))]
+    #[pyo3(signature = (text, *, add_special=None, parse_special=None, **unknown))]
     fn tokenize(
         &self,
-        py: Python<'_>,
-        text: &Bound<'_, PyString>,
-        add_special: bool,
-        parse_special: bool,
+        text: &Bound<'_, PyAny>,
+        add_special: Option<&Bound<'_, PyAny>>,
+        parse_special: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Vec<u32>> {
         fn tokenizer(llm: &Llm) -> &dyn trillm::Tokenizer {
             llm.model().tokenizer()
         }
-        let text = prompt::text("text", text)?;
-        encode(py, self.owned.get()?, tokenizer, text, add_special, parse_special)
+        Encode::new(text, add_special, parse_special, unknown)?.run(text.py(), self.owned.get()?, tokenizer)
     }
 
     fn detokenize(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<String> {

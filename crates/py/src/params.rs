@@ -7,12 +7,13 @@ use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use trillm::{
-    CacheType, Coded, Defaults, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request,
+    CacheType, CoreError, Defaults, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request,
     SessionOptions, Token,
 };
 
-use crate::errors::{exception, invalid, raise, repr};
-use crate::prompt;
+use crate::errors::{invalid, repr};
+use crate::place::Place;
+use crate::prompt::{self, element, one_text, scalar};
 
 type Value<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -23,10 +24,15 @@ const LONG: &str = "a whole number, 0 to 2**64 - 1";
 /// As many tokens as there is room for.
 const FIT: &str = "fit";
 const NUMBER: &str = "a number";
+const BIAS: &str = "a mapping of token ids, whole numbers from 0 to 4294967295, to numbers";
 pub(crate) const TEXTS: &str = "a text or a list of texts";
-const FLAG: &str = "True or False";
-const SECONDS: &str = "seconds, more than 0";
+const SECONDS: &str = "seconds, more than 0 and less than 2**64, or None for no limit";
 const PATH: &str = "a path";
+const DEVICE: &str = "\"auto\" or \"cpu\"";
+const MESSAGES: &str = "a list of messages, each a mapping with role and content";
+const TOOLS: &str = "a list of tools, each a mapping";
+/// From here on not every whole number is one in single precision, and no parameter goes so far.
+const ROUNDED: f64 = 16_777_216.0;
 const ADAPTERS: &str = "a list of paths, or of pairs of path and scale";
 
 /// How text is generated.
@@ -59,6 +65,7 @@ pub(crate) fn each<'py>(
 ) -> PyResult<()> {
     for (name, value) in params.into_iter().flatten() {
         let name = name.cast::<PyString>()?.to_cow()?.into_owned();
+        let value = scalar(&value)?;
         let known = if value.is_none() { is_known(&value, kind, &name)? } else { set(&name, &value)? };
         if !known {
             let error = value.py().import("trillm._params")?.call_method1("unexpected", (kind, name))?;
@@ -80,6 +87,10 @@ pub(crate) fn get<'a, 'py, T: FromPyObject<'a, 'py>>(
     value.extract().map_err(|_| invalid(name, &repr(value), expected))
 }
 
+pub(crate) fn flag(name: &str, value: Value<'_, '_>) -> PyResult<bool> {
+    get(name, &scalar(value)?, "True or False")
+}
+
 fn positive(name: &str, value: Value<'_, '_>) -> PyResult<u32> {
     let expected = format!("a whole number, {}", SessionOptions::expected(name).unwrap_or(POSITIVE));
     let n: u32 = get(name, value, &expected)?;
@@ -90,7 +101,34 @@ impl Generate {
     pub(crate) fn new(defaults: &Defaults, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let mut this = Self::from(defaults);
         each("GenerateParams", params, |name, value| this.set(name, value))?;
+        this.check_rounded(params)?;
         Ok(this)
+    }
+
+    /// Refuses a number far beyond its range here, where it is what was given: later it is the nearest one in single
+    /// precision.
+    fn check_rounded(&self, params: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let sampling = &self.request.sampling;
+        let numbers = [
+            sampling.temperature,
+            sampling.top_p,
+            sampling.min_p,
+            sampling.typical_p,
+            sampling.repetition_penalty,
+            sampling.presence_penalty,
+            sampling.frequency_penalty,
+        ];
+        if numbers.iter().all(|number| f64::from(*number).abs() < ROUNDED) {
+            return Ok(());
+        }
+        // Of any prompt, by a model of any size.
+        let checked = self.request.clone().prepare(vec![Token(0)], u32::MAX, u32::MAX);
+        if let (Err(CoreError::InvalidParameter { name, expected, .. }), Some(params)) = (checked, params)
+            && let Some(given) = params.get_item(name)?
+        {
+            return Err(invalid(name, &repr(&given), expected));
+        }
+        Ok(())
     }
 
     fn set(&mut self, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
@@ -113,27 +151,33 @@ impl Generate {
             "seed" => sampling.seed = Some(get(name, value, LONG)?),
             "logprobs" => sampling.logprobs = Some(get(name, value, "a whole number, 0 to 20")?),
             "logit_bias" => {
-                const BIAS: &str = "a mapping of token ids to numbers";
                 let items = value.cast::<PyMapping>().map_err(|_| invalid(name, &repr(value), BIAS))?.items()?;
-                let bias: Vec<(u32, f32)> = get(name, items.as_any(), BIAS)?;
-                sampling.logit_bias = bias.into_iter().map(|(token, bias)| (Token(token), bias)).collect();
+                sampling.logit_bias = items.iter().map(|item| bias(name, &item)).collect::<PyResult<_>>()?;
             }
             "stop" => request.stop = prompt::texts(name, value, TEXTS)?,
-            "ignore_eos" => request.ignore_eos = get(name, value, FLAG)?,
+            "ignore_eos" => request.ignore_eos = flag(name, value)?,
             "priority" => request.priority = get(name, value, "a whole number, -2147483648 to 2147483647")?,
             "cache_salt" => request.cache_salt = get(name, value, LONG)?,
             "timeout" => {
-                let seconds: f64 = get(name, value, SECONDS)?;
-                let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
-                let timeout = timeout.ok_or_else(|| invalid(name, &seconds.to_string(), SECONDS))?;
+                let timeout = Duration::try_from_secs_f64(get(name, value, SECONDS)?).ok();
+                let timeout = timeout.filter(|timeout| !timeout.is_zero());
+                let timeout = timeout.ok_or_else(|| invalid(name, &repr(value), SECONDS))?;
                 request.deadline = Instant::now().checked_add(timeout);
             }
-            "add_special" => self.add_special = get(name, value, FLAG)?,
-            "parse_special" => self.parse_special = get(name, value, FLAG)?,
+            "add_special" => self.add_special = flag(name, value)?,
+            "parse_special" => self.parse_special = flag(name, value)?,
             _ => return Ok(false),
         }
         Ok(true)
     }
+}
+
+/// One entry of a logit bias.
+fn bias(name: &str, item: Value<'_, '_>) -> PyResult<(Token, f32)> {
+    let (token, bias): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+    let key = || invalid(name, &format!("a mapping with the key {}", repr(&token)), BIAS);
+    let token: u32 = token.extract().map_err(|_| key())?;
+    Ok((Token(token), get(&format!("{name}[{token}]"), &scalar(&bias)?, NUMBER)?))
 }
 
 impl Chat {
@@ -143,12 +187,12 @@ impl Chat {
         let mut generate = Generate::from(defaults);
         each("ChatParams", params, |name, value| {
             match name {
-                "tools" => options.tools = Some(json(name, value)?),
-                "polyfill_tools" => options.polyfill_tools = get(name, value, FLAG)?,
-                "add_generation_prompt" => options.add_generation_prompt = get(name, value, FLAG)?,
-                "template" => template = Some(get(name, value, "a Jinja template")?),
-                "template_name" => options.template_name = Some(get(name, value, "the name of a chat template")?),
-                "template_args" => match json(name, value)? {
+                "tools" => options.tools = Some(tools(name, value)?),
+                "polyfill_tools" => options.polyfill_tools = flag(name, value)?,
+                "add_generation_prompt" => options.add_generation_prompt = flag(name, value)?,
+                "template" => template = Some(one_text(name, value, "a Jinja template")?),
+                "template_name" => options.template_name = Some(one_text(name, value, "the name of a chat template")?),
+                "template_args" => match json(name, value, "a mapping")? {
                     serde_json::Value::Object(variables) => {
                         if let Some(taken) =
                             ["messages", "tools"].into_iter().find(|taken| variables.contains_key(*taken))
@@ -167,12 +211,24 @@ impl Chat {
         if let (Some(_), Some(name)) = (&template, &options.template_name) {
             return Err(invalid("template_name", name, "none, as there is a template"));
         }
+        generate.check_rounded(params)?;
         Ok(Self { generate, options, template })
     }
 }
 
-/// A Python value as JSON, by Python's own `json`; `trillm._params.plain` says what else is taken.
-fn json(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
+/// Descriptions of tools: a list of mappings.
+fn tools(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
+    let tools = json(name, value, TOOLS)?;
+    let list = tools.as_array().ok_or_else(|| invalid(name, &repr(value), TOOLS))?;
+    match list.iter().position(|tool| !tool.is_object()) {
+        Some(index) => Err(invalid(&element(name, index), &repr(&value.get_item(index)?), "a mapping")),
+        None => Ok(tools),
+    }
+}
+
+/// A Python value as JSON, by Python's own `json`; `trillm._params.plain` says what else is taken. `expected` is the
+/// whole of it.
+fn json(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<serde_json::Value> {
     let py = value.py();
     let options = PyDict::new(py);
     options.set_item("default", py.import("trillm._params")?.getattr("plain")?)?;
@@ -191,21 +247,19 @@ fn json(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
             return Err(error);
         }
         let culprit: Option<(String, String, String)> =
-            py.import("trillm._params")?.call_method1("culprit", (name, value))?.extract()?;
+            py.import("trillm._params")?.call_method1("culprit", (name, value, expected))?.extract()?;
         let (name, found, expected) =
             culprit.unwrap_or_else(|| (name.into(), error.value(py).to_string(), "what JSON can say".into()));
         Err(invalid(&name, &found, &expected))
     })
 }
 
-/// Chat messages; `name` is what errors call them.
-pub(crate) fn messages(name: &str, value: Value<'_, '_>) -> PyResult<Vec<Message>> {
-    match json(name, value)? {
-        serde_json::Value::Array(list) => Message::list(list).map_err(|error| match name {
-            "messages" => raise(error),
-            _ => exception(error.kind(), &format!("{name}: {error}"), error.hint()),
-        }),
-        _ => Err(invalid(name, &repr(value), "a list of messages, each a mapping with role and content")),
+/// Chat messages; `place` is what errors call them.
+pub(crate) fn messages(place: Place, value: Value<'_, '_>) -> PyResult<Vec<Message>> {
+    let name = place.to_string();
+    match json(&name, value, MESSAGES)? {
+        serde_json::Value::Array(list) => Message::list(list).map_err(|error| place.raise(error.into())),
+        _ => Err(invalid(&name, &repr(value), MESSAGES)),
     }
 }
 
@@ -220,17 +274,37 @@ pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(Open
         }
         set_option(&mut options, name, value)
     })?;
+    if let Some(params) = params {
+        check_agree(params)?;
+    }
     Ok((options, progress))
+}
+
+/// Refuses options that say the opposite of each other.
+fn check_agree(params: &Bound<'_, PyDict>) -> PyResult<()> {
+    let given = |name: &str| Ok::<_, PyErr>(params.get_item(name)?.filter(|value| !value.is_none()));
+    if let (Some(mmap), Some(copy)) = (given("mmap")?, given("copy")?)
+        && mmap.is_truthy()? == copy.is_truthy()?
+    {
+        return Err(invalid("copy", &repr(&copy), &format!("the opposite of mmap, which is {}", repr(&mmap))));
+    }
+    if let (Some(device), Some(layers)) = (given("device")?, given("gpu_layers")?)
+        && one_text("device", &device, DEVICE)? == "cpu"
+        && layers.is_truthy()?
+    {
+        return Err(invalid("gpu_layers", &repr(&layers), "0 or nothing, as device is \"cpu\""));
+    }
+    Ok(())
 }
 
 fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
     let OpenOptions { engine, load, session, scheduler, system, published, neutral } = options;
     match name {
-        "engine" => *engine = Some(get(name, value, "an engine's name")?),
-        "system" => *system = Some(get(name, value, "a text")?),
+        "engine" => *engine = Some(one_text(name, value, "an engine's name")?),
+        "system" => *system = Some(one_text(name, value, "a text")?),
         "published" => *published = crate::defaults::read(name, value)?,
         "defaults" => {
-            *neutral = match get::<String>(name, value, "\"publisher\" or \"neutral\"")?.as_str() {
+            *neutral = match one_text(name, value, "\"publisher\" or \"neutral\"")?.as_str() {
                 "publisher" => false,
                 "neutral" => true,
                 other => return Err(invalid(name, other, "\"publisher\" or \"neutral\"")),
@@ -244,24 +318,24 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
         "queue" => scheduler.queue = positive(name, value)? as usize,
         "prompt_chunk" => scheduler.prompt_chunk = positive(name, value)?,
         "gpu_layers" => load.gpu_layers = Some(get(name, value, COUNT)?),
-        "mmap" => load.mmap = get(name, value, FLAG)?,
-        "copy" => load.mmap = !get::<bool>(name, value, FLAG)?,
+        "mmap" => load.mmap = flag(name, value)?,
+        "copy" => load.mmap = !flag(name, value)?,
         "quantize" => {
-            load.quantize = match get::<String>(name, value, "the name of a type")?.as_str() {
+            load.quantize = match one_text(name, value, "the name of a type")?.as_str() {
                 "q8_0" => Some(Quantize::Q8_0),
                 "q4_k" => Some(Quantize::Q4K),
                 other => return Err(invalid(name, other, "q8_0 or q4_k")),
             }
         }
-        "mlock" => load.mlock = get(name, value, FLAG)?,
+        "mlock" => load.mlock = flag(name, value)?,
         "flash_attention" => session.flash_attention = Some(get(name, value, "True, False or None")?),
-        "device" => match get::<String>(name, value, "\"auto\" or \"cpu\"")?.as_str() {
+        "device" => match one_text(name, value, DEVICE)?.as_str() {
             "auto" => {}
             "cpu" => load.gpu_layers = Some(0),
-            other => return Err(invalid(name, other, "\"auto\" or \"cpu\"")),
+            other => return Err(invalid(name, other, DEVICE)),
         },
         "cache_type" => {
-            session.cache_type = match get::<String>(name, value, "the name of a type")?.as_str() {
+            session.cache_type = match one_text(name, value, "the name of a type")?.as_str() {
                 "f32" => CacheType::F32,
                 "f16" => CacheType::F16,
                 "q8_0" => CacheType::Q8_0,
@@ -288,14 +362,14 @@ fn set_graph_option(graph: &mut GraphOptions, name: &str, value: Value<'_, '_>) 
         "runtime_library" => graph.library = Some(get(name, value, PATH)?),
         "providers" => graph.providers = get(name, value, "a list of names")?,
         "execution_mode" => {
-            graph.parallel = match get::<String>(name, value, "a text")?.as_str() {
+            graph.parallel = match one_text(name, value, "a text")?.as_str() {
                 "sequential" => false,
                 "parallel" => true,
                 other => return Err(invalid(name, other, "sequential or parallel")),
             }
         }
         "graph_optimization_level" => {
-            graph.optimization = match get::<String>(name, value, "a text")?.as_str() {
+            graph.optimization = match one_text(name, value, "a text")?.as_str() {
                 "disabled" => Optimization::Disabled,
                 "basic" => Optimization::Basic,
                 "extended" => Optimization::Extended,
@@ -304,7 +378,7 @@ fn set_graph_option(graph: &mut GraphOptions, name: &str, value: Value<'_, '_>) 
             }
         }
         "inter_threads" => graph.inter_threads = Some(positive(name, value)?),
-        "prepack" => graph.prepack = get(name, value, FLAG)?,
+        "prepack" => graph.prepack = flag(name, value)?,
         _ => return Ok(false),
     }
     Ok(true)

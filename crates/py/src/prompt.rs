@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString, PyTuple};
 use trillm::{Prompt, Token};
 
 use crate::errors::{invalid, repr};
@@ -21,9 +21,10 @@ pub(crate) enum Given {
 impl Given {
     /// `name` is what errors call it.
     pub(crate) fn new(name: &str, prompt: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let prompt = scalar(prompt)?;
         match prompt.cast::<PyString>() {
             Ok(given) => text(name, given).map(Self::Text),
-            Err(_) => tokens(name, PROMPT, prompt).map(Self::Tokens),
+            Err(_) => tokens(name, PROMPT, &prompt).map(Self::Tokens),
         }
     }
 
@@ -45,30 +46,54 @@ pub(crate) fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
 /// Whether `messages` is a list of chats rather than one: its first item is itself a list.
 #[pyfunction]
 pub(crate) fn is_list_of_chats(messages: &Bound<'_, PyAny>) -> bool {
-    messages.get_item(0).is_ok_and(|first| first.is_instance_of::<PyList>() || first.is_instance_of::<PyTuple>())
+    messages.get_item(0).is_ok_and(|first| is_list(&first))
 }
 
-/// What errors call an argument, or an element of it.
-pub(crate) fn element(name: &str, index: Option<usize>) -> String {
-    index.map_or_else(|| name.into(), |index| format!("{name}[{index}]"))
+/// Whether it has places, such as a list, a tuple, a deque or an array: no text, bytes, set or mapping.
+fn is_list(value: &Bound<'_, PyAny>) -> bool {
+    let has = |name: &str| value.hasattr(name).unwrap_or(false);
+    !value.is_instance_of::<PyString>() && !is_bytes(value) && value.len().is_ok() && has("__getitem__") && !has("keys")
+}
+
+pub(crate) fn is_bytes(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>() || value.is_instance_of::<PyMemoryView>()
+}
+
+/// What an array without dimensions holds; anything else as it is.
+pub(crate) fn scalar<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let shape = value.getattr_opt("shape").ok().flatten();
+    let holds_one = shape.is_some_and(|shape| shape.cast::<PyTuple>().is_ok_and(|shape| shape.is_empty()));
+    if holds_one { value.call_method0("item") } else { Ok(value.clone()) }
+}
+
+/// What errors call an element of an argument.
+pub(crate) fn element(name: &str, index: usize) -> String {
+    format!("{name}[{index}]")
 }
 
 /// A text or a list of texts; whatever else there is, is named.
 pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyResult<Vec<String>> {
+    let value = scalar(value)?;
     if let Ok(one) = value.cast::<PyString>() {
         return Ok(vec![text(name, one)?]);
     }
-    let refused = |name: &str, value: &Bound<'_, PyAny>, expected| invalid(name, &repr(value), expected);
-    let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|_| refused(name, value, expected))?;
-    let item = |(index, item): (usize, &Bound<'_, PyAny>)| {
-        let name = element(name, Some(index));
-        item.cast::<PyString>().map_err(|_| refused(&name, item, "a text")).and_then(|item| text(&name, item))
-    };
+    let refused = || invalid(name, &repr(&value), expected);
+    if is_bytes(&value) {
+        return Err(refused());
+    }
+    let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|_| refused())?;
+    let item = |(index, item)| one_text(&element(name, index), item, "a text");
     items.iter().enumerate().map(item).collect()
 }
 
+/// One text; whatever else there is, is named.
+pub(crate) fn one_text(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyResult<String> {
+    let value = scalar(value)?;
+    text(name, value.cast::<PyString>().map_err(|_| invalid(name, &repr(&value), expected))?)
+}
+
 /// A text. One with half of a surrogate pair, as files names that are not UTF-8 have it in Python, is no Unicode.
-pub(crate) fn text(name: &str, value: &Bound<'_, PyString>) -> PyResult<String> {
+fn text(name: &str, value: &Bound<'_, PyString>) -> PyResult<String> {
     value.to_cow().map(Cow::into_owned).map_err(|_| {
         let index = value.as_any().try_iter().ok().and_then(|characters| {
             characters.enumerate().find(|(_, c)| c.as_ref().is_ok_and(|c| c.extract::<&str>().is_err()))
@@ -84,14 +109,7 @@ pub(crate) fn text(name: &str, value: &Bound<'_, PyString>) -> PyResult<String> 
 
 /// Token ids: of any sequence or array of whole numbers. What has no places, such as a set, has no order to go by.
 pub(crate) fn tokens(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<Token>> {
-    let is_no_list = value.is_instance_of::<PyString>()
-        || value.is_instance_of::<PyBytes>()
-        || value.is_instance_of::<PyByteArray>()
-        || value.is_instance_of::<PyMemoryView>()
-        || value.len().is_err()
-        || !value.hasattr("__getitem__")?
-        || value.hasattr("keys")?;
-    let items = if is_no_list { None } else { value.try_iter().ok() };
+    let items = if is_list(value) { value.try_iter().ok() } else { None };
     let items = items.ok_or_else(|| invalid(name, &value.get_type().to_string(), expected))?;
     let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;

@@ -12,8 +12,8 @@ use trillm::{Canceller, Coded, Generation};
 use crate::completion::{Completion, Piece};
 use crate::doorbell::Doorbell;
 use crate::enter::{self, SLICE};
-use crate::errors::raise;
 use crate::lifetime::{Owned, check_process};
+use crate::place::Place;
 
 /// Pieces of a running request. Closing or dropping it cancels the request.
 #[pyclass(frozen, module = "trillm._core")]
@@ -24,6 +24,7 @@ pub(crate) struct Stream {
     canceller: Canceller,
     /// It was closed before its end.
     closed: AtomicBool,
+    place: Place,
     process: u32,
 }
 
@@ -65,11 +66,12 @@ impl State {
 }
 
 impl Stream {
-    pub(crate) fn new(generation: Generation, model: Arc<Owned>) -> Self {
+    pub(crate) fn new(generation: Generation, model: Arc<Owned>, place: Place) -> Self {
         Self {
             canceller: generation.stream().canceller(),
             state: Mutex::new(State::Running { generation, _model: model }),
             closed: AtomicBool::new(false),
+            place,
             process: std::process::id(),
         }
     }
@@ -101,19 +103,19 @@ impl Stream {
         match state.advance() {
             Ok(next) => Ok(next.map(|piece| piece.map(Piece))),
             Err(error) if error.code() == "cancelled" && self.closed.load(SeqCst) => Ok(Poll::Ready(None)),
-            Err(error) => Err(raise(error)),
+            Err(error) => Err(self.place.raise(error)),
         }
     }
 
     /// Reads to the end; what the request came to.
-    pub(crate) fn finish(py: Python<'_>, mut generation: Generation) -> PyResult<trillm::Completion> {
+    pub(crate) fn finish(py: Python<'_>, (mut generation, place): (Generation, Place)) -> PyResult<trillm::Completion> {
         generation.stream().read_lazily();
         enter::wait(py, || {
             generation.wait(SLICE);
             while generation.try_next().is_some() {}
             generation.is_done()
         })?;
-        generation.completion().map_err(raise)
+        generation.completion().map_err(|error| place.raise(error))
     }
 }
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::PyDict;
 use trillm::VocabularyFile;
 
 use crate::aside::{aside, is_long};
 use crate::enter::{enter, outside};
 use crate::errors::{invalid, raise};
+use crate::params::{each, flag};
 use crate::prompt;
 
 /// A model's tokenizer, without its weights.
@@ -28,16 +29,19 @@ impl Tokenizer {
 
     /// Token ids of `text`. `add_special` adds BOS and its like where the model wants them; `parse_special` reads
     /// control tokens written out in the text as such.
-    #[pyo3(signature = (text, add_special=true, parse_special=false))]
+    #[pyo3(signature = (text, add_special=None, parse_special=None, **unknown))]
     fn encode(
         &self,
-        py: Python<'_>,
-        text: &Bound<'_, PyString>,
-        add_special: bool,
-        parse_special: bool,
+        text: &Bound<'_, PyAny>,
+        add_special: Option<&Bound<'_, PyAny>>,
+        parse_special: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Vec<u32>> {
-        let text = prompt::text("text", text)?;
-        encode(py, self.0.clone(), VocabularyFile::tokenizer, text, add_special, parse_special)
+        Encode::new(text, add_special, parse_special, unknown)?.run(
+            text.py(),
+            self.0.clone(),
+            VocabularyFile::tokenizer,
+        )
     }
 
     /// The text of token ids as a whole one: what a `tokenizer.json` does at the ends of a text is done, and a space that
@@ -66,21 +70,43 @@ impl Tokenizer {
     }
 }
 
-/// Tokens of a text, by the tokenizer that `with` has; signals are seen while a long text becomes tokens.
-pub(crate) fn encode<W: Send + Sync + 'static>(
-    py: Python<'_>,
-    with: Arc<W>,
-    tokenizer: fn(&W) -> &dyn trillm::Tokenizer,
+/// What is to become tokens, read and owned.
+pub(crate) struct Encode {
     text: String,
     add_special: bool,
     parse_special: bool,
-) -> PyResult<Vec<u32>> {
-    let made = aside(py, is_long(&text), with, move |with, _| {
-        let mut tokens = Vec::new();
-        tokenizer(with).encode(&text, add_special, parse_special, &mut tokens)?;
-        Ok::<_, trillm::Error>(tokens.into_iter().map(|token| token.0).collect())
-    })?;
-    made.map_err(raise)
+}
+
+impl Encode {
+    /// `None` is for the default. Of what is `unknown` nothing is taken.
+    pub(crate) fn new(
+        text: &Bound<'_, PyAny>,
+        add_special: Option<&Bound<'_, PyAny>>,
+        parse_special: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        each("EncodeParams", unknown, |_, _| Ok(false))?;
+        Ok(Self {
+            text: prompt::one_text("text", text, "a text")?,
+            add_special: add_special.map_or(Ok(true), |value| flag("add_special", value))?,
+            parse_special: parse_special.map_or(Ok(false), |value| flag("parse_special", value))?,
+        })
+    }
+
+    /// The tokens, by the tokenizer that `with` has; signals are seen while a long text becomes tokens.
+    pub(crate) fn run<W: Send + Sync + 'static>(
+        self,
+        py: Python<'_>,
+        with: Arc<W>,
+        tokenizer: fn(&W) -> &dyn trillm::Tokenizer,
+    ) -> PyResult<Vec<u32>> {
+        let made = aside(py, is_long(&self.text), with, move |with, _| {
+            let mut tokens = Vec::new();
+            tokenizer(with).encode(&self.text, self.add_special, self.parse_special, &mut tokens)?;
+            Ok::<_, trillm::Error>(tokens.into_iter().map(|token| token.0).collect())
+        })?;
+        made.map_err(raise)
+    }
 }
 
 pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bound<'_, PyAny>) -> PyResult<String> {

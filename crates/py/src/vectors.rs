@@ -14,8 +14,8 @@ use crate::doorbell::Doorbell;
 use crate::enter::{SLICE, panicked};
 use crate::errors::{invalid, raise, repr};
 use crate::lifetime::Owned;
-use crate::params::{TEXTS, each, get};
-use crate::prompt::{element, texts as texts_of};
+use crate::params::{TEXTS, each, flag, get};
+use crate::prompt::{element, is_bytes, one_text, texts as texts_of};
 
 /// An array, and for each text that was cut its index and how many tokens were left out.
 pub(crate) type Given<'py> = (Bound<'py, PyAny>, Vec<(usize, usize)>);
@@ -23,7 +23,6 @@ pub(crate) type Given<'py> = (Bound<'py, PyAny>, Vec<(usize, usize)>);
 /// Whether to give up is asked once for so many texts that become tokens.
 const TEXTS_BETWEEN_LOOKS: usize = 64;
 
-const FLAG: &str = "True or False";
 const PAIR: &str = "two texts";
 
 /// What was asked for, read and owned.
@@ -47,8 +46,8 @@ impl Asked {
         let mut options = EmbedOptions { normalize: true, ..EmbedOptions::default() };
         each("EmbedParams", params, |name, value| {
             match name {
-                "pooling" => options.pooling = pooling(&get::<String>(name, value, POOLING)?)?,
-                "normalize" => options.normalize = get(name, value, FLAG)?,
+                "pooling" => options.pooling = pooling(&one_text(name, value, POOLING)?)?,
+                "normalize" => options.normalize = flag(name, value)?,
                 _ => return common(&mut options, name, value),
             }
             Ok(true)
@@ -59,9 +58,12 @@ impl Asked {
     /// One score for each pair of texts, or one for each label of each.
     pub(crate) fn pairs(pairs: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         const PAIRS: &str = "a list of pairs of texts";
+        if is_bytes(pairs) {
+            return Err(invalid("pairs", &repr(pairs), PAIRS));
+        }
         let pairs: Vec<Bound<'_, PyAny>> = get("pairs", pairs, PAIRS)?;
         let pair = |(index, pair): (usize, Bound<'_, PyAny>)| {
-            let name = element("pairs", Some(index));
+            let name = element("pairs", index);
             let texts = if pair.is_instance_of::<PyString>() { Vec::new() } else { texts_of(&name, &pair, PAIR)? };
             <[String; 2]>::try_from(texts).map(<(String, String)>::from).map_err(|_| invalid(&name, &repr(&pair), PAIR))
         };
@@ -169,9 +171,9 @@ impl Embedding {
 /// Parameters that both have.
 fn common(options: &mut EmbedOptions, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     match name {
-        "prompt" => options.prompt = Some(get(name, value, "a text")?),
-        "prompt_name" => options.prompt_name = Some(get(name, value, "the name of a prompt")?),
-        "truncate" => options.truncate = get(name, value, FLAG)?,
+        "prompt" => options.prompt = Some(one_text(name, value, "a text")?),
+        "prompt_name" => options.prompt_name = Some(one_text(name, value, "the name of a prompt")?),
+        "truncate" => options.truncate = flag(name, value)?,
         _ => return Ok(false),
     }
     Ok(true)

@@ -38,7 +38,7 @@ impl Message {
 
 fn check(value: Value) -> Result<Message, String> {
     let Value::Object(fields) = value else {
-        return Err(format!("expected an object, found {}", kind(&value)));
+        return Err(format!("expected a mapping with role and content, found {}", kind(&value)));
     };
     match fields.get("role") {
         Some(Value::String(_)) => {}
@@ -55,7 +55,7 @@ fn check(value: Value) -> Result<Message, String> {
 
 fn check_part(part: &Value) -> Result<(), String> {
     let Some(fields) = part.as_object() else {
-        return Err(format!("a part of content must be an object, found {}", kind(part)));
+        return Err(format!("a part of content must be a mapping, found {}", kind(part)));
     };
     match (fields.get("type").and_then(Value::as_str), fields.get("text")) {
         (None, _) => Err("a part of content has no type".into()),
@@ -65,14 +65,15 @@ fn check_part(part: &Value) -> Result<(), String> {
     }
 }
 
+/// What a value is called, in the words of Python's users.
 fn kind(value: &Value) -> &'static str {
     match value {
-        Value::Null => "null",
+        Value::Null => "None",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+        Value::Object(_) => "a mapping",
     }
 }
 
@@ -102,11 +103,13 @@ mod tests {
     #[test]
     fn what_is_not_is_named() {
         for (value, reason) in [
-            (json!("Hi"), "expected an object, found text"),
+            (json!("Hi"), "expected a mapping with role and content, found text"),
+            (json!(null), "expected a mapping with role and content, found None"),
+            (json!({"role": {}}), "role must be text, found a mapping"),
             (json!({"content": "Hi"}), "role is missing"),
             (json!({"role": 1}), "role must be text, found a number"),
             (json!({"role": "user", "content": 1}), "content must be text or a list of parts, found a number"),
-            (json!({"role": "user", "content": ["Hi"]}), "a part of content must be an object, found text"),
+            (json!({"role": "user", "content": ["Hi"]}), "a part of content must be a mapping, found text"),
             (json!({"role": "user", "content": [{"text": "Hi"}]}), "a part of content has no type"),
             (json!({"role": "user", "content": [{"type": "text"}]}), "a part of type text has no text"),
         ] {
