@@ -5,6 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyType};
 use trillm::{FinishReason, Logprob, Text, Token};
 
+use crate::door;
 use crate::errors::invalid;
 
 /// How a value is pickled, by whatever protocol: its class, and what that is called with.
@@ -16,7 +17,7 @@ type Entry<'py> = Bound<'py, PyAny>;
 /// A class of `trillm._logprobs`.
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || py.import("trillm._logprobs").map(Bound::unbind))?;
+    let module = MODULE.get_or_try_init(py, || door::module(py, "trillm._logprobs", |module| Ok(module.unbind())))?;
     module.bind(py).getattr(name)
 }
 

@@ -35,12 +35,9 @@ pub(crate) fn raise<E: Coded>(error: E) -> PyErr {
 /// An exception of a class, with its code.
 pub(crate) fn exception((class, code): (Class, &str), message: &str, hint: Option<String>) -> PyErr {
     Python::attach(|py| {
-        // At exit other threads stop here rather than report that their model was closed.
-        let _ = door::out(py, || ());
-        let made = py
-            .import("trillm.errors")
-            .and_then(|module| module.getattr(python(class)))
-            .and_then(|class| class.call1((message, code, hint)));
+        // At exit other threads stop there rather than report that their model was closed.
+        let made =
+            door::module(py, "trillm.errors", |errors| errors.getattr(python(class))?.call1((message, code, hint)));
         made.map_or_else(|error| error, PyErr::from_value)
     })
 }

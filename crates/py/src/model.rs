@@ -12,7 +12,7 @@ use trillm::{Class, Generation, Llm};
 use crate::aside::aside;
 use crate::call::{Asked, Call, try_start};
 use crate::completion::Completion;
-use crate::door::inside;
+use crate::door::{self, inside};
 use crate::enter::{outside, wait};
 use crate::errors::{exception, raise};
 use crate::info::ModelInfo;
@@ -92,7 +92,7 @@ impl Model {
 
 /// Where the package of ONNX Runtime has its library.
 fn find_runtime() -> Result<Option<PathBuf>, trillm::CoreError> {
-    let found = inside(|py| py.import("trillm._runtime")?.call_method0("library")?.extract());
+    let found = inside(|py| door::module(py, "trillm._runtime", |runtime| runtime.call_method0("library")?.extract()));
     found.map_err(|error: PyErr| trillm::CoreError::Engine {
         engine: "onnx",
         reason: format!("the library of ONNX Runtime cannot be looked for: {error}"),

@@ -11,6 +11,7 @@ use trillm::{
     SessionOptions, Token,
 };
 
+use crate::door;
 use crate::errors::{invalid, repr};
 use crate::place::Place;
 use crate::prompt::{self, element, one_text, scalar};
@@ -68,7 +69,7 @@ pub(crate) fn each<'py>(
         let value = scalar(&value)?;
         let known = if value.is_none() { is_known(&value, kind, &name)? } else { set(&name, &value)? };
         if !known {
-            let error = value.py().import("trillm._params")?.call_method1("unexpected", (kind, name))?;
+            let error = ours(value.py(), |params| params.call_method1("unexpected", (kind, name)))?;
             return Err(PyErr::from_value(error));
         }
     }
@@ -76,7 +77,12 @@ pub(crate) fn each<'py>(
 }
 
 fn is_known(any: Value<'_, '_>, kind: &str, name: &str) -> PyResult<bool> {
-    any.py().import("trillm._params")?.call_method1("known", (kind,))?.contains(name)
+    ours(any.py(), |params| params.call_method1("known", (kind,))?.contains(name))
+}
+
+/// What of parameters is said in Python.
+fn ours<'py, T>(py: Python<'py>, work: impl FnOnce(Bound<'py, PyModule>) -> PyResult<T>) -> PyResult<T> {
+    door::module(py, "trillm._params", work)
 }
 
 pub(crate) fn get<'a, 'py, T: FromPyObject<'a, 'py>>(
@@ -231,10 +237,10 @@ fn tools(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
 fn json(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<serde_json::Value> {
     let py = value.py();
     let options = PyDict::new(py);
-    options.set_item("default", py.import("trillm._params")?.getattr("plain")?)?;
+    options.set_item("default", ours(py, |params| params.getattr("plain"))?)?;
     // Outside ASCII, nothing is written as an escape, so that half of a surrogate pair is found here and not misread.
     options.set_item("ensure_ascii", false)?;
-    let dumped = py.import("json")?.call_method("dumps", (value,), Some(&options));
+    let dumped = door::module(py, "json", |json| json.call_method("dumps", (value,), Some(&options)));
     let said = dumped.and_then(|text| {
         let text = text.cast::<PyString>()?.to_cow()?.into_owned();
         trillm::read_json(&text).map_err(|error| PyValueError::new_err(error.to_string()))
@@ -247,7 +253,7 @@ fn json(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<serde_json
             return Err(error);
         }
         let culprit: Option<(String, String, String)> =
-            py.import("trillm._params")?.call_method1("culprit", (name, value, expected))?.extract()?;
+            ours(py, |params| params.call_method1("culprit", (name, value, expected))?.extract())?;
         let (name, found, expected) =
             culprit.unwrap_or_else(|| (name.into(), error.value(py).to_string(), "what JSON can say".into()));
         Err(invalid(&name, &found, &expected))

@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 use trillm::VocabularyFile;
 
 use crate::aside::{aside, is_long};
+use crate::door;
 use crate::enter::{enter, outside};
 use crate::errors::{invalid, raise};
 use crate::params::{each, flag};
@@ -23,7 +24,7 @@ impl Tokenizer {
     fn new(py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
         // Until it is read, nothing may collect it.
         let (path, _kept): (PathBuf, Bound<'_, PyAny>) =
-            py.import("trillm._reference")?.call_method1("located", (path,))?.extract()?;
+            door::module(py, "trillm._reference", |reference| reference.call_method1("located", (path,))?.extract())?;
         enter(py, || VocabularyFile::open(&path)).map(Arc::new).map(Self)
     }
 

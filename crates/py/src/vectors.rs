@@ -10,6 +10,7 @@ use pyo3::types::{PyByteArray, PyDict, PyString};
 use trillm::{CoreError, EmbedOptions, Llm, Pooling, Vectors};
 
 use crate::aside::{Aside, aside, is_long};
+use crate::door;
 use crate::doorbell::Doorbell;
 use crate::enter::{SLICE, panicked};
 use crate::errors::{invalid, raise, repr};
@@ -123,14 +124,14 @@ impl Asked {
 
     /// For a caller who waits; signals are seen meanwhile.
     pub(crate) fn run(self, py: Python<'_>, llm: Arc<Llm>) -> PyResult<Given<'_>> {
-        let numpy = py.import("numpy")?;
+        let numpy = door::module(py, "numpy", Ok)?;
         let made = aside(py, self.is_long(), llm, move |llm, given_up| self.compute(llm, given_up))?;
         given(&numpy, made.map_err(raise)?)
     }
 
     /// For an event loop.
     pub(crate) fn begin(self, py: Python<'_>, owned: &Owned) -> PyResult<Embedding> {
-        let numpy = py.import("numpy")?.unbind();
+        let numpy = door::module(py, "numpy", Ok)?.unbind();
         let made = Aside::begin(Some(&owned.embedding), owned.get()?, move |llm, given_up| {
             if given_up() { Err(CoreError::Cancelled.into()) } else { self.compute(llm, given_up) }
         })?;
