@@ -165,9 +165,9 @@ def _ends(child: int) -> bool:
 
 @contextmanager
 def changes(stage: Stage, chance: random.Random) -> Iterator[None]:
-    """Others touch the file, add to it, or put another in its place; where it was read, they may do anything."""
+    """Others touch the file, add to it, or put another in its place; where it was read once, they may do anything."""
     files = [file for file in _files(stage.path) if file.suffix in (".gguf", ".safetensors", ".bin", ".onnx")]
-    copies = bool(stage.plan.options.get("copy"))
+    copies = bool(stage.plan.options.get("copy")) and not stage.plan.closes
 
     def change() -> None:
         time.sleep(chance.uniform(0, 0.02))
