@@ -179,6 +179,19 @@ def test_a_class_without_an_output_matrix_makes_vectors_alone(folder: Path) -> N
             model.generate("the man", max_tokens=1)
 
 
+# Positions.
+
+
+def test_dynamic_scaling_is_none_up_to_the_context_and_ends_there(folder: Path, expected: list[int]) -> None:
+    """As transformers computes it for texts that do not grow beyond `max_position_embeddings`."""
+    config = json.loads((folder / "config.json").read_text())
+    change(folder / "config.json", rope_scaling={"rope_type": "dynamic", "factor": 4.0})
+    assert answer(folder) == expected
+    most = config["max_position_embeddings"]
+    with pytest.raises(InvalidRequest, match=f"a model with {most} positions"):
+        trillm.load(folder, threads=1, context=most + 1)
+
+
 # Tokens of the small files.
 
 

@@ -2,7 +2,7 @@
 
 use super::family::Family;
 use super::fields::Fields;
-use super::layers::{self, Attention, Sight};
+use super::layers::{self, Attention};
 use super::rope::{self, Rope};
 use crate::{Error, Result};
 
@@ -111,16 +111,16 @@ impl Decoder {
         let context = config.count("max_position_embeddings", 1, rope::CONTEXT)?.unwrap_or(defaults.context);
         let around = rope::Around { family, head, context, theta: defaults.theta };
         let flag = |key| Ok::<_, Error>(config.flag(key)?.unwrap_or(false));
-        let sight = match (config.flag("is_causal")?, family) {
-            (_, Family::Gemma3) if flag("use_bidirectional_attention")? => Sight::Bidirectional,
-            // The library takes it there as a hint, which holds for some lengths and not for others.
-            (_, Family::Gemma2) if flag("use_bidirectional_attention")? => {
-                return Err(config.wrong("use_bidirectional_attention", "true", "false in this family"));
-            }
-            (Some(false), _) => Sight::NotCausal,
-            _ => Sight::Causal,
-        };
-        let layers = layers::read(config, family, count, sight)?;
+        let both_ways = family.is_gemma() && flag("use_bidirectional_attention")?;
+        // The library takes it there as a hint, which holds for some lengths and not for others.
+        if both_ways && family == Family::Gemma2 {
+            return Err(config.wrong("use_bidirectional_attention", "true", "false in this family"));
+        }
+        let layers = layers::read(config, family, count, both_ways)?;
+        let causal = !both_ways && config.flag("is_causal")?.unwrap_or(true);
+        if !causal && !both_ways && layers.iter().any(|layer| layer.window.is_some()) {
+            return Err(config.wrong("is_causal", "false", "true where layers see a window"));
+        }
         let bias = match family {
             Family::Mistral | Family::Qwen2 | Family::Phi3 => false,
             _ => flag("attention_bias")?,
@@ -138,7 +138,7 @@ impl Decoder {
             vocabulary: size("vocab_size", VOCABULARY, 262_208)?,
             context,
             norm_epsilon: config.positive("rms_norm_eps")?.unwrap_or(defaults.epsilon) as f32,
-            causal: sight == Sight::Causal,
+            causal,
             norm_adds_one: family.is_gemma(),
             tied: config.flag("tie_word_embeddings")?.unwrap_or(defaults.tied),
             headless: false,

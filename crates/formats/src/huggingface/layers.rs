@@ -16,17 +16,6 @@ pub struct Attention {
     pub rope: Option<usize>,
 }
 
-/// What tokens see of those after them, which counts in windows: as transformers has it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Sight {
-    /// Nothing.
-    Causal,
-    /// `is_causal` is false: a window is what is seen on each side, without the own position.
-    NotCausal,
-    /// `use_bidirectional_attention` is true: a window is both sides together.
-    Bidirectional,
-}
-
 /// Layers of a model.
 pub(super) const LAYERS: u32 = 1024;
 /// The largest window that is believed.
@@ -34,15 +23,14 @@ const WINDOW: u32 = 1 << 30;
 /// `sliding_window` where Mistral, Gemma 2 and Gemma 3 do not say it.
 const DEFAULT_WINDOW: u32 = 4096;
 
-/// Reads how each of `layers` layers attends, in a model whose tokens see those after them, too, or not.
-pub(super) fn read(config: &Fields<'_>, family: Family, layers: u32, sight: Sight) -> Result<Vec<Attention>> {
+/// Reads how each of `layers` layers attends. Where tokens see those after them, too (`both_ways`), the window that is
+/// named is both sides together.
+pub(super) fn read(config: &Fields<'_>, family: Family, layers: u32, both_ways: bool) -> Result<Vec<Attention>> {
     let mut layers = by_family(config, family, layers)?;
-    for window in layers.iter_mut().filter_map(|layer| layer.window.as_mut()) {
-        *window = match sight {
-            Sight::Causal => *window,
-            Sight::NotCausal => *window + 1,
-            Sight::Bidirectional => *window / 2 + 1,
-        };
+    if both_ways {
+        for window in layers.iter_mut().filter_map(|layer| layer.window.as_mut()) {
+            *window = *window / 2 + 1;
+        }
     }
     Ok(layers)
 }
