@@ -162,8 +162,8 @@ impl Call {
         let state = if aside {
             State::Preparing(Aside::begin(Some(&owned.preparing), llm, begin)?)
         } else {
-            let begun = outside(py, || begin(&llm, &|| false))?.map_err(|error| place.raise(error))?;
-            State::Prepared(Box::new(begun))
+            let prepared = outside(py, || begin(&llm, &|| false))?.map_err(|error| place.raise(error))?;
+            State::Prepared(Box::new(prepared))
         };
         Ok(Self { owned, place, state: Mutex::new(state) })
     }

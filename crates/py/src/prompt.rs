@@ -62,7 +62,7 @@ pub(crate) fn is_bytes(value: &Bound<'_, PyAny>) -> bool {
 /// What an array without dimensions holds; anything else as it is.
 pub(crate) fn scalar<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let shape = value.getattr_opt("shape").ok().flatten();
-    let holds_one = shape.is_some_and(|shape| shape.cast::<PyTuple>().is_ok_and(|shape| shape.is_empty()));
+    let holds_one = shape.is_some_and(|shape| shape.cast::<PyTuple>().is_ok_and(PyTupleMethods::is_empty));
     if holds_one { value.call_method0("item") } else { Ok(value.clone()) }
 }
 
