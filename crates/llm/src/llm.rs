@@ -71,8 +71,8 @@ impl Llm {
             options.published.checked(&mut info.notes).or(info.defaults)
         };
         info.system = options.system.or(info.defaults.system.as_ref().map(|given| given.value.clone()));
-        if let Some(threads) = options.session.threads.filter(|&threads| threads > usable_processors()) {
-            let usable = usable_processors();
+        let usable = usable_processors();
+        if let Some(threads) = options.session.threads.filter(|&threads| threads > usable) {
             info.warn(format!("threads is {threads}, and this process may use {usable} processors: more slow it down"));
         }
         for warning in &info.warnings {

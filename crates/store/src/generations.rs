@@ -90,6 +90,11 @@ impl Store {
         Ok(manifest)
     }
 
+    /// The generation `which`, as [`generation`](Self::generation) takes it, or the one in use.
+    pub fn find(&self, reference: &str, which: Option<&str>) -> Result<Manifest> {
+        which.map_or_else(|| self.get(reference), |which| self.generation(reference, which))
+    }
+
     /// All generations of a reference, the newest first, and the id of the one in use. Those that cannot be read are
     /// left out; [`list`](Self::list) reports them.
     pub fn history(&self, reference: &str) -> Result<(Vec<Manifest>, String)> {

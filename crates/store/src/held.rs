@@ -22,12 +22,12 @@ impl Store {
     /// # Errors
     /// If what it has is damaged, or cannot be read.
     pub fn hold(&self, reference: &str, which: Option<&str>) -> Result<Option<Held>> {
-        let Some(mut manifest) = self.find(reference, which)? else { return Ok(None) };
+        let Some(mut manifest) = self.there(reference, which)? else { return Ok(None) };
         loop {
             let files = manifest.model.files.iter().map(|file| file.sha256).collect::<Vec<_>>();
             let lease = self.lease(&files).ok();
             // Looked up again now that nothing can take it away: it may have been, or something newer may be in use.
-            let Some(now) = self.find(reference, which)? else { return Ok(None) };
+            let Some(now) = self.there(reference, which)? else { return Ok(None) };
             if now.model.id() == manifest.model.id() {
                 let path = self.path_of(&now)?;
                 return Ok(Some(Held { manifest: now, path, lease }));
@@ -36,12 +36,8 @@ impl Store {
         }
     }
 
-    fn find(&self, reference: &str, which: Option<&str>) -> Result<Option<Manifest>> {
-        let found = match which {
-            Some(which) => self.generation(reference, which),
-            None => self.get(reference),
-        };
-        match found {
+    fn there(&self, reference: &str, which: Option<&str>) -> Result<Option<Manifest>> {
+        match self.find(reference, which) {
             Ok(manifest) => Ok(Some(manifest)),
             Err(Error::NotFound { .. } | Error::NoGeneration { .. }) => Ok(None),
             Err(error) => Err(error),

@@ -24,12 +24,8 @@ impl Store {
         if let Some(path) = wanted.reference.local()? {
             return Ok(path.to_owned());
         }
-        let reference = wanted.reference.to_string();
-        let manifest = match wanted.generation {
-            Some(id) => self.generation(&reference, &id.to_string())?,
-            None => self.get(&reference)?,
-        };
-        self.path_of(&manifest)
+        let which = wanted.generation.map(|id| id.to_string());
+        self.path_of(&self.find(&wanted.reference.to_string(), which.as_deref())?)
     }
 
     pub(crate) fn snapshot_path(&self, manifest: &Manifest) -> PathBuf {

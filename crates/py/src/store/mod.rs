@@ -105,11 +105,7 @@ impl Store {
     /// The generation in use, or the one of this number or id.
     #[pyo3(signature = (reference, generation=None))]
     fn get(&self, py: Python<'_>, reference: &str, generation: Option<&str>) -> PyResult<Manifest> {
-        let get = || match generation {
-            Some(which) => self.0.generation(reference, which),
-            None => self.0.get(reference),
-        };
-        enter(py, || Manifest::new(&self.0, get()?))
+        enter(py, || Manifest::new(&self.0, self.0.find(reference, generation)?))
     }
 
     /// The same, kept from being collected until the lease is released, and the lease; `None` in its place in a store
