@@ -119,7 +119,10 @@ impl ChatFormat {
             _ => {
                 let seen = || render(&self.template, Some(&self.unseen)).ok().filter(is_shown);
                 let looking = || {
-                    let template = self.template.with_source(veiled(self.template.source(), &veil)).ok()?;
+                    let source = veiled(self.template.source(), &veil);
+                    // One that looks for nothing has been rendered.
+                    let other = source != self.template.source();
+                    let template = other.then(|| self.template.with_source(source).ok()).flatten()?;
                     render(&template, None).ok().filter(is_shown)
                 };
                 if let Some((_, places)) = seen().or_else(looking) {
