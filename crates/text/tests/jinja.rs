@@ -1,25 +1,12 @@
 //! What minijinja does otherwise than Jinja2, or lacks, each with the answer that Python's Jinja gives.
 #![allow(clippy::unwrap_used)]
 
-use serde_json::json;
-use trillm_text::{ChatTemplate, Error, Message, RenderOptions};
+mod common;
 
-fn render(source: &str) -> Result<String, Error> {
-    let variables = json!({
-        "text": "  Hello World  ",
-        "list": ["a", "b", "c"],
-        "map": {"b": 1, "a": {"items": [1, 2.0, true, null, "é<&>'\""]}},
-        "nothing": null,
-    });
-    let options = RenderOptions { variables: variables.as_object().unwrap().clone(), ..RenderOptions::default() };
-    let messages = [Message::new("system", "Be brief."), Message::new("user", "Hi")];
-    ChatTemplate::new(source)?.with_special_tokens([("bos_token", "<s>")]).render(&messages, &options)
-}
+use common::render;
 
 fn all_alike(cases: &[(&str, &str)]) {
-    for (source, expected) in cases {
-        assert_eq!(render(source).as_deref(), Ok(*expected), "{source}");
-    }
+    common::all_alike(render, cases);
 }
 
 #[test]

@@ -2,24 +2,23 @@
 //! transformers 5.24 gives.
 #![allow(clippy::unwrap_used)]
 
-use serde_json::Value;
-use trillm_text::{ChatTemplate, Error, Message, RenderOptions, read_json};
+mod common;
 
-fn render(source: &str) -> Result<String, Error> {
-    let variables = r#"{
+use common::render_with;
+use trillm_text::{Error, Message};
+
+const VARIABLES: &str = r#"{
         "list": ["a", "b", "c"], "map": {"b": 1, "a": {"items": [1, 2.0]}}, "nothing": null,
         "text": "  Hello World  ", "x": "caller's",
         "big": [18446744073709551616, -9223372036854775809, 340282366920938463463374607431768211455]
     }"#;
-    let Value::Object(variables) = read_json(variables).unwrap() else { panic!("{variables}") };
-    let options = RenderOptions { variables, ..RenderOptions::default() };
-    ChatTemplate::new(source)?.render(&[Message::new("user", "Hi")], &options)
+
+fn render(source: &str) -> Result<String, Error> {
+    render_with(source, VARIABLES, &[Message::new("user", "Hi")])
 }
 
 fn all_alike(cases: &[(&str, &str)]) {
-    for (source, expected) in cases {
-        assert_eq!(render(source).as_deref(), Ok(*expected), "{source}");
-    }
+    common::all_alike(render, cases);
 }
 
 #[test]

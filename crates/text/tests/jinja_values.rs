@@ -1,19 +1,19 @@
 //! Values of Python and macros of Jinja2 in templates, each with the answer that transformers 5.24 gives.
 #![allow(clippy::unwrap_used)]
 
-use serde_json::json;
-use trillm_text::{ChatTemplate, Error, Message, RenderOptions};
+mod common;
+
+use common::render_with;
+use trillm_text::{Error, Message};
+
+const VARIABLES: &str = r#"{"list": ["a", "b", "c"], "map": {"b": 1, "a": {"items": [1, 2.0]}}, "nothing": null}"#;
 
 fn render(source: &str) -> Result<String, Error> {
-    let variables = json!({"list": ["a", "b", "c"], "map": {"b": 1, "a": {"items": [1, 2.0]}}, "nothing": null});
-    let options = RenderOptions { variables: variables.as_object().unwrap().clone(), ..RenderOptions::default() };
-    ChatTemplate::new(source)?.render(&[Message::new("user", "Hi")], &options)
+    render_with(source, VARIABLES, &[Message::new("user", "Hi")])
 }
 
 fn all_alike(cases: &[(&str, &str)]) {
-    for (source, expected) in cases {
-        assert_eq!(render(source).as_deref(), Ok(*expected), "{source}");
-    }
+    common::all_alike(render, cases);
 }
 
 #[test]

@@ -1,20 +1,11 @@
 //! What chat templates use of Jinja and Python, each with the answer that Python's Jinja gives.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::render;
 use serde_json::{Value, json};
 use trillm_text::{ChatTemplate, Error, Message, RenderOptions};
-
-fn render(source: &str) -> Result<String, Error> {
-    let variables = json!({
-        "text": "  Hello World  ",
-        "list": ["a", "b", "c"],
-        "map": {"b": 1, "a": {"items": [1, 2.0, true, null, "é<&>'\""]}},
-        "nothing": null,
-    });
-    let options = RenderOptions { variables: variables.as_object().unwrap().clone(), ..RenderOptions::default() };
-    let messages = [Message::new("system", "Be brief."), Message::new("user", "Hi")];
-    ChatTemplate::new(source)?.with_special_tokens([("bos_token", "<s>")]).render(&messages, &options)
-}
 
 #[test]
 fn templates_render_as_in_python() {
