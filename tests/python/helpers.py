@@ -50,6 +50,23 @@ def endless(path: Path, parallel: int = 8, queue: int = 512) -> Iterator[trillm.
         yield model
 
 
+@contextmanager
+def occupied(model: trillm.Model) -> Iterator[trillm.Stream]:
+    """A model from `endless` with one slot, and somebody who keeps it: a stream that is read all the time.
+
+    One that nobody reads gives its slot to those who wait once it holds as much as a stream may.
+    """
+    stream = model.stream("the", **ENDLESS)
+    reader = threading.Thread(target=lambda: list(stream))
+    reader.start()
+    try:
+        assert until(lambda: model.stats()["running"] == 1)
+        yield stream
+    finally:
+        stream.close()
+        reader.join()
+
+
 def until(condition: Callable[[], bool], limit: float = 30) -> bool:
     """Waits for what only counters tell; whether it came true."""
     end = time.monotonic() + limit

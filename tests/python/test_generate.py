@@ -29,7 +29,7 @@ from trillm.errors import (
     Overloaded,
 )
 
-from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, pickled, until
+from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, occupied, pickled, until
 
 PROMPTS = ["the man", "and so", "on a", "he said", "in the", "when", "a", "there was nothing in the end"]
 
@@ -437,15 +437,13 @@ def test_a_call_that_returned_counts_nowhere(tiny_model: Path) -> None:
 
 
 def test_a_full_queue_refuses(tiny_model: Path) -> None:
-    with trillm.load(tiny_model, context=65536, parallel=1, queue=2, threads=1) as model:
-        running = model.stream("the", **ENDLESS)
-        assert until(lambda: model.stats()["running"] == 1)
-        waiting = [model.stream("the", max_tokens=1, **GREEDY) for _ in range(2)]
-        with pytest.raises(Overloaded) as caught:
-            model.generate("the", max_tokens=1)
-        assert caught.value.code == "overloaded"
-        assert caught.value.hint
-        running.close()
+    with endless(tiny_model, parallel=1, queue=2) as model:
+        with occupied(model):
+            waiting = [model.stream("the", max_tokens=1, **GREEDY) for _ in range(2)]
+            with pytest.raises(Overloaded) as caught:
+                model.generate("the", max_tokens=1)
+            assert caught.value.code == "overloaded"
+            assert caught.value.hint
         assert all(len(list(stream)) == 1 for stream in waiting)
 
 
@@ -768,11 +766,7 @@ def test_an_adapter_that_is_a_pipe_or_a_folder_is_not_waited_for(tiny_model: Pat
 
 
 def test_a_list_waits_for_a_queue_that_others_fill(tiny_model: Path) -> None:
-    with endless(tiny_model, parallel=1, queue=1) as model:
-        first = model.stream("the", **ENDLESS)
-        reading = threading.Thread(target=lambda: list(first))
-        reading.start()
-        assert until(lambda: model.stats()["running"] == 1)
+    with endless(tiny_model, parallel=1, queue=1) as model, occupied(model) as first:
         second = model.stream("the", max_tokens=2, **GREEDY)
         with pytest.raises(Overloaded):
             model.generate("the", max_tokens=2, **GREEDY)
@@ -781,7 +775,6 @@ def test_a_list_waits_for_a_queue_that_others_fill(tiny_model: Path) -> None:
         closing = threading.Timer(0.2, first.close)
         closing.start()
         assert [len(one.token_ids) for one in model.generate(["the"] * 3, max_tokens=2, **GREEDY)] == [2, 2, 2]
-        reading.join()
         assert len(list(second)) == 2
 
 

@@ -14,7 +14,7 @@ import pytest
 import trillm
 from trillm.errors import Closed, ContextOverflow, DeadlineExceeded, Overloaded
 
-from .helpers import ENDLESS, GREEDY, SAMPLED, endless, idle, until
+from .helpers import ENDLESS, GREEDY, SAMPLED, endless, idle, occupied, until
 
 TinyOnnx = Callable[..., Path]
 
@@ -128,14 +128,10 @@ def test_dropping_frees_the_slot(tiny_model: Path) -> None:
 
 
 def test_a_stream_that_still_waits_can_be_closed(tiny_model: Path) -> None:
-    with endless(tiny_model, parallel=1) as model:
-        running = model.stream("the", **ENDLESS)
-        next(running)
+    with endless(tiny_model, parallel=1) as model, occupied(model):
         model.stream("and", **ENDLESS).close()
         assert until(lambda: model.stats()["cancelled"] == 1)
-        assert model.stats()["waiting"] == 0
-        assert next(running).token_id is not None
-        running.close()
+        assert (model.stats()["waiting"], model.stats()["running"]) == (0, 1)
 
 
 def test_cancelling_one_does_not_change_the_others(llm: trillm.Model) -> None:
@@ -210,16 +206,13 @@ def test_a_stream_is_closed_from_another_thread(tiny_model: Path) -> None:
 
 
 def test_cancelled_requests_make_room_in_the_queue_at_once(tiny_model: Path) -> None:
-    with trillm.load(tiny_model, parallel=1, queue=3, context=65536, threads=1) as model:
-        running = model.stream("the", **ENDLESS)
-        next(running)
+    with endless(tiny_model, parallel=1, queue=3) as model, occupied(model):
         for _ in range(20):
             waiting = [model.stream("and", **ENDLESS) for _ in range(3)]
             with pytest.raises(Overloaded):
                 model.stream("and", **ENDLESS)
             for stream in waiting:
                 stream.close()
-        running.close()
 
 
 Load = Callable[..., trillm.Model]
