@@ -13,6 +13,21 @@ use crate::errors::{exception, raise};
 /// How long a wait may keep a signal from being seen.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
 
+/// How many Python objects are read or made at most before others have their turn: some milliseconds.
+pub(crate) const AT_ONCE: usize = 1 << 16;
+
+/// Lets other threads have the interpreter lock, and runs signal handlers, whose errors are raised here: for work with
+/// many Python objects, which needs the lock.
+pub(crate) fn let_others(py: Python<'_>) -> PyResult<()> {
+    outside(py, || ())?;
+    py.check_signals()
+}
+
+/// As an iterator's items are counted: after every so many, others have their turn.
+pub(crate) fn let_others_after(py: Python<'_>, index: usize) -> PyResult<()> {
+    if index % AT_ONCE == AT_ONCE - 1 { let_others(py) } else { Ok(()) }
+}
+
 /// Runs `work` without the interpreter lock and raises what it returns as an error.
 pub(crate) fn enter<T: Send, E: Coded + Send>(
     py: Python<'_>,

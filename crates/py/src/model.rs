@@ -247,13 +247,13 @@ impl Model {
     }
 
     #[pyo3(signature = (text, *, add_special=None, parse_special=None, **unknown))]
-    fn tokenize(
+    fn tokenize<'py>(
         &self,
-        text: &Bound<'_, PyAny>,
+        text: &Bound<'py, PyAny>,
         add_special: Option<&Bound<'_, PyAny>>,
         parse_special: Option<&Bound<'_, PyAny>>,
         unknown: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Vec<u32>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         fn tokenizer(llm: &Llm) -> &dyn trillm::Tokenizer {
             llm.model().tokenizer()
         }

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString, PyTuple};
 use trillm::{Prompt, Token};
 
+use crate::enter::let_others_after;
 use crate::errors::{invalid, repr};
 
 const PROMPT: &str = "a text, or a list, tuple or array of token ids";
@@ -82,7 +83,10 @@ pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyR
         return Err(refused());
     }
     let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|_| refused())?;
-    let item = |(index, item)| one_text(&element(name, index), item, "a text");
+    let item = |(index, item)| {
+        let_others_after(value.py(), index)?;
+        one_text(&element(name, index), item, "a text")
+    };
     items.iter().enumerate().map(item).collect()
 }
 
@@ -113,6 +117,7 @@ pub(crate) fn tokens(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> Py
     let items = items.ok_or_else(|| invalid(name, &value.get_type().to_string(), expected))?;
     let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;
+        let_others_after(value.py(), index)?;
         item.extract().map(Token).map_err(|_| invalid(name, &format!("{} at index {index}", repr(&item)), ID))
     };
     items.enumerate().map(id).collect()

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList};
 use trillm::VocabularyFile;
 
 use crate::aside::{aside, is_long};
 use crate::door;
-use crate::enter::{enter, outside};
+use crate::enter::{AT_ONCE, enter, let_others, outside};
 use crate::errors::{invalid, raise};
 use crate::params::{each, flag};
 use crate::prompt;
@@ -31,13 +31,13 @@ impl Tokenizer {
     /// Token ids of `text`. `add_special` adds BOS and its like where the model wants them; `parse_special` reads
     /// control tokens written out in the text as such.
     #[pyo3(signature = (text, add_special=None, parse_special=None, **unknown))]
-    fn encode(
+    fn encode<'py>(
         &self,
-        text: &Bound<'_, PyAny>,
+        text: &Bound<'py, PyAny>,
         add_special: Option<&Bound<'_, PyAny>>,
         parse_special: Option<&Bound<'_, PyAny>>,
         unknown: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Vec<u32>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         Encode::new(text, add_special, parse_special, unknown)?.run(
             text.py(),
             self.0.clone(),
@@ -100,14 +100,26 @@ impl Encode {
         py: Python<'_>,
         with: Arc<W>,
         tokenizer: fn(&W) -> &dyn trillm::Tokenizer,
-    ) -> PyResult<Vec<u32>> {
+    ) -> PyResult<Bound<'_, PyList>> {
         let made = aside(py, is_long(&self.text), with, move |with, _| {
             let mut tokens = Vec::new();
             tokenizer(with).encode(&self.text, self.add_special, self.parse_special, &mut tokens)?;
-            Ok::<_, trillm::Error>(tokens.into_iter().map(|token| token.0).collect())
+            Ok::<_, trillm::Error>(tokens)
         })?;
-        made.map_err(raise)
+        listed(py, &made.map_err(raise)?)
     }
+}
+
+/// Token ids as a list of Python's.
+fn listed<'py>(py: Python<'py>, tokens: &[trillm::Token]) -> PyResult<Bound<'py, PyList>> {
+    let made = |part: &[trillm::Token]| PyList::new(py, part.iter().map(|token| token.0));
+    let (first, rest) = tokens.split_at(tokens.len().min(AT_ONCE));
+    let list = made(first)?;
+    for part in rest.chunks(AT_ONCE) {
+        let_others(py)?;
+        list.set_slice(list.len(), list.len(), made(part)?.as_any())?;
+    }
+    Ok(list)
 }
 
 pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bound<'_, PyAny>) -> PyResult<String> {
