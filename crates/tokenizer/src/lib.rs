@@ -14,7 +14,7 @@
 //!   (`endings.rs`, `greedy.rs`).
 //!
 //! For `tokenizer.json` the library `tokenizers` does what is rare: some normalizers and pre-tokenizers, and regular
-//! expressions that refer to earlier groups or may match at nothing. `truncation` and `padding` of the file are not
+//! expressions that refer to earlier groups or repeat what may be nothing. `truncation` and `padding` of the file are not
 //! used: an engine has its own limits.
 //!
 //! A file is not trusted: sizes, ids and nesting are bounded, and parts of the library that panic on a bad file are run

@@ -381,11 +381,12 @@ fn a_text_without_tokens_is_an_error() {
 fn a_files_own_expressions_mean_what_the_library_takes_them_for() {
     // Ids of tokenizers 0.23 for Python, which takes Oniguruma; the crate that other tests compare with takes another.
     let vocab = json!({ "[UNK]": 0, "a": 1, "b": 2, "\n": 3, "_": 4, "½": 5, "\u{200d}": 6, "_b": 7, "x": 8 });
-    let model = json!({ "type": "BPE", "unk_token": "[UNK]", "vocab": vocab, "merges": [] });
+    let model = json!({ "type": "BPE", "unk_token": "[UNK]", "vocab": vocab, "merges": [["_", "b"]] });
     let replaced = |regex: &str| json!({ "type": "Replace", "pattern": { "Regex": regex }, "content": "_" });
     let removed = |regex: &str, invert: bool| json!({ "type": "Split", "pattern": { "Regex": regex }, "behavior": "Removed", "invert": invert });
     let null = Value::Null;
-    let cases: [(Value, Value, &str, &[u32]); 8] = [
+    let cut = |regex: &str, behavior: &str| json!({ "type": "Split", "pattern": { "Regex": regex }, "behavior": behavior, "invert": false });
+    let cases: [(Value, Value, &str, &[u32]); 14] = [
         (replaced("^b"), null.clone(), "a\nb", &[1, 3, 4]),
         (replaced("a$"), null.clone(), "a\nb", &[4, 3, 2]),
         (null.clone(), removed("^b", false), "a\nb", &[1, 3]),
@@ -394,6 +395,13 @@ fn a_files_own_expressions_mean_what_the_library_takes_them_for() {
         (replaced(r"\b"), null.clone(), "a½b", &[4, 1, 5, 2, 4]),
         (null.clone(), removed(r"\w+", false), "a½b", &[]),
         (null.clone(), removed(r"\w+", true), "a\u{200d}b", &[1, 2]),
+        // Matches of nothing.
+        (replaced("a*"), null.clone(), "bab", &[7, 7, 4]),
+        (replaced("^|b"), null.clone(), "ab\n", &[4, 1, 4, 3]),
+        (replaced("x?"), null.clone(), "", &[]),
+        (null.clone(), cut("(?=b)", "Isolated"), "_b_bb", &[4, 2, 4, 2, 2]),
+        (null.clone(), cut("(?<=_|xb)", "MergedWithPrevious"), "_bxb_b", &[4, 2, 8, 2, 4, 2]),
+        (null.clone(), cut("(?=_)", "MergedWithNext"), "a_b_b", &[1, 7, 7]),
     ];
     for (normalizer, pre_tokenizer, text, expected) in cases {
         let file = file(&normalizer, &pre_tokenizer, &null, &[], &model);

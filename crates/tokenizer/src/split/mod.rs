@@ -88,7 +88,11 @@ fn cut(passes: &[Pass], caches: &mut Caches, text: &str, found: &mut dyn FnMut(&
         None if text.is_empty() => {}
         None => found(text),
         Some((pass, rest)) => {
-            pass.cut(caches, text, &mut |caches, piece| cut(rest, caches, &text[piece], found));
+            pass.cut(caches, text, &mut |caches, piece| {
+                if !piece.is_empty() {
+                    cut(rest, caches, &text[piece], found);
+                }
+            });
         }
     }
 }

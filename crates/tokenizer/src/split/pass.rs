@@ -52,7 +52,7 @@ impl Pass {
         Some(Self::Merged(pattern::Pattern::new(pattern)?, neighbour))
     }
 
-    /// Gives the pieces of `text` to `found`, in order; none is empty.
+    /// Gives the pieces of `text` to `found`, in order. One may be empty where a pattern matches nothing.
     pub(super) fn cut(&self, caches: &mut Caches, text: &str, found: &mut dyn FnMut(&mut Caches, Range<usize>)) {
         match self {
             Self::Pattern(pattern) => pattern.cut(caches, text, |caches, piece, _| found(caches, piece)),

@@ -24,7 +24,7 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// `None` if the pattern refers back, matches at nothing, or is too large.
+    /// `None` if the pattern refers back, looks back at what has no length of its own, or is too large.
     pub(crate) fn new(source: &str) -> Option<Self> {
         let found = Self { machine: Machine::new(source), source: source.into(), program: OnceLock::new() };
         (found.machine.is_some() || found.program().is_some()).then_some(found)
@@ -41,12 +41,14 @@ impl Pattern {
         }
     }
 
-    /// Gives matches and what lies between them to `found`, in order, and which of the two each is.
+    /// Gives matches and what lies between them to `found`, in order, and which of the two each is. A match of nothing
+    /// is one where none ended; an empty text has none.
     pub(super) fn cut(&self, caches: &mut Caches, text: &str, mut found: impl FnMut(&mut Caches, Range<usize>, bool)) {
         let bytes = text.as_bytes();
         let (mut at, mut gap, mut read) = (0, 0, 0);
-        let mut matcher = None;
-        while at < bytes.len() {
+        let (mut matcher, mut last) = (None, None);
+        // Only a match of nothing is there at the end.
+        while at < bytes.len() || at == bytes.len() && gap < at && self.machine.is_none() {
             // The program may be there only because the automaton is not.
             if matcher.is_none() && (self.machine.is_none() || read > ORDINARY.0 * at + ORDINARY.1) {
                 matcher = self.program().map(|program| Matcher::new(program, text));
@@ -57,7 +59,7 @@ impl Pattern {
                 (None, Some(machine)) => machine.end(caches, text, at, &mut read),
                 (None, None) => None,
             };
-            let Some(end) = end else {
+            let Some(end) = end.filter(|&end| end > at || last != Some(at)) else {
                 at += 1;
                 while at < bytes.len() && !text.is_char_boundary(at) {
                     at += 1;
@@ -68,10 +70,10 @@ impl Pattern {
                 found(caches, gap..at, false);
             }
             found(caches, at..end, true);
-            (at, gap) = (end, end);
+            (at, gap, last) = (end, end, Some(end));
         }
-        if gap < at {
-            found(caches, gap..at, false);
+        if gap < bytes.len() {
+            found(caches, gap..bytes.len(), false);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A pattern as a program: what an automaton does not take, because it looks around or never gives back.
 //!
-//! It is run by `matcher.rs`. Left to the library is what refers to earlier groups, what may match at nothing, and loops
-//! whose inside may.
+//! It is run by `matcher.rs`. Left to the library is what refers to earlier groups, what looks back at a part without a
+//! length of its own, and loops whose inside may be nothing.
 
 use fancy_regex::{Assertion, Expr, LookAround};
 use regex_syntax::escape;
@@ -62,23 +62,22 @@ pub(crate) struct Program {
     pub(super) sets: Vec<Set>,
     /// How many steps have a memory of where they failed.
     pub(super) nodes: usize,
-    /// Bytes that a match may begin with.
-    pub(super) first: Box<[bool; 256]>,
+    /// Bytes that a match may begin with. `None` if it may be nothing.
+    pub(super) first: Option<Box<[bool; 256]>>,
 }
 
 impl Program {
     /// `None` if it is none of those that can be run so.
     pub(super) fn new(pattern: &str) -> Option<Self> {
         let tree = Expr::parse_tree(pattern).ok()?;
-        if least(&tree.expr, 0)? == 0 {
-            return None;
-        }
-        let mut program = Self { steps: Vec::new(), sets: Vec::new(), nodes: 0, first: Box::new([false; 256]) };
+        let mut program = Self { steps: Vec::new(), sets: Vec::new(), nodes: 0, first: None };
         program.write(&tree.expr, 0)?;
         program.push(Step::End)?;
-        let mut first = Box::new([false; 256]);
-        program.begin(&mut first);
-        program.first = first;
+        if least(&tree.expr, 0)? > 0 {
+            let mut first = Box::new([false; 256]);
+            program.begin(&mut first);
+            program.first = Some(first);
+        }
         Some(program)
     }
 
@@ -130,18 +129,7 @@ impl Program {
             Expr::Concat(parts) => parts.iter().try_for_each(|part| self.write(part, depth))?,
             Expr::Alt(parts) => self.alternatives(parts, depth)?,
             Expr::Group(part) => self.write(part, depth)?,
-            Expr::LookAround(part, look) => {
-                let (behind, wanted) = match look {
-                    LookAround::LookAhead => (0, true),
-                    LookAround::LookAheadNeg => (0, false),
-                    LookAround::LookBehind => (length(part, depth)?, true),
-                    LookAround::LookBehindNeg => (length(part, depth)?, false),
-                };
-                let at = self.push(Step::Look { behind, wanted, next: 0 })?;
-                self.write(part, depth)?;
-                let end = self.push(Step::End)?;
-                self.steps[at] = Step::Look { behind, wanted, next: end + 1 };
-            }
+            Expr::LookAround(part, look) => self.look(part, *look, depth)?,
             Expr::AtomicGroup(part) => self.kept(part, depth)?,
             Expr::Repeat { child, lo, hi, greedy } => {
                 let kind = if *greedy { RunKind::GivesBack } else { RunKind::Grows };
@@ -149,6 +137,30 @@ impl Program {
             }
             _ => return None,
         }
+        Some(())
+    }
+
+    fn look(&mut self, part: &Expr, look: LookAround, depth: usize) -> Option<()> {
+        let (behind, wanted) = match look {
+            LookAround::LookAhead => (0, true),
+            LookAround::LookAheadNeg => (0, false),
+            LookAround::LookBehind | LookAround::LookBehindNeg => {
+                let wanted = look == LookAround::LookBehind;
+                match (length(part, depth), part) {
+                    (Some(length), _) => (length, wanted),
+                    // Each looks back as far as it is long.
+                    (None, Expr::Alt(parts)) => {
+                        let parts = parts.iter().map(|part| Expr::LookAround(part.clone().into(), look)).collect();
+                        return self.write(&if wanted { Expr::Alt(parts) } else { Expr::Concat(parts) }, depth);
+                    }
+                    (None, _) => return None,
+                }
+            }
+        };
+        let at = self.push(Step::Look { behind, wanted, next: 0 })?;
+        self.write(part, depth)?;
+        let end = self.push(Step::End)?;
+        self.steps[at] = Step::Look { behind, wanted, next: end + 1 };
         Some(())
     }
 
