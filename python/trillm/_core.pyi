@@ -100,6 +100,7 @@ class ModelInfo:
     device: str
     weights: str
     notes: list[str]
+    warnings: list[str]
     def to_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
 

@@ -92,8 +92,7 @@ class Model:
             self._core = _core.Model(at_home(path), **params)
         finally:
             _logs.forward()
-        if params.get("threads") is not None:
-            _warnings.of_threads(self._core.info.notes)
+        _warnings.give(self._core.info.warnings)
 
     # A text is a sequence of texts too, but never taken for one: the first that matches counts.
     @overload

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 from warnings import warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-__all__ = ["of_threads"]
+__all__ = ["give"]
 
 
-def of_threads(notes: Iterable[str]) -> None:
-    """Warns whoever called into the package of more threads than processors, if the notes of a model say so.
+def give(warnings: Sequence[str]) -> None:
+    """Gives a model's warnings to whoever called into the package.
 
     The command line shows what is logged, so it has been told.
     """
-    for note in notes:
-        if note.startswith("threads is "):
-            level, frame = 1, sys._getframe()
-            while frame.f_back is not None and (name := frame.f_globals.get("__name__", "")).startswith("trillm."):
-                if name.startswith("trillm.cli"):
-                    return
-                level, frame = level + 1, frame.f_back
-            warn(note, RuntimeWarning, stacklevel=level)
+    if not warnings:
+        return
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and (name := frame.f_globals.get("__name__", "")).startswith("trillm."):
+        if name.startswith("trillm.cli"):
+            return
+        level, frame = level + 1, frame.f_back
+    for warning in warnings:
+        warn(warning, RuntimeWarning, stacklevel=level)

@@ -46,6 +46,9 @@ def test_what_may_make_answers_worse_is_said(cli: Cli, smollm2: Path, tmp_path: 
     model = tmp_path / "old.gguf"
     # As from before there was a choice: the key has a name that nobody knows.
     model.write_bytes(smollm2.read_bytes().replace(b"tokenizer.ggml.pre", b"tokenizer.ggml.old", 1))
+    with pytest.warns(RuntimeWarning, match=r"the file has no tokenizer\.ggml\.pre") as warned:
+        library.load(model, threads=1).close()
+    assert [warning.filename for warning in warned] == [__file__]
     for command in (("run", model, "hi", "-n", "1"), ("embed", model, "hi")):
         assert "warning: the file has no tokenizer.ggml.pre" in cli(*command).err
         assert "warning" not in cli(command[0], smollm2, *command[2:]).err

@@ -86,6 +86,7 @@ def test_more_threads_than_processors_are_warned_of_once(
     assert len(said) == 1
     assert said[0].startswith(f"threads is {threads}, and this process may use ")
     assert said[0] in model.info.notes
+    assert model.info.warnings == said
     # Also where nobody has set up logging, and at the line that asked for them.
     assert [(str(warning.message), warning.filename) for warning in warned] == [(said[0], __file__)]
     caplog.clear()

@@ -128,4 +128,6 @@ model_info! {
     weights: String = |info: &Info| info.weights.to_owned(),
     /// What the reader should know.
     notes: Vec<String> = |info: &Info| info.notes.clone(),
+    /// Of the notes those that are worth a warning: it may answer worse, or slower.
+    warnings: Vec<String> = |info: &Info| info.warnings.clone(),
 }
