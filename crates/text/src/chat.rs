@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use trillm_core::{Token, Tokenizer};
 
@@ -12,7 +13,7 @@ use crate::inspected::veiled;
 use crate::provenance::{self, overlaps};
 use crate::reserved::reserved;
 use crate::template::Adapted;
-use crate::veil::used_by;
+use crate::veil::{Veil, used_by};
 use crate::{ChatTemplate, Error, Message, RenderOptions, Result};
 
 /// How a model spells tokens with a task, by the names that templates know them by.
@@ -28,6 +29,8 @@ pub struct ChatFormat {
     unseen: Guard,
     /// Characters of the template itself that no veil may use.
     used: BTreeSet<char>,
+    /// The template that looks for veiled texts, if it looks for any, and the veil, which is nearly always the same.
+    looking: OnceLock<(Veil, Option<Arc<ChatTemplate>>)>,
 }
 
 impl ChatFormat {
@@ -44,7 +47,8 @@ impl ChatFormat {
         let reserved = reserved(tokenizer, source);
         let unseen = reserved.iter().filter(|(token, _)| tokenizer.bytes(*token).is_empty()).copied();
         let unseen = Guard::new(&unseen.collect::<Vec<_>>())?;
-        Ok(Self { template, guard: Guard::new(&reserved)?, unseen, used: used_by(source).collect() })
+        let (guard, used) = (Guard::new(&reserved)?, used_by(source).collect());
+        Ok(Self { template, guard, unseen, used, looking: OnceLock::new() })
     }
 
     /// Renders messages to text: see [`ChatTemplate::render`].
@@ -118,13 +122,7 @@ impl ChatFormat {
             Ok((lifted, places)) if *lifted == shown => places.clone(),
             _ => {
                 let seen = || render(&self.template, Some(&self.unseen)).ok().filter(is_shown);
-                let looking = || {
-                    let source = veiled(self.template.source(), &veil);
-                    // One that looks for nothing has been rendered.
-                    let other = source != self.template.source();
-                    let template = other.then(|| self.template.with_source(source).ok()).flatten()?;
-                    render(&template, None).ok().filter(is_shown)
-                };
+                let looking = || render(&*self.looking(&veil)?, None).ok().filter(is_shown);
                 if let Some((_, places)) = seen().or_else(looking) {
                     places
                 } else {
@@ -135,6 +133,17 @@ impl ChatFormat {
         };
         let ranges = union(self.guard.find(&shown).filter(|range| overlaps(&places, range)).collect());
         Ok((shown, ranges))
+    }
+
+    /// The template that looks for texts under this veil; `None` if it looks for nothing: it is no other one then.
+    fn looking(&self, veil: &Veil) -> Option<Arc<ChatTemplate>> {
+        let compiled = || {
+            let source = veiled(self.template.source(), veil);
+            let other = source != self.template.source();
+            other.then(|| self.template.with_source(source).ok().map(Arc::new))?
+        };
+        let (known, template) = self.looking.get_or_init(|| (veil.clone(), compiled()));
+        if known == veil { template.clone() } else { compiled() }
     }
 }
 
