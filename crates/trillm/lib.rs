@@ -18,7 +18,7 @@ pub use trillm_core::{
     CacheType, ChatTemplates, Class, Coded, Defaults, Engine, Error as CoreError, FinishReason, Given, GraphOptions,
     Limits, LoadOptions, Logprob, Model, ModelInfo, Optimization, Outcome, Output, PerProcess, Piece, Pipeline,
     Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Text, Timings,
-    Token, Tokenizer, Usage,
+    Token, Tokenizer, Usage, memory,
 };
 pub use trillm_formats::inspect;
 pub use trillm_llm::{

@@ -112,6 +112,67 @@ def test_next_to_nothing_left_ends_no_process(model: Path, megabytes: int) -> No
         assert code != "load_failed" or "Cannot allocate memory" not in line, (case, line)
 
 
+TEXTS = """
+import asyncio, resource, sys
+import numpy
+import trillm
+from trillm.errors import TrillmError
+
+path, headroom = sys.argv[1:]
+model = trillm.load(path, threads=1)
+tokenizer = trillm.Tokenizer(path)
+text = "hi " * 1_000_000
+ids, short = [70] * 3_000_000, ["hi"] * 20_000
+chat = [{"role": "user", "content": text}]
+tool = {"type": "function", "function": {"name": "find", "description": text}}
+calls = {
+    "generate": lambda: model.generate(text),
+    "ids": lambda: model.generate(ids),
+    "list": lambda: model.generate([text, "hi"], max_tokens=1),
+    "stop": lambda: model.generate("hi", stop=text * 8),
+    "agenerate": lambda: asyncio.run(model.agenerate(text)),
+    "chat": lambda: model.chat(chat),
+    "render_chat": lambda: model.render_chat(chat),
+    "tools": lambda: model.render_chat([{"role": "user", "content": "hi"}], tools=[tool]),
+    "embed": lambda: model.embed(text),
+    "embed many": lambda: model.embed(short),
+    "tokenize": lambda: model.tokenize(text),
+    "detokenize": lambda: model.detokenize(ids),
+    "encode": lambda: tokenizer.encode(text),
+    "decode": lambda: tokenizer.decode(ids),
+}
+for call in (lambda: model.generate("hi", max_tokens=1), lambda: model.embed("hi"), lambda: tokenizer.encode("hi")):
+    try:
+        call()
+    except TrillmError:
+        pass
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + int(headroom), resource.RLIM_INFINITY))
+for name, call in calls.items():
+    try:
+        call()
+        print(name, "done", sep=":", flush=True)
+    except TrillmError as error:
+        print(name, error.code, sep=":", flush=True)
+    except MemoryError:
+        print(name, "python", sep=":", flush=True)
+"""
+
+
+@pytest.mark.parametrize("megabytes", [1, 4, 16, 24, 40, 64, 100, 160, 400])
+def test_long_texts_without_room_end_no_process(model: Path, megabytes: int) -> None:
+    """Of each copy that is made of a text, and of what becomes of it."""
+    done = run(TEXTS, model, str(megabytes << 20), limit=110)
+    assert done.code == 0, done
+    outcomes = dict(line.split(":") for line in done.out.splitlines())
+    assert len(outcomes) == 14
+    refused = {"out_of_memory", "python"}
+    expected = refused | {"done", "context_overflow", "invalid_parameter", "tools_not_shown", "unsupported"}
+    assert set(outcomes.values()) <= expected, outcomes
+    if megabytes == 1:
+        assert {outcomes[name] for name in ("generate", "ids", "chat", "tokenize", "encode", "decode")} <= refused
+
+
 FIRST_NUMPY = """
 import resource, sys
 import trillm

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Class, Coded, Refusal};
+use crate::{Class, Coded, Refusal, memory};
+
+/// Bytes of the largest stack that a thread is given, but for those that render templates.
+const STACK: usize = 8 << 20;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -169,9 +172,11 @@ impl Error {
         Self::Refused(Refusal::from(error))
     }
 
-    /// Threads that the system does not give.
+    /// Threads that the system does not give. It says the same if there is no memory for the stack of one.
     pub fn no_thread(what: impl Into<String>, error: &std::io::Error) -> Self {
-        Self::NoThread { what: what.into(), reason: error.to_string() }
+        let what = what.into();
+        let stack = memory::check::<u8>(STACK, &format!("the stack of {what}"));
+        stack.err().unwrap_or_else(|| Self::NoThread { what, reason: error.to_string() })
     }
 
     /// The same for those that a session of `engine` computes on.

@@ -262,6 +262,9 @@ impl Coded for Error {
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 (Class::NotFound, "model_not_found")
             }
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory => {
+                (Class::OutOfMemory, "out_of_memory")
+            }
             Self::Read { .. } => (Class::NotFound, "read_failed"),
             Self::NotAFile { .. } => (Class::NotFound, "not_a_file"),
             Self::In { error, .. } => error.kind(),

@@ -63,7 +63,7 @@ pub(crate) enum Embedding {
 impl Llm {
     /// Loads the model file at `path`: reads and checks its header, picks the engine, loads, starts the decode thread.
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
-        room::check("loading a model")?;
+        room::check(room::MODEL, "loading a model")?;
         let mut info = inspect(path)?;
         info.defaults = if options.neutral {
             Defaults::default()
@@ -85,7 +85,7 @@ impl Llm {
 
     /// Serves a model that is already loaded.
     pub fn serve(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
-        room::check("a model's threads")?;
+        room::check(room::MODEL, "a model's threads")?;
         // A model that only embeds gets its session with the first text: that is late to say so.
         session.check_positions(model.positions())?;
         let info = model.info();
@@ -149,7 +149,7 @@ impl Llm {
     /// [`EmbedsOnly`](CoreError::EmbedsOnly), [`LabelsOnly`](CoreError::LabelsOnly), or the chat template's.
     pub fn prepare(&self, prompt: Prompt<'_>, request: Request) -> Result<Ready> {
         let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
-        room::check("a request")?;
+        room::check(room::REQUEST, "a request")?;
         let tokenizer = self.model.tokenizer();
         let tokens = prompt.encode(tokenizer, self.system(), &self.chats)?;
         Ok(request.prepare(tokens, scheduler.limits().context, tokenizer.vocabulary())?)

@@ -1,9 +1,13 @@
 //! What generation starts from.
 
-use trillm_core::{Error as CoreError, Token, Tokenizer};
+use trillm_core::{Error as CoreError, Token, Tokenizer, memory};
 use trillm_text::{ChatFormats, Error as TextError, Message, RenderOptions};
 
 use crate::{Error, Result};
+
+/// Bytes that rendering takes for each of the messages' own: values for the template, what it makes of them, and all
+/// that once more under a veil.
+const RENDERED: usize = 24;
 
 /// What generation starts from.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +69,12 @@ impl<'a> Prompt<'a> {
                     expected: "ids of this model's vocabulary",
                 }
                 .into()),
-                None => Ok(tokens.to_vec()),
+                None => {
+                    let mut copy = Vec::new();
+                    memory::reserve(&mut copy, tokens.len(), "a prompt")?;
+                    copy.extend(tokens);
+                    Ok(copy)
+                }
             },
             // Templates make something of it, which nobody meant to ask: a greeting to nobody.
             Self::Chat { messages: [], .. } => Err(CoreError::InvalidParameter {
@@ -91,6 +100,7 @@ pub(crate) fn with_system<T>(
     system: Option<&str>,
     work: impl FnOnce(&[Message]) -> Result<T>,
 ) -> Result<T> {
+    memory::check::<[u8; RENDERED]>(messages.iter().map(Message::bytes).sum(), "a chat")?;
     match (messages.first(), system) {
         (Some(first), Some(system)) if !matches!(first.role(), "system" | "developer") => {
             let all: Vec<_> = [Message::new("system", system)].into_iter().chain(messages.iter().cloned()).collect();

@@ -4,16 +4,19 @@
 use trillm_core::Error;
 use trillm_machine::headroom;
 
-/// Bytes: the stacks of a few threads, and all that is small beside one request.
-const LEAST: u64 = 16 << 20;
+/// Bytes for one request: a stack, and all that is small beside it.
+pub(crate) const REQUEST: u64 = 16 << 20;
 
-/// Checks that there is room to begin something.
+/// Bytes for a model's threads: their stacks, and what the C library ends the process for, their own variables.
+pub(crate) const MODEL: u64 = 40 << 20;
+
+/// Checks that there is room to begin `what`.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`].
-pub(crate) fn check(what: &str) -> Result<(), Error> {
+pub(crate) fn check(bytes: u64, what: &str) -> Result<(), Error> {
     match headroom() {
-        Some(left) if left < LEAST => Err(Error::OutOfMemory { what: what.into(), bytes: LEAST }),
+        Some(left) if left < bytes => Err(Error::OutOfMemory { what: what.into(), bytes }),
         _ => Ok(()),
     }
 }

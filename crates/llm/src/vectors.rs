@@ -87,7 +87,7 @@ impl Llm {
         options: &EmbedOptions,
         end: End<'a>,
     ) -> Result<Inputs<'a>> {
-        room::check("vectors")?;
+        room::check(room::REQUEST, "vectors")?;
         let prompt = prompt(pipeline, options)?;
         let embedder = self.embedder(ways)?;
         let tokenizer = self.model().tokenizer();

@@ -31,10 +31,7 @@ impl From<Error> for Fault {
 impl Fault {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        match memory(&reason) {
-            Some(bytes) => Self::Own(Error::OutOfMemory { what: "a run of the graph".into(), bytes }),
-            None => Self::Runtime(reason),
-        }
+        no_memory(&reason, "a run of the graph").map_or(Self::Runtime(reason), Self::Own)
     }
 
     /// The error of an engine that runs.
@@ -49,6 +46,11 @@ impl Fault {
 /// A call of the runtime's that failed.
 pub(crate) fn stopped(error: &ort::Error) -> Error {
     Fault::new(error.message()).stopped()
+}
+
+/// The error for memory that was not there for `what`, if that is what a message of the runtime's says.
+pub(crate) fn no_memory(reason: &str, what: &str) -> Option<Error> {
+    memory(reason).map(|bytes| Error::OutOfMemory { what: what.into(), bytes })
 }
 
 /// Bytes that the runtime asked for in vain, if that is what a message says; 0 if it does not say how many.

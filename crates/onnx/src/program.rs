@@ -7,6 +7,7 @@ use std::sync::Arc;
 use trillm_core::{Error, GraphOptions, Result, SessionOptions};
 use trillm_formats::onnx::{Interface, Skeleton};
 
+use crate::fault::no_memory;
 use crate::ffi::Graph;
 use crate::runtime::Runtime;
 use crate::weights::WeightMemory;
@@ -37,7 +38,9 @@ impl Program {
             return Err(Error::load(NAME, &self.path, "the name of an input or output contains a zero byte"));
         };
         let builder = settings::builder(&self.runtime, &self.graph, options)?;
-        Graph::new(builder, &self.skeleton, &self.memory, inputs, outputs)
-            .map_err(|error| Error::load(NAME, &self.path, error.message()))
+        Graph::new(builder, &self.skeleton, &self.memory, inputs, outputs).map_err(|error| {
+            let failed = || Error::load(NAME, &self.path, error.message());
+            no_memory(error.message(), "a session of the graph").unwrap_or_else(failed)
+        })
     }
 }

@@ -10,9 +10,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
-use trillm_core::{Error, LoadOptions, PerProcess, Result};
+use trillm_core::{Error, LoadOptions, PerProcess, Result, memory};
 
+use crate::fault::no_memory;
 use crate::{NAME, ffi};
+
+/// How it is called in errors.
+const LIBRARY: &str = "the library of ONNX Runtime";
 
 /// The oldest library that works, as the features of `ort` say.
 const OLDEST: u32 = ort::MINOR_VERSION;
@@ -94,6 +98,9 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 fn load(library: &Path) -> Result<Environment> {
     ffi::silence();
+    // The loader of libraries tells a lack of memory by other names. What the library takes at once is about as much again.
+    let bytes = library.metadata().map_or(0, |file| file.len());
+    memory::check::<[u8; 2]>(bytes as usize, LIBRARY)?;
     let builder = ort::init_from(library).map_err(|error| failed(library, &error.to_string()))?;
     let logger = |level: LogLevel, _: &str, _: &str, place: &str, message: &str| match level {
         LogLevel::Fatal | LogLevel::Error => tracing::error!(target: "onnxruntime", place, "{message}"),
@@ -107,6 +114,9 @@ fn load(library: &Path) -> Result<Environment> {
 }
 
 fn failed(library: &Path, reason: &str) -> Error {
+    if let Some(error) = no_memory(reason, LIBRARY) {
+        return error;
+    }
     let reason = format!("ONNX Runtime cannot be used from {}: {reason}", library.display());
     Error::Engine { engine: NAME, reason, log: Vec::new() }
 }

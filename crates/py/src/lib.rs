@@ -26,6 +26,7 @@ mod pickling;
 mod place;
 mod pool;
 mod prompt;
+mod room;
 mod store;
 mod stream;
 mod threads;

@@ -15,6 +15,7 @@ use crate::door;
 use crate::errors::{invalid, repr};
 use crate::place::Place;
 use crate::prompt::{self, element, one_text, scalar};
+use crate::room;
 
 type Value<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -242,7 +243,10 @@ fn json(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<serde_json
     options.set_item("ensure_ascii", false)?;
     let dumped = door::module(py, "json", |json| json.call_method("dumps", (value,), Some(&options)));
     let said = dumped.and_then(|text| {
-        let text = text.cast::<PyString>()?.to_cow()?.into_owned();
+        let text = text.cast::<PyString>()?;
+        // The text, and a value for every other byte of it.
+        room::check::<[u8; 40]>(text.len()?, name)?;
+        let text = text.to_cow()?.into_owned();
         trillm::read_json(&text).map_err(|error| PyValueError::new_err(error.to_string()))
     });
     said.or_else(|error| {

@@ -8,6 +8,7 @@ use trillm::{Prompt, Token};
 
 use crate::enter::let_others_after;
 use crate::errors::{invalid, repr};
+use crate::room;
 
 const PROMPT: &str = "a text, or a list, tuple or array of token ids";
 pub(crate) const IDS: &str = "a list, tuple or array of token ids";
@@ -82,6 +83,8 @@ pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyR
     if is_bytes(&value) {
         return Err(refused());
     }
+    // Each is a place in a list here and in another one of Rust's, and a piece of memory of its own.
+    room::check::<[u8; 96]>(value.len().unwrap_or_default(), name)?;
     let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|_| refused())?;
     let item = |(index, item)| {
         let_others_after(value.py(), index)?;
@@ -98,6 +101,8 @@ pub(crate) fn one_text(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> 
 
 /// A text. One with half of a surrogate pair, as files names that are not UTF-8 have it in Python, is no Unicode.
 fn text(name: &str, value: &Bound<'_, PyString>) -> PyResult<String> {
+    // A character has four bytes at most.
+    room::check::<[u8; 4]>(value.len()?, name)?;
     value.to_cow().map(Cow::into_owned).map_err(|_| {
         let index = value.as_any().try_iter().ok().and_then(|characters| {
             characters.enumerate().find(|(_, c)| c.as_ref().is_ok_and(|c| c.extract::<&str>().is_err()))
@@ -115,10 +120,15 @@ fn text(name: &str, value: &Bound<'_, PyString>) -> PyResult<String> {
 pub(crate) fn tokens(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<Token>> {
     let items = if is_list(value) { value.try_iter().ok() } else { None };
     let items = items.ok_or_else(|| invalid(name, &value.get_type().to_string(), expected))?;
-    let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
+    let length = value.len()?;
+    // A list that turns out to be longer grows to twice its size.
+    room::check::<[Token; 3]>(length, name)?;
+    let mut tokens = Vec::with_capacity(length);
+    for (index, item) in items.enumerate() {
         let item = item?;
         let_others_after(value.py(), index)?;
-        item.extract().map(Token).map_err(|_| invalid(name, &format!("{} at index {index}", repr(&item)), ID))
-    };
-    items.enumerate().map(id).collect()
+        let refused = |_| invalid(name, &format!("{} at index {index}", repr(&item)), ID);
+        tokens.push(item.extract().map(Token).map_err(refused)?);
+    }
+    Ok(tokens)
 }

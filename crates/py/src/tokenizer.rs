@@ -12,7 +12,7 @@ use crate::door;
 use crate::enter::{AT_ONCE, enter, let_others, outside};
 use crate::errors::{invalid, raise};
 use crate::params::{each, flag};
-use crate::prompt;
+use crate::{prompt, room};
 
 /// A model's tokenizer, without its weights.
 #[pyclass(frozen, module = "trillm._core")]
@@ -112,6 +112,8 @@ impl Encode {
 
 /// Token ids as a list of Python's.
 fn listed<'py>(py: Python<'py>, tokens: &[trillm::Token]) -> PyResult<Bound<'py, PyList>> {
+    // A place in the list, which has an eighth more of them than it needs, and a number.
+    room::check::<[u8; 48]>(tokens.len(), "a list of token ids")?;
     let made = |part: &[trillm::Token]| PyList::new(py, part.iter().map(|token| token.0));
     let (first, rest) = tokens.split_at(tokens.len().min(AT_ONCE));
     let list = made(first)?;
@@ -131,5 +133,7 @@ pub(crate) fn decode(py: Python<'_>, tokenizer: &dyn trillm::Tokenizer, ids: &Bo
         let found = format!("{} at index {index}", tokens[index].0);
         return Err(invalid("ids", &found, &format!("ids of this model's vocabulary, below {vocabulary}")));
     }
+    // The bytes, the text that they are, and Python's own.
+    room::check::<[u8; 4]>(tokens.iter().map(|token| tokenizer.bytes(*token).len()).sum(), "a text")?;
     outside(py, || tokenizer.decode(&tokens))
 }

@@ -34,6 +34,20 @@ impl Message {
     pub fn content(&self) -> Option<&Value> {
         self.0.get("content")
     }
+
+    /// Bytes of all texts in it.
+    pub fn bytes(&self) -> usize {
+        self.0.values().map(bytes).sum()
+    }
+}
+
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(bytes).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 fn check(value: Value) -> Result<Message, String> {

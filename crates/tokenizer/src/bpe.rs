@@ -125,6 +125,9 @@ impl Bpe {
 
     /// Appends what merging leads to.
     fn merged(&self, vocabulary: &Vocabulary, word: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
+        if !scratch.has_room(word) {
+            return;
+        }
         self.symbols(vocabulary, word, &mut scratch.symbols);
         merge(&self.merges, &mut scratch.symbols, word.len(), &mut scratch.room);
         if let [symbol] = scratch.symbols[..]

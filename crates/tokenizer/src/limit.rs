@@ -1,6 +1,13 @@
 //! The longest text, and how long one may become on its way to tokens: places in it are kept in 32 bits.
 
-use trillm_core::{Error, Result};
+use trillm_core::{Error, Result, memory};
+
+/// Texts and words from this length on ask for memory first: smaller ones find what they need.
+pub(crate) const LARGE: usize = 1 << 16;
+
+/// Bytes that a text's tokens take while it is read, for each of its own: a token is four, a list that grows has twice
+/// the room, and the text is written anew.
+const TOKENS: usize = 16;
 
 /// Numbers of bytes. Fields, so that tests need no gigabytes.
 #[derive(Clone, Copy)]
@@ -24,8 +31,10 @@ impl Limits {
         Self { text, normalized }
     }
 
+    /// Checks the length of a text, and that there is memory for its tokens.
     pub(crate) fn text(self, text: &str) -> Result<()> {
-        check(text.len(), self.text, "less than 2 GiB")
+        check(text.len(), self.text, "less than 2 GiB")?;
+        if text.len() < LARGE { Ok(()) } else { memory::check::<[u8; TOKENS]>(text.len(), "the tokens of a text") }
     }
 
     /// Checks a length that a text is about to have, or has.

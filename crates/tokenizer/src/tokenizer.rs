@@ -162,7 +162,7 @@ impl HuggingFaceTokenizer {
             Part::Text(_) if failed.is_err() => {}
             Part::Text(word) => failed = self.encode_word(word, pipeline.spells(), &mut scratch, out),
         });
-        failed
+        failed.and(scratch.outcome())
     }
 
     /// Appends the tokens of one word, which is to be spelled in GPT-2's alphabet or is written as it is.
@@ -204,7 +204,7 @@ impl HuggingFaceTokenizer {
                 }
             }
         }
-        Ok(Ok(()))
+        Ok(scratch.outcome())
     }
 }
 

@@ -6,7 +6,7 @@ use trillm_core::Token;
 
 use crate::Result;
 use crate::endings::Endings;
-use crate::recent::Recent;
+use crate::scratch::Scratch;
 use crate::words::{are_apart, words};
 
 /// What an unknown character costs beyond the worst token.
@@ -67,18 +67,21 @@ impl Unigram {
 
     /// Appends the tokens of a text whose spaces are written `▁`. Characters without any are left out, and then it gives
     /// `false`.
-    pub(crate) fn encode(&self, text: &str, room: &mut Room, recent: &mut Recent, out: &mut Vec<Token>) -> bool {
-        room.unknown = false;
+    pub(crate) fn encode(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) -> bool {
+        scratch.unigram.unknown = false;
         words(text, self.apart).fold(true, |whole, word| {
-            if recent.get(word, out) {
-                room.unknown = false;
+            if scratch.recent.get(word, out) {
+                scratch.unigram.unknown = false;
+                return whole;
+            }
+            if !scratch.has_room(word) {
                 return whole;
             }
             let start = out.len();
-            let known = self.word(word, room, out);
+            let known = self.word(word, &mut scratch.unigram, out);
             // What an unknown character becomes depends on what came before.
             if known {
-                recent.put(word, &out[start..]);
+                scratch.recent.put(word, &out[start..]);
             }
             whole && (known || self.has_unknown())
         })

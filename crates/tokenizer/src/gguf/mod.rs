@@ -194,10 +194,10 @@ impl GgufTokenizer {
                     tokens.encode(text.as_bytes(), &mut found);
                     out.extend(found.iter().filter(|token| token.0 != SKIPPED));
                 }
-                Kind::Plamo(plamo) => plamo.encode(text, out),
+                Kind::Plamo(plamo) => plamo.encode(text, &mut scratch, out),
             }
         });
-        failed
+        failed.and(scratch.outcome())
     }
 
     /// Checks the length that a text has when its spaces are written `▁`, where they are.

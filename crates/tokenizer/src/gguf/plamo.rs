@@ -5,6 +5,7 @@ use trillm_formats::gguf::{TokenType, Vocabulary as File};
 
 use crate::Result;
 use crate::endings::Endings;
+use crate::scratch::Scratch;
 use crate::vocabulary::Vocabulary;
 
 /// The score from which on a token is never taken, and that of a character without one.
@@ -37,7 +38,10 @@ impl Plamo {
     }
 
     /// Appends the tokens of a text.
-    pub(super) fn encode(&self, text: &str, out: &mut Vec<Token>) {
+    pub(super) fn encode(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
+        if !scratch.has_room(text) {
+            return;
+        }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // The cost of the rest from each place on, its first token, and where that ends.
         let mut best = vec![(i64::MAX, None, 0); text.len() + 1];

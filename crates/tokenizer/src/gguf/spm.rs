@@ -68,6 +68,9 @@ impl Spm {
             out.push(Token(id));
             return scratch.recent.put(word, &out[start..]);
         }
+        if !scratch.has_room(word) {
+            return;
+        }
         let symbols = &mut scratch.symbols;
         symbols.clear();
         let mut last = ('\0', None);

@@ -66,7 +66,7 @@ impl Ugm {
     ) -> trillm_core::Result<()> {
         let normalized = self.normalize(text);
         limits.normalized(normalized.len())?;
-        self.model.encode(&normalized, &mut scratch.unigram, &mut scratch.recent, out);
+        self.model.encode(&normalized, scratch, out);
         Ok(())
     }
 
