@@ -12,7 +12,7 @@ use trillm_convert::{Convert, Dtype, Error, Target, convert};
 use trillm_core::{Coded, Defaults, Setting};
 use trillm_formats::inspect;
 use trillm_testkit::models::Shape;
-use trillm_testkit::models::gguf::{Gguf, TensorType, Value};
+use trillm_testkit::models::gguf::{Gguf, TensorType};
 use trillm_testkit::{RandomModel, TinyLlama};
 
 /// Names in `folder`, hidden ones too.
@@ -72,9 +72,10 @@ fn a_file_survives_the_way_to_a_folder_and_back() {
 fn named_templates_and_defaults_survive_the_way_to_a_folder_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let mut gguf = TinyLlama::default().gguf();
-    gguf.set("tokenizer.chat_template.tool_use", "{{ tools }}");
-    gguf.set("general.sampling.temp", 0.6f32);
+    let gguf = TinyLlama::default()
+        .gguf()
+        .key("tokenizer.chat_template.tool_use", "{{ tools }}")
+        .key("general.sampling.temp", 0.6f32);
     let weights = TinyLlama::default().shape.tensors();
     let bytes = |index: usize| weights[index].weights(TinyLlama::default().seed).into_iter().flat_map(f32::to_le_bytes);
     gguf.write(&at("tiny.gguf"), |index, out| out.write_all(&bytes(index).collect::<Vec<u8>>())).unwrap();
@@ -98,16 +99,11 @@ fn a_model_in_two_files_is_one() {
     let (tensors, first) = (tiny.shape.tensors(), 7);
     let header = tiny.gguf();
     for (number, range) in [(0u16, 0..first), (1, first..tensors.len())] {
-        let mut part = Gguf { tensors: Vec::new(), ..header.clone() };
-        if number > 0 {
-            part.metadata.clear();
-        }
-        part.set("split.no", Value::Raw(2, number.to_le_bytes().into()));
-        part.set("split.count", Value::Raw(2, 2u16.to_le_bytes().into()));
-        part.set("split.tensors.count", tensors.len() as i32);
-        for tensor in &header.tensors[range.clone()] {
-            part.tensor(&tensor.name, &tensor.dimensions, TensorType::F32);
-        }
+        let keys = if number == 0 { header.keys.clone() } else { Vec::new() };
+        let part = Gguf { keys, tensors: header.tensors[range.clone()].to_vec(), ..Gguf::default() }
+            .key("split.no", number)
+            .key("split.count", 2u16)
+            .key("split.tensors.count", tensors.len() as i32);
         part.write(&at(&format!("model-0000{}-of-00002.gguf", number + 1)), |index, out| {
             let weights = tensors[range.start + index].weights(tiny.seed);
             out.write_all(&weights.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
@@ -329,45 +325,35 @@ fn sources_that_cannot_be_converted_say_why() {
     assert_eq!(code(&error), "model_not_found");
 
     let tiny = TinyLlama::default();
-    let write = |name: &str, change: &dyn Fn(&mut trillm_testkit::models::gguf::Gguf)| {
-        let mut file = tiny.gguf();
-        change(&mut file);
+    let write = |name: &str, change: &dyn Fn(Gguf) -> Gguf| {
         let path = at(name);
-        file.write(&path, |index, out| out.write_all(&vec![0; file.tensors[index].bytes as usize])).unwrap();
+        fs::write(&path, change(tiny.gguf()).bytes()).unwrap();
         run(&path, &at("x"), Target::Safetensors, Dtype::F32).unwrap_err()
     };
     let error = write("gpt.gguf", &|file| {
-        for (key, value) in &mut file.metadata {
-            *key = key.replace("llama.", "gptneox.");
-            if key == "general.architecture" {
-                *value = "gptneox".into();
-            }
-        }
-        file.set("gptneox.attention.layer_norm_epsilon", 1e-5f32);
-        file.set("gptneox.use_parallel_residual", true);
+        file.architecture("llama", "gptneox")
+            .key("gptneox.attention.layer_norm_epsilon", 1e-5f32)
+            .key("gptneox.use_parallel_residual", true)
     });
     assert!(matches!(error, Error::Architecture { .. }), "{error}");
     assert!(error.to_string().contains("smollm3"), "{error}");
 
     let error = write("names.gguf", &|file| {
-        let tensor = file.tensors.iter_mut().find(|tensor| tensor.name == "blk.1.ffn_up.weight").unwrap();
-        tensor.name = "blk.1.ffn_sideways.weight".into();
+        file.change("blk.1.ffn_up.weight", |tensor| tensor.name = "blk.1.ffn_sideways.weight".into())
     });
     assert!(matches!(&error, Error::TensorName { tensor, .. } if tensor.contains("sideways")), "{error}");
 
     let error = write("types.gguf", &|file| {
-        // IQ4_NL has the size of a 32nd of 18 bytes; the tensor after it must move up.
-        let last = file.tensors.last_mut().unwrap();
-        last.kind = 20;
-        last.bytes = last.dimensions.iter().product::<u64>() / 32 * 18;
+        // IQ4_NL has the size of a 32nd of 18 bytes.
+        file.change("output.weight", |tensor| (tensor.kind, tensor.bytes) = (20, tensor.bytes / 4 / 32 * 18))
     });
     assert!(matches!(&error, Error::TensorType { found, .. } if found == "IQ4_NL"), "{error}");
 
-    let error = write("ranks.gguf", &|file| file.set("llama.pooling_type", 4u32));
+    let error = write("ranks.gguf", &|file| file.key("llama.pooling_type", 4u32));
     assert_eq!(code(&error), "cannot_convert");
     assert!(error.to_string().contains("ranks pairs of texts"), "{error}");
 
-    let error = write("rope.gguf", &|file| file.set("llama.rope.scaling.type", "longrope"));
+    let error = write("rope.gguf", &|file| file.key("llama.rope.scaling.type", "longrope"));
     assert_eq!(code(&error), "cannot_convert");
     assert!(error.to_string().contains("rope.scaling.type"), "{error}");
     assert!(!at("x").exists());

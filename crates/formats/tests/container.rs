@@ -2,63 +2,67 @@
 
 mod common;
 
-use common::{V, Writer, model, refused, text};
+use common::{Value, Writer, model, refused, tiny};
 use trillm_formats::{Error, Gguf};
+use trillm_testkit::models::gguf::TensorInfo;
 
-fn m() -> Writer {
-    Writer::model()
+fn tensor(name: &str, dimensions: &[u64], kind: u32) -> Writer {
+    tiny().tensor(name, dimensions, kind)
 }
 
-fn tensor(name: &str, dims: &[u64], kind: u32) -> Writer {
-    m().tensor(name, dims, kind)
+/// One more key, whether or not it is there.
+fn more(name: &[u8]) -> Writer {
+    tiny().with(|w| w.keys.push((name.to_vec(), "x".into())))
 }
 
 refused! { model;
-    version_zero: m().set(|w| w.version = 0) => "unsupported_version", "is 0, expected 2 or 3";
-    version_one: m().set(|w| w.version = 1) => "unsupported_version", "is 1";
-    version_four: m().set(|w| w.version = 4) => "unsupported_version", "is 4";
-    big_endian: m().set(|w| w.version = 3u32.swap_bytes()) => "unsupported_version", "big-endian";
-    magic: m().set(|w| w.magic = *b"GGUX") => "unknown_format", "expected a GGUF file, found bytes 47 47 55 58";
-    reversed_magic: m().set(|w| w.magic = *b"FUGG") => "unknown_format", "reversed";
+    version_zero: tiny().with(|w| w.version = 0) => "unsupported_version", "is 0, expected 2 or 3";
+    version_one: tiny().with(|w| w.version = 1) => "unsupported_version", "is 1";
+    version_four: tiny().with(|w| w.version = 4) => "unsupported_version", "is 4";
+    big_endian: tiny().with(|w| w.version = 3u32.swap_bytes()) => "unsupported_version", "big-endian";
+    magic: tiny().with(|w| w.magic = *b"GGUX") => "unknown_format", "expected a GGUF file, found bytes 47 47 55 58";
+    reversed_magic: tiny().with(|w| w.magic = *b"FUGG") => "unknown_format", "reversed";
 
-    tensor_count_over_limit: m().set(|w| w.counts.0 = Some(1 << 20)) => "over_limit", "the number of tensors";
-    tensor_count_that_wraps: m().set(|w| w.counts.0 = Some(u64::MAX)) => "over_limit", "the number of tensors";
-    tensor_count_over_file: m().set(|w| w.counts.0 = Some(60_000)) => "truncated", "60000 tensors";
-    tensor_count_one_more: m().set(|w| w.counts.0 = Some(12)) => "malformed", "the name of tensor 11";
-    key_count_over_limit: m().set(|w| w.counts.1 = Some(65_537)) => "over_limit", "the number of keys";
-    key_count_negative: m().set(|w| w.counts.1 = Some(1 << 63)) => "over_limit", "the number of keys";
-    key_count_over_file: m().set(|w| w.counts.1 = Some(65_000)) => "truncated", "65000 keys";
+    tensor_count_over_limit: tiny().with(|w| w.tensor_count = Some(1 << 20)) => "over_limit", "the number of tensors";
+    tensor_count_that_wraps: tiny().with(|w| w.tensor_count = Some(u64::MAX)) => "over_limit", "the number of tensors";
+    tensor_count_over_file: tiny().with(|w| w.tensor_count = Some(60_000)) => "truncated", "60000 tensors";
+    tensor_count_one_more: tiny().with(|w| w.tensor_count = Some(12)) => "malformed", "the name of tensor 11";
+    key_count_over_limit: tiny().with(|w| w.key_count = Some(65_537)) => "over_limit", "the number of keys";
+    key_count_negative: tiny().with(|w| w.key_count = Some(1 << 63)) => "over_limit", "the number of keys";
+    key_count_over_file: tiny().with(|w| w.key_count = Some(65_000)) => "truncated", "65000 keys";
 
-    key_twice: m().more(b"general.name", text("again")) => "malformed", "\"general.name\"";
-    key_empty: m().more(b"", text("x")) => "malformed", "not empty";
-    key_not_utf8: m().more(b"\xff\xfe", text("x")) => "malformed", "UTF-8";
-    key_with_zero: m().more(b"general.architecture\0", text("x")) => "malformed", "without zero bytes";
-    key_too_long: m().more(&vec![b'k'; 65_536], text("x")) => "over_limit", "found 65536, expected at most 65535";
-    value_of_no_type: m().key("x", V::Raw(13, vec![0; 8])) => "malformed", "the type of key x";
-    value_not_utf8: m().key("x", V::Raw(8, vec![1, 0, 0, 0, 0, 0, 0, 0, 0xff])) => "malformed", "not UTF-8 from byte 0";
-    bool_of_two: m().key("x", V::Bool(2)) => "malformed", "the byte 2, expected a boolean of 0 or 1";
-    bool_array_of_two: m().key("x", V::Raw(9, [vec![7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0], vec![1, 2]].concat()))
+    key_twice: more(b"general.name") => "malformed", "\"general.name\"";
+    key_empty: more(b"") => "malformed", "not empty";
+    key_not_utf8: more(b"\xff\xfe") => "malformed", "UTF-8";
+    key_with_zero: more(b"general.architecture\0") => "malformed", "without zero bytes";
+    key_too_long: more(&vec![b'k'; 65_536]) => "over_limit", "found 65536, expected at most 65535";
+    value_of_no_type: tiny().key("x", Value(13, vec![0; 8])) => "malformed", "the type of key x";
+    value_not_utf8: tiny().key("x", Value(8, vec![1, 0, 0, 0, 0, 0, 0, 0, 0xff]))
+        => "malformed", "not UTF-8 from byte 0";
+    bool_of_two: tiny().key("x", Value(7, vec![2])) => "malformed", "the byte 2, expected a boolean of 0 or 1";
+    bool_array_of_two: tiny().key("x", Value(9, [vec![7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0], vec![1, 2]].concat()))
         => "malformed", "the byte 2";
-    string_of_a_gigabyte: m().key("x", V::Raw(8, (1u64 << 30).to_le_bytes().into()))
+    string_of_a_gigabyte: tiny().key("x", Value(8, (1u64 << 30).to_le_bytes().into()))
         => "over_limit", "the length of key x";
-    string_that_wraps: m().key("x", V::Raw(8, u64::MAX.to_le_bytes().into())) => "over_limit", "the length of key x";
-    string_over_file: m().key("x", V::Raw(8, (1u64 << 24).to_le_bytes().into())) => "truncated", "key x";
-    array_that_wraps: m().key("x", V::Raw(9, [&4u32.to_le_bytes()[..], &((1u64 << 62) + 1).to_le_bytes()].concat()))
+    string_that_wraps: tiny().key("x", Value(8, u64::MAX.to_le_bytes().into())) => "over_limit", "the length of key x";
+    string_over_file: tiny().key("x", Value(8, (1u64 << 24).to_le_bytes().into())) => "truncated", "key x";
+    array_that_wraps: tiny().key("x", Value(9, [&4u32.to_le_bytes()[..], &((1u64 << 62) + 1).to_le_bytes()].concat()))
         => "over_limit", "the array of key x";
-    array_over_file: m().key("x", V::Raw(9, [&4u32.to_le_bytes()[..], &(1u64 << 22).to_le_bytes()].concat()))
+    array_over_file: tiny().key("x", Value(9, [&4u32.to_le_bytes()[..], &(1u64 << 22).to_le_bytes()].concat()))
         => "truncated", "the array of key x";
-    array_of_strings_over_file: m().key("x", V::Raw(9, [&8u32.to_le_bytes()[..], &(1u64 << 22).to_le_bytes()].concat()))
+    array_of_strings_over_file: tiny()
+        .key("x", Value(9, [&8u32.to_le_bytes()[..], &(1u64 << 22).to_le_bytes()].concat()))
         => "truncated", "the array of key x";
-    array_of_arrays: m().key("x", V::Raw(9, [&9u32.to_le_bytes()[..], &1u64.to_le_bytes()].concat()))
+    array_of_arrays: tiny().key("x", Value(9, [&9u32.to_le_bytes()[..], &1u64.to_le_bytes()].concat()))
         => "malformed", "an array of arrays";
-    array_of_no_type: m().key("x", V::Raw(9, [&77u32.to_le_bytes()[..], &1u64.to_le_bytes()].concat()))
+    array_of_no_type: tiny().key("x", Value(9, [&77u32.to_le_bytes()[..], &1u64.to_le_bytes()].concat()))
         => "malformed", "found 77";
 
-    alignment_zero: m().key("general.alignment", V::U32(0)) => "invalid_key", "holds 0 (u32)";
-    alignment_one: m().key("general.alignment", V::U32(1)) => "invalid_key", "a power of two from 8";
-    alignment_thirteen: m().key("general.alignment", V::U32(13)) => "invalid_key", "holds 13";
-    alignment_huge: m().key("general.alignment", V::U32(1 << 31)) => "invalid_key", "2147483648";
-    alignment_of_other_type: m().key("general.alignment", V::U64(32)) => "invalid_key", "32 (u64)";
+    alignment_zero: tiny().key("general.alignment", 0u32) => "invalid_key", "holds 0 (u32)";
+    alignment_one: tiny().key("general.alignment", 1u32) => "invalid_key", "a power of two from 8";
+    alignment_thirteen: tiny().key("general.alignment", 13u32) => "invalid_key", "holds 13";
+    alignment_huge: tiny().key("general.alignment", 1u32 << 31) => "invalid_key", "2147483648";
+    alignment_of_other_type: tiny().key("general.alignment", 32u64) => "invalid_key", "32 (u64)";
 
     tensor_twice: tensor("output_norm.weight", &[8], 0) => "malformed", "\"output_norm.weight\"";
     tensor_name_empty: tensor("", &[8], 0) => "malformed", "the name of tensor 11";
@@ -77,22 +81,22 @@ refused! { model;
     tensor_type_negative: tensor("x", &[32], u32::MAX) => "invalid_tensor", "the type 4294967295";
     row_not_of_blocks: tensor("x", &[33, 2], 2) => "invalid_tensor", "a multiple of 32, the block length of Q4_0";
 
-    tensors_overlap: m().change("blk.0.attn_norm.weight", |t| t.offset = Some(0)) => "invalid_tensor", "offset 0";
-    tensor_behind_gap: m().change("output_norm.weight", |t| t.offset = Some(1 << 20))
+    tensors_overlap: tiny().change("blk.0.attn_norm.weight", |t| t.offset = Some(0)) => "invalid_tensor", "offset 0";
+    tensor_behind_gap: tiny().change("output_norm.weight", |t| t.offset = Some(1 << 20))
         => "invalid_tensor", "right behind";
-    tensor_not_aligned: m().change("output_norm.weight", |t| t.offset = Some(8289)) => "invalid_tensor", "8289";
-    tensor_offset_wraps: m().change("output_norm.weight", |t| t.offset = Some(u64::MAX))
+    tensor_not_aligned: tiny().change("output_norm.weight", |t| t.offset = Some(8289)) => "invalid_tensor", "8289";
+    tensor_offset_wraps: tiny().change("output_norm.weight", |t| t.offset = Some(u64::MAX))
         => "invalid_tensor", "1844674407";
-    tensor_over_file: m().change("blk.0.ffn_down.weight", |t| t.len -= 1)
+    tensor_over_file: tiny().change("blk.0.ffn_down.weight", |t| t.bytes -= 1)
         => "truncated", "the data of tensor blk.0.ffn_down.weight";
-    sizes_add_up_past_64_bits: tensor("x", &[1 << 60], 24).set(|w| w.tensors.insert(0, common::T {
-        name: b"y".into(), dims: vec![(1 << 63) - 1], kind: 24, len: 0, offset: None,
+    sizes_add_up_past_64_bits: tensor("x", &[1 << 60], 24).with(|w| w.tensors.insert(0, TensorInfo {
+        name: "y".into(), dimensions: vec![(1 << 63) - 1], kind: 24, bytes: 0, offset: None,
     })) => "truncated", "the data of tensor y";
 }
 
 #[test]
 fn a_good_model_passes() {
-    let bytes = Writer::model().bytes();
+    let bytes = tiny().bytes();
     let info = model(&bytes).expect("accepted");
     assert_eq!((info.name.as_str(), info.architecture.as_str(), info.format), ("tiny", "llama", "gguf"));
     assert_eq!((info.layers, info.width, info.vocabulary, info.context_trained), (1, 8, 259, 32));
@@ -103,12 +107,12 @@ fn a_good_model_passes() {
 
 #[test]
 fn version_two_passes() {
-    assert_eq!(Gguf::parse(&Writer::model().set(|w| w.version = 2).bytes(), 1 << 20).expect("accepted").version(), 2);
+    assert_eq!(Gguf::parse(&tiny().with(|w| w.version = 2).bytes(), 1 << 20).expect("accepted").version(), 2);
 }
 
 #[test]
 fn the_container_can_be_read_value_by_value() {
-    let bytes = Writer::model().key("x", V::U16(7)).bytes();
+    let bytes = tiny().key("x", 7u16).bytes();
     let gguf = Gguf::parse(&bytes, bytes.len() as u64).expect("accepted");
     assert_eq!(gguf.get("x"), Some(&trillm_formats::gguf::Value::U16(7)));
     assert_eq!(gguf.get("y"), None);
@@ -123,16 +127,15 @@ fn the_container_can_be_read_value_by_value() {
 
 #[test]
 fn other_alignments_pass() {
-    for alignment in [64, 4096] {
-        let writer =
-            Writer::model().key("general.alignment", V::U32(alignment)).set(|w| w.alignment = alignment.into());
+    for alignment in [64u32, 4096] {
+        let writer = tiny().key("general.alignment", alignment).with(|w| w.alignment = alignment.into());
         model(&writer.bytes()).expect("accepted");
     }
 }
 
 #[test]
 fn bytes_behind_the_last_tensor_are_noted() {
-    let mut bytes = Writer::model().bytes();
+    let mut bytes = tiny().bytes();
     bytes.extend([0; 1000]);
     let info = model(&bytes).expect("accepted");
     assert_eq!(info.notes, ["1000 bytes behind the last tensor are ignored"]);
@@ -140,8 +143,8 @@ fn bytes_behind_the_last_tensor_are_noted() {
 
 #[test]
 fn a_prefix_of_the_header_asks_for_more() {
-    let bytes = Writer::model().bytes();
-    let header = Writer::model().header().len();
+    let bytes = tiny().bytes();
+    let header = tiny().header().len();
     for given in 4..header {
         let result = Gguf::parse(&bytes[..given], bytes.len() as u64);
         let Err(Error::Incomplete { needed, .. }) = result else { panic!("{given}: {result:?}") };
@@ -152,7 +155,7 @@ fn a_prefix_of_the_header_asks_for_more() {
 
 #[test]
 fn every_truncation_is_refused() {
-    let bytes = Writer::model().bytes();
+    let bytes = tiny().bytes();
     for len in 0..bytes.len() {
         assert!(model(&bytes[..len]).is_err(), "{len}");
     }
@@ -160,9 +163,9 @@ fn every_truncation_is_refused() {
 
 #[test]
 fn many_keys_take_no_time() {
-    let mut writer = Writer::empty();
+    let mut writer = Writer::default();
     for index in 0..65_536u32 {
-        writer.keys.push((format!("key {index}").into(), V::U8(0)));
+        writer.keys.push((format!("key {index}").into(), 0u8.into()));
     }
     refused(|| model(&writer.bytes()), "missing_key", "general.architecture");
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Writer, model, vocabulary};
+use common::{model, tiny, vocabulary};
 use proptest::prelude::*;
 
 fn harmless(bytes: &[u8]) {
@@ -19,8 +19,8 @@ proptest! {
 
     #[test]
     fn bytes_changed(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let mut bytes = Writer::model().bytes();
-        let header = Writer::model().header().len();
+        let mut bytes = tiny().bytes();
+        let header = tiny().header().len();
         for (index, byte) in changes {
             bytes[index.index(header)] = byte;
         }
@@ -30,8 +30,8 @@ proptest! {
     #[test]
     fn words_changed(index in any::<prop::sample::Index>(), word in any::<u64>(), bit in 0..64u32) {
         for word in [word, 1 << bit, (1u64 << bit).wrapping_sub(1), u64::MAX] {
-            let mut bytes = Writer::model().bytes();
-            let at = index.index(Writer::model().header().len());
+            let mut bytes = tiny().bytes();
+            let at = index.index(tiny().header().len());
             bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
             harmless(&bytes);
         }
@@ -39,8 +39,8 @@ proptest! {
 
     #[test]
     fn pieces_moved(from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(), len in 1..64usize) {
-        let mut bytes = Writer::model().bytes();
-        let header = Writer::model().header().len();
+        let mut bytes = tiny().bytes();
+        let header = tiny().header().len();
         let (from, to) = (from.index(header), to.index(header));
         let piece: Vec<u8> = bytes[from..from + len].to_vec();
         bytes.splice(to..to, piece);
@@ -59,8 +59,8 @@ proptest! {
 /// Each byte of the header, in turn, set to a few values.
 #[test]
 fn every_byte_changed() {
-    let whole = Writer::model().bytes();
-    for at in 0..Writer::model().header().len() {
+    let whole = tiny().bytes();
+    for at in 0..tiny().header().len() {
         for value in [0, 1, 0x7f, 0x80, 0xff] {
             let mut bytes = whole.clone();
             bytes[at] = value;

@@ -4,24 +4,25 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{Folder, V, Writer, refused};
+use common::{Folder, Writer, refused, tiny};
 use trillm_formats::{Error, inspect, inspect_vocabulary};
+use trillm_testkit::models::gguf::TensorInfo;
 
 /// The tiny model in `count` files: the metadata and one tensor in the first, the rest shared out.
 fn shards(count: u16) -> Vec<Writer> {
-    let mut first = Writer::model();
+    let mut first = tiny();
     let mut tensors = std::mem::take(&mut first.tensors);
     let total = tensors.len() as i32;
-    let mut shards = vec![first];
-    shards.extend((1..count).map(|_| Writer::empty()));
-    for (index, shard) in shards.iter_mut().enumerate() {
-        let rest = if index + 1 == usize::from(count) { tensors.len() } else { 1 };
-        shard.tensors = tensors.drain(..rest).collect();
-        shard.keys.push((b"split.no".into(), V::U16(index as u16)));
-        shard.keys.push((b"split.count".into(), V::U16(count)));
-        shard.keys.push((b"split.tensors.count".into(), V::I32(total)));
-    }
-    shards
+    let last = usize::from(count) - 1;
+    let shard = |(index, shard): (usize, Writer)| {
+        let rest = if index == last { tensors.len() } else { 1 };
+        Writer { tensors: tensors.drain(..rest).collect(), ..shard }
+            .key("split.no", index as u16)
+            .key("split.count", count)
+            .key("split.tensors.count", total)
+    };
+    let others = (0..last).map(|_| Writer::default());
+    std::iter::once(first).chain(others).enumerate().map(shard).collect()
 }
 
 fn name(number: usize, count: usize) -> String {
@@ -38,7 +39,7 @@ fn write(folder: &Folder, shards: &[Writer]) -> PathBuf {
 
 #[test]
 fn split_models_are_read_as_one() {
-    let whole = common::model(&Writer::model().bytes()).expect("accepted");
+    let whole = common::model(&tiny().bytes()).expect("accepted");
     for count in 1..=4 {
         let folder = Folder::new(&format!("whole-{count}"));
         let shards = shards(count);
@@ -99,7 +100,7 @@ fn a_shard_without_a_number_is_named() {
 fn a_number_of_another_type_is_refused() {
     let folder = Folder::new("type");
     let mut shards = shards(2);
-    shards[1].keys[0].1 = V::U32(1);
+    shards[1].keys[0].1 = 1u32.into();
     refused(|| inspect(&write(&folder, &shards)), "invalid_key", "1 (u32), expected a number (u16)");
 }
 
@@ -107,7 +108,7 @@ fn a_number_of_another_type_is_refused() {
 fn a_tensor_in_two_shards_is_refused() {
     let folder = Folder::new("twice");
     let mut shards = shards(2);
-    shards[1] = Writer { keys: shards[1].keys.clone(), ..Writer::empty() }.tensor("token_embd.weight", &[8, 259], 0);
+    shards[1].tensors = tiny().tensors[..1].to_vec();
     refused(|| inspect(&write(&folder, &shards)), "invalid_tensor", "a place in two files");
 }
 
@@ -140,7 +141,7 @@ fn a_renamed_first_shard_says_how_it_should_be_named() {
 fn thousands_of_shards_are_refused() {
     let folder = Folder::new("thousands");
     let mut shards = shards(2);
-    shards[0] = std::mem::replace(&mut shards[0], Writer::empty()).key("split.count", V::U16(u16::MAX));
+    shards[0] = std::mem::take(&mut shards[0]).key("split.count", u16::MAX);
     refused(|| inspect(&write(&folder, &shards)), "invalid_key", "at most 1024");
 }
 
@@ -155,7 +156,7 @@ fn what_is_no_file_is_refused() {
 #[test]
 fn long_headers_are_read_in_steps() {
     let folder = Folder::new("long");
-    let writer = Writer::model().key("x", V::Str("x".repeat(5 << 20))).key("y", V::Str("y".repeat(3 << 20)));
+    let writer = tiny().key("x", "x".repeat(5 << 20).as_str()).key("y", "y".repeat(3 << 20).as_str());
     inspect(&folder.write("long.gguf", &writer.bytes())).expect("accepted");
 }
 
@@ -163,8 +164,8 @@ fn long_headers_are_read_in_steps() {
 #[test]
 fn the_weights_are_never_read() {
     let folder = Folder::new("hole");
-    let writer = Writer::model().set(|w| {
-        w.tensors.push(common::T { name: b"x".into(), dims: vec![1 << 36], kind: 0, len: 0, offset: None });
+    let writer = tiny().with(|w| {
+        w.tensors.push(TensorInfo { name: "x".into(), dimensions: vec![1 << 36], kind: 0, bytes: 0, offset: None });
     });
     let path = folder.write("hole.gguf", &writer.bytes());
     refused(|| inspect(&path), "truncated", "the data of tensor x");

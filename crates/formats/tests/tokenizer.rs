@@ -2,47 +2,50 @@
 
 mod common;
 
-use common::{V, Writer, text, texts, types, vocabulary, words};
+use common::{Value, Writer, array, vocabulary, words, words_only};
 
-fn with(key: &str, value: V) -> Writer {
-    Writer::vocabulary().key(&format!("tokenizer.ggml.{key}"), value)
+fn with(key: &str, value: impl Into<Value>) -> Writer {
+    words_only().key(&format!("tokenizer.ggml.{key}"), value)
 }
 
 fn without(key: &str) -> Writer {
-    Writer::vocabulary().without(&format!("tokenizer.ggml.{key}"))
+    words_only().without(&format!("tokenizer.ggml.{key}"))
+}
+
+/// The vocabulary with some words changed.
+fn with_words(change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Writer {
+    let mut words = words();
+    change(&mut words);
+    with("tokens", array(&words))
 }
 
 /// The vocabulary with one word changed.
 fn word(index: usize, word: &[u8]) -> Writer {
-    let mut words = words();
-    words[index] = word.to_vec();
-    with("tokens", V::Strs(words))
+    with_words(|words| words[index] = word.to_vec())
 }
 
 /// A vocabulary of another algorithm, without scores and types.
 fn of(model: &str, tokens: &[&str]) -> Writer {
-    with("model", text(model))
+    with("model", model)
         .without("tokenizer.ggml.scores")
         .without("tokenizer.ggml.token_type")
-        .key("tokenizer.ggml.tokens", texts(tokens))
+        .key("tokenizer.ggml.tokens", Value::array(tokens.iter().copied()))
 }
 
 fn merges(merges: &[&str]) -> Writer {
-    of("gpt2", &["a", "b", "ab"]).key("tokenizer.ggml.merges", texts(merges))
+    of("gpt2", &["a", "b", "ab"]).key("tokenizer.ggml.merges", Value::array(merges.iter().copied()))
 }
 
 /// PLaMo-2: one word, then the bytes.
 fn plamo(change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Writer {
-    let mut words = words();
-    change(&mut words);
-    with("model", text("plamo2")).key("tokenizer.ggml.tokens", V::Strs(words))
+    with_words(change).key("tokenizer.ggml.model", "plamo2")
 }
 
 /// A unigram vocabulary with a table of character replacements: its size, its entries, the replacements.
 fn charsmap(size: u32, nodes: &[u32], replacements: &[u8]) -> Writer {
     let nodes: Vec<u8> = nodes.iter().flat_map(|node| node.to_le_bytes()).collect();
     let bytes = [&size.to_le_bytes()[..], &nodes, replacements].concat();
-    of("t5", &["<pad>", "</s>", "<unk>"]).key("tokenizer.ggml.precompiled_charsmap", V::U8s(bytes))
+    of("t5", &["<pad>", "</s>", "<unk>"]).key("tokenizer.ggml.precompiled_charsmap", Value::array(bytes))
 }
 
 /// A table that replaces `a`: the root, at `a` a leaf, and behind that the place of the replacement.
@@ -55,72 +58,74 @@ fn trie(place: u32) -> Vec<u32> {
 
 refused! { vocabulary;
     model_missing: without("model") => "missing_key", "tokenizer.ggml.model";
-    model_unknown: with("model", text("magic")) => "invalid_key", "\"magic\"";
-    model_none: with("model", text("no_vocab")) => "invalid_key", "\"no_vocab\"";
-    model_of_other_type: with("model", V::U32(1)) => "invalid_key", "expected a string";
-    architecture_unknown: Writer::vocabulary().key("general.architecture", text("x"))
+    model_unknown: with("model", "magic") => "invalid_key", "\"magic\"";
+    model_none: with("model", "no_vocab") => "invalid_key", "\"no_vocab\"";
+    model_of_other_type: with("model", 1u32) => "invalid_key", "expected a string";
+    architecture_unknown: words_only().key("general.architecture", "x")
         => "unsupported_architecture", "\"x\"";
     tokens_missing: without("tokens") => "missing_key", "tokenizer.ggml.tokens";
     tokens_empty: of("gpt2", &[]) => "invalid_key", "an empty array";
-    tokens_of_numbers: with("tokens", V::U32s(vec![1, 2])) => "invalid_key", "an array of 2 u32";
+    tokens_of_numbers: with("tokens", Value::array([1u32, 2])) => "invalid_key", "an array of 2 u32";
     token_twice: word(5, b"<s>") => "invalid_key", "a token that was there before at index 5: \"<s>\"";
     token_twice_to_c: word(5, b"<s>\0x") => "invalid_key", "a token that was there before at index 5: \"<s>\"";
-    token_twice_once_renamed: word(5, b"").key("tokenizer.ggml.model", text("llama"))
-        .set(|w| if let Some((_, V::Strs(words))) = w.keys.iter_mut().find(|(key, _)| key.ends_with(b".tokens")) {
-            words[6] = b"[EMPTY_5]".to_vec();
-        }) => "invalid_key", "[EMPTY_5]";
+    token_twice_once_renamed: with_words(|words| {
+        words[5].clear();
+        words[6] = b"[EMPTY_5]".to_vec();
+    }) => "invalid_key", "[EMPTY_5]";
     token_too_long: word(0, &[b'x'; 2049]) => "invalid_key", "a token of 2049 bytes";
-    scores_too_few: with("scores", V::F32s(vec![0.0; 258])) => "invalid_key", "258 numbers, expected 259";
-    scores_too_many: with("scores", V::F32s(vec![0.0; 260])) => "invalid_key", "260 numbers";
-    scores_of_other_type: with("scores", V::U8s(vec![0; 259])) => "invalid_key", "an array of 259 u8";
-    scores_not_an_array: with("scores", V::F32(0.0)) => "invalid_key", "tokenizer.ggml.scores";
-    score_nan: with("scores", V::F32s(vec![f32::NAN; 259])) => "invalid_key", "a NaN";
-    types_too_few: with("token_type", V::I32s(vec![1; 258])) => "invalid_key", "258 numbers";
-    types_of_other_type: with("token_type", V::U32s(vec![1; 259])) => "invalid_key", "an array of 259 u32";
-    type_unknown: with("token_type", V::I32s(vec![7; 259])) => "invalid_key", "7 at index 0";
-    type_negative: with("token_type", V::I32s(vec![-1; 259])) => "invalid_key", "0 to 6";
+    scores_too_few: with("scores", Value::array([0.0f32; 258])) => "invalid_key", "258 numbers, expected 259";
+    scores_too_many: with("scores", Value::array([0.0f32; 260])) => "invalid_key", "260 numbers";
+    scores_of_other_type: with("scores", Value::array([0u8; 259])) => "invalid_key", "an array of 259 u8";
+    scores_not_an_array: with("scores", 0.0f32) => "invalid_key", "tokenizer.ggml.scores";
+    score_nan: with("scores", Value::array([f32::NAN; 259])) => "invalid_key", "a NaN";
+    types_too_few: with("token_type", Value::array([1i32; 258])) => "invalid_key", "258 numbers";
+    types_of_other_type: with("token_type", Value::array([1u32; 259])) => "invalid_key", "an array of 259 u32";
+    type_unknown: with("token_type", Value::array([7i32; 259])) => "invalid_key", "7 at index 0";
+    type_negative: with("token_type", Value::array([-1i32; 259])) => "invalid_key", "0 to 6";
 
     byte_token_of_a_sign: word(3, b"<0x-1>") => "invalid_key", "a byte token at index 3: \"<0x-1>\"";
-    byte_token_of_a_sign_beside_a_good_one: word(0, b"<0x-1>").key("tokenizer.ggml.token_type", V::I32s(vec![6; 259]))
+    byte_token_of_a_sign_beside_a_good_one: word(0, b"<0x-1>")
+        .key("tokenizer.ggml.token_type", Value::array([6i32; 259]))
         => "invalid_key", "a byte token at index 0: \"<0x-1>\", expected two hexadecimal digits";
-    byte_token_too_short: word(0, b"<0").key("tokenizer.ggml.token_type", V::I32s(vec![6; 259]))
+    byte_token_too_short: word(0, b"<0").key("tokenizer.ggml.token_type", Value::array([6i32; 259]))
         => "invalid_key", "\"<0\"";
-    byte_missing_for_plamo: plamo(|words| words[3 + 0xff] = b"x".to_vec()).key("tokenizer.ggml.token_type", V::I32s(
-        types().into_iter().take(258).chain([1]).collect())) => "invalid_key", "a byte token <0xFF>";
+    byte_missing_for_plamo: plamo(|words| words[3 + 0xff] = b"x".to_vec()).key("tokenizer.ggml.token_type",
+        Value::array([2, 3, 3].into_iter().chain([6; 255]).chain([1]))) => "invalid_key", "a byte token <0xFF>";
     byte_token_of_a_sign_for_plamo: plamo(|words| words[3 + 0xff] = b"<0x-1>".to_vec()) => "invalid_key", "<0xFF>";
     byte_token_at_zero_for_plamo: plamo(|words| words.swap(0, 3))
-        .key("tokenizer.ggml.token_type", V::I32s(vec![6; 259])) => "invalid_key", "<0x00>";
-    byte_token_in_word_piece: of("bert", &["a", "<0x0A>"]).key("tokenizer.ggml.token_type", V::I32s(vec![1, 6]))
+        .key("tokenizer.ggml.token_type", Value::array([6i32; 259])) => "invalid_key", "<0x00>";
+    byte_token_in_word_piece: of("bert", &["a", "<0x0A>"]).key("tokenizer.ggml.token_type", Value::array([1i32, 6]))
         => "invalid_key", "none in a WordPiece vocabulary";
     prefix_without_token_for_rwkv: of("rwkv", &["a", "\\x62c"])
         => "invalid_key", "a token whose beginning is none at index 1";
 
-    pre_tokenizer_unknown: merges(&["a b"]).key("tokenizer.ggml.pre", text("nobody's"))
+    pre_tokenizer_unknown: merges(&["a b"]).key("tokenizer.ggml.pre", "nobody's")
         => "invalid_key", "a pre-tokenizer that llama.cpp knows";
 
     merges_missing: of("gpt2", &["a", "b"]) => "missing_key", "tokenizer.ggml.merges";
-    merges_of_numbers: of("gpt2", &["a"]).key("tokenizer.ggml.merges", V::U32s(vec![1]))
+    merges_of_numbers: of("gpt2", &["a"]).key("tokenizer.ggml.merges", Value::array([1u32]))
         => "invalid_key", "an array of 1 u32";
     merge_of_one_part: merges(&["a b", "ab"]) => "invalid_key", "\"ab\" at index 1";
     merge_of_nothing: merges(&[""]) => "invalid_key", "\"\" at index 0";
     merge_without_end: merges(&["a "]) => "invalid_key", "\"a \"";
     merge_without_beginning: merges(&[" a"]) => "invalid_key", "\" a\"";
 
-    bos_added_and_missing: merges(&["a b"]).key("tokenizer.ggml.add_bos_token", V::Bool(1))
+    bos_added_and_missing: merges(&["a b"]).key("tokenizer.ggml.add_bos_token", true)
         => "invalid_key", "added to each text";
-    bos_added_by_pre_tokenizer: merges(&["a b"]).key("tokenizer.ggml.pre", text("llama-bpe"))
+    bos_added_by_pre_tokenizer: merges(&["a b"]).key("tokenizer.ggml.pre", "llama-bpe")
         => "invalid_key", "bos_token_id";
-    eos_added_and_missing: merges(&["a b"]).key("tokenizer.ggml.add_eos_token", V::Bool(1))
+    eos_added_and_missing: merges(&["a b"]).key("tokenizer.ggml.add_eos_token", true)
         => "invalid_key", "eos_token_id";
     bos_missing_in_word_piece: of("bert", &["a", "b"]) => "invalid_key", "tokenizer.ggml.bos_token_id";
-    separator_missing_in_word_piece: of("bert", &["a", "b"]).key("tokenizer.ggml.bos_token_id", V::U32(0))
+    separator_missing_in_word_piece: of("bert", &["a", "b"]).key("tokenizer.ggml.bos_token_id", 0u32)
         => "invalid_key", "tokenizer.ggml.seperator_token_id";
-    special_id_of_other_type: with("bos_token_id", V::I32(1)) => "invalid_key", "1 (i32)";
-    add_bos_of_other_type: with("add_bos_token", V::U8(1)) => "invalid_key", "expected a boolean";
+    special_id_of_other_type: with("bos_token_id", 1i32) => "invalid_key", "1 (i32)";
+    add_bos_of_other_type: with("add_bos_token", 1u8) => "invalid_key", "expected a boolean";
 
-    charsmap_too_short: of("t5", &["a", "b", "c"]).key("tokenizer.ggml.precompiled_charsmap", V::U8s(vec![0; 3]))
+    charsmap_too_short: of("t5", &["a", "b", "c"]).key("tokenizer.ggml.precompiled_charsmap", Value::array([0u8; 3]))
         => "invalid_key", "less than four bytes";
-    charsmap_of_other_type: of("t5", &["a", "b", "c"]).key("tokenizer.ggml.precompiled_charsmap", V::U32s(vec![0; 3]))
+    charsmap_of_other_type: of("t5", &["a", "b", "c"])
+        .key("tokenizer.ggml.precompiled_charsmap", Value::array([0u32; 3]))
         => "invalid_key", "an array of 3 u32";
     charsmap_table_over_array: charsmap(4096, &trie(0), b"A\0") => "invalid_key", "a table longer than the array";
     charsmap_table_that_wraps: charsmap(u32::MAX, &trie(0), b"A\0") => "invalid_key", "a table longer than the array";
@@ -134,15 +139,15 @@ refused! { vocabulary;
 #[test]
 fn good_vocabularies_pass() {
     let good = [
-        Writer::vocabulary(),
+        words_only(),
         merges(&["a b"]),
         of("rwkv", &["a", "b", "\\x62c", "\\n", "\\n\\n"]),
         of("bert", &["[CLS]", "[SEP]"])
-            .key("tokenizer.ggml.bos_token_id", V::U32(0))
-            .key("tokenizer.ggml.seperator_token_id", V::U32(1)),
+            .key("tokenizer.ggml.bos_token_id", 0u32)
+            .key("tokenizer.ggml.seperator_token_id", 1u32),
         plamo(|_| {}),
         charsmap(1024, &trie(0), b"A\0"),
-        of("gpt2", &["a"]).key("tokenizer.ggml.pre", text("kimi-k2")),
+        of("gpt2", &["a"]).key("tokenizer.ggml.pre", "kimi-k2"),
     ];
     for writer in good {
         vocabulary(&writer.bytes()).expect("accepted");
@@ -151,7 +156,7 @@ fn good_vocabularies_pass() {
 
 #[test]
 fn special_tokens_outside_the_vocabulary_are_noted() {
-    let info = vocabulary(&with("padding_token_id", V::U32(u32::MAX)).bytes()).expect("accepted");
+    let info = vocabulary(&with("padding_token_id", u32::MAX).bytes()).expect("accepted");
     let expected =
         "tokenizer.ggml.padding_token_id is 4294967295, outside the vocabulary of 259 tokens, and is ignored";
     assert_eq!(info.notes, [expected]);
@@ -162,19 +167,13 @@ fn a_missing_pre_tokenizer_is_noted() {
     let notes = |writer: Writer| vocabulary(&writer.bytes()).expect("accepted").notes;
     let found = notes(merges(&["a b"]));
     assert!(found.len() == 1 && found[0].starts_with("the file has no tokenizer.ggml.pre"), "{found:?}");
-    assert!(notes(merges(&["a b"]).key("tokenizer.ggml.pre", text("gpt-2"))).is_empty());
-    assert!(notes(Writer::vocabulary()).is_empty(), "others need none");
+    assert!(notes(merges(&["a b"]).key("tokenizer.ggml.pre", "gpt-2")).is_empty());
+    assert!(notes(words_only()).is_empty(), "others need none");
 }
 
 #[test]
 fn byte_tokens_may_be_missing() {
-    let mut writer = Writer::vocabulary();
-    for (key, value) in &mut writer.keys {
-        if let (true, V::I32s(types)) = (key.ends_with(b".token_type"), value) {
-            types.fill(1);
-        }
-    }
-    vocabulary(&writer.bytes()).expect("accepted");
+    vocabulary(&with("token_type", Value::array([1i32; 259])).bytes()).expect("accepted");
     vocabulary(&of("llama", &["<unk>", "<s>", "</s>", "a"]).bytes()).expect("accepted");
 }
 

@@ -31,36 +31,25 @@ fn llama_cpps_vectors() {
     }
 }
 
-/// The header of a file with these keys under `tokenizer.ggml`.
-fn file(keys: &[(&str, Value)]) -> Vec<u8> {
-    let mut file = Gguf::default();
-    file.set("general.architecture", Value::String("llama".into()));
-    for (key, value) in keys {
-        file.set(&format!("tokenizer.ggml.{key}"), value.clone());
-    }
-    file.header()
-}
-
-fn open(bytes: &[u8]) -> GgufTokenizer {
-    let file = trillm_formats::Gguf::parse(bytes, bytes.len() as u64).unwrap();
+fn open(file: &Gguf) -> GgufTokenizer {
+    let bytes = file.header();
+    let file = trillm_formats::Gguf::parse(&bytes, bytes.len() as u64).unwrap();
     GgufTokenizer::new(&file.tokenizer().unwrap()).unwrap()
-}
-
-fn strings(texts: &[&str]) -> Value {
-    Value::Array(texts.iter().map(|text| Value::String((*text).into())).collect())
 }
 
 /// A vocabulary of these words with types and scores.
 fn words(model: &str, words: &[(&str, i32, f32)], keys: &[(&str, Value)]) -> GgufTokenizer {
-    let texts: Vec<&str> = words.iter().map(|word| word.0).collect();
-    let mut all = vec![
-        ("model", Value::String(model.into())),
-        ("tokens", strings(&texts)),
-        ("token_type", Value::Array(words.iter().map(|word| Value::I32(word.1)).collect())),
-        ("scores", Value::Array(words.iter().map(|word| Value::F32(word.2)).collect())),
-    ];
-    all.extend(keys.iter().cloned());
-    open(&file(&all))
+    open(&Gguf::vocabulary(model, words).tokenizer(keys))
+}
+
+/// A vocabulary for byte-pair encoding.
+fn pairs(pre: &str, words: &[&str], merges: &[&str]) -> Gguf {
+    Gguf::default().key("general.architecture", "llama").tokenizer(&[
+        ("model", "gpt2".into()),
+        ("pre", pre.into()),
+        ("tokens", Value::array(words.iter().copied())),
+        ("merges", Value::array(merges.iter().copied())),
+    ])
 }
 
 /// A byte-level vocabulary with a few merges, cut by this rule.
@@ -75,13 +64,7 @@ fn byte_level(pre: &str) -> GgufTokenizer {
     let merges = ["a a", "aa aa", "= =", "== ==", "Ġ Ġ", "ĠĠ ĠĠ", "Ċ Ċ", "ð Ł", "ðŁ ĺ", "ðŁĺ Ģ", "1 1", "11 1", "A A"];
     let joined: Vec<String> = merges.iter().map(|merge| merge.replace(' ', "")).collect();
     let all: Vec<&str> = alphabet.iter().chain(&joined).map(String::as_str).collect();
-    open(&file(&[
-        ("model", Value::String("gpt2".into())),
-        ("pre", Value::String(pre.into())),
-        ("tokens", strings(&all)),
-        ("merges", strings(&merges)),
-        ("bos_token_id", Value::U32(0)),
-    ]))
+    open(&pairs(pre, &all, &merges).tokenizer(&[("bos_token_id", 0u32.into())]))
 }
 
 /// A vocabulary in the manner of SentencePiece, with tokens of some lengths.
@@ -112,10 +95,10 @@ fn a_long_run_of_anything_has_tokens() {
     let whole = tokenizers.len();
     tokenizers.extend(others.iter().map(|&pre| (pre, byte_level(pre))));
     for model in ["llama", "t5"] {
-        tokenizers.push((model, words(model, &PIECES, &[("add_space_prefix", Value::Bool(true))])));
+        tokenizers.push((model, words(model, &PIECES, &[("add_space_prefix", true.into())])));
     }
-    let bert =
-        [("bos_token_id", Value::U32(1)), ("seperator_token_id", Value::U32(2)), ("unknown_token_id", Value::U32(0))];
+    let bert = [("bos_token_id", 1u32), ("seperator_token_id", 2), ("unknown_token_id", 0)]
+        .map(|(key, id)| (key, Value::from(id)));
     tokenizers.push(("bert", words("bert", &PIECES, &bert)));
     let runs =
         ["=", " ", "a", "A", "1", "\n", "\t ", " \n", "中", "é", "\u{301}", "😀", "'", "a ", "A1", "\u{0}", "'s"];
@@ -173,13 +156,7 @@ fn user_defined_tokens_are_read_out_of_any_text() {
 #[test]
 fn merges_may_go_through_what_is_no_token() {
     // `ab` is none, and `abc` is.
-    let bytes = file(&[
-        ("model", Value::String("gpt2".into())),
-        ("pre", Value::String("gpt-2".into())),
-        ("tokens", strings(&["a", "b", "c", "abc", "d"])),
-        ("merges", strings(&["a b", "ab c", "c d", "x y"])),
-    ]);
-    let tokenizer = open(&bytes);
+    let tokenizer = open(&pairs("gpt-2", &["a", "b", "c", "abc", "d"], &["a b", "ab c", "c d", "x y"]));
     assert_eq!(encode(&tokenizer, "abc", false, false), [3]);
     assert_eq!(encode(&tokenizer, "abd", false, false), [0, 1, 4]);
     assert_eq!(encode(&tokenizer, "cd", false, false), [2, 4]);

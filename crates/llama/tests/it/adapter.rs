@@ -1,8 +1,10 @@
-//! A LoRA adapter, written here byte by byte.
+//! A LoRA adapter.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use trillm_core::{LoadOptions, Token};
+use trillm_testkit::models::gguf::{Gguf, TensorType};
 
 use crate::common::{STORIES, distance, load, run, shared, small};
 
@@ -11,33 +13,21 @@ const WIDTH: usize = 64;
 
 /// An adapter of the story model that changes the queries of the first layer.
 fn adapter() -> PathBuf {
-    let text = |out: &mut Vec<u8>, text: &str| {
-        out.extend((text.len() as u64).to_le_bytes());
-        out.extend(text.as_bytes());
-    };
-    let mut out = b"GGUF\x03\0\0\0".to_vec();
-    out.extend(2_u64.to_le_bytes());
-    out.extend(4_u64.to_le_bytes());
-    for (key, value) in [("general.type", "adapter"), ("general.architecture", "llama"), ("adapter.type", "lora")] {
-        text(&mut out, key);
-        out.extend(8_u32.to_le_bytes());
-        text(&mut out, value);
-    }
-    text(&mut out, "adapter.lora.alpha");
-    out.extend(6_u32.to_le_bytes());
-    out.extend((RANK as f32).to_le_bytes());
-    let size = (RANK * WIDTH * 4) as u64;
-    for (name, shape, offset) in [("lora_a", [WIDTH, RANK], 0), ("lora_b", [RANK, WIDTH], size)] {
-        text(&mut out, &format!("blk.0.attn_q.weight.{name}"));
-        out.extend(2_u32.to_le_bytes());
-        out.extend(shape.iter().flat_map(|&n| (n as u64).to_le_bytes()));
-        out.extend(0_u32.to_le_bytes());
-        out.extend(offset.to_le_bytes());
-    }
-    out.resize(out.len().next_multiple_of(32), 0);
-    out.extend((0..2 * RANK * WIDTH).flat_map(|i| ((i % 7) as f32 - 3.0).to_le_bytes()));
+    let (rank, width) = (RANK as u64, WIDTH as u64);
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adapter.gguf");
-    std::fs::write(&path, out).expect("a scratch file");
+    let file = Gguf::default()
+        .key("general.type", "adapter")
+        .key("general.architecture", "llama")
+        .key("adapter.type", "lora")
+        .key("adapter.lora.alpha", RANK as f32)
+        .tensor("blk.0.attn_q.weight.lora_a", &[width, rank], TensorType::F32)
+        .tensor("blk.0.attn_q.weight.lora_b", &[rank, width], TensorType::F32);
+    let size = RANK * WIDTH;
+    let fill = |index: usize, out: &mut dyn Write| {
+        let weights = (index * size..(index + 1) * size).flat_map(|i| ((i % 7) as f32 - 3.0).to_le_bytes());
+        out.write_all(&weights.collect::<Vec<u8>>())
+    };
+    file.write(&path, fill).expect("a scratch file");
     path
 }
 

@@ -189,23 +189,10 @@ fn alphabet() -> Vec<char> {
         .collect()
 }
 
-fn strings(words: &[String]) -> Value {
-    Value::Array(words.iter().map(|word| Value::String(word.clone())).collect())
-}
-
-fn write(name: &str, keys: &[(&str, Value)]) -> PathBuf {
-    let mut file = Gguf::default();
-    file.set("general.architecture", Value::String("llama".into()));
-    for (key, value) in keys {
-        file.set(&format!("tokenizer.ggml.{key}"), value.clone());
-    }
+fn write(name: &str, file: &Gguf) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.gguf"));
-    file.write(&path, |_, _| Ok(())).expect("a scratch file");
+    std::fs::write(&path, file.bytes()).expect("a scratch file");
     path
-}
-
-fn types(words: &[String], kind: impl Fn(&str) -> i32) -> Value {
-    Value::Array(words.iter().map(|word| Value::I32(kind(word))).collect())
 }
 
 /// A vocabulary for byte-pair encoding with this rule.
@@ -247,19 +234,14 @@ fn pairs(model: &str, pre: &str, spaces: bool) -> PathBuf {
         _ if word.starts_with("<0x") => 6,
         _ => 1,
     };
-    let id = Value::U32(1);
-    write(
-        &format!("{model}-{pre}"),
-        &[
-            ("model", Value::String(model.into())),
-            ("pre", Value::String(pre.into())),
-            ("token_type", types(&words, kind)),
-            ("tokens", strings(&words)),
-            ("merges", strings(&merges)),
-            ("bos_token_id", id.clone()),
-            ("eos_token_id", Value::U32(2)),
-        ],
-    )
+    let words: Vec<(&str, i32, f32)> = words.iter().map(|word| (word.as_str(), kind(word), 0.0)).collect();
+    let file = Gguf::vocabulary(model, &words).without("tokenizer.ggml.scores").tokenizer(&[
+        ("pre", pre.into()),
+        ("merges", Value::array(merges.iter().map(String::as_str))),
+        ("bos_token_id", 1u32.into()),
+        ("eos_token_id", 2u32.into()),
+    ]);
+    write(&format!("{model}-{pre}"), &file)
 }
 
 /// Compares all that there is to compare, and says what differs first.
@@ -323,15 +305,7 @@ fn shared_vocabularies_are_llama_cpps() {
 
 /// A vocabulary without merges: pieces with scores.
 fn pieces(model: &str, words: &[(&str, i32, f32)], keys: &[(&str, Value)]) -> PathBuf {
-    let texts: Vec<String> = words.iter().map(|(text, ..)| (*text).to_owned()).collect();
-    let mut all = vec![
-        ("model", Value::String(model.into())),
-        ("token_type", Value::Array(words.iter().map(|(_, kind, _)| Value::I32(*kind)).collect())),
-        ("tokens", strings(&texts)),
-        ("scores", Value::Array(words.iter().map(|(.., score)| Value::F32(*score)).collect())),
-    ];
-    all.extend(keys.iter().cloned());
-    write(&format!("{model}-{}", keys.len()), &all)
+    write(&format!("{model}-{}", keys.len()), &Gguf::vocabulary(model, words).tokenizer(keys))
 }
 
 const PIECES: &[(&str, f32)] = &[
@@ -377,7 +351,7 @@ const PIECES: &[(&str, f32)] = &[
 fn unigrams_are_llama_cpps() {
     let mut words = vec![("<pad>", 3, 0.0), ("</s>", 3, 0.0), ("<unk>", 2, 0.0), ("<|im_end|>", 4, 0.0)];
     words.extend(PIECES.iter().map(|&(text, score)| (text, 1, score)));
-    let key = |name, value| (name, Value::Bool(value));
+    let key = |name, value| (name, Value::from(value));
     for keys in [
         &[][..],
         &[key("add_space_prefix", true)],
@@ -411,7 +385,7 @@ fn plamos_are_llama_cpps() {
     words.extend(bytes.iter().map(|text| (&**text, 6, 0.0)));
     words.extend(PIECES.iter().filter(|(text, _)| !text.contains('▁')).map(|&(text, score)| (text, 1, score)));
     words.extend([(" ", 1, -3.0), (" the", 1, -4.0), ("  ", 1, -4.0), ("日本語", 1, -6.0), ("日本", 1, -5.0)]);
-    compare(&pieces("plamo2", &words, &[("add_bos_token", Value::Bool(true))]), "plamo2");
+    compare(&pieces("plamo2", &words, &[("add_bos_token", true.into())]), "plamo2");
 }
 
 #[test]

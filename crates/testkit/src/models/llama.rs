@@ -66,47 +66,44 @@ impl TinyLlama {
 
 /// A file of this shape, all its matrices stored as `kind`.
 pub(super) fn describe(name: &str, shape: &Shape, kind: TensorType) -> Gguf {
-    let mut gguf = Gguf::default();
-    gguf.set("general.architecture", "llama");
-    gguf.set("general.name", name);
-    gguf.set("general.license", "apache-2.0");
-    gguf.set("general.file_type", file_type(kind));
-    gguf.set("general.quantization_version", 2u32);
-    gguf.set("llama.context_length", shape.context);
-    gguf.set("llama.embedding_length", shape.width);
-    gguf.set("llama.block_count", shape.layers);
-    gguf.set("llama.feed_forward_length", shape.feed_forward);
-    gguf.set("llama.attention.head_count", shape.heads);
-    gguf.set("llama.attention.head_count_kv", shape.kv_heads);
-    gguf.set("llama.attention.layer_norm_rms_epsilon", 1e-5f32);
-    gguf.set("llama.rope.dimension_count", shape.head());
-    gguf.set("llama.rope.freq_base", 10_000f32);
-    gguf.set("llama.vocab_size", shape.vocabulary);
-
     let pieces = vocabulary(shape.vocabulary);
-    gguf.set("tokenizer.ggml.model", "llama");
-    gguf.set("tokenizer.ggml.pre", "default");
-    gguf.set("tokenizer.ggml.tokens", pieces.iter().map(|piece| piece.text.as_str()).collect::<Value>());
-    gguf.set("tokenizer.ggml.scores", pieces.iter().map(|piece| piece.score).collect::<Value>());
-    gguf.set("tokenizer.ggml.token_type", pieces.iter().map(|piece| piece.kind as i32).collect::<Value>());
-    gguf.set("tokenizer.ggml.bos_token_id", BOS);
-    gguf.set("tokenizer.ggml.eos_token_id", EOS);
-    gguf.set("tokenizer.ggml.unknown_token_id", UNKNOWN);
-    gguf.set("tokenizer.ggml.add_bos_token", true);
-    gguf.set("tokenizer.ggml.add_eos_token", false);
-    gguf.set("tokenizer.ggml.add_space_prefix", false);
-    gguf.set("tokenizer.chat_template", crate::CHAT_TEMPLATE);
-
-    for tensor in shape.tensors() {
+    let file = Gguf::default()
+        .key("general.architecture", "llama")
+        .key("general.name", name)
+        .key("general.license", "apache-2.0")
+        .key("general.file_type", file_type(kind))
+        .key("general.quantization_version", 2u32)
+        .key("llama.context_length", shape.context)
+        .key("llama.embedding_length", shape.width)
+        .key("llama.block_count", shape.layers)
+        .key("llama.feed_forward_length", shape.feed_forward)
+        .key("llama.attention.head_count", shape.heads)
+        .key("llama.attention.head_count_kv", shape.kv_heads)
+        .key("llama.attention.layer_norm_rms_epsilon", 1e-5f32)
+        .key("llama.rope.dimension_count", shape.head())
+        .key("llama.rope.freq_base", 10_000f32)
+        .key("llama.vocab_size", shape.vocabulary)
+        .key("tokenizer.ggml.model", "llama")
+        .key("tokenizer.ggml.pre", "default")
+        .key("tokenizer.ggml.tokens", Value::array(pieces.iter().map(|piece| piece.text.as_str())))
+        .key("tokenizer.ggml.scores", Value::array(pieces.iter().map(|piece| piece.score)))
+        .key("tokenizer.ggml.token_type", Value::array(pieces.iter().map(|piece| piece.kind as i32)))
+        .key("tokenizer.ggml.bos_token_id", BOS)
+        .key("tokenizer.ggml.eos_token_id", EOS)
+        .key("tokenizer.ggml.unknown_token_id", UNKNOWN)
+        .key("tokenizer.ggml.add_bos_token", true)
+        .key("tokenizer.ggml.add_eos_token", false)
+        .key("tokenizer.ggml.add_space_prefix", false)
+        .key("tokenizer.chat_template", crate::CHAT_TEMPLATE);
+    shape.tensors().iter().fold(file, |file, tensor| {
+        let (columns, rows) = (tensor.columns.into(), tensor.rows.into());
         // A norm's weights stay floats in every GGUF file.
-        let (dimensions, kind) = if tensor.is_norm() {
-            (vec![tensor.columns.into()], TensorType::F32)
+        if tensor.is_norm() {
+            file.tensor(&tensor_name(tensor), &[columns], TensorType::F32)
         } else {
-            (vec![tensor.columns.into(), tensor.rows.into()], kind)
-        };
-        gguf.tensor(&tensor_name(&tensor), &dimensions, kind);
-    }
-    gguf
+            file.tensor(&tensor_name(tensor), &[columns, rows], kind)
+        }
+    })
 }
 
 /// llama.cpp's number for a file that is mostly of this type.

@@ -324,19 +324,14 @@ impl Tokenizer for GgufTokenizer {
 #[cfg(test)]
 mod tests {
     use trillm_core::Coded;
-    use trillm_testkit::models::gguf::{Gguf, Value};
+    use trillm_testkit::models::gguf::Gguf;
 
     use super::*;
 
     /// A vocabulary of three words with scores.
     fn tokenizer(model: &str) -> GgufTokenizer {
-        let words = ["<unk>", "▁", "a"].map(|word| Value::String(word.into()));
-        let mut file = Gguf::default();
-        file.set("general.architecture", Value::String("llama".into()));
-        file.set("tokenizer.ggml.model", Value::String(model.into()));
-        file.set("tokenizer.ggml.tokens", Value::Array(words.to_vec()));
-        file.set("tokenizer.ggml.scores", Value::Array(vec![Value::F32(-1.0); 3]));
-        let bytes = file.header();
+        let words = ["<unk>", "▁", "a"].map(|word| (word, 1, -1.0));
+        let bytes = Gguf::vocabulary(model, &words).header();
         let file = trillm_formats::Gguf::parse(&bytes, bytes.len() as u64).unwrap();
         GgufTokenizer::new(&file.tokenizer().unwrap()).unwrap()
     }
