@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trillm
 from trillm import hub
+from trillm._core import Store
 from trillm.errors import DownloadError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,12 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"there is no {folder}")
     return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty one."""
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture(scope="session")

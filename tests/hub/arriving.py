@@ -41,6 +41,19 @@ FAULTS: dict[str, Callable[[Random, int], Fault]] = {
 }
 """What goes wrong at random places of a body of some size."""
 
+BREAKS = {
+    "cut before": Fault(cut=-1),
+    "cut in": Fault(cut=10),
+    "reset": Fault(cut=10, reset=True),
+    "stalls": Fault(stall=10),
+    "stalls before": Fault(stall=-1),
+    "too long": Fault(longer=10),
+    "429": Fault(status=429),
+    "500": Fault(status=500),
+    "503": Fault(status=503),
+}
+"""What a small answer shows to be broken by itself."""
+
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives up sooner than is right for a network, so that tests are quick."""

@@ -59,11 +59,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def no_sockets(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """No connection may be opened; gives where they were tried to."""
     return forbid_sockets(monkeypatch)

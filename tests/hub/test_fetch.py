@@ -32,11 +32,6 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def model(web: Web) -> str:
     return f"{web.url}/model.gguf#sha256={SHA256}"
 

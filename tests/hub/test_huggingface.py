@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arriving import FAULTS, arrives_or_says_why, be_impatient, content, job
+from arriving import BREAKS, FAULTS, arrives_or_says_why, be_impatient, content, job
 from hub_server import Hub, sha256
 from huggingface_hub import constants, hf_hub_download, snapshot_download
 from socks_server import SocksServer
@@ -50,11 +50,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(limits, "backoff", 0.01)
     yield server
     server.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def plan(wanted: Job) -> Plan:
@@ -288,20 +283,7 @@ def test_a_licence_is_what_the_card_names(hub: Hub, store: Store, card: Any, lic
     assert plan(job(store, "hf:org/tiny")).licence == licence
 
 
-BROKEN = {
-    "cut before": Fault(cut=-1),
-    "cut in": Fault(cut=10),
-    "reset": Fault(cut=10, reset=True),
-    "stalls": Fault(stall=10),
-    "stalls before": Fault(stall=-1),
-    "too long": Fault(longer=10),
-    "429": Fault(status=429),
-    "500": Fault(status=500),
-    "503": Fault(status=503),
-}
-
-
-@pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("fault", BREAKS.values(), ids=BREAKS)
 def test_a_listing_that_breaks_is_asked_for_again(
     hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:

@@ -7,11 +7,10 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from arriving import FAULTS, arrives_or_says_why, be_impatient, content, job
+from arriving import BREAKS, FAULTS, arrives_or_says_why, be_impatient, content, job
 from ollama_server import IMAGE, Registry
 from trillm._core import Reference, Store
 from trillm.errors import DigestMismatch, DownloadError, ModelFormatError, ModelNotFound, TrillmError, Unsupported
@@ -46,11 +45,6 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     server.add("library/tiny:latest", LAYERS)
     yield server
     server.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def wanted(registry: Registry, name: str = "library/tiny") -> str:
@@ -261,18 +255,7 @@ def test_an_endless_manifest_is_not_read_to_its_end(registry: Registry, store: S
     assert registry.requests[-1].sent < 48 << 20
 
 
-BROKEN = {
-    "cut before": Fault(cut=-1),
-    "cut in": Fault(cut=10),
-    "reset": Fault(cut=10, reset=True),
-    "stalls": Fault(stall=10),
-    "stalls before": Fault(stall=-1),
-    "too long": Fault(longer=10),
-    "other bytes": Fault(flip=10),
-    "429": Fault(status=429),
-    "500": Fault(status=500),
-    "503": Fault(status=503),
-}
+BROKEN = BREAKS | {"other bytes": Fault(flip=10)}
 
 
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)

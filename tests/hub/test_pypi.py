@@ -52,11 +52,6 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def tiny(index: Index) -> Index:
     """The index with one well-behaved package."""
     files = {"tiny/model.gguf": WEIGHTS, "tiny/config/model.json": b"{}", "tiny/__init__.py": b"raise SystemExit(1)\n"}

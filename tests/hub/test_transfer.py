@@ -59,11 +59,6 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many bytes each read gave."""
     counts: list[int] = []

@@ -37,11 +37,6 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     server.close()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def damage(store: Store, sha256: str, *places: int) -> None:
     """Flips bits behind the store's back."""
     blob = store.root / "blobs" / "sha256" / sha256

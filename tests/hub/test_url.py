@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from arriving import content, job
@@ -28,11 +27,6 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     server.put("/models/tiny.gguf", GGUF, etag='"one"')
     yield server
     server.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 @pytest.mark.parametrize("pin", ["", f"#sha256={SHA256}"])

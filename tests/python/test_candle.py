@@ -15,6 +15,7 @@ from trillm import _core
 from trillm.errors import EngineError, InvalidRequest, LoadError, ModelNotFound, Unsupported
 
 from .helpers import GREEDY, MESSAGES, TEXTS
+from .sentences import SENTENCES
 
 EXACT: dict[str, Any] = {"threads": 1, "cache_type": "f32"}
 """Both engines add up in 32 bits."""
@@ -268,13 +269,6 @@ def test_a_file_may_be_replaced(copied: Path, candle: trillm.Model) -> None:
 
 
 # Vectors of sentences.
-
-SENTENCES = [
-    "A man is eating a piece of bread.",
-    "Someone eats food.",
-    "The stock market fell sharply today.",
-    "Shares lost value.",
-]
 
 
 @pytest.mark.real

@@ -18,6 +18,7 @@ from trillm import _core
 from trillm.errors import Closed, EngineError, InvalidRequest, LoadError, ModelNotFound, Unsupported
 
 from .helpers import ENDLESS, GREEDY, SAMPLED, TEXTS, another_counts_beside, idle, until
+from .sentences import SENTENCES
 
 TinyOnnx = Callable[..., Path]
 
@@ -272,14 +273,7 @@ def test_the_tokenizer_alone(tiny_onnx: TinyOnnx, grown: trillm.Model) -> None:
 
 # Vectors.
 
-SENTENCES = [
-    "A man is eating a piece of bread.",
-    "Someone eats food.",
-    "The stock market fell sharply today.",
-    "Shares lost value.",
-    "Größe 😀",
-    "word " * 200,
-]
+MORE = [*SENTENCES, "Größe 😀", "word " * 200]
 
 
 def test_what_makes_vectors_generates_nothing(tiny_onnx: TinyOnnx) -> None:
@@ -320,19 +314,19 @@ def reference(path: Path, texts: list[list[int]]) -> NDArray[np.float32]:
 def test_a_model_in_8_bits_makes_the_vectors_that_the_runtime_makes(all_minilm_int8: Path) -> None:
     with trillm.load(all_minilm_int8, threads=1, tokenizer="all-minilm") as model:
         assert (model.info.engine, model.info.format, model.info.width) == ("onnx", "onnx", 384)
-        ids = [model.tokenize(text) for text in SENTENCES]
-        together = model.embed(SENTENCES)
-        alone = np.concatenate([model.embed(text) for text in SENTENCES])
-        raw = model.embed(SENTENCES, normalize=False)
+        ids = [model.tokenize(text) for text in MORE]
+        together = model.embed(MORE)
+        alone = np.concatenate([model.embed(text) for text in MORE])
+        raw = model.embed(MORE, normalize=False)
     expected = reference(all_minilm_int8, ids)
     assert together.dtype == np.float32
-    assert together.shape == (len(SENTENCES), 384)
+    assert together.shape == (len(MORE), 384)
     # Its activations are quantized with one scale for all rows of a run: neighbours must not be in it.
     for vectors in (together, alone, raw / np.linalg.norm(raw, axis=1, keepdims=True)):
         assert np.allclose(vectors, expected, atol=1e-5)
     with trillm.load("all-minilm", threads=1) as model:
-        assert [model.tokenize(text) for text in SENTENCES] == ids
-        in_32_bits = model.embed(SENTENCES)
+        assert [model.tokenize(text) for text in MORE] == ids
+        in_32_bits = model.embed(MORE)
     # Eight bits cost less than this.
     assert (together * in_32_bits).sum(axis=1).min() > 0.99
 

@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::{encode, on_a_small_stack};
+use common::{alphabet, encode, on_a_small_stack};
 use trillm_core::{Token, Tokenizer};
 use trillm_formats::gguf::Pre;
 use trillm_testkit::models::gguf::{Gguf, Value};
@@ -54,13 +54,7 @@ fn pairs(pre: &str, words: &[&str], merges: &[&str]) -> Gguf {
 
 /// A byte-level vocabulary with a few merges, cut by this rule.
 fn byte_level(pre: &str) -> GgufTokenizer {
-    let alphabet: Vec<String> = (0x21..=0x7e)
-        .chain(0xa1..=0xac)
-        .chain(0xae..=0xff)
-        .chain(0x100..=0x143)
-        .filter_map(char::from_u32)
-        .map(String::from)
-        .collect();
+    let alphabet = alphabet();
     let merges = ["a a", "aa aa", "= =", "== ==", "Ġ Ġ", "ĠĠ ĠĠ", "Ċ Ċ", "ð Ł", "ðŁ ĺ", "ðŁĺ Ģ", "1 1", "11 1", "A A"];
     let joined: Vec<String> = merges.iter().map(|merge| merge.replace(' ', "")).collect();
     let all: Vec<&str> = alphabet.iter().chain(&joined).map(String::as_str).collect();

@@ -2,9 +2,12 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "this is a test, and so are the functions it shares")]
 
+mod common;
+
 use std::fs;
 use std::path::Path;
 
+use common::alphabet;
 use serde_json::{Map, Value, json};
 use trillm_core::Tokenizer;
 use trillm_formats::huggingface::Sidecars;
@@ -19,13 +22,7 @@ fn anonymous() -> u64 {
 
 /// A byte-level file of 49,152 tokens, all but 256 of them merges: the sizes of `SmolLM`.
 fn write(path: &Path) {
-    let alphabet: Vec<String> = (0x21..=0x7e)
-        .chain(0xa1..=0xac)
-        .chain(0xae..=0xff)
-        .chain(0x100..=0x143)
-        .filter_map(char::from_u32)
-        .map(String::from)
-        .collect();
+    let alphabet = alphabet();
     let (mut tokens, mut merges) = (alphabet.clone(), Vec::new());
     // Each token of the list with each letter, so that tokens have two letters, then three, then more.
     'all: for at in 0.. {

@@ -9,6 +9,12 @@ pub(crate) fn names(bos: &str, eos: &str) -> Sidecars {
     Sidecars { bos: Some(bos.into()), eos: Some(eos.into()), ..Sidecars::default() }
 }
 
+/// The characters by which byte-level vocabularies spell bytes.
+pub(crate) fn alphabet() -> Vec<String> {
+    let codes = (0x21..=0x7e).chain(0xa1..=0xac).chain(0xae..=0xff).chain(0x100..=0x143);
+    codes.filter_map(char::from_u32).map(String::from).collect()
+}
+
 /// The ids of a text.
 pub(crate) fn encode(tokenizer: &dyn Tokenizer, text: &str, add_special: bool, parse_special: bool) -> Vec<u32> {
     let mut out = Vec::new();
