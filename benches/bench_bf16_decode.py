@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from bandwidth import read_bandwidth
-from bench_decode import TOKENS, best_attention, decode_speed
+from bench_decode import TOKENS, decode_speed, llama_decode
 from models import smollm2_bf16, smollm2_bf16_gguf, weights_file, weights_read
-from peers import THREADS, llama_bench
+from peers import THREADS
 from peers_python import worker
 from protocol import Comparison, compare
 
@@ -36,19 +36,16 @@ def as_written(model: Path, gguf: Path, blocks: int) -> Comparison:
     with tempfile.TemporaryDirectory(dir=gguf.parent) as folder:
         ours = Path(shutil.copytree(model, Path(folder) / model.name))
         theirs = Path(shutil.copy(gguf, folder))
-        test = ("-p", "0", "-n", str(TOKENS), "-r", "2")
-        llama = partial(llama_bench, theirs, "-fa", best_attention(theirs, *test), *test)
         what = "decode bf16, against llama.cpp, both files in memory as they were written"
-        return compare(what, "tokens/s", partial(decode_speed, ours), llama, goal="≥ 1.2", blocks=blocks)
+        speed = partial(decode_speed, ours)
+        return compare(what, "tokens/s", speed, llama_decode(theirs), goal="≥ 1.2", blocks=blocks)
 
 
 def run(blocks: int) -> Iterator[Comparison]:
     """Two rows for llama.cpp, one for each other peer, and two for the share of the memory's bandwidth."""
     model, gguf = smollm2_bf16(), smollm2_bf16_gguf()
     ours = partial(decode_speed, model)
-    test = ("-p", "0", "-n", str(TOKENS), "-r", "2")
-    llama = partial(llama_bench, gguf, "-fa", best_attention(gguf, *test), *test)
-    yield compare("decode bf16, against llama.cpp", "tokens/s", ours, llama, goal="≥ 1.2", blocks=blocks)
+    yield compare("decode bf16, against llama.cpp", "tokens/s", ours, llama_decode(gguf), goal="≥ 1.2", blocks=blocks)
     yield as_written(model, gguf, blocks)
 
     dtype = best_type(model)

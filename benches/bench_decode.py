@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import trillm
 from models import random_model, smollm2
-from peers import THREADS, llama_bench
+from ours import seconds_per_token
+from peers import THREADS, best_llama_bench
 from protocol import Comparison, compare
 
 TOKENS = 128
@@ -23,25 +23,18 @@ def decode_speed(model: Path, idle: int = 0) -> float:
     with trillm.Model(model, threads=THREADS) as llm:
         if idle:
             llm.generate([1] * idle, max_tokens=1, cache_salt=1)
-        stream = llm.stream([1], max_tokens=TOKENS + 1, temperature=0, ignore_eos=True)
-        next(stream)
-        start = time.perf_counter()
-        count = sum(1 for piece in stream if piece.token_id is not None)
-        assert count == TOKENS
-        return count / (time.perf_counter() - start)
+        return 1 / seconds_per_token(llm, TOKENS)
 
 
-def best_attention(model: Path, *arguments: str) -> str:
-    """The setting of flash attention with which the peer is faster."""
-    return max("01", key=lambda setting: llama_bench(model, "-fa", setting, *arguments))
+def llama_decode(model: Path) -> Callable[[], float]:
+    """The peer's."""
+    return best_llama_bench(model, "-p", "0", "-n", str(TOKENS), "-r", "2")
 
 
 def run(blocks: int) -> Iterator[Comparison]:
     """One row for each model."""
     for name, path, goal in (("smollm2 Q4_1", smollm2(), "≥ 0.97"), ("random Q8_0", random_model(), "≥ 0.99")):
-        test = ("-p", "0", "-n", str(TOKENS), "-r", "2")
-        attention = best_attention(path, *test)
-        peer = partial(llama_bench, path, "-fa", attention, *test)
+        peer = llama_decode(path)
         yield compare(f"decode {name}", "tokens/s", partial(decode_speed, path), peer, goal=goal, blocks=blocks)
         if path == smollm2():
             ours = partial(decode_speed, path, 2000)

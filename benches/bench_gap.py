@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import trillm
 from models import smollm2
+from ours import any_tokens, salts
 from peers import THREADS, llama_server
 from protocol import Comparison, compare
 
@@ -41,17 +40,11 @@ def longest_pause(running: Iterator[float], long_prompt: Callable[[], None]) -> 
 def run(blocks: int) -> Iterator[Comparison]:
     """One row."""
     path = smollm2()
-    draw = random.Random(1)
-    salts = itertools.count(1)
-
-    def prompt() -> list[int]:
-        return [draw.randrange(300, 20000) for _ in range(PROMPT)]
-
     arguments = ("-np", "2", "-c", "8192", "--no-cache-prompt")
     with trillm.Model(path, threads=THREADS, context=8192) as llm, llama_server(path, *arguments) as server:
 
         def ours_arrives() -> None:
-            llm.generate(prompt(), max_tokens=1, temperature=0, cache_salt=next(salts))
+            llm.generate(any_tokens(PROMPT), max_tokens=1, temperature=0, cache_salt=next(salts))
 
         def ours() -> float:
             stream = llm.stream([1, 400], max_tokens=2000, temperature=0, ignore_eos=True, cache_salt=next(salts))
@@ -59,7 +52,7 @@ def run(blocks: int) -> Iterator[Comparison]:
                 return longest_pause((time.perf_counter() for _ in stream), ours_arrives)
 
         def peers_arrives() -> None:
-            for _ in server.stream(prompt(), 1):
+            for _ in server.stream(any_tokens(PROMPT), 1):
                 pass
 
         def peer() -> float:

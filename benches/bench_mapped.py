@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_memory import anonymous
 from models import smollm2_bf16, weights_file
 from peers import THREADS
+from processes import Process, anonymous
 from protocol import Comparison, compare
 
 POSITIONS = 64
@@ -25,36 +23,6 @@ llm = trillm.Model(sys.argv[1], threads=int(sys.argv[2]))
 llm.generate([1] * (int(sys.argv[3]) // 2), max_tokens=int(sys.argv[3]) // 2, temperature=0, ignore_eos=True)
 pause()
 """
-
-
-class Process:
-    """A process that has imported trillm, and after `load` has loaded the model and run it for a few steps."""
-
-    def __init__(self, model: Path) -> None:
-        """Returns when trillm is imported."""
-        command = [sys.executable, "-c", PROGRAM, str(model), str(THREADS), str(POSITIONS)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.pid = self._process.pid
-        self._arrived()
-
-    def _arrived(self) -> None:
-        assert self._process.stdout is not None
-        if not self._process.stdout.readline():
-            raise RuntimeError(f"the process ended with {self._process.wait()}")
-
-    def load(self) -> None:
-        """Returns when the model has run."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"\n")
-        self._process.stdin.flush()
-        self._arrived()
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 def cache(model: Path) -> float:
@@ -76,17 +44,20 @@ def run(blocks: int) -> Iterator[Comparison]:
     model = smollm2_bf16()
     file = weights_file(model).stat().st_size / 1e6
 
+    def start() -> Process:
+        return Process(PROGRAM, model, THREADS, POSITIONS)
+
     def grown() -> float:
-        with Process(model) as one:
+        with start() as one:
             before = anonymous(one.pid)
-            one.load()
+            one.go_on()
             return (anonymous(one.pid) - before) * 2**20 / 1e6
 
     def added() -> float:
-        with Process(model) as one, Process(model) as two:
-            one.load()
+        with start() as one, start() as two:
+            one.go_on()
             before = together(one, two)
-            two.load()
+            two.go_on()
             return together(one, two) - before
 
     for name, ours, most in (

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models import smollm2
 from peers import THREADS, llama_server
+from processes import anonymous
 from protocol import Comparison, compare
 
 OURS = """
@@ -18,15 +19,6 @@ import sys, trillm
 llm = trillm.Model(sys.argv[1], context=2048, threads=int(sys.argv[2]))
 llm.generate([1, *range(400, 656)], max_tokens=32, temperature=0, ignore_eos=True)
 """
-
-
-def anonymous(pid: int) -> float:
-    """RssAnon in MiB; 0 once the process is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("RssAnon")), 0.0)
 
 
 def peak(pid: int, done: Callable[[], bool]) -> float:

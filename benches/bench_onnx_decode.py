@@ -7,8 +7,8 @@ from functools import partial
 
 import trillm
 from bench_decode import TOKENS, decode_speed
-from bench_onnx_overhead import seconds_per_token
 from models import OnnxForm, smollm2_onnx
+from ours import salts, seconds_per_token
 from peers import THREADS
 from peers_python import worker
 from protocol import Comparison, compare
@@ -33,8 +33,8 @@ def prepacked(form: OnnxForm, blocks: int) -> Comparison:
         return compare(
             f"decode ONNX {form}, prepack, against without",
             "tokens/s",
-            lambda: 1 / seconds_per_token(packed, TOKENS),
-            lambda: 1 / seconds_per_token(plain, TOKENS),
+            lambda: 1 / seconds_per_token(packed, TOKENS, next(salts)),
+            lambda: 1 / seconds_per_token(plain, TOKENS, next(salts)),
             goal="none",
             blocks=blocks,
         )

@@ -5,16 +5,14 @@ When it is loaded, and when it has answered a request, with room for that one al
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bench_memory import anonymous
 from models import smollm2_onnx
 from peers import THREADS
 from peers_python import worker
+from processes import Process, anonymous
 from protocol import Comparison, compare
 
 PROMPT, TOKENS = 256, 32
@@ -32,14 +30,8 @@ sys.stdin.readline()
 
 def ours(path: Path, prepack: bool, when: str) -> float:
     """MiB of a fresh process."""
-    command = [sys.executable, "-c", OURS, *map(str, (path, THREADS, int(prepack), PROMPT, TOKENS, when))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        if not process.stdout.readline():
-            raise RuntimeError(f"the process ended with {process.wait()}")
-        memory = anonymous(process.pid)
-        process.kill()
-    return memory
+    with Process(OURS, path, THREADS, int(prepack), PROMPT, TOKENS, when) as process:
+        return anonymous(process.pid)
 
 
 def peer(path: Path, when: str) -> float:

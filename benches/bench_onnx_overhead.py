@@ -6,7 +6,6 @@ not that call counts as ours: the mask, reading the scores, sampling, text, the 
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import trillm
 from bench_overhead import Counter
 from models import smollm2_onnx, tiny_onnx
+from ours import salts, seconds_per_token
 from peers import THREADS
 from peers_python import worker
 from protocol import Comparison, compare
@@ -22,18 +22,6 @@ from protocol import Comparison, compare
 ALLOWED = 60.0
 # Seconds. ONNX Runtime's threads spin for 50 ms after their last work, as long as a tiny model takes in all.
 PAUSE = 0.2
-
-_salts = itertools.count(1)
-
-
-def seconds_per_token(llm: trillm.Model, tokens: int) -> float:
-    """From the first token to the last of a stream that starts from one token."""
-    stream = llm.stream([1], max_tokens=tokens + 1, temperature=0, ignore_eos=True, cache_salt=next(_salts))
-    next(stream)
-    start = time.perf_counter()
-    count = sum(1 for piece in stream if piece.token_id is not None)
-    assert count == tokens
-    return (time.perf_counter() - start) / count
 
 
 def faster_wait(path: Path, tokens: int) -> str:
@@ -60,7 +48,7 @@ def beyond_the_graph(name: str, path: Path, tokens: int, blocks: int) -> Iterato
         both = compare(
             f"a token of {name}, against running the graph alone",
             "µs",
-            lambda: rested(lambda: seconds_per_token(llm, tokens)),
+            lambda: rested(lambda: seconds_per_token(llm, tokens, next(salts))),
             lambda: rested(alone),
             goal="none",
             blocks=blocks,
@@ -85,7 +73,7 @@ def beside_a_counter(path: Path, blocks: int) -> Comparison:
     ):
 
         def read() -> None:
-            seconds_per_token(llm, tokens)
+            seconds_per_token(llm, tokens, next(salts))
 
         def leave() -> None:
             elsewhere()

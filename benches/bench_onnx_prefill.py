@@ -10,9 +10,9 @@ from functools import partial
 
 import trillm
 from bench_onnx_decode import FORMS
-from bench_prefill import LENGTH, ONE_PROMPT, prefill_speed, prompt
-from bench_prefix import first_token
+from bench_prefill import LENGTH, ONE_PROMPT, prefill_speed
 from models import OnnxForm, smollm2_onnx
+from ours import any_tokens, first_token
 from peers import THREADS
 from peers_python import worker
 from protocol import Comparison, compare
@@ -33,7 +33,7 @@ def prepacked(form: OnnxForm, blocks: int) -> Comparison:
     path = smollm2_onnx(form)
 
     def speed(llm: trillm.Model) -> float:
-        return LENGTH / first_token(llm, prompt(LENGTH))
+        return LENGTH / first_token(llm, any_tokens(LENGTH))
 
     with (
         trillm.Model(path, threads=THREADS, context=ONE_PROMPT) as packed,

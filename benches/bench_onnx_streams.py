@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import trillm
-from bench_bf16_streams import together as after_prompts
-from bench_streams import PROMPTS, STREAMS, TOKENS, our_client, together
+from bench_bf16_streams import after_prompts
+from bench_streams import TOKENS, our_client
 from models import OnnxForm, smollm2_onnx
+from ours import PROMPTS, STREAMS, together
 from peers import THREADS
 from peers_python import worker
 from protocol import Comparison, compare
@@ -28,7 +29,7 @@ def run(blocks: int) -> Iterator[Comparison]:
             # One request stands for eight in a row: they would take as long each.
             worker("worker_genai.py", path, THREADS, "answer", len(PROMPTS[0]), TOKENS) as peer,
         ):
-            ours = partial(together, partial(our_client, llm))
+            ours = partial(together, partial(our_client, llm), TOKENS)
             what = f"eight streams ONNX {form}, against onnxruntime-genai, one after the other"
             yield compare(what, "tokens/s", ours, peer, goal=goal, blocks=blocks)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 import statistics
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import trillm
 from models import smollm2
+from ours import any_tokens, first_token, salts
 from peers import THREADS
 from protocol import Comparison, compare
 
@@ -19,37 +17,22 @@ PREFIX = 1500
 SUFFIX = 8
 CLIENTS = 8
 
-_draw = random.Random(1)
-_salts = itertools.count(1)
-
-
-def tokens(count: int) -> list[int]:
-    """Any tokens, others every time."""
-    return [_draw.randrange(300, 20000) for _ in range(count)]
-
-
-def first_token(llm: trillm.Model, prompt: list[int], salt: int = 0) -> float:
-    """Seconds until the first token."""
-    start = time.perf_counter()
-    next(llm.stream(prompt, max_tokens=1, temperature=0, ignore_eos=True, cache_salt=salt))
-    return time.perf_counter() - start
-
 
 def cold(llm: trillm.Model) -> float:
     """Nothing of the prompt is known."""
-    return first_token(llm, tokens(PREFIX + SUFFIX), next(_salts))
+    return first_token(llm, any_tokens(PREFIX + SUFFIX), next(salts))
 
 
 def in_turn(llm: trillm.Model, prefixes: list[list[int]]) -> float:
     """The median of eight clients that ask one after the other."""
     return statistics.median(
-        first_token(llm, prefixes[client % len(prefixes)] + tokens(SUFFIX)) for client in range(CLIENTS)
+        first_token(llm, prefixes[client % len(prefixes)] + any_tokens(SUFFIX)) for client in range(CLIENTS)
     )
 
 
 def at_once(llm: trillm.Model, prefixes: list[list[int]]) -> float:
     """The median of eight clients that ask at the same moment."""
-    prompts = [prefixes[client % len(prefixes)] + tokens(SUFFIX) for client in range(CLIENTS)]
+    prompts = [prefixes[client % len(prefixes)] + any_tokens(SUFFIX) for client in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:
         return statistics.median(pool.map(partial(first_token, llm), prompts))
 
@@ -61,7 +44,7 @@ def run(blocks: int) -> Iterator[Comparison]:
         trillm.Model(smollm2(), threads=THREADS, context=2048) as fresh,
         trillm.Model(smollm2(), threads=THREADS, context=8192, parallel=CLIENTS) as llm,
     ):
-        prefixes = [tokens(PREFIX) for _ in range(4)]
+        prefixes = [any_tokens(PREFIX) for _ in range(4)]
         rows = [
             ("one client", partial(in_turn, llm, prefixes[:1]), "≤ 0.02"),
             ("eight clients in turn", partial(in_turn, llm, prefixes), "≤ 0.05"),

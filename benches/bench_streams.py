@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from functools import partial
 
 import trillm
 from models import random_model, smollm2
+from ours import STREAMS, together
 from peers import THREADS, Server, llama_server
 from protocol import Comparison, compare
 
-STREAMS = 8
 TOKENS = 128
-PROMPTS = [[1, *range(400 + 50 * i, 416 + 50 * i)] for i in range(STREAMS)]
-
-
-def together(client: Callable[[list[int]], int]) -> float:
-    """Tokens a second of all clients, from the first start to the last end."""
-    with ThreadPoolExecutor(STREAMS) as pool:
-        start = time.perf_counter()
-        total = sum(pool.map(client, PROMPTS))
-        seconds = time.perf_counter() - start
-    assert total == STREAMS * TOKENS
-    return total / seconds
 
 
 def our_client(llm: trillm.Model, prompt: list[int]) -> int:
@@ -43,6 +30,6 @@ def run(blocks: int) -> Iterator[Comparison]:
     for name, path in (("smollm2 Q4_1", smollm2()), ("random Q8_0", random_model())):
         arguments = ("-np", str(STREAMS), "-c", str(STREAMS * 512), "--no-cache-prompt")
         with trillm.Model(path, threads=THREADS, parallel=STREAMS) as llm, llama_server(path, *arguments) as server:
-            ours = partial(together, partial(our_client, llm))
-            peer = partial(together, partial(peers_client, server))
+            ours = partial(together, partial(our_client, llm), TOKENS)
+            peer = partial(together, partial(peers_client, server), TOKENS)
             yield compare(f"eight streams {name}", "tokens/s", ours, peer, goal="≥ 1.0", blocks=blocks)

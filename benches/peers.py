@@ -10,9 +10,9 @@ import sys
 import tarfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = [
     "ROOT",
     "THREADS",
     "Server",
+    "best_llama_bench",
     "llama_batched_bench",
     "llama_bench",
     "llama_server",
@@ -62,6 +63,12 @@ def llama_bench(model: Path, *arguments: str) -> float:
     answer = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
     (row,) = json.loads(answer.stdout)
     return float(row["avg_ts"])
+
+
+def best_llama_bench(model: Path, *arguments: str) -> Callable[[], float]:
+    """`llama-bench` with the setting of flash attention with which it is faster."""
+    best = max("01", key=lambda setting: llama_bench(model, "-fa", setting, *arguments))
+    return partial(llama_bench, model, "-fa", best, *arguments)
 
 
 def llama_batched_bench(model: Path, prompt: int, tokens: int, streams: int, *arguments: str) -> float:

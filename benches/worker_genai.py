@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import numpy as np
 import onnxruntime_genai as genai  # type: ignore[import-not-found]
-from bench_memory import anonymous
+from processes import anonymous
 from worker import serve
 
 
