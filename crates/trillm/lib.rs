@@ -20,7 +20,7 @@ pub use trillm_core::{
     Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Text, Timings,
     Token, Tokenizer, Usage, memory,
 };
-pub use trillm_formats::inspect;
+pub use trillm_formats::{inspect, named_files};
 pub use trillm_llm::{
     Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, OpenOptions, Prompt, Result, Vectors,
     VocabularyFile, engines,

@@ -33,6 +33,12 @@ def machine() -> dict[str, Any]:
 def inspect(path: str | PathLike[str]) -> ModelInfo:
     """Reads and checks a model file's header. Raises `ModelFormatError`, `ModelNotFound`."""
 
+def named_files(path: str | PathLike[str], name: str) -> list[str]:
+    """The files that a graph or an index names, below its folder: the file at ``path``, called ``name`` in its model.
+
+    Raises `ModelFormatError`, `ModelNotFound`, `Unsupported`.
+    """
+
 def convert(
     source: str | PathLike[str],
     destination: str | PathLike[str],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import trillm
+from arriving import files_of, with_odd_weights
 from hub_server import Hub
 from ollama_server import Registry
 from trillm._core import CHUNK, Store
@@ -208,6 +210,48 @@ def test_a_graph_with_weights_beside_it_is_loaded_however_it_was_imported(
         prompt = [5, 6, 7]
         expected = there.generate(prompt, max_tokens=8, temperature=0)
         assert here.generate(prompt, max_tokens=8, temperature=0).token_ids == expected.token_ids
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_what_a_graph_names_is_imported_with_it(
+    store: Store, tiny_onnx: Callable[..., Path], tmp_path: Path, *, single: bool
+) -> None:
+    folder = with_odd_weights(tiny_onnx("shared"), tmp_path / "graph")
+    if single:
+        for path in folder.glob("*.json"):
+            path.unlink()
+    path = folder / "model.onnx" if single else folder
+    manifest, _ = import_model(path, name="graph", store=store)
+    assert {name for name, _, _ in manifest.files} == set(files_of(folder))
+    tokenizer = tiny_onnx("shared") if single else None
+    with trillm.load(manifest.path, tokenizer=tokenizer, threads=1) as model:
+        assert model.generate([5, 6, 7], max_tokens=2).usage.completion_tokens == 2
+    (folder / "odd" / "weights.bin").unlink()
+    with pytest.raises(ModelNotFound, match="which is not beside it"):
+        import_model(path, name="another", store=store)
+
+
+def test_what_an_index_names_is_imported_with_it(store: Store, tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    (folder / "model.safetensors").rename(folder / "weights.of-mine")
+    index = {"weight_map": {"model.embed_tokens.weight": "weights.of-mine"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "odd.safetensors").write_bytes((folder / "weights.of-mine").read_bytes())
+    manifest, _ = import_model(folder, name="model", store=store)
+    with trillm.load(manifest.path, threads=1) as model:
+        assert model.generate("a", max_tokens=2).usage.completion_tokens == 2
+
+
+def test_what_a_graph_names_is_pulled_with_it(
+    hub: Hub, store: Store, tiny_onnx: Callable[..., Path], tmp_path: Path
+) -> None:
+    files = files_of(with_odd_weights(tiny_onnx("shared"), tmp_path / "graph"))
+    hub.add("org/graph", {f"onnx/{name}": data for name, data in files.items()})
+    assert files_of(fetch("hf:org/graph", store=store).parent) == files
+    hub.add("org/part", {name: data for name, data in files.items() if name != "odd/weights.bin"})
+    with pytest.raises(ModelNotFound, match="org/part does not have"):
+        fetch("hf:org/part", store=store)
+    assert [manifest.reference for manifest in store.list()[0]] == ["hf:org/graph"]
 
 
 def test_what_cannot_be_imported(store: Store, tmp_path: Path) -> None:

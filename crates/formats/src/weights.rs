@@ -214,7 +214,7 @@ fn indexed(folder: &Path, index: &Path) -> Result<Weights> {
 }
 
 /// `weight_map`: which tensor lies in which file.
-fn read_index(path: &Path) -> Result<Vec<(String, String)>> {
+pub(crate) fn read_index(path: &Path) -> Result<Vec<(String, String)>> {
     let missing = || {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such file");
         Error::Read { path: path.to_owned(), source }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use common::Folder;
 use onnx::Model;
+use trillm_formats::named_files;
 use trillm_formats::onnx::Onnx;
 
 /// A folder with a model whose weight is said to be in `location`, and `weights.bin` of 2 KiB beside it.
@@ -22,6 +23,25 @@ fn named(name: &str, entries: &[(&str, &str)]) -> (Folder, PathBuf) {
 fn refused(entries: &[(&str, &str)], words: &str) {
     let (_folder, path) = named(&format!("entries-{:?}", std::thread::current().id()), entries);
     common::refused(|| Onnx::open(&path), "invalid_tensor", words);
+}
+
+#[test]
+fn the_files_of_a_graph_are_named_without_opening_them() {
+    let (folder, path) = named("named", &[("location", "data/w"), ("offset", "0")]);
+    let blob = folder.write("blob", &std::fs::read(path).expect("a graph"));
+    let names = named_files(&blob, "onnx/model.onnx").expect("a name");
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["data/w"]);
+    assert!(named_files(&blob, "model.bin").expect("no names").is_empty());
+    let (_folder, path) = named("named-out", &[("location", "../w")]);
+    common::refused(|| named_files(&path, "model.onnx"), "invalid_tensor", "leads out of its folder");
+}
+
+#[test]
+fn the_files_of_an_index_are_named() {
+    let folder = Folder::new("named-index");
+    let index = folder.write("blob", br#"{"weight_map": {"a": "odd.bin", "b": "part.safetensors", "c": "odd.bin"}}"#);
+    let names = named_files(&index, "model.safetensors.index.json").expect("names");
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["odd.bin", "part.safetensors"]);
 }
 
 #[test]

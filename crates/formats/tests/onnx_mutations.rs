@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use common::Folder;
 use onnx::*;
 use proptest::prelude::*;
+use trillm_formats::named_files;
 use trillm_formats::onnx::{Cache, Interface, Onnx};
 use trillm_testkit::damage::{Damage, peak};
 
@@ -70,7 +71,13 @@ fn change(damage: &mut Damage, parts: Vec<Field>) -> M {
 
 /// Opens a model; gives whether it was accepted.
 fn open(path: &Path) -> bool {
+    let named = named_files(path, "model.onnx");
     let Ok(read) = Onnx::open(path) else { return false };
+    let named = named.expect("the names of a graph that is read");
+    for file in &read.skeleton.files[1..] {
+        let name = file.path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(named.contains(name), "{name} is not among {named:?}");
+    }
     let sizes: Vec<u64> = read.skeleton.files.iter().map(|file| file.size).collect();
     for weight in &read.skeleton.weights {
         let end = weight.offset.checked_add(weight.bytes).expect("no overflow");

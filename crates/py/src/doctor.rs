@@ -21,6 +21,12 @@ pub(crate) fn inspect(py: Python<'_>, path: PathBuf) -> PyResult<ModelInfo> {
     enter(py, || trillm::inspect(&path)).map(|info| ModelInfo::from(&info))
 }
 
+/// The files that a graph or an index names.
+#[pyfunction]
+pub(crate) fn named_files(py: Python<'_>, path: PathBuf, name: &str) -> PyResult<Vec<String>> {
+    enter(py, || trillm::named_files(&path, name)).map(|names| names.into_iter().collect())
+}
+
 /// What this build and this machine can do.
 #[pyfunction]
 pub(crate) fn doctor(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {

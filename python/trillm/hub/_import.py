@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from trillm.errors import InvalidRequest, ModelNotFound
 from trillm.hub._choosing.choose import Preferences, RepoFile, choose
 from trillm.hub._flight import share
 from trillm.hub._job import Job
+from trillm.hub._named import beside, named_by
 from trillm.hub._options import Options
 
 if TYPE_CHECKING:
@@ -65,7 +67,26 @@ def _choose(path: Path) -> tuple[Path, Choice]:
         _check_name(wanted)
     files = [file for file in sorted(folder.rglob("*") if wanted is None else folder.iterdir()) if file.is_file()]
     listed = [RepoFile(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files]
-    return folder, choose(listed, wanted, Preferences())
+    return folder, _with_named(folder, choose(listed, wanted, Preferences()))
+
+
+def _with_named(folder: Path, choice: Choice) -> Choice:
+    """With what the chosen files name beside themselves."""
+    files = {name: path for path, name in choice.files}
+    for path, name in choice.files:
+        for other in named_by(folder / path, name):
+            source = beside(path, other)
+            if not (folder / source).is_file():
+                raise ModelNotFound(
+                    f"{folder / path} names {other}, which is not beside it",
+                    "model_not_found",
+                    "put it there, or fetch the whole model again",
+                )
+            files.setdefault(beside(name, other), source)
+    opened = choice.open
+    if len(choice.files) == 1 < len(files):
+        opened = choice.files[0][1]
+    return replace(choice, files=[(path, name) for name, path in files.items()], open=opened)
 
 
 def _check_name(name: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trillm._core import HuggingFace, Ollama, Pypi, Url
 from trillm.errors import DownloadError, StoreError, TrillmError
 from trillm.hub._failure import TransientError
+from trillm.hub._named import beside, named_by
 from trillm.hub._network.client import Client
 from trillm.hub._network.retries import retrying
 from trillm.hub._sources import huggingface, ollama, pypi, url
@@ -15,9 +16,12 @@ from trillm.hub._sources.caches import find, gather
 from trillm.hub._sources.offline import plan_offline
 
 if TYPE_CHECKING:
-    from trillm._core import Manifest
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from trillm._core import Lease, Manifest
     from trillm.hub._job import Job
-    from trillm.hub._remote import Plan
+    from trillm.hub._remote import Plan, RemoteFile
 
 _log = logging.getLogger("trillm.hub")
 
@@ -54,7 +58,11 @@ def _on_this_machine(job: Job) -> Plan | None:
         plan = plan_offline(job)
     except (TrillmError, TransientError):
         return None
-    return plan if plan.files and all(map(find, plan.files)) else None
+    found = [find(file) for file in plan.files]
+    there = [path for path in found if path is not None]
+    if not there or len(there) < len(found):
+        return None
+    return plan if all(map(find, _named(plan, there))) else None
 
 
 def _attempt(job: Job) -> Manifest:
@@ -70,21 +78,43 @@ def _attempt(job: Job) -> Manifest:
         raise TransientError(error) if error.code == "model_damaged" else error from None
 
 
+def _named(plan: Plan, paths: Sequence[Path]) -> list[RemoteFile]:
+    """What the files of a plan, which are at ``paths``, name beside themselves."""
+    if plan.beside is None:
+        return []
+    taken = {file.name for file in plan.files}
+    found = []
+    for file, path in zip(plan.files, paths, strict=True):
+        for other in named_by(path, file.name):
+            name = beside(file.name, other)
+            if name not in taken:
+                taken.add(name)
+                found.append(plan.beside(beside(file.origin or file.name, other), name))
+    return found
+
+
+def _leased(job: Job, files: Sequence[RemoteFile]) -> Lease:
+    return job.store.lease([file.sha256 for file in files if file.sha256])
+
+
 def _bring(job: Job, client: Client, plan: Plan) -> Manifest:
     if plan.why:
         _log.info("%s", plan.why)
     # What is there already must stay until the manifest says that it is needed.
-    with job.store.lease([file.sha256 for file in plan.files if file.sha256]):
+    with _leased(job, plan.files):
         blobs = gather(job, client, plan.files)
+        named = _named(plan, [job.store.root / "blobs" / "sha256" / sha256 for sha256, _ in blobs])
+        with _leased(job, named):
+            blobs += gather(job, client, named)
         files = [
             {"name": file.name, "sha256": sha256, "size": size, "origin": file.origin}
-            for file, (sha256, size) in zip(plan.files, blobs, strict=True)
+            for file, (sha256, size) in zip((*plan.files, *named), blobs, strict=True)
         ]
         model = {
             "reference": job.wanted.text,
             "source": dict(plan.source),
             "files": files,
-            "open": plan.open,
+            "open": plan.open or (plan.files[0].name if named and len(plan.files) == 1 else None),
             "licence": plan.licence,
             "chat": None if plan.chat is None else dict(plan.chat),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -33,6 +34,8 @@ class RemoteFile:
     """Likewise as git's name for the content: 40 hexadecimal digits."""
     locate: Callable[[], Location]
     """Finds where it is now. Raises as requests do."""
+    here: Path | None = None
+    """Where it lies on this machine, for a file without a digest."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,6 @@ class Plan:
     licence: str | None = None
     chat: Mapping[str, Any] | None = None
     """`system`, `temperature` and `top_p`, as the publisher advises."""
+    beside: Callable[[str, str], RemoteFile] | None = None
+    """Another file of the source, by the name that the source has for it, and the one inside the model: for what shows
+    only when the files are there. Raises `ModelNotFound` or `DownloadError`."""

@@ -1,11 +1,12 @@
 //! Where each weight lies: in the file with the graph, or in another that the graph names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::data_type::DataType;
 use super::open;
+use super::skim::{Skim, field};
 use super::tensor::{Data, Tensor};
 use super::wire::shortened;
 use crate::{Error, Result};
@@ -51,6 +52,35 @@ pub(super) struct Places<'p> {
     known: HashMap<String, usize>,
     /// Whether there were checksums, which are not looked at.
     pub(super) checksums: bool,
+}
+
+/// The files that the tensors of a graph name. Nothing else of the graph is looked at.
+pub(super) fn locations(skim: &Skim) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for piece in skim.graph.iter().filter(|piece| piece.number == field::GRAPH_TENSOR) {
+        let tensor = Tensor::read(skim.field(piece, "the graph").message("a tensor")?, piece.left)?;
+        let Data::External(entries) = &tensor.data else { continue };
+        for &(_, location) in entries.iter().filter(|(key, _)| *key == "location") {
+            check(&tensor, location)?;
+            found.insert(location.into());
+        }
+        if found.len() > FILES {
+            return Err(too_many(found.len()));
+        }
+    }
+    Ok(found)
+}
+
+fn check(tensor: &Tensor<'_>, location: &str) -> Result<()> {
+    open::check(location).map_err(|found| Error::Tensor {
+        name: shortened(tensor.name),
+        found: format!("{found} in external_data"),
+        expected: format!("a path below the model's folder, not {:?}", shortened(location)),
+    })
+}
+
+fn too_many(found: usize) -> Error {
+    Error::Limit { what: "the files with weights".into(), offset: 0, found: found as u64, limit: FILES as u64 }
 }
 
 impl<'p> Places<'p> {
@@ -109,10 +139,7 @@ impl<'p> Places<'p> {
             return Err(wrong(format!("{length} bytes in external_data"), expected));
         }
         let location = location.ok_or_else(|| wrong("no location in external_data".into(), "a path".into()))?;
-        open::check(location).map_err(|found| {
-            let expected = format!("a path below the model's folder, not {:?}", shortened(location));
-            wrong(format!("{found} in external_data"), expected)
-        })?;
+        check(tensor, location)?;
         let index = self.open(location)?;
         let size = self.files[index].size;
         if offset.checked_add(length).is_none_or(|end| end > size) {
@@ -128,8 +155,7 @@ impl<'p> Places<'p> {
         }
         let index = self.files.len();
         if index > FILES {
-            let (found, limit) = (index as u64, FILES as u64);
-            return Err(Error::Limit { what: "the files with weights".into(), offset: 0, found, limit });
+            return Err(too_many(index));
         }
         let (file, size) = open::beside(self.folder, location)?;
         self.files.push(WeightFile { path: self.folder.join(location), file, size });

@@ -34,7 +34,7 @@ mod tensor;
 mod wire;
 mod wiring;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use trillm_core::ModelInfo;
@@ -107,6 +107,12 @@ pub(crate) fn vocabulary(file: &Path) -> Result<ModelInfo> {
         vocabulary: facts.vocabulary.unwrap_or(0),
         ..sidecars.info()
     })
+}
+
+/// The files beside a graph in which its weights lie, as it names them.
+pub(crate) fn locations(path: &Path) -> Result<BTreeSet<String>> {
+    let (file, size) = disk::open(path)?;
+    external::locations(&skim::Skim::read(&file, size)?)
 }
 
 /// Reads the file with the graph.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from trillm._core import HuggingFace
-from trillm.errors import DownloadError, InvalidRequest
+from trillm.errors import DownloadError, InvalidRequest, ModelNotFound
 from trillm.hub._choosing.choose import Preferences, RepoFile, choose
 from trillm.hub._network.client import origin, retrying
 from trillm.hub._remote import Location, Plan, RemoteFile
@@ -78,7 +78,13 @@ def arrange(job: Job, listing: Listing, locate: Callable[[str], Location]) -> Pl
     )
 
     def remote(path: str, name: str) -> RemoteFile:
-        entry = entries[path]
+        entry = entries.get(path)
+        if entry is None:
+            raise ModelNotFound(
+                f"{wanted.repo} does not have {path}, which another file of the model names",
+                "model_not_found",
+                "the repository is not complete: ask its publisher, or take another one",
+            )
         return RemoteFile(
             name=name,
             origin=None if path == name else path,
@@ -99,6 +105,7 @@ def arrange(job: Job, listing: Listing, locate: Callable[[str], Location]) -> Pl
         why=choice.why,
         open=choice.open,
         licence=listing.licence,
+        beside=remote,
     )
 
 
