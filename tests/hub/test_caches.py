@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from arriving import content, job
+from arriving import content, files_of, job, with_odd_weights
 from hub_server import Hub, git_id, sha256
 from huggingface_hub import constants, hf_hub_download, snapshot_download
+from huggingface_hub.errors import EntryNotFoundError
 from ollama_server import Registry
 from trillm._core import Store
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound, StoreError
@@ -241,6 +243,111 @@ def test_offline_a_blob_that_is_missing_is_a_typed_error(
     assert store.list() == ([], [])
 
 
+SHARDS = {
+    "model-00001-of-00002.safetensors": WEIGHTS,
+    "model-00002-of-00002.safetensors": WEIGHTS[::-1],
+    "model.safetensors.index.json": b'{"weight_map": {"a": "model-00001-of-00002.safetensors", '
+    b'"b": "model-00002-of-00002.safetensors"}}',
+    "config.json": CONFIG,
+    "tokenizer.json": b"{}",
+}
+
+SENTENCES = {
+    **FILES,
+    "modules.json": b'[{"type": "sentence_transformers.models.Transformer", "path": ""}, '
+    b'{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}, '
+    b'{"type": "sentence_transformers.models.Normalize", "path": "2_Normalize"}]',
+    "1_Pooling/config.json": b"{}",
+    "config_sentence_transformers.json": b"{}",
+}
+
+ODD = {
+    "model.safetensors.index.json": b'{"weight_map": {"a": "first.safetensors", "b": "second.bin"}}',
+    "first.safetensors": WEIGHTS,
+    "second.bin": WEIGHTS[::-1],
+    "config.json": CONFIG,
+    "tokenizer.json": b"{}",
+}
+
+
+def in_cache(hub: Hub, folder: Path, files: dict[str, bytes]) -> Path:
+    """The snapshot that the real client makes of a repository with these files."""
+    hub.add("org/tiny", files)
+    return Path(snapshot_download("org/tiny", cache_dir=folder / "hub", endpoint=hub.url, token=False))
+
+
+@pytest.mark.parametrize(
+    ("files", "lacks"),
+    [
+        *((FILES, name) for name in ("config.json", "tokenizer.json")),
+        *((SHARDS, name) for name in SHARDS),
+        *((SENTENCES, name) for name in ("modules.json", "1_Pooling/config.json", "tokenizer.json")),
+        *((ODD, name) for name in ODD if name != "model.safetensors.index.json"),
+    ],
+)
+def test_offline_a_part_of_a_model_is_not_taken_for_the_whole(
+    hub: Hub, store: Store, tmp_path: Path, files: dict[str, bytes], lacks: str
+) -> None:
+    snapshot = in_cache(hub, tmp_path, files)
+    link = (snapshot / lacks).readlink()
+    (snapshot / lacks).unlink()
+    with pytest.raises(DownloadError, match=f"^{lacks} is not on this machine, and offline mode forbids fetching it"):
+        pull(job(store, "hf:org/tiny", offline=True))
+    assert store.list() == ([], [])
+    (snapshot / lacks).symlink_to(link)
+    assert content(pull(job(store, "hf:org/tiny", offline=True))) == files
+
+
+@pytest.mark.parametrize(
+    ("files", "lacks"),
+    [(FILES, ["model.safetensors"]), (SHARDS, list(SHARDS)[:3])],
+)
+def test_offline_a_model_without_weights_is_not_on_this_machine(
+    hub: Hub, store: Store, tmp_path: Path, files: dict[str, bytes], lacks: list[str]
+) -> None:
+    """Nobody knows here what the repository has, so nothing is said of it."""
+    snapshot = in_cache(hub, tmp_path, files)
+    for name in lacks:
+        (snapshot / name).unlink()
+    with pytest.raises(DownloadError, match=r"^hf:org/tiny is not on this machine, and offline"):
+        pull(job(store, "hf:org/tiny", offline=True))
+    with pytest.raises(DownloadError, match=r"^hf:org/tiny:x\.gguf is not on this machine, and offline"):
+        pull(job(store, "hf:org/tiny:x.gguf", offline=True))
+    assert store.list() == ([], [])
+
+
+def test_offline_the_weights_that_a_graph_names_are_a_part_of_it(
+    hub: Hub, store: Store, tmp_path: Path, tiny_onnx: Callable[..., Path]
+) -> None:
+    files = files_of(with_odd_weights(tiny_onnx("shared"), tmp_path / "graph"))
+    snapshot = in_cache(hub, tmp_path, files)
+    link = (snapshot / "odd" / "weights.bin").readlink()
+    (snapshot / "odd" / "weights.bin").unlink()
+    with pytest.raises(DownloadError, match=r"^odd/weights.bin is not on this machine, and offline"):
+        pull(job(store, "hf:org/tiny", offline=True))
+    assert store.list() == ([], [])
+    (snapshot / "odd" / "weights.bin").symlink_to(link)
+    assert content(pull(job(store, "hf:org/tiny", offline=True))) == files
+
+
+def test_offline_what_the_hub_does_not_have_is_not_missed(hub: Hub, store: Store, tmp_path: Path) -> None:
+    """The real client writes down what it asked for in vain."""
+    files = {name: data for name, data in FILES.items() if name != "tokenizer.json"}
+    in_cache(hub, tmp_path, files)
+    with pytest.raises(EntryNotFoundError):
+        hf_hub_download("org/tiny", "tokenizer.json", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False)
+    assert content(pull(job(store, "hf:org/tiny", offline=True))) == files
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_cache_without_links_is_used(hub: Hub, store: Store, tmp_path: Path, *, down: bool) -> None:
+    """As `cp -rL` copies one, and as the real client makes it where there are no links."""
+    in_cache(hub, tmp_path / "linked", SHARDS)
+    shutil.copytree(tmp_path / "linked" / "hub", tmp_path / "hub")
+    hub.close()
+    assert content(pull(job(store, "hf:org/tiny", offline=not down))) == SHARDS
+
+
 def gone(hub: Hub) -> None:
     hub.close()
 
@@ -272,15 +379,17 @@ def test_a_hub_that_is_down_is_not_needed_for_what_its_cache_has(
         pull(job(store, "hf:org/tiny"), again=True)
 
 
+@pytest.mark.parametrize("lacks", list(FILES))
 def test_a_hub_that_is_down_is_an_error_for_what_its_cache_has_in_part(
-    hub: Hub, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
 ) -> None:
     monkeypatch.setattr(limits, "backoff", 0.001)
     folder = Path(snapshot_download("org/tiny", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False))
-    (folder / "model.safetensors").resolve().unlink()
+    (folder / lacks).unlink()
     hub.close()
     with pytest.raises(DownloadError, match=r"could not be reached|connection to"):
         pull(job(store, "hf:org/tiny"))
+    assert store.list() == ([], [])
 
 
 def test_a_registry_that_is_down_is_not_needed_for_what_ollama_has(

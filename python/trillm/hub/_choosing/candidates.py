@@ -79,6 +79,24 @@ def candidates(paths: Collection[str]) -> list[Candidate]:
     return found + graphs
 
 
+def parts_of(model: Candidate) -> list[str]:
+    """The files that a model should have by the numbers in its files' names, there or not.
+
+    Where an index is there, that says it.
+    """
+    stem, ending = posixpath.splitext(model.files[0])
+    shard = _SHARD.fullmatch(stem)
+    if shard is None or model.missing is None:
+        return []
+    count, width = int(shard["count"]), len(shard["number"])
+    parts = [f"{shard['stem']}-{number:0{width}}-of-{shard['count']}{ending}" for number in range(1, count + 1)]
+    return parts if model.format == "gguf" else [*parts, _index(shard["stem"], ending)]
+
+
+def _index(stem: str, ending: str) -> str:
+    return f"{stem}{ending}.index.json"
+
+
 def _words(text: str) -> set[str]:
     return set(re.split(r"[-_./]", text.lower()))
 
@@ -171,7 +189,7 @@ def _main(files: Collection[str], sets: list[_Set], kind: str, ending: str, name
     single = posixpath.join(folder, name + ending)
     if single in files:
         return Candidate(kind, (single,), True, usual=usual)
-    index = f"{single}.index.json"
+    index = _index(posixpath.join(folder, name), ending)
     named = [one for one in sets if one.stem == name and one.several]
     # An upload with another number of shards may have left the rest of an older one.
     parts = [one for one in named if one.missing is None] or named or sets
@@ -192,7 +210,7 @@ def _other(files: Collection[str], one: _Set, kind: str, ending: str) -> Candida
     """Weights that their folder does not stand for."""
     if not one.several:
         return Candidate(kind, one.files, kind == "safetensors", usual=False)
-    index = posixpath.join(posixpath.dirname(one.files[0]), f"{one.stem}{ending}.index.json")
+    index = _index(posixpath.join(posixpath.dirname(one.files[0]), one.stem), ending)
     if index in files:
         return Candidate(kind, (index, *one.files), usual=False, missing=one.missing)
     return Candidate(kind, one.files, usual=False, missing=one.missing or index)

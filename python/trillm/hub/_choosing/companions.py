@@ -54,16 +54,9 @@ def companions(folder: str, paths: Collection[str], templates: Collection[str]) 
     Each is the one in the nearest folder upwards; `""` is the repository itself. ``templates`` are `templates_of` the
     paths: a repository may have ten thousand files and as many models.
     """
-    folders = [folder]
-    while folders[-1]:
-        folders.append(posixpath.dirname(folders[-1]))
-    found: dict[str, str] = {}
-    for name in _NAMES:
-        at = (posixpath.join(above, name) for above in folders)
-        nearest = next((path for path in at if path in paths), None)
-        if nearest is not None:
-            found[name] = nearest
-    for above in folders:
+    nearby = {name: nearest(name, folder, paths) for name in _NAMES}
+    found = {name: path for name, path in nearby.items() if path is not None}
+    for above in _upwards(folder):
         place = posixpath.join(above, _TEMPLATES)
         named = [path for path in templates if posixpath.dirname(path) == place]
         if named:
@@ -71,6 +64,20 @@ def companions(folder: str, paths: Collection[str], templates: Collection[str]) 
             break
     # Only where they are listed, for the same reason.
     return found | _modules(posixpath.dirname(found["modules.json"]), paths) if "modules.json" in found else found
+
+
+def nearest(name: str, folder: str, paths: Collection[str]) -> str | None:
+    """The path of a small file for weights in ``folder``: there, or in the nearest folder upwards that has it."""
+    at = (posixpath.join(above, name) for above in _upwards(folder))
+    return next((path for path in at if path in paths), None)
+
+
+def _upwards(folder: str) -> list[str]:
+    """A folder and those that it lies in."""
+    folders = [folder]
+    while folders[-1]:
+        folders.append(posixpath.dirname(folders[-1]))
+    return folders
 
 
 def _modules(folder: str, paths: Collection[str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """What other programs keep on this machine: the cache of ``huggingface_hub``, and Ollama's models.
 
 Both name content by its digest, so what is there is found by that alone, read once to see that it is right, and taken
-into the store without a copy. They are only ever read; :func:`publish` adds to the hub's cache when asked to.
+into the store without a copy. Where a cache was copied without its links the digests are lost, and its files are taken
+as they are. They are only ever read; :func:`publish` adds to the hub's cache when asked to.
 """
 
 from __future__ import annotations
@@ -79,10 +80,10 @@ def adopt(job: Job, file: RemoteFile) -> tuple[str, int] | None:
 
 
 def find(file: RemoteFile) -> Path | None:
-    """Where another program has the content of this file; only for files with a known digest."""
+    """Where another program has this file: by its digest, where that is known."""
     digest = file.sha256 or file.git
     if digest is None:
-        return None
+        return file.here
     places = list(hub_cache().glob(f"models--*/blobs/{digest}"))
     if file.sha256 is not None:
         places += [folder / "blobs" / f"sha256-{digest}" for folder in ollama_folders()]

@@ -92,6 +92,7 @@ def arrange(job: Job, listing: Listing, locate: Callable[[str], Location]) -> Pl
             sha256=entry.sha256,
             git=entry.git,
             locate=lambda: locate(path),
+            here=entry.here,
         )
 
     return Plan(

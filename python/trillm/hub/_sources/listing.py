@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trillm.hub._choosing.names import is_file_name
@@ -31,6 +32,8 @@ class Entry:
     """Of files in large-file storage."""
     git: str | None
     """Of all others: git's name for the content."""
+    here: Path | None = None
+    """Where it lies on this machine, if what the hub calls its content is not known."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trillm._core import HuggingFace, Ollama
+from trillm.errors import ModelNotFound
 from trillm.hub._failure import download_failed
-from trillm.hub._sources import huggingface, ollama
-from trillm.hub._sources.caches import folder_name, hub_cache, ollama_folders
+from trillm.hub._sources import huggingface, ollama, snapshot
+from trillm.hub._sources.caches import ollama_folders
 from trillm.hub._sources.layers import LARGEST_MANIFEST
-from trillm.hub._sources.listing import GIT, SHA256, Entry, Listing
 
 if TYPE_CHECKING:
     from trillm.hub._job import Job
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def plan_offline(job: Job) -> Plan:
     """As the sources plan, from what is on this machine. Files of it that are not here cannot be located.
 
-    Raises `ModelNotFound`, `DownloadError`.
+    Raises `DownloadError`.
     """
 
     def nowhere(name: str) -> Location:
@@ -29,10 +29,13 @@ def plan_offline(job: Job) -> Plan:
 
     wanted = job.wanted.source
     if isinstance(wanted, HuggingFace):
-        listing = _snapshot(wanted)
-        if listing is None:
-            raise _offline(job, job.wanted.text)
-        return huggingface.arrange(job, listing, nowhere)
+        listing = snapshot.read(wanted)
+        try:
+            if listing is not None:
+                return huggingface.arrange(job, listing, nowhere)
+        except ModelNotFound:
+            # What the repository has is not known here.
+            pass
     if isinstance(wanted, Ollama):
         # Ollama itself knows no mirrors: without a host it is always this one.
         host = wanted.host or ollama.HOST
@@ -61,32 +64,3 @@ def _start(path: Path) -> bytes | None:
             return file.read(LARGEST_MANIFEST + 1)
     except OSError:
         return None
-
-
-def _snapshot(wanted: HuggingFace) -> Listing | None:
-    """The part of a repository that the hub's cache has."""
-    folder = hub_cache() / folder_name(wanted.repo)
-    revision = wanted.revision or "main"
-    try:
-        commit = (folder / "refs" / revision).read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        commit = revision
-    snapshot = folder / "snapshots" / commit
-    if not GIT.fullmatch(commit) or not snapshot.is_dir():
-        return None
-    entries = [_cached(path, path.relative_to(snapshot).as_posix()) for path in sorted(snapshot.rglob("*"))]
-    return Listing(commit, tuple(entry for entry in entries if entry is not None))
-
-
-def _cached(path: Path, name: str) -> Entry | None:
-    """A file of a snapshot: a link to a blob that is named by what the hub calls its content."""
-    try:
-        if not path.is_file():
-            return None
-        size = path.stat().st_size
-        digest = path.readlink().name if path.is_symlink() else ""
-    except OSError:
-        return None
-    sha256 = digest if SHA256.fullmatch(digest) else None
-    git = digest if GIT.fullmatch(digest) else None
-    return Entry(name, size, sha256, git)
