@@ -255,7 +255,7 @@ def test_what_a_socks_proxy_refuses_is_said(job: Job, web: Web, monkeypatch: pyt
     with SocksServer(port(web), reply=4) as proxy:
         monkeypatch.setenv("all_proxy", f"socks5h://{proxy.place}")
         with pytest.raises(
-            TransientError, match=r"models\.example could not be reached: .*: the host cannot be reached"
+            TransientError, match=r"models\.example could not be reached through .*: the host cannot be reached"
         ):
             Client(job, {}).get("http://models.example/file")
     # A proxy that is none.
@@ -264,7 +264,38 @@ def test_what_a_socks_proxy_refuses_is_said(job: Job, web: Web, monkeypatch: pyt
         Client(job, {}).get("http://models.example/file")
 
 
-@pytest.mark.parametrize("proxy", ["socks4://127.0.0.1:1", "socks5://", "ftp://127.0.0.1:1", "http://"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("proxy", "place"),
+    [
+        ("http://user:hunter2@127.0.0.1:9", "127.0.0.1:9"),
+        ("socks5h://127.0.0.1:9", "127.0.0.1:9"),
+        ("http://proxy.invalid:8080", "proxy.invalid:8080"),
+        ("garbage.invalid", "garbage.invalid"),
+    ],
+)
+def test_a_proxy_that_cannot_be_reached_is_named(
+    job: Job, monkeypatch: pytest.MonkeyPatch, scheme: str, proxy: str, place: str
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", proxy)
+    with pytest.raises(
+        TransientError,
+        match=rf"^models\.example could not be reached through the proxy {place} \({scheme}_proxy\): ",
+    ) as caught:
+        Client(job, {}).get(f"{scheme}://models.example/file")
+    assert f"check the network and {scheme}_proxy" in str(caught.value.error.hint)
+
+
+def test_a_proxy_that_leads_nowhere_is_named(job: Job, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers, but makes no connection."""
+    monkeypatch.setenv("https_proxy", web.url)
+    with pytest.raises(TransientError, match=rf"through the proxy 127\.0\.0\.1:{port(web)} \(https_proxy\): "):
+        Client(job, {}).get("https://models.example/file")
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks4://127.0.0.1:1", "socks5://", "ftp://127.0.0.1:1", "http://", "http://127.0.0.1:99999"]
+)
 def test_a_proxy_that_cannot_be_used_is_a_typed_error(job: Job, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(DownloadError, match="proxy"):

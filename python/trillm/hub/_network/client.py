@@ -153,7 +153,9 @@ class Client:
         except (HTTPError, OSError) as error:
             self.running.check()
             late = alarm.finished.is_set()
-            raise of_exception(error, host_of(url), f"no answer in {limits.answer:g} s" if late else None) from None
+            reason = f"no answer in {limits.answer:g} s" if late else None
+            proxy = Proxy.to(url, self._proxies)
+            raise of_exception(error, host_of(url), reason, proxy=proxy) from None
         finally:
             alarm.cancel()
 

@@ -13,10 +13,11 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import NewConnectionError, ProxyError, ReadTimeoutError
 
 from trillm.errors import DownloadError, ModelNotFound
 from trillm.hub._failure import TransientError, download_failed
+from trillm.hub._network.proxies import Proxy
 from trillm.hub._network.retries import limits
 
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -56,8 +57,13 @@ def of_status(status: int, headers: Mapping[str, str], host: str, what: str) -> 
     return download_failed(f"{host} answered {status}{name}{asked}", "check the address, and the proxy if there is one")
 
 
-def of_exception(error: Exception, host: str, reason: str | None = None) -> Exception:
-    """What it means that a request ended without an answer, or in the middle of one."""
+def of_exception(
+    error: Exception, host: str, reason: str | None = None, *, proxy: Proxy | None = None, new: bool = False
+) -> Exception:
+    """What it means that a request ended without an answer, or in the middle of one.
+
+    ``proxy`` is the one it went through. It did not even begin if urllib3 says so, or another library (``new``).
+    """
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -71,12 +77,16 @@ def of_exception(error: Exception, host: str, reason: str | None = None) -> Exce
         else:
             said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
             reason = said[-1] if said else type(error).__name__
-    new = any(isinstance(cause, NewConnectionError) for cause in causes)
-    failed = download_failed(
-        f"{host} could not be reached: {reason}" if new else f"the connection to {host} failed: {reason}",
-        "check the network; what arrived is kept, so trying again goes on from there",
-    )
-    return BusyError(failed) if new else TransientError(failed)
+    new = new or any(isinstance(cause, NewConnectionError | ProxyError) for cause in causes)
+    if not new:
+        failed, hint = f"the connection to {host} failed", "check the network"
+    elif proxy is None:
+        failed, hint = f"{host} could not be reached", "check the network"
+    else:
+        failed = f"{host} could not be reached through the proxy {proxy.place} ({proxy.variable})"
+        hint = f"check the network and {proxy.variable}, or list {host} in NO_PROXY if no proxy is needed for it"
+    told = download_failed(f"{failed}: {reason}", f"{hint}; what arrived is kept, so trying again goes on from there")
+    return BusyError(told) if new else TransientError(told)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from trillm.errors import DownloadError
 from trillm.hub._failure import download_failed
 
-__all__ = ["SCHEMES", "SOCKS", "Proxy", "unusable"]
+__all__ = ["SCHEMES", "SOCKS", "Proxy", "those_set", "unusable"]
 
 SOCKS = ("socks5", "socks5h")
 
@@ -50,6 +50,11 @@ class Proxy:
         """What it says. Without a scheme it is one of HTTP."""
         return urlsplit(self.text if "://" in self.text else f"http://{self.text}")
 
+    @property
+    def place(self) -> str:
+        """Its host and port, without a login: for messages."""
+        return self.address.netloc.rpartition("@")[2]
+
     def check(self, schemes: Collection[str] = SCHEMES) -> None:
         """Raises `DownloadError` if it is none that can be used by one of these schemes."""
         try:
@@ -78,13 +83,17 @@ class Proxy:
 
 def unusable(schemes: Collection[str] = SCHEMES) -> DownloadError | None:
     """What is wrong with the first proxy of the environment that cannot be used, if there is any."""
-    for kind, text in getproxies().items():
-        if kind in _KINDS:
-            try:
-                Proxy(_variable(kind, text), text).check(schemes)
-            except DownloadError as error:
-                return error
+    for proxy in those_set():
+        try:
+            proxy.check(schemes)
+        except DownloadError as error:
+            return error
     return None
+
+
+def those_set() -> list[Proxy]:
+    """All proxies of the environment."""
+    return [Proxy(_variable(kind, text), text) for kind, text in getproxies().items() if kind in _KINDS]
 
 
 def _variable(kind: str, text: str) -> str:

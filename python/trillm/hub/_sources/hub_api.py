@@ -102,6 +102,9 @@ def _session(url: str) -> Iterator[httpx2.Client]:
     import httpx2
     from huggingface_hub import get_session
 
+    proxy = Proxy.to(url)
+    if proxy is not None:
+        proxy.check()
     try:
         shared = get_session()
     except (ImportError, ValueError, httpx2.InvalidURL) as error:
@@ -110,9 +113,7 @@ def _session(url: str) -> Iterator[httpx2.Client]:
     else:
         yield shared
         return
-    proxy = Proxy.to(url)
     if proxy is not None:
-        proxy.check()
         _check_socks(proxy)
     way = None if proxy is None else proxy.address.geturl()
     with httpx2.Client(proxy=way, trust_env=False, verify=certificates()) as session:
@@ -199,7 +200,9 @@ def _failure(error: Exception, wanted: HuggingFace, endpoint: str, token: str | 
     if isinstance(error, HfHubHTTPError):
         return of_status(error.response.status_code, error.response.headers, host, wanted.repo)
     slow = isinstance(error, httpx2.TimeoutException)
-    return of_exception(error, host, f"nothing came for {_timeout():g} s" if slow else None)
+    new = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
+    reason = f"nothing came for {_timeout():g} s" if slow else None
+    return of_exception(error, host, reason, proxy=Proxy.to(endpoint), new=new)
 
 
 def _page(wanted: HuggingFace, endpoint: str) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from trillm.errors import DigestMismatch, MissingDependency, ModelNotFound, StoreError
 from trillm.hub._failure import FULL, TransientError, download_failed, not_written
-from trillm.hub._network.proxies import SCHEMES, unusable
+from trillm.hub._network.proxies import SCHEMES, those_set, unusable
 from trillm.hub._threads import HINT
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ ROOM = "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk"
 
 _PROXY = ("SOCKS", "roxy URL", "InvalidURL")
 """What its libraries say of a proxy that they cannot use."""
+
+_NO_WAY = ("ProxyError(", "SOCKSHTTP")
+"""Likewise of one that they do not get through."""
 
 _SCHEMES = (*SCHEMES, "socks4", "socks4a")
 """Ways to talk to a proxy that pip has."""
@@ -169,8 +172,12 @@ def _failure(requirement: str, output: str) -> Exception:
             )
         )
     if "Retrying (" in output or "ConnectionError" in output:
+        # It may be that of pip's own settings.
+        proxies = those_set() if any(words in output for words in _NO_WAY) else []
+        through = " or ".join(f"{proxy.place} ({proxy.variable})" for proxy in proxies)
         return download_failed(
-            f"the package index could not be reached for {requirement}",
+            f"the package index could not be reached for {requirement}"
+            + (f" through the proxy {through}" if through else ""),
             "check the network, and pip's settings (pip config list); "
             "what is in the store already works without a network",
         )
