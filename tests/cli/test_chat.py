@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -89,13 +90,13 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(terminal: Terminal, 
     child = terminal("run", tiny_model, "--ignore-eos", "--context", "60000", "--temperature", "0")
     child.expect_exact(PROMPT)
     child.sendline("hello")
-    child.expect_exact("hello\r\n")
+    child.expect("hello.*\r\n")
     child.expect(".{100}")
     child.sendintr()
     child.expect_exact("(stopped)", timeout=5)
     child.expect_exact(PROMPT)
     child.sendline("go on")
-    child.expect_exact("go on\r\n")
+    child.expect("go on.*\r\n")
     child.expect(".{100}")
     child.sendintr()
     child.expect_exact(PROMPT)
@@ -139,6 +140,26 @@ def test_needs_a_prompt_for_other_things(terminal: Terminal, tiny_model: Path, o
     child = terminal("run", tiny_model, option)
     child.expect_exact("error: no PROMPT")
     assert ended(child) == 2
+
+
+@pytest.mark.parametrize("settings", [{}, {"LC_ALL": "C"}, {"TERM": "dumb"}])
+def test_what_is_typed_and_no_utf8_is_refused(
+    terminal: Terminal, tiny_model: Path, environment: dict[str, str], settings: dict[str, str]
+) -> None:
+    """The editor holds back the beginning of a character, of any length."""
+    environment.update(settings)
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact(PROMPT)
+    for typed in (b"caf\xe9 x", b"caf\xe9", b"\xff", b"\xe6\x97 x", b"\xf0\x9f\x98x", b"\xe9\xc3\xa9 z"):
+        os.write(child.child_fd, typed + b"\r")
+        child.expect_exact("error: that was not UTF-8")
+        child.expect_exact(PROMPT)
+        # It does not spoil what comes next, wherever the cursor is.
+        child.send("café\x1b[D\x1b[D\r")
+        tokens(child)
+        child.sendline("/undo")
+        child.expect_exact("forgot: café\r\n")
+        child.expect_exact(PROMPT)
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,18 @@ def test_a_saved_setting_is_checked(chat: pexpect.spawn[str], tmp_path: Path) ->
     assert said(chat, "/load bad.json").startswith("error: temperature is 200")
 
 
+def test_what_no_editor_keeps_of_a_history_is_passed_by(terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "state" / "trillm" / "history"
+    path.parent.mkdir(parents=True)
+    path.write_text('"one"\n"a\\u0000b"\n"\\ud800"\n"two"\n')
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact(PROMPT)
+    child.send(UP * 2)
+    child.expect_exact("one")
+    child.send("\r")
+    tokens(child)
+
+
 def test_another_model_goes_on(chat: pexpect.spawn[str], tiny_model: Path, no_template: Path, tmp_path: Path) -> None:
     (tmp_path / "other.gguf").write_bytes(tiny_model.read_bytes())
     first = asked(chat, "one")

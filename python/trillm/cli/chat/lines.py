@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from trillm.cli.chat import locale
+from trillm.cli.chat.editor import editor
 from trillm.cli.chat.history import History
-from trillm.cli.output import complain, obeys, say, write
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from trillm.cli.output import complain, say, write
 
 __all__ = ["QUOTES", "Lines", "Typed"]
 
@@ -34,7 +30,7 @@ class Lines:
     def __init__(self) -> None:
         """Prepares `input` for editing, where Python can."""
         locale.use_utf8()
-        self._readline = _readline()
+        self._editor = editor()
         self._history: History | None = History()
         self._last = ""
         try:
@@ -94,30 +90,14 @@ class Lines:
 
     def _remember(self, entry: str) -> None:
         self._last = entry
-        if self._readline is not None:
-            # It keeps what the locale can say, of which we need not be reminded here.
-            with suppress(UnicodeEncodeError):
-                self._readline.add_history(entry)
+        if self._editor is not None:
+            # It keeps what the locale can say, and what has no NUL in it; the rest is no loss.
+            with suppress(ValueError):
+                self._editor.add_history(entry)
 
     def _without_history(self, error: OSError) -> None:
         self._history = None
         say(f"note: what you type is not kept for later: {error.strerror}: {error.filename}")
-
-
-def _readline() -> ModuleType | None:
-    try:
-        import readline
-    except ImportError:
-        return None
-    # A message of several lines is one entry.
-    readline.set_auto_history(False)
-    # Bytes beyond ASCII are characters, also where no locale with UTF-8 is installed.
-    for setting in ("input-meta on", "output-meta on", "convert-meta off"):
-        readline.parse_and_bind(f"set {setting}")
-    # Pasted line breaks belong to the message. Python turns this off; the terminal is told by an escape sequence.
-    if "libedit" not in (readline.__doc__ or ""):
-        readline.parse_and_bind(f"set enable-bracketed-paste {'on' if obeys(sys.stdout) else 'off'}")
-    return readline
 
 
 def _encodable(text: str) -> str:
