@@ -105,6 +105,7 @@ def test_settings(chat: pexpect.spawn[str]) -> None:
         ("/set timeout 0", "timeout is 0"),
         ('/set logit_bias {"x": 1}', "logit_bias is"),
         ('/set stop [""]', "stop is an empty string"),
+        ("/set max_tokens " + "9" * 23, 'expected a whole number, 1 to 4294967295, or "fit"'),
         ("/set temprature 0", "no parameter temprature"),
         ("/set num_predict 0", "did you mean max_tokens?"),
         ("/set num_ctx 9", "--context N"),
@@ -241,6 +242,30 @@ def test_what_is_no_conversation_is_not_loaded(chat: pexpect.spawn[str], tmp_pat
 def test_a_saved_setting_is_checked(chat: pexpect.spawn[str], tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text('{"messages": [], "settings": {"temperature": 200}}')
     assert said(chat, "/load bad.json").startswith("error: temperature is 200")
+
+
+@pytest.mark.parametrize(
+    "setting", ['{"logit_bias": {"NUMBER": 1}}', '{"top_k": NUMBER}', '{"max_tokens": NUMBER}', '{"seed": -NUMBER}']
+)
+def test_a_saved_number_may_have_any_length(chat: pexpect.spawn[str], tmp_path: Path, setting: str) -> None:
+    """Python reads 4,300 digits and no more."""
+    expected = []
+    for digits in (50, 5000):
+        settings = setting.replace("NUMBER", "9" * digits)
+        (tmp_path / "bad.json").write_text(f'{{"messages": [], "settings": {settings}}}')
+        expected.append(said(chat, "/load bad.json"))
+    assert expected[0].startswith("error: ")
+    assert "whole number" in expected[0]
+    assert expected[0].split("expected")[1:] == expected[1].split("expected")[1:]
+
+
+def test_a_typed_number_may_have_any_length(terminal: Terminal, tiny_model: Path) -> None:
+    child = terminal("run", tiny_model, *SHORT)
+    child.expect_exact(PROMPT)
+    # Pasted, since a terminal is slow to show what is typed.
+    child.send('\x1b[200~/set logit_bias {"' + "9" * 4500 + '": 1}\x1b[201~\r')
+    child.expect("error: logit_bias is a mapping with the key 9+.*, expected")
+    child.expect_exact(PROMPT)
 
 
 def test_what_no_editor_keeps_of_a_history_is_passed_by(terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:

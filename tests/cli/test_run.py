@@ -210,13 +210,20 @@ def test_hints_name_flags(cli: Cli, tiny_model: Path, arguments: tuple[str, ...]
 
 @pytest.mark.parametrize(
     "options",
-    [("--temperature", "1e9"), ("--max-tokens", str(10**30)), ("--engine", "nonsense")],
+    [
+        ("--temperature", "1e9"),
+        ("--max-tokens", str(10**30)),
+        ("--max-tokens", "9" * 5000),
+        ("--engine", "nonsense"),
+    ],
 )
 def test_what_the_native_half_refuses(cli: Cli, tiny_model: Path, options: tuple[str, ...]) -> None:
     result = cli("run", tiny_model, "hello", *options)
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("error: ")
     assert options[0][2:].replace("-", "_") in result.err
+    error = json.loads(cli("run", tiny_model, "hello", *options, "--json").out)["error"]
+    assert result.err.splitlines()[0] == f"error: {error['message']}"
 
 
 def test_text_that_is_not_utf8(cli: Cli, tiny_model: Path) -> None:

@@ -108,6 +108,8 @@ def test_what_are_no_options_is_refused(tiny_model: Path, tmp_path: Path, wrong:
         ({"models_directory": 5}, "models_directory 5, expected a path"),
         ({"models_directory": ""}, "models_directory '', expected a path"),
         ({"offline": "no"}, "offline 'no', expected True or False"),
+        ({"retry_attempts": 10**5000}, "retry_attempts a number of thousands of digits, expected 0 to"),
+        ({"download_timeout": -(10**5000)}, "download_timeout a number of thousands of digits, expected seconds"),
     ],
 )
 def test_values_that_mean_nothing(options: dict[str, Any], expected: str) -> None:

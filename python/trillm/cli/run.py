@@ -11,6 +11,7 @@ from trillm._reference import parse
 from trillm.cli import chat, loaded
 from trillm.cli.chat.conversation import Conversation
 from trillm.cli.given import argument_text
+from trillm.cli.numbers import whole_number
 from trillm.cli.output import UsageError, failing_clearly, print_json, say
 from trillm.cli.prompt import Asked
 
@@ -192,11 +193,12 @@ def _count(text: str | None) -> int | str | None:
     """What `--max-tokens` says."""
     if text is None or text == "fit":
         return text
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+    count = whole_number(text) if text.isascii() and text.isdecimal() else 0
+    if count == 0:
         raise UsageError(
             f"Invalid value for '--max-tokens' / '-n': expected a whole number, 1 or more, or fit, found {text!r}"
         )
-    return int(text)
+    return count
 
 
 def _given(**params: Any) -> GenerateParams:

@@ -17,6 +17,9 @@ __all__ = ["Command", "Group", "hint", "message"]
 
 _KINDS = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
 
+_SHOWN = 200
+"""Characters of a wrong value, as the native half has it."""
+
 _PROSE = ("PROMPT...", "TEXT...")
 """Arguments that are words of people."""
 
@@ -26,6 +29,7 @@ def message(error: typer.TyperException) -> str:
     text = error.format_message().replace("Value error, ", "")
     text = re.sub(r"Input should be a valid (\w+).*", _kind, text)
     text = text.replace("Input should be", "expected")
+    text = text.replace("Unable to parse input string as an integer, exceeded maximum size", "expected fewer digits")
     # Choices come one on a line, behind commas of their own.
     text = re.sub(r"\s*\n\s*", " ", text).removesuffix(".")
     return text + _found(error) if "expected" in text else text
@@ -54,7 +58,11 @@ def _kind(found: re.Match[str]) -> str:
 def _found(error: typer.TyperException) -> str:
     """What was given instead, as far as pydantic tells."""
     details: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
-    return f", found {str(details[0]['input'])!r}" if details else ""
+    return f", found {_shortened(str(details[0]['input']))!r}" if details else ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 class Command(typer.core.TyperCommand):

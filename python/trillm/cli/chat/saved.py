@@ -10,6 +10,7 @@ from typing import Any
 
 from trillm.cli.chat.conversation import Conversation
 from trillm.cli.given import file_text, shown
+from trillm.cli.numbers import whole_number
 from trillm.errors import InvalidRequest
 
 __all__ = ["Saved"]
@@ -28,7 +29,7 @@ class Saved:
         """Reads one. Raises `InvalidRequest`, `OSError`."""
         text = file_text(path)
         try:
-            document = json.loads(text)
+            document = json.loads(text, parse_int=whole_number)
         except (ValueError, RecursionError):
             raise _wrong(path, "it is no JSON") from None
         messages = document.get("messages") if isinstance(document, dict) else None

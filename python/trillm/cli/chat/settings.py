@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from trillm._params import PEERS
+from trillm.cli.numbers import whole_number
 from trillm.errors import ContextOverflow, InvalidRequest
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ def _value(name: str, text: str) -> Any:
     if name == "ignore_eos":
         return _WORDS.get(text.lower(), text)
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=whole_number)
     except (ValueError, RecursionError):
         return text
     if name == "stop" and not isinstance(value, str | list):
         return text
     if name == "logit_bias" and isinstance(value, dict):
-        return {int(key) if key.isdecimal() else key: bias for key, bias in value.items()}
+        return {whole_number(key) if key.isdecimal() else key: bias for key, bias in value.items()}
     return value
 
 
