@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Cli, trillm
+from .conftest import Cli, Terminal, trillm
 
 FULL = Path("/dev/full")
 
@@ -174,6 +174,20 @@ def test_help_shows_flags_as_flags(command: str, environment: dict[str, str]) ->
     )
     assert "--json" in result.stdout
     assert "bool" not in result.stdout.lower()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("run", "--help")])
+@pytest.mark.parametrize("setting", [{"TERM": None}, {"TERM": ""}, {"TERM": "dumb"}, {"NO_COLOR": "1"}, {}])
+def test_help_is_plain_on_terminals_that_want_it_so(
+    terminal: Terminal, environment: dict[str, str], setting: dict[str, str | None], arguments: tuple[str, ...]
+) -> None:
+    for name, value in setting.items():
+        environment.pop(name, None)
+        if value is not None:
+            environment[name] = value
+    shown = terminal(*arguments).read()
+    assert "Usage" in shown
+    assert ("\x1b" in shown) == (setting == {})
 
 
 def test_no_escape_sequences_where_they_mean_nothing(environment: dict[str, str]) -> None:

@@ -5,13 +5,16 @@ typer checks values by pydantic, whose messages are made for programmers, and li
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from typing import Any
 
 import typer
 import typer.core
 
 from trillm.cli import flags
+from trillm.cli.output import draws
 
 __all__ = ["Command", "Group", "hint", "message"]
 
@@ -65,8 +68,22 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
+def _plainly() -> None:
+    """Has rich, which writes help, send no escape sequences to where they are not wanted.
+
+    By itself it believes every terminal that is not called dumb, and prints bold in spite of `NO_COLOR`.
+    """
+    if not draws(sys.stdout):
+        os.environ["TTY_COMPATIBLE"] = "0"
+
+
 class Command(typer.core.TyperCommand):
     """A command whose flags take no value, and whose help says so."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """As its base does it."""
+        _plainly()
+        super().format_help(ctx, formatter)
 
     def get_params(self, ctx: Any) -> Any:
         """As its base has them."""
@@ -85,6 +102,11 @@ class Command(typer.core.TyperCommand):
 
 class Group(typer.core.TyperGroup):
     """The same for the program itself."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """As its base does it."""
+        _plainly()
+        super().format_help(ctx, formatter)
 
     def get_params(self, ctx: Any) -> Any:
         """As its base has them."""
