@@ -175,7 +175,9 @@ def test_a_file_goes_with_the_next_message(chat: pexpect.spawn[str], tmp_path: P
     said(chat, "/clear")
     assert said(chat, "/file my notes.txt").startswith("my notes.txt, 100 B, goes with")
     assert asked(chat) > alone + 100
-    said(chat, "/undo")
+    chat.sendline("/regen")
+    tokens(chat)
+    assert said(chat, "/undo") == "forgot: hello, with 1 file\n"
     assert asked(chat) == alone
     assert said(chat, "/file a.png").startswith("error: a.png is an image (PNG)")
     said(chat, "/file my notes.txt")
@@ -278,6 +280,17 @@ def test_what_no_editor_keeps_of_a_history_is_passed_by(terminal: Terminal, tiny
     child.expect_exact("one")
     child.send("\r")
     tokens(child)
+
+
+def test_too_many_tokens_get_the_advice_to_ask_for_fewer(chat: pexpect.spawn[str]) -> None:
+    asked(chat)
+    said(chat, "/set max_tokens 4000")
+    answer = said(chat, "/regen")
+    assert answer.startswith("error: prompt of ")
+    assert "hint: /set max_tokens fit asks for as many as there is room for; /clear starts" in answer
+    said(chat, "/set max_tokens fit")
+    chat.sendline("x" * 600)
+    chat.expect_exact("hint: /clear starts a new conversation")
 
 
 def test_another_model_goes_on(chat: pexpect.spawn[str], tiny_model: Path, no_template: Path, tmp_path: Path) -> None:

@@ -191,15 +191,20 @@ def _replaced(session: Session, conversation: Conversation, settings: dict[str, 
 def _forgotten(session: Session) -> list[str]:
     """That files which waited for the next message do so no more."""
     count = len(session.conversation.attached)
-    return [f"{count} file{'s' * (count > 1)} for the next message forgotten"] if count else []
+    return [f"{_files(count)} for the next message forgotten"] if count else []
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _undo(session: Session, _argument: str) -> None:
     if not session.conversation.turns:
         raise InvalidRequest("nothing was said", "invalid_command")
-    question, _ = session.conversation.turns.pop()
-    last = "".join(question.strip().splitlines()[-1:])
-    write(f"forgot: {last[:60]}\n")
+    turn = session.conversation.turns.pop()
+    last = "".join(turn.question.strip().splitlines()[-1:])
+    files = f", with {_files(turn.files)}" if turn.files else ""
+    write(f"forgot: {last[:60]}{files}\n")
 
 
 def _regen(session: Session, _argument: str) -> None:
@@ -209,7 +214,7 @@ def _regen(session: Session, _argument: str) -> None:
     before = turns.pop()
     kept = len(turns)
     try:
-        session.answer(before[0])
+        session.answer(before.question, before.files)
     finally:
         # Stopped before it said anything, or refused: there is still the answer from before.
         if len(turns) == kept:

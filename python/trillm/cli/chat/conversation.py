@@ -10,7 +10,17 @@ from trillm.cli.given import joined
 if TYPE_CHECKING:
     from trillm.types import Message
 
-__all__ = ["Conversation"]
+__all__ = ["Conversation", "Turn"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and its answer."""
+
+    question: str
+    answer: str
+    files: int = 0
+    """How many files are in the question, as far as that is known: one that was loaded does not say."""
 
 
 @dataclass
@@ -19,7 +29,7 @@ class Conversation:
 
     system: str | None = None
     """`None` leaves it to the model's publisher; an empty one replaces what a template would put in."""
-    turns: list[tuple[str, str]] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
     """Texts of files that go with the next question."""
 
@@ -34,8 +44,8 @@ class Conversation:
     def messages(self) -> list[dict[str, Any]]:
         """All that was said."""
         said = [] if self.system is None else [{"role": "system", "content": self.system}]
-        for question, answer in self.turns:
-            said += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        for turn in self.turns:
+            said += [{"role": "user", "content": turn.question}, {"role": "assistant", "content": turn.answer}]
         return said
 
     def clear(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trillm.cli.chat.conversation import Conversation
+from trillm.cli.chat.conversation import Conversation, Turn
 from trillm.cli.given import file_text, shown
 from trillm.cli.numbers import whole_number
 from trillm.errors import InvalidRequest
@@ -46,7 +46,7 @@ class Saved:
         if not isinstance(settings, dict):
             raise _wrong(path, 'its "settings" are no mapping')
         model = str(document.get("model", ""))
-        turns = list(zip(texts[::2], texts[1::2], strict=True))
+        turns = [Turn(question, answer) for question, answer in zip(texts[::2], texts[1::2], strict=True)]
         return cls(model, Conversation(system, turns), settings)
 
     def write(self, path: Path, *, replacing: bool) -> None:

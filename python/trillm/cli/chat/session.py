@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from trillm.cli.chat.answer import show, statistics
 from trillm.cli.chat.commands import Command, command
-from trillm.cli.chat.conversation import Conversation
+from trillm.cli.chat.conversation import Conversation, Turn
 from trillm.cli.chat.lines import Lines
 from trillm.cli.output import complain, failure, say, write
 from trillm.errors import ContextOverflow, TrillmError
@@ -71,13 +71,16 @@ class Session:
         question = self.conversation.with_attached(text)
         before = len(self.conversation.turns)
         try:
-            self.answer(question)
+            self.answer(question, len(self.conversation.attached))
         finally:
             if len(self.conversation.turns) > before:
                 self.conversation.attached.clear()
 
-    def answer(self, question: str) -> None:
-        """Answers; what was said becomes part of the conversation, however it ended."""
+    def answer(self, question: str, files: int) -> None:
+        """Answers a question, in which there are so many files.
+
+        What was said becomes part of the conversation, however it ended.
+        """
         said: list[str] = []
         params = cast("GenerateParams", {**self.loaded.defaults, **self.settings})
         try:
@@ -86,7 +89,7 @@ class Session:
         except KeyboardInterrupt:
             say("(stopped)")
         except ContextOverflow as error:
-            complain(str(error), "/clear starts a new conversation; --context N makes room for longer ones")
+            complain(str(error), self._room(question, params))
         else:
             completion = stream.completion
             if completion is not None and completion.finish_reason == "length":
@@ -98,4 +101,14 @@ class Session:
         finally:
             # Many templates refuse two messages of one side in a row: without an answer there is no question.
             if answer := "".join(said):
-                self.conversation.turns.append((question, answer))
+                self.conversation.turns.append(Turn(question, answer, files))
+
+    def _room(self, question: str, params: GenerateParams) -> str:
+        """What to do where there is not enough."""
+        clear = "/clear starts a new conversation; --context N makes room for longer ones"
+        fewer: GenerateParams = {**params, "max_tokens": "fit"}
+        try:
+            self.loaded.llm.chat_stream(self.conversation.asking(question), **fewer).close()
+        except ContextOverflow:
+            return clear
+        return f"/set max_tokens fit asks for as many as there is room for; {clear}"
