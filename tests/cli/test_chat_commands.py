@@ -231,6 +231,11 @@ def test_save_and_load(chat: pexpect.spawn[str], terminal: Terminal, tiny_model:
         '{"messages": [{"role": "user", "content": "x"}]}',
         '{"messages": [{"role": "tool", "content": "x"}]}',
         '{"messages": [], "settings": []}',
+        '{"messages": [], "model": null}',
+        '{"messages": [], "model": 3}',
+        '{"messages": [], "model": "\\ud800"}',
+        '{"messages": [{"role": "system", "content": "\\ud800"}]}',
+        '{"messages": [{"role": "user", "content": "\\udc00"}, {"role": "assistant", "content": "x"}]}',
         "[" * 100_000,
     ],
 )

@@ -45,7 +45,9 @@ class Saved:
         settings = document.get("settings", {})
         if not isinstance(settings, dict):
             raise _wrong(path, 'its "settings" are no mapping')
-        model = str(document.get("model", ""))
+        model = document.get("model", "")
+        if not (isinstance(model, str) and _is_unicode(model)):
+            raise _wrong(path, 'its "model" is no text')
         turns = [Turn(question, answer) for question, answer in zip(texts[::2], texts[1::2], strict=True)]
         return cls(model, Conversation(system, turns), settings)
 
@@ -73,7 +75,18 @@ def _message(path: str, number: int, message: Any) -> tuple[str, str]:
     role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
     if role not in ("system", "user", "assistant") or not isinstance(content, str):
         raise _wrong(path, f"message {number} has no role that is known, or no text")
+    if not _is_unicode(content):
+        raise _wrong(path, f"message {number} has half of a surrogate pair, expected Unicode")
     return role, content
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON may have half of a surrogate pair, which is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _wrong(path: str, reason: str) -> InvalidRequest:
