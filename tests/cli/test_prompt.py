@@ -164,6 +164,16 @@ def test_the_name_of_a_file_is_noticed(cli: Cli, tmp_path: Path, tiny_model: Pat
     result = cli("run", tiny_model, "when?", "notes.txt", *SHORT)
     assert result.code == 0
     assert result.err == "note: notes.txt is a file, and its name is all that is sent: --file notes.txt attaches it\n"
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0")
+    (tmp_path / "noise").write_bytes(b"a\xff")
+    for name in ("a.png", "noise"):
+        result = cli("run", tiny_model, name, "what", "is", "it", *SHORT)
+        assert result.err == (
+            f"note: {name} is a file, and its name is all that is sent: "
+            "it is no text, which is all that models here read\n"
+        )
+    (tmp_path / "long.txt").write_text("é" * (1 << 16))
+    assert "--file long.txt attaches it" in cli("run", tiny_model, "long.txt", "a", *SHORT).err
 
 
 @pytest.mark.parametrize(

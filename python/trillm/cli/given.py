@@ -7,6 +7,7 @@ of the machine's memory.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -27,6 +28,7 @@ __all__ = [
     "attached_text",
     "file_text",
     "input_text",
+    "is_text",
     "joined",
     "named",
     "shown",
@@ -37,6 +39,9 @@ INPUT = "standard input"
 
 _MOST = 64 << 20
 """Bytes: several times what the longest contexts hold, and little beside a model."""
+
+_BEGINNING = 64 << 10
+"""Bytes that are enough to tell what a file is."""
 
 _PART_OF_MEMORY = 8
 """The part of available memory that a text may have: as characters and tokens it takes several times its bytes."""
@@ -88,6 +93,17 @@ def file_text(path: str) -> str:
     # Not a file object: a named pipe without a writer, too, should end by Ctrl-C and not before.
     with Path(at_home(path)).open("rb", buffering=0) as file:
         return _text(file, shown(path))
+
+
+def is_text(path: str) -> bool:
+    """Whether a file is text as far as its beginning tells. One that cannot be read is none."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_BEGINNING)
+        # What is cut within a character is no fault.
+        return not _kind(content) and "\0" not in codecs.getincrementaldecoder("utf-8")().decode(content)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def input_text() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trillm.cli.given import INPUT, argument_text, attached_text, input_text, joined, named, typed_text
+from trillm.cli.given import INPUT, argument_text, attached_text, input_text, is_text, joined, named, typed_text
 from trillm.cli.output import UsageError, say
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class Asked:
 def _check(word: str) -> None:
     # A question that happens to be a file's name is rare enough that a note about it is no nuisance.
     if len(word) < 256 and _is_file(word):
-        say(f"note: {word} is a file, and its name is all that is sent: --file {word} attaches it")
+        advice = f"--file {word} attaches it" if is_text(word) else "it is no text, which is all that models here read"
+        say(f"note: {word} is a file, and its name is all that is sent: {advice}")
 
 
 def _is_file(word: str) -> bool:
