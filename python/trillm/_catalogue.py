@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _MODEL_ENDINGS = (".gguf", ".onnx", ".safetensors")
 
+_WEIGHT_ENDINGS = (".onnx", ".safetensors", "pytorch_model.bin")
+"""Of files that make their folder a model."""
+
 
 @advising
 def available(store: Store | None = None, models_directory: Path | None = None) -> list[dict[str, Any]]:
@@ -57,7 +60,10 @@ def own(models_directory: Path | None = None) -> tuple[list[dict[str, Any]], lis
 
 
 def _may_be_a_model(path: Path) -> bool:
-    return path.name.endswith(_MODEL_ENDINGS) or (path / "config.json").is_file()
+    if path.name.endswith(_MODEL_ENDINGS) or (path / "config.json").is_file():
+        return True
+    # Weights without their configuration are worth a word.
+    return path.is_dir() and any(file.name.endswith(_WEIGHT_ENDINGS) for file in path.iterdir())
 
 
 def peek(path: Path) -> ModelInfo | None:

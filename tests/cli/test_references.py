@@ -120,6 +120,14 @@ def test_list_says_what_it_cannot_read(cli: Cli, tmp_path: Path, tiny_model: Pat
     document = json.loads(cli("list", "--json").out)
     assert [Path(model["path"]).name for model in document["models"]] == ["good.gguf"]
     assert len(document["problems"]) == 2
+    for number, name in enumerate(("model.safetensors", "pytorch_model.bin", "model.onnx")):
+        part = folder / f"part {number}"
+        part.mkdir()
+        (part / name).write_bytes(b"x")
+        problems = json.loads(cli("list", "--json").out)["problems"]
+        assert len(problems) == 3
+        assert any(str(part) in problem for problem in problems)
+        (part / name).unlink()
     environment["LOCAL_MODELS_DIR"] = str(tmp_path / "nowhere")
     assert "nowhere cannot be read: No such file or directory" in cli("list").err
 
