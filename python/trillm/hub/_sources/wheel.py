@@ -8,7 +8,7 @@ from __future__ import annotations
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from email.parser import HeaderParser
 from pathlib import Path
@@ -63,9 +63,13 @@ class Wheel:
         missing = sorted(only - found.keys())
         if missing or not found:
             raise self._absent(missing[0] if missing else file)
-        if sum(self.size(member) for member in found.values()) > self._limit:
-            raise self._fault(f"its files would be more than {_MOST} times larger than the archive")
+        self.check(found.values())
         return sorted(found.items())
+
+    def check(self, members: Iterable[str]) -> None:
+        """Raises `DownloadError` if these are more than an archive of its size may hold."""
+        if sum(self.size(member) for member in members) > self._limit:
+            raise self._fault(f"its files would be more than {_MOST} times larger than the archive")
 
     def member(self, name: str) -> str:
         """The member of this name, which was there before."""
