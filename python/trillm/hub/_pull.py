@@ -56,13 +56,12 @@ def _on_this_machine(job: Job) -> Plan | None:
         return None
     try:
         plan = plan_offline(job)
+        paths = [path for path in map(find, plan.files) if path is not None]
+        if not paths or len(paths) < len(plan.files):
+            return None
+        return plan if all(map(find, _named(plan, paths))) else None
     except (TrillmError, TransientError):
         return None
-    found = [find(file) for file in plan.files]
-    there = [path for path in found if path is not None]
-    if not there or len(there) < len(found):
-        return None
-    return plan if all(map(find, _named(plan, there))) else None
 
 
 def _attempt(job: Job) -> Manifest:
