@@ -19,7 +19,14 @@ EDGES = {
     "trillm-sampling": {"trillm-core"},
     "trillm-sched": {"trillm-core", "trillm-text", "trillm-sampling"},
     "trillm-kernels": {"trillm-pool"},
-    "trillm-llama": {"trillm-core", "trillm-tokenizer", "trillm-machine", "trillm-pool", "trillm-mapping"},
+    "trillm-llama": {
+        "trillm-core",
+        "trillm-formats",
+        "trillm-tokenizer",
+        "trillm-machine",
+        "trillm-pool",
+        "trillm-mapping",
+    },
     "trillm-mapping": {"trillm-core"},
     "trillm-candle": {
         "trillm-core",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pickle
 import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import trillm
 from sources import ROOT, error_codes
 from trillm import errors
-from trillm.errors import TrillmError
+from trillm.errors import ModelFormatError, ModelNotFound, TrillmError, Unsupported
 
 CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, TrillmError)]
 
@@ -74,3 +78,92 @@ def test_a_message_is_one_line(llm: trillm.Model) -> None:
         llm.generate("the", temperature=-1)
     assert str(caught.value) == "temperature is -1, expected 0 to 100"
     assert caught.value.hint is None
+
+
+# What a reader says of a file comes through whichever engine was to load it.
+
+
+def damaged_gguf(key: bytes, value: bytes, other: bytes) -> Callable[[Path], None]:
+    """Spells the value of a key otherwise."""
+
+    def damage(file: Path) -> None:
+        before, behind = file.read_bytes().split(key, 1)
+        file.write_bytes(before + key + behind.replace(value, other, 1))
+
+    return damage
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+def written(name: str, content: bytes) -> Callable[[Path], None]:
+    """Replaces a file of a folder."""
+
+    def damage(folder: Path) -> None:
+        (folder / name).write_bytes(content)
+
+    return damage
+
+
+def of_another_model(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "mamba"}))
+
+
+def without_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+Damage = tuple[Callable[[Path], None], type[TrillmError], str]
+
+IN_FOLDERS: dict[str, Damage] = {
+    "half a tokenizer": (written("tokenizer.json", b"{"), ModelFormatError, "malformed"),
+    "another kind of tokenizer": (
+        written("tokenizer.json", b'{"model": {"type": "Magic", "vocab": {}, "merges": []}}'),
+        Unsupported,
+        "unsupported",
+    ),
+    "half a configuration of the tokenizer": (written("tokenizer_config.json", b"{"), ModelFormatError, "malformed"),
+    "no tokenizer": (without_tokenizer, ModelNotFound, "missing_tokenizer"),
+}
+
+DAMAGES: dict[str, dict[str, Damage]] = {
+    "gguf": {
+        "half a header": (cut, ModelFormatError, "truncated"),
+        "another kind of tokenizer": (
+            damaged_gguf(b"tokenizer.ggml.model", b"llama", b"lemma"),
+            ModelFormatError,
+            "invalid_key",
+        ),
+        "another architecture": (
+            damaged_gguf(b"general.architecture", b"llama", b"lemma"),
+            ModelFormatError,
+            "unsupported_architecture",
+        ),
+    },
+    "safetensors": IN_FOLDERS
+    | {"another architecture": (of_another_model, ModelFormatError, "unsupported_architecture")},
+    "onnx": IN_FOLDERS,
+}
+
+
+@pytest.mark.parametrize("case", [(form, what) for form, damages in DAMAGES.items() for what in damages], ids="-".join)
+def test_a_damaged_file_is_the_same_error_to_all(
+    case: tuple[str, str], tiny_model: Path, tiny_folder: Path, tiny_onnx: Callable[..., Path], tmp_path: Path
+) -> None:
+    form, what = case
+    path = tmp_path / "tiny"
+    if form == "gguf":
+        shutil.copy(tiny_model, path)
+    else:
+        shutil.copytree(tiny_folder if form == "safetensors" else tiny_onnx("grown"), path)
+    damage, kind, code = DAMAGES[form][what]
+    damage(path)
+    said = []
+    for open_ in (trillm.Tokenizer, trillm.Model, trillm.load):
+        with pytest.raises(TrillmError) as caught:
+            open_(path)
+        said.append((type(caught.value), caught.value.code, str(caught.value), caught.value.hint))
+    assert said[0][:2] == (kind, code)
+    assert said == [said[0]] * 3

@@ -25,10 +25,9 @@ mod quantized;
 mod view;
 mod weights;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
+use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result};
 
 use name::NAME;
 
@@ -45,7 +44,7 @@ impl Engine for Candle {
         matches!(format, "safetensors" | "pytorch")
     }
 
-    fn load(&self, path: &Path, info: ModelInfo, options: &LoadOptions) -> Result<Arc<dyn Model>> {
-        Ok(Arc::new(load::load(path, info, options)?))
+    fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(load::load(file.of(NAME)?, options)?))
     }
 }

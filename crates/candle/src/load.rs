@@ -1,8 +1,6 @@
 //! From files to a model: weights, tokenizer, and what `info` says of them.
 
-use std::path::Path;
-
-use trillm_core::{Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_core::{Error, LoadOptions, ModelFile, Result, Tokenizer};
 use trillm_formats::Checkpoint;
 use trillm_formats::huggingface::Config;
 use trillm_tokenizer::HuggingFaceTokenizer;
@@ -12,10 +10,10 @@ use crate::model::{CandleModel, Network};
 use crate::weights::Weights;
 use crate::{decoder, encoder};
 
-/// Loads the model at `path`: a folder, or a file with weights.
-pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<CandleModel> {
+/// Loads a model from what was read of its folder, and the files with weights that lie there.
+pub(crate) fn load(file: ModelFile<Checkpoint>, options: &LoadOptions) -> Result<CandleModel> {
     refuse(options)?;
-    let checkpoint = Checkpoint::open(path).map_err(|error| Error::refused(&error))?;
+    let ModelFile { mut info, contents: checkpoint, .. } = file;
     let rows = match &checkpoint.config {
         Config::Decoder(shape) => shape.vocabulary,
         Config::Encoder(shape) => shape.vocabulary,

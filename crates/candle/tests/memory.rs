@@ -30,8 +30,8 @@ fn weights_stay_in_the_file() {
     assert!(bytes > 200 << 20, "{bytes} bytes are too few to tell");
 
     let (own, files) = resident();
-    let info = trillm_formats::inspect(folder.path()).expect("a sound model");
-    let model = Candle.load(folder.path(), info, &LoadOptions::default()).expect("the model loads");
+    let file = trillm_formats::open(folder.path()).expect("a sound model");
+    let model = Candle.load(file, &LoadOptions::default()).expect("the model loads");
     let options = SessionOptions { context: Some(512), threads: Some(2), ..SessionOptions::default() };
     let mut session = model.session(&options).expect("a session");
     let mut batch = Batch::default();

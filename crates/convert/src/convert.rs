@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use trillm_core::{Defaults, Purpose};
-use trillm_formats::gguf::{Head, read_heads};
+use trillm_formats::gguf::{Files, Head};
 use trillm_formats::huggingface::{Config, Decoder};
 use trillm_formats::{Checkpoint, Format, Gguf, open_regular};
 
@@ -134,12 +134,13 @@ fn to_folder(
     progress: &mut dyn FnMut(Progress<'_>) -> bool,
 ) -> Result<Report> {
     // What llama.cpp would abort on is refused here too.
-    let info = trillm_formats::gguf::inspect(source)?;
+    let model = Files::open(source)?;
+    let info = model.info();
     if info.purpose == Purpose::Labels {
         let found = "one that ranks pairs of texts (pooling type 4)";
         return Err(Error::unsupported("the model", found, "one that generates text, or its states alone"));
     }
-    let heads = read_heads(source)?;
+    let heads = model.heads;
     let files = heads.iter().map(Head::parse).collect::<Result<Vec<_>, _>>()?;
     let mut sources = Sources::new(heads.iter().map(|head| head.path().to_owned()).collect());
     let mut notes = Vec::new();

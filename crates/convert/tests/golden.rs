@@ -67,7 +67,7 @@ fn there_and_back(case: &str, change: impl FnOnce(&mut Value)) -> (Decoder, Deco
     let [source, file, back] = ["source", "model.gguf", "back"].map(|name| folder.path().join(name));
     copy(case, &source, change);
     run(&source, &file, Target::Gguf, Dtype::F32).unwrap();
-    trillm_formats::gguf::inspect(&file).unwrap();
+    trillm_formats::gguf::Files::open(&file).unwrap();
     run(&file, &back, Target::Safetensors, Dtype::F32).unwrap();
 
     let (before, after) = (decoder(&source), decoder(&back));

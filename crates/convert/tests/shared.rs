@@ -32,7 +32,7 @@ fn stories_are_the_same_whoever_converts() {
     }
 
     run(&model.join("hf"), &at("direct.gguf"), Target::Gguf, Dtype::F32).unwrap();
-    trillm_formats::gguf::inspect(&at("direct.gguf")).unwrap();
+    trillm_formats::gguf::Files::open(&at("direct.gguf")).unwrap();
     let direct = tensors_of_gguf(&at("direct.gguf"));
     for (name, tensor) in &direct {
         assert!(back[name] == *tensor, "{name}");

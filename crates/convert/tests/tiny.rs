@@ -60,7 +60,7 @@ fn a_file_survives_the_way_to_a_folder_and_back() {
             assert_eq!(after.get(key), Some(value), "{key}");
         }
     }
-    trillm_formats::gguf::inspect(&at("back.gguf")).unwrap();
+    trillm_formats::gguf::Files::open(&at("back.gguf")).unwrap();
 
     run(&at("back.gguf"), &at("again"), Target::Safetensors, Dtype::F32).unwrap();
     for name in names(&at("folder")) {
@@ -125,7 +125,7 @@ fn sixteen_bits_survive_as_they_are() {
         let [source, file, back] = ["source", "file.gguf", "back"].map(|name| at(&format!("{}-{name}", dtype.name())));
         TinyLlama::default().write_huggingface(&source, kind).unwrap();
         run(&source, &file, Target::Gguf, dtype).unwrap();
-        trillm_formats::gguf::inspect(&file).unwrap();
+        trillm_formats::gguf::Files::open(&file).unwrap();
         let kinds = tensors_of_gguf(&file);
         assert!(kinds["blk.0.attn_q.weight"].0.starts_with(dtype.name()));
         // llama.cpp wants vectors in 32 bits.

@@ -1,9 +1,8 @@
 //! The engine trait in three lifetimes.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Batch, Limits, LoadOptions, ModelInfo, Result, SessionOptions, Slot, Tokenizer};
+use crate::{Batch, Limits, LoadOptions, ModelFile, ModelInfo, Result, SessionOptions, Slot, Tokenizer};
 
 /// A way of running models. Stateless: one value for each engine that is compiled in.
 pub trait Engine: Send + Sync {
@@ -13,8 +12,8 @@ pub trait Engine: Send + Sync {
     /// Whether this engine runs files of this format ([`ModelInfo::format`]).
     fn accepts(&self, format: &str) -> bool;
 
-    /// Loads a file whose header was read and found valid; `info` is what the header says.
-    fn load(&self, path: &Path, info: ModelInfo, options: &LoadOptions) -> Result<Arc<dyn Model>>;
+    /// Loads a model whose files were read and found sound.
+    fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>>;
 }
 
 /// Weights and vocabulary: immutable, shared by every thread.

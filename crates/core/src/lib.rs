@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod info;
 pub mod memory;
+mod model_file;
 mod options;
 mod passage;
 mod pipeline;
@@ -35,6 +36,7 @@ pub use engine::{Engine, Model, Rows, Session};
 pub use error::{Error, Result};
 pub use event::{FinishReason, Logprob, Outcome, Piece, Text, Timings, Usage};
 pub use info::{ModelInfo, Purpose};
+pub use model_file::ModelFile;
 pub use options::{
     CacheType, Find, GraphOptions, LoadOptions, Optimization, Output, Progress, Quantize, SessionOptions,
 };

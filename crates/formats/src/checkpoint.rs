@@ -56,9 +56,10 @@ impl Checkpoint {
     /// # Errors
     /// What is wrong with which file.
     pub fn open(path: &Path) -> Result<Self> {
-        let below = if path.is_dir() { sentence::transformer_folder(path)? } else { path.to_owned() };
-        let Weights { folder, format, files, tensors, mut notes } = weights::find(&below)?;
-        let root = if path.is_dir() { path } else { &folder };
+        let root = if path.is_dir() { path } else { weights::folder(path) };
+        let about_texts = sentence::Folder::open(root)?;
+        let below = if path.is_dir() { about_texts.of_network()? } else { path };
+        let Weights { folder, format, files, tensors, mut notes } = weights::find(below)?;
         let (mut config, object) = Config::open(&folder, &mut notes)?;
         let tensors = plain_names(tensors, &config, &files)?;
         let class = huggingface::class(&object).to_owned();
@@ -83,14 +84,14 @@ impl Checkpoint {
         };
         let about = About { width, context, sidecars: &sidecars, class: &class, causal, given: Given::Tokens };
         let mut unsaid = Vec::new();
-        let pipeline = sentence::read(root, &about, &mut unsaid)?;
+        let pipeline = sentence::read(&about_texts, &about, &mut unsaid)?;
         if purpose != Purpose::Text {
             notes.append(&mut unsaid);
         }
         let mut scoring = None;
         if purpose == Purpose::Labels {
             match labels(&config, &class, &files, &tensors)
-                .map(|labels| sentence::labels(root, &object, &about, labels))
+                .map(|labels| sentence::labels(&about_texts, &object, &about, labels))
             {
                 Ok(found) => scoring = Some(found?),
                 Err(reason) => notes.push(format!("a {class} makes no scores here: {reason}")),

@@ -5,7 +5,7 @@
 //! `unsafe` and without panics; all arithmetic on numbers from a file is checked. They read headers only: the weights
 //! stay on the disk until an engine maps them, and flipped bits in them are found by checksums, not here.
 //!
-//! [`inspect`] is the door for all formats. [`gguf`] is one file, or one split over several; [`Checkpoint`] is a folder
+//! [`open`] is the door for all formats, and what it read is handed to the engine. [`gguf`] is one file, or one split over several; [`Checkpoint`] is a folder
 //! in Hugging Face's layout, with weights in [`safetensors`] or in PyTorch's zip form ([`torch`]), whose pickles are
 //! read as data and never run; [`onnx`] is a graph, which brings the arithmetic along.
 #![forbid(unsafe_code)]
@@ -17,17 +17,19 @@ mod detect;
 mod disk;
 mod element;
 mod error;
+mod find;
 pub mod gguf;
 pub mod huggingface;
 mod index;
-mod inspect;
 mod json;
 mod named;
 pub mod onnx;
+mod open;
 pub mod safetensors;
 mod same;
 mod sentence;
 mod tensor;
+mod tokenizer_file;
 pub mod torch;
 mod weight_file;
 mod weights;
@@ -39,7 +41,8 @@ pub use element::Element;
 pub use error::{Error, Result};
 pub use gguf::Gguf;
 pub use huggingface::TOKENIZER;
-pub use inspect::{inspect, inspect_vocabulary};
 pub use named::named_files;
+pub use open::{inspect, open};
 pub use tensor::Tensor;
+pub use tokenizer_file::TokenizerFile;
 pub use weight_file::WeightFile;

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Read as _, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::detect::{self, Format};
@@ -38,7 +39,7 @@ pub(crate) fn find(path: &Path) -> Result<Weights> {
     if metadata.is_dir() {
         return in_folder(path);
     }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if is_index(path) {
         return indexed(folder, path);
@@ -52,6 +53,11 @@ pub(crate) fn find(path: &Path) -> Result<Weights> {
         }
     }
     single(folder, path)
+}
+
+/// The folder that a file lies in.
+pub(crate) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether a file is an index of others: JSON, under a name that says so.
@@ -132,14 +138,19 @@ struct Read {
 }
 
 fn read(path: &Path) -> Result<Read> {
-    let (bytes, _) = disk::beginning(path, 8 << 10)?;
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let (mut file, size) = disk::open(path)?;
+    let mut bytes = Vec::new();
+    file.by_ref().take(8 << 10).read_to_end(&mut bytes).map_err(failed)?;
+    file.rewind().map_err(failed)?;
     match detect::detect(&bytes) {
         Some(Format::Safetensors) => {
-            let (Safetensors { tensors, .. }, size) = Safetensors::open(path)?;
+            let Safetensors { tensors, .. } = Safetensors::read(&mut file, size, path)?;
             Ok(Read { format: "safetensors", size, tensors, notes: Vec::new() })
         }
         Some(Format::Zip) => {
-            let (Torch { tensors, notes }, size) = Torch::open(path)?;
+            let Torch { tensors, notes } =
+                Torch::read(&mut BufReader::new(file), size).map_err(|error| error.of(path))?;
             Ok(Read { format: "pytorch", size, tensors, notes })
         }
         Some(Format::Gguf) => {

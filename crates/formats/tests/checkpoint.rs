@@ -12,7 +12,7 @@ use serde_json::json;
 use torch::Zip;
 use trillm_core::Coded;
 use trillm_formats::huggingface::{Config, Decoder};
-use trillm_formats::{Checkpoint, Element, Error, inspect, inspect_vocabulary};
+use trillm_formats::{Checkpoint, Element, Error, TokenizerFile, inspect};
 
 const EMBEDDING: (&str, &[u64]) = ("model.embed_tokens.weight", &[4, 2]);
 const NORM: (&str, &[u64]) = ("model.norm.weight", &[2]);
@@ -307,17 +307,17 @@ fn a_pipe_is_not_waited_for() {
 #[test]
 fn tokenizers_are_found_in_folders() {
     let folder = Folder::new("tokenizer");
-    refused(|| inspect_vocabulary(&folder.0), "model_not_found", "tokenizer.json");
     let file = folder.write("tokenizer.json", br#"{"model":{}}"#);
-    let info = inspect_vocabulary(&file).expect("accepted");
-    assert_eq!((info.format, info.vocabulary, info.bytes, &info.path), ("tokenizer.json", 0, 12, &file));
-    assert_eq!(inspect_vocabulary(&folder.0).expect("accepted"), info);
     folder.write("config.json", config("qwen3").to_string().as_bytes());
     folder.write("tokenizer_config.json", br#"{"chat_template":"x"}"#);
     let weights = folder.write("model.safetensors", &safetensors(&[NORM]));
-    let info = inspect_vocabulary(&weights).expect("accepted");
-    assert_eq!((info.architecture.as_str(), info.vocabulary), ("qwen3", 1000));
-    assert_eq!((info.chat_templates.default.as_deref(), &info.path), (Some("x"), &file));
+    for given in [&folder.0, &file, &weights] {
+        let found = TokenizerFile::open(given).expect("accepted");
+        let TokenizerFile::HuggingFace { path, sidecars } = found else { panic!("{found:?}") };
+        assert_eq!((path, sidecars.chat_templates.default.as_deref()), (file.clone(), Some("x")));
+    }
+    folder.write("config.json", b"{");
+    refused(|| TokenizerFile::open(&folder.0), "malformed", "config.json");
     // It is no model.
     let error = inspect(&file).expect_err("refused");
     assert_eq!(error.code(), "unknown_format", "{error}");

@@ -11,7 +11,7 @@ use onnx::*;
 use serde_json::json;
 use trillm_core::Step;
 use trillm_formats::onnx::{Cache, DataType, Decoder, Encoder, Interface, Onnx, Role};
-use trillm_formats::{inspect, inspect_vocabulary};
+use trillm_formats::{TokenizerFile, inspect};
 
 /// Opens a model in a folder of its own, with files beside it.
 fn open_with(model: &Model, name: &str, files: &[(&str, serde_json::Value)]) -> Onnx {
@@ -522,10 +522,10 @@ fn inspect_opens_them_too() {
     assert_eq!(inspect(&path).expect("sound").format, "onnx");
 
     folder.write("config.json", br#"{"model_type": "unheard of", "vocab_size": 10}"#);
-    assert!(inspect_vocabulary(&folder.0).is_err(), "no tokenizer.json");
-    folder.write("tokenizer.json", b"{}");
-    let info = inspect_vocabulary(&folder.0).expect("sound");
-    assert_eq!((info.format, info.architecture.as_str(), info.vocabulary), ("tokenizer.json", "unheard of", 10));
+    folder.write("tokenizer_config.json", br#"{"bos_token": "<s>"}"#);
+    let found = TokenizerFile::open(&folder.0).expect("sound");
+    let TokenizerFile::HuggingFace { path: tokenizer, sidecars } = found else { panic!("{found:?}") };
+    assert_eq!((tokenizer, sidecars.bos.as_deref()), (folder.0.join("tokenizer.json"), Some("<s>")));
     // A folder with weights of another kind stays what it was.
     folder.write("model.safetensors", b"x");
     assert!(inspect(&folder.0).expect_err("a checkpoint").to_string().contains("model.safetensors"));

@@ -5,7 +5,7 @@ mod common;
 use std::path::PathBuf;
 
 use common::{Folder, Writer, refused, tiny};
-use trillm_formats::{Error, inspect, inspect_vocabulary};
+use trillm_formats::{Error, TokenizerFile, inspect};
 use trillm_testkit::models::gguf::TensorInfo;
 
 /// The tiny model in `count` files: the metadata and one tensor in the first, the rest shared out.
@@ -48,7 +48,7 @@ fn split_models_are_read_as_one() {
         assert_eq!((info.parameters, info.vocabulary), (whole.parameters, whole.vocabulary));
         assert_eq!(info.bytes, shards.iter().map(|shard| shard.bytes().len() as u64).sum::<u64>());
         assert_eq!(info.path, path);
-        inspect_vocabulary(&path).expect("accepted");
+        TokenizerFile::open(&path).expect("accepted");
     }
 }
 

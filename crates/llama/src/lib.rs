@@ -20,10 +20,9 @@ mod name;
 mod params;
 mod session;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
+use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result};
 
 use name::NAME;
 
@@ -42,7 +41,7 @@ impl Engine for Llama {
         format == "gguf"
     }
 
-    fn load(&self, path: &Path, info: ModelInfo, options: &LoadOptions) -> Result<Arc<dyn Model>> {
-        Ok(Arc::new(load::load(path, info, options)?))
+    fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(load::load(file.of(NAME)?, options)?))
     }
 }

@@ -4,7 +4,8 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trillm_core::{Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_core::{Error, LoadOptions, ModelFile, Result, Tokenizer};
+use trillm_formats::gguf;
 use trillm_mapping::Watched;
 use trillm_tokenizer::GgufTokenizer;
 
@@ -13,9 +14,10 @@ use crate::log::Lines;
 use crate::model::LlamaModel;
 use crate::{NAME, backend, ffi, memory, params};
 
-/// Loads `path`, the first of several files if the model is split.
-pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<LlamaModel> {
+/// Loads a model: the first of several files if it is split.
+pub(crate) fn load(file: ModelFile<gguf::Files>, options: &LoadOptions) -> Result<LlamaModel> {
     options.without_graph(NAME)?;
+    let ModelFile { path, mut info, contents } = file;
     // llama.cpp would wait for someone to write to a pipe.
     if let Some((adapter, _)) = options.lora.iter().find(|(path, _)| !path.is_file()) {
         return Err(Error::load(NAME, adapter, "there is no regular file with a LoRA adapter"));
@@ -24,22 +26,28 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     let gpus = backend::gpus();
     let params = params::model(options, !gpus.is_empty())?;
     // Before llama.cpp maps them: what changes from here on is seen.
-    let paths = std::iter::once(path).chain(info.others.iter().map(PathBuf::as_path));
+    let paths = std::iter::once(&*path).chain(info.others.iter().map(PathBuf::as_path));
     let mapped = paths.filter(|_| options.mmap);
     // Of a file that cannot be opened llama.cpp has more to say.
     let files = mapped.map(|path| Watched::open(NAME, path)).collect::<Result<Vec<_>>>();
+    // Before the weights take memory: the headers, which hold every word of the vocabulary, are needed no more then.
+    let tokenizer = GgufTokenizer::of(&contents.heads[0]).map_err(|error| Error::refused(&error))?;
+    drop(contents);
     let log = Lines::listen();
     let mut weights =
-        Model::load(&c_path(path)?, params, options.progress.as_ref()).map_err(|failure| match failure {
+        Model::load(&c_path(&path)?, params, options.progress.as_ref()).map_err(|failure| match failure {
             LoadFailure::Cancelled => Error::Cancelled,
-            LoadFailure::Failed(reason) => failed(path, &reason, &log),
+            LoadFailure::Failed(reason) => failed(&path, &reason, &log),
         })?;
     for (adapter, scale) in &options.lora {
         weights.add_adapter(&c_path(adapter)?, *scale).map_err(|reason| failed(adapter, &reason, &log))?;
         info.notes.push(format!("LoRA adapter {} at scale {scale}", adapter.display()));
     }
+    // It was read twice, and is another file if this differs: tokens would be taken for others.
+    if weights.vocabulary() != tokenizer.vocabulary() {
+        return Err(failed(&path, "the file was changed while it was loaded", &log));
+    }
     let weights = Arc::new(weights);
-    let tokenizer = GgufTokenizer::open(path).map_err(|error| Error::refused(&error))?;
     ffi::trim();
 
     info.engine = NAME;

@@ -8,7 +8,7 @@ use trillm_core::{
     Defaults, Error as CoreError, LoadOptions, Model, ModelInfo, Pipeline, Pooling, Purpose, Ready, Request,
     SessionOptions,
 };
-use trillm_formats::{inspect, open_regular};
+use trillm_formats::open_regular;
 use trillm_machine::usable_processors;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
@@ -61,14 +61,15 @@ pub(crate) enum Embedding {
 }
 
 impl Llm {
-    /// Loads the model file at `path`: reads and checks its header, picks the engine, loads, starts the decode thread.
+    /// Loads the model file at `path`: reads and checks its files, picks the engine, loads, starts the decode thread.
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
         room::check(room::MODEL, "loading a model")?;
-        let mut info = inspect(path)?;
+        let mut file = trillm_formats::open(path)?;
+        let info = &mut file.info;
         info.defaults = if options.neutral {
             Defaults::default()
         } else {
-            options.published.checked(&mut info.notes).or(info.defaults)
+            options.published.checked(&mut info.notes).or(mem::take(&mut info.defaults))
         };
         info.system = options.system.or(info.defaults.system.as_ref().map(|given| given.value.clone()));
         let usable = usable_processors();
@@ -79,7 +80,7 @@ impl Llm {
             tracing::warn!("{warning}");
         }
         let engine = engines::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
-        let model = engine.load(path, info, &options.load).map_err(|error| not_there(error, path))?;
+        let model = engine.load(file, &options.load).map_err(|error| not_there(error, path))?;
         Self::serve(model, options.session, options.scheduler)
     }
 

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use trillm_core::Tokenizer;
-use trillm_formats::huggingface::Sidecars;
-use trillm_formats::{TOKENIZER, inspect_vocabulary};
+use trillm_formats::TokenizerFile;
 use trillm_tokenizer::{GgufTokenizer, HuggingFaceTokenizer};
 
 use crate::Result;
@@ -15,12 +14,10 @@ pub struct VocabularyFile(Box<dyn Tokenizer>);
 impl VocabularyFile {
     /// Reads the vocabulary of the file or folder at `path`.
     pub fn open(path: &Path) -> Result<Self> {
-        let info = inspect_vocabulary(path)?;
-        if info.format == TOKENIZER {
-            let folder = info.path.parent().unwrap_or(Path::new("."));
-            return Ok(Self(Box::new(HuggingFaceTokenizer::open(&info.path, &Sidecars::open(folder)?)?)));
-        }
-        Ok(Self(Box::new(GgufTokenizer::open(&info.path)?)))
+        Ok(Self(match TokenizerFile::open(path)? {
+            TokenizerFile::Gguf(head) => Box::new(GgufTokenizer::of(&head)?),
+            TokenizerFile::HuggingFace { path, sidecars } => Box::new(HuggingFaceTokenizer::open(&path, &sidecars)?),
+        }))
     }
 
     /// The tokenizer.

@@ -1,9 +1,8 @@
 //! Vectors as a program asks for them, on the fake engine.
 
-use std::path::Path;
 use std::time::Duration;
 
-use trillm_core::{Engine, Error as CoreError, LoadOptions, ModelInfo, Pipeline, Pooling, SessionOptions};
+use trillm_core::{Engine, Error as CoreError, LoadOptions, ModelFile, ModelInfo, Pipeline, Pooling, SessionOptions};
 use trillm_llm::{EmbedOptions, Error, Llm};
 use trillm_sched::SchedulerOptions;
 use trillm_testkit::Fake;
@@ -13,7 +12,7 @@ fn llm(step_time: Duration) -> Llm {
     let fake = Fake { step_time, ..Fake::default() };
     let pipeline = Some(Pipeline { pooling: vec![Pooling::Mean], ..Pipeline::default() });
     let info = ModelInfo { pipeline, ..ModelInfo::default() };
-    let model = fake.load(Path::new("fake"), info, &LoadOptions::default()).expect("a model");
+    let model = fake.load(ModelFile::new("fake", info, ()), &LoadOptions::default()).expect("a model");
     Llm::serve(model, SessionOptions::default(), SchedulerOptions::default()).expect("it serves")
 }
 

@@ -28,10 +28,9 @@ mod settings;
 mod threads;
 mod weights;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Engine, LoadOptions, Model, ModelInfo, Result};
+use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result};
 
 use name::NAME;
 
@@ -48,7 +47,7 @@ impl Engine for Onnx {
         format == "onnx"
     }
 
-    fn load(&self, path: &Path, info: ModelInfo, options: &LoadOptions) -> Result<Arc<dyn Model>> {
-        Ok(Arc::new(load::load(path, info, options)?))
+    fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(load::load(file.of(NAME)?, options)?))
     }
 }

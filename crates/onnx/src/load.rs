@@ -1,9 +1,8 @@
 //! From files to a model: graph, weights, tokenizer, and what `info` says of them.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Error, LoadOptions, ModelInfo, Result, Tokenizer};
+use trillm_core::{Error, LoadOptions, ModelFile, Result, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
 use trillm_formats::onnx::{Encoder, Interface, Onnx};
 use trillm_tokenizer::HuggingFaceTokenizer;
@@ -14,11 +13,11 @@ use crate::runtime::Runtime;
 use crate::weights::WeightMemory;
 use crate::{NAME, settings};
 
-/// Loads the model at `path`: a `.onnx` file, or a folder with one.
-pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> Result<OnnxModel> {
+/// Loads a model from its graph, and the files with weights that were opened with it.
+pub(crate) fn load(file: ModelFile<Onnx>, options: &LoadOptions) -> Result<OnnxModel> {
     refuse(options)?;
     options.tell(0.0)?;
-    let onnx = Onnx::open(path).map_err(|error| Error::refused(&error))?;
+    let ModelFile { path, mut info, contents: onnx } = file;
     let tokenizer = match &options.tokenizer {
         None => HuggingFaceTokenizer::open(&onnx.folder, &onnx.sidecars),
         Some(path) => {
@@ -59,7 +58,6 @@ pub(crate) fn load(path: &Path, mut info: ModelInfo, options: &LoadOptions) -> R
     if options.mlock && !memory.lock() {
         info.notes.push("the weights could not be locked in memory".into());
     }
-    let path = path.to_owned();
     let program =
         Program { path, runtime, graph: options.graph.clone(), skeleton, interface, memory: Arc::new(memory) };
     Ok(OnnxModel { info, tokenizer, program })

@@ -22,12 +22,12 @@ struct Tally {
 
 impl Tally {
     fn try_one(&mut self, path: &Path) {
-        let Ok(info) = trillm_formats::inspect(path) else {
+        let Ok(file) = trillm_formats::open(path) else {
             self.refused_by_reader += 1;
             return;
         };
         let options = SessionOptions { threads: Some(1), parallel: 2, context: Some(64), ..small() };
-        let loaded = Onnx.load(path, info, &LoadOptions::default());
+        let loaded = Onnx.load(file, &LoadOptions::default());
         let step = loaded.and_then(|model| {
             let mut session = model.session(&options)?;
             Ok(story(&mut *session))

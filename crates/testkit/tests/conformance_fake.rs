@@ -1,8 +1,6 @@
 //! The fake engine passes the suite that real ones must pass.
 
-use std::path::Path;
-
-use trillm_core::ModelInfo;
+use trillm_core::{ModelFile, ModelInfo};
 use trillm_testkit::{Fake, conformance};
 
 conformance!(fake, || Fake::default().load_model());
@@ -13,5 +11,5 @@ conformance!(with_room_for_every_slot, || Fake { cells: Some(4 * 256), ..Fake::d
 
 #[test]
 fn cancels_loading() {
-    conformance::cancels_loading(&Fake::default(), Path::new("no file"), &ModelInfo::default());
+    conformance::cancels_loading(&Fake::default(), || ModelFile::new("no file", ModelInfo::default(), ()));
 }

@@ -7,7 +7,7 @@ use std::fs;
 
 use common::{alphabet, encode, on_a_small_stack};
 use trillm_core::{Token, Tokenizer};
-use trillm_formats::gguf::Pre;
+use trillm_formats::gguf::{Head, Pre};
 use trillm_testkit::models::gguf::{Gguf, Value};
 use trillm_testkit::shared_data;
 use trillm_tokenizer::GgufTokenizer;
@@ -19,7 +19,7 @@ fn llama_cpps_vectors() {
     for name in VOCABULARIES {
         let Some(shared) = shared_data() else { return };
         let path = shared.join(format!("tokenizers/ggml-vocab-{name}.gguf"));
-        let tokenizer = GgufTokenizer::open(&path).unwrap();
+        let tokenizer = GgufTokenizer::of(&Head::read(&path).unwrap()).unwrap();
         let beside = |end| fs::read_to_string(format!("{}.{end}", path.display())).unwrap();
         let (texts, ids) = (beside("inp"), beside("out"));
         let texts: Vec<_> = texts.split("\n__ggml_vocab_test__\n").collect();

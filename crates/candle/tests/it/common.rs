@@ -6,8 +6,7 @@ use std::sync::Arc;
 use trillm_candle::Candle;
 use trillm_core::{Engine, LoadOptions, Model, Result};
 
-/// Loads a folder or file as the facade does: what `inspect` found sound.
+/// Loads a folder or file as the facade does: as it was read.
 pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Arc<dyn Model>> {
-    let info = trillm_formats::inspect(path).expect("a sound model");
-    Candle.load(path, info, options)
+    Candle.load(trillm_formats::open(path).expect("a sound model"), options)
 }

@@ -3,8 +3,9 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
+use trillm_candle::Candle;
 use trillm_core::{
-    CacheType, Class, Coded, Error, LoadOptions, Model, Output, Pooling, Quantize, SessionOptions, Token,
+    CacheType, Class, Coded, Engine, Error, LoadOptions, Model, Output, Pooling, Quantize, SessionOptions, Token,
 };
 use trillm_testkit::TinyLlama;
 use trillm_testkit::models::gguf::TensorType;
@@ -47,6 +48,31 @@ fn what_it_cannot_do_is_an_error() {
     let wrong = |options: SessionOptions| model.session(&options).map(|_| ()).expect_err("not supported");
     assert!(matches!(wrong(SessionOptions { cache_type: CacheType::Q8_0, ..small() }), Error::Unsupported { .. }));
     assert!(matches!(wrong(SessionOptions { parallel: 0, ..small() }), Error::InvalidParameter { .. }));
+}
+
+#[test]
+fn what_was_read_is_what_is_loaded() {
+    let (folder, _) = tiny();
+    let file = trillm_formats::open(folder.path()).expect("a sound model");
+    let expected = file.info.clone();
+    for name in ["config.json", "tokenizer_config.json", "generation_config.json"] {
+        std::fs::write(folder.path().join(name), b"{").expect("written");
+    }
+    let model = Candle.load(file, &LoadOptions::default()).expect("the model loads");
+    assert_eq!(model.info().defaults, expected.defaults);
+    assert_eq!(model.info().chat_templates, expected.chat_templates);
+    run(&mut *model.session(&small()).expect("a session"), 0, 0, &[Token(1), Token(40)]).expect("a step");
+}
+
+#[test]
+fn a_model_of_another_format_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tiny.gguf");
+    TinyLlama::default().write_gguf(&path).expect("the model is written");
+    let file = trillm_formats::open(&path).expect("a sound model");
+    let error = Candle.load(file, &LoadOptions::default()).map(|_| ()).expect_err("not its format");
+    assert_eq!(error.kind(), (Class::Engine, "engine_failed"));
+    assert!(error.to_string().contains("\"gguf\""), "{error}");
 }
 
 #[test]

@@ -11,12 +11,6 @@ use crate::{Error, Result, disk};
 /// The first read: the whole header of most models. Larger ones are read in steps that double.
 const FIRST_READ: u64 = 1 << 20;
 
-/// What a file is opened for.
-enum Wanted {
-    Model,
-    Vocabulary,
-}
-
 /// The beginning of a GGUF file, down to the end of its header, found sound. It owns what a [`Gguf`] borrows.
 #[derive(Debug)]
 pub struct Head {
@@ -25,34 +19,51 @@ pub struct Head {
     file_size: u64,
 }
 
-/// Checks that a file makes a model that an engine may load, and says what it is.
-///
-/// Nothing is loaded or mapped. A split model is named by its first file; the others must lie beside it.
-///
-/// # Errors
-/// What is wrong with which file; [`Error::VocabularyOnly`] for a tokenizer without weights.
-pub fn inspect(path: &Path) -> Result<ModelInfo> {
-    inspect_as(path, &Wanted::Model)
+/// The headers of a model's files, read and found to make a model that an engine may load.
+#[derive(Debug)]
+pub struct Files {
+    /// One, or all of a split model, in order.
+    pub heads: Vec<Head>,
+    info: ModelInfo,
 }
 
-/// Checks that a file holds a tokenizer, with or without weights, and says what it is.
+impl Files {
+    /// Reads a model's files. Nothing is loaded or mapped. A split model is named by its first file; the others must lie
+    /// beside it.
+    ///
+    /// # Errors
+    /// What is wrong with which file; [`Error::VocabularyOnly`] for a tokenizer without weights.
+    pub fn open(path: &Path) -> Result<Self> {
+        let head = Head::read(path)?;
+        let first = head.parse()?;
+        let others = others(&first, path)?;
+        let shards = others.iter().map(Head::parse).collect::<Result<Vec<_>>>()?;
+        let mut info = first.model_with(&shards).map_err(|error| error.of(path))?;
+        if info.name.is_empty() {
+            info.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        }
+        path.clone_into(&mut info.path);
+        info.others = others.iter().map(|head| head.path.clone()).collect();
+        Ok(Self { heads: std::iter::once(head).chain(others).collect(), info })
+    }
+
+    /// What the files say of the model.
+    pub fn info(&self) -> ModelInfo {
+        self.info.clone()
+    }
+}
+
+/// Reads the header of a file that holds a tokenizer, with or without weights.
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn inspect_vocabulary(path: &Path) -> Result<ModelInfo> {
-    inspect_as(path, &Wanted::Vocabulary)
-}
-
-/// Reads the headers of a model's files: one, or all of a split model, in order and found to belong together.
-///
-/// For those who read the weights themselves; [`inspect`] says whether the headers make a model.
-///
-/// # Errors
-/// What is wrong with which file.
-pub fn read_heads(path: &Path) -> Result<Vec<Head>> {
+pub(crate) fn vocabulary(path: &Path) -> Result<Head> {
     let head = Head::read(path)?;
-    let others = others(&head.parse()?, path)?;
-    Ok(std::iter::once(head).chain(others).collect())
+    let first = head.parse()?;
+    // Not for their own sake: what is no whole model for `load` is none here either.
+    others(&first, path)?;
+    first.vocabulary().map_err(|error| error.of(path))?;
+    Ok(head)
 }
 
 /// The other files of a split model whose first file is `first`; none if it is not split.
@@ -68,26 +79,6 @@ fn others(first: &Gguf<'_>, path: &Path) -> Result<Vec<Head>> {
         split::check_all(first, &shards).map_err(of_first)?;
     }
     Ok(others)
-}
-
-fn inspect_as(path: &Path, wanted: &Wanted) -> Result<ModelInfo> {
-    let head = Head::read(path)?;
-    let first = head.parse()?;
-    let of_first = |error: Error| error.of(path);
-    let others = others(&first, path)?;
-    let shards = others.iter().map(Head::parse).collect::<Result<Vec<_>>>()?;
-
-    let info = match wanted {
-        Wanted::Model => first.model_with(&shards),
-        Wanted::Vocabulary => first.vocabulary(),
-    };
-    let mut info = info.map_err(of_first)?;
-    if info.name.is_empty() {
-        info.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    }
-    path.clone_into(&mut info.path);
-    info.others = others.iter().map(|head| head.path.clone()).collect();
-    Ok(info)
 }
 
 impl Head {

@@ -2,7 +2,7 @@
 //!
 //! [`Gguf::parse`] checks the container: everything that holds for any GGUF file. Whether a file makes a model or a
 //! tokenizer is a second question, asked by [`Gguf::model`] and [`Gguf::vocabulary`]: they mirror what llama.cpp
-//! asserts, and so would abort on, once it knows the architecture. [`inspect`] does both for a file on the disk.
+//! asserts, and so would abort on, once it knows the architecture. [`Files`] are both for files on the disk.
 
 mod architecture;
 mod chats;
@@ -23,11 +23,13 @@ mod weights;
 
 use std::collections::HashMap;
 
-pub use file::{Head, inspect, inspect_vocabulary, read_heads};
+pub use file::{Files, Head};
 pub use tensor::Tensor;
 pub use tokenizer::{Algorithm, Pre, Rule, Special, TokenType, Vocabulary, byte_of, unescape};
 pub use types::TensorType;
 pub use value::{Array, Value, ValueType};
+
+pub(crate) use file::vocabulary;
 
 use crate::Result;
 use crate::cursor::Cursor;

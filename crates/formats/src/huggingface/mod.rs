@@ -28,8 +28,7 @@ pub(crate) use class::{class, purpose};
 pub(crate) use names::{OUTPUT, plain as plain_names};
 pub(crate) use sidecars::ids as token_ids;
 
-/// The file that a model's tokenizer is in, and the format that [`inspect_vocabulary`](crate::inspect_vocabulary) calls
-/// it by.
-pub const TOKENIZER: &str = "tokenizer.json";
+/// The file that a model's tokenizer is in.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// Bytes of `config.json` and of files of its kind.
 pub(crate) const CONFIG: u64 = 4 << 20;

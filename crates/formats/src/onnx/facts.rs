@@ -36,6 +36,8 @@ pub(super) struct Facts {
     /// Width of a head by `config.json`.
     pub(super) config_head: Option<u32>,
     pub(super) names: Names,
+    /// The whole of `config.json`.
+    pub(super) config: Map<String, Value>,
 }
 
 /// Names of inputs and outputs; those of numbered ones have `%d` in them.
@@ -81,6 +83,7 @@ impl Facts {
         let mut facts = Self::default();
         facts.add_config(&Fields::new(&config)).map_err(|error| error.of(&folder.join("config.json")))?;
         facts.add_genai(&Fields::new(&genai), &mut sidecars).map_err(|error| error.of(&folder.join(GENAI)))?;
+        facts.config = config;
         Ok((facts, sidecars))
     }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::facts::{self, GENAI};
-use crate::{Error, Result, TOKENIZER};
+use crate::huggingface::TOKENIZER;
+use crate::{Error, Result};
 
 /// Names of a decoder's file, as exporters write them.
 const NAMES: [&str; 4] =

@@ -7,7 +7,7 @@ use trillm_core::{ModelInfo, Purpose};
 
 use super::cache::cosine_rows;
 use super::discover::WHOLE;
-use super::facts::{Facts, object};
+use super::facts::Facts;
 use super::graph::Model;
 use super::positions::positions;
 use super::rules::MICROSOFT;
@@ -60,14 +60,15 @@ pub(super) fn read(
                 name => Given::Texts(name),
             };
             let about = About { width, context, sidecars, class: &class, causal, given };
+            let modules = sentence::Folder::open(modules)?;
             if encoder.labels {
-                let (config, labels) = (object(folder, "config.json")?, Labels { count: width, layers: None });
-                let mut scoring = sentence::labels(modules, &config, &about, labels)?;
+                let labels = Labels { count: width, layers: None };
+                let mut scoring = sentence::labels(&modules, &facts.config, &about, labels)?;
                 // Which token is of which text, a graph says where it has an input for it.
                 scoring.tells_texts_apart &= encoder.feeds.iter().any(|feed| feed.role == Role::TokenTypes);
                 (Purpose::Labels, None, Some(scoring))
             } else {
-                (Purpose::Vectors, Some(sentence::read(modules, &about, &mut notes)?), None)
+                (Purpose::Vectors, Some(sentence::read(&modules, &about, &mut notes)?), None)
             }
         }
     };

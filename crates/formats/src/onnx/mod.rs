@@ -46,9 +46,8 @@ pub use skeleton::Skeleton;
 
 pub(crate) use find::{graph as find, is_named};
 
-use crate::checkpoint::folder_name;
-use crate::huggingface::Sidecars;
-use crate::{Result, TOKENIZER, disk};
+use crate::huggingface::{Sidecars, TOKENIZER};
+use crate::{Result, disk};
 
 /// An ONNX model that was read and found sound, its files open; weights were not read.
 #[derive(Debug)]
@@ -92,21 +91,11 @@ impl Onnx {
     }
 }
 
-/// What the small files of a model say of its tokenizer; `file` is the one with the graph, and is not read.
-pub(crate) fn vocabulary(file: &Path) -> Result<ModelInfo> {
+/// Where the tokenizer of a model is, and the small files beside it; `file` is the one with the graph, and is not read.
+pub(crate) fn vocabulary(file: &Path) -> Result<(PathBuf, Sidecars)> {
     let folder = find::sidecars(file);
-    let (facts, sidecars) = facts::Facts::read(&folder)?;
-    let path = folder.join(TOKENIZER);
-    let (_, bytes) = disk::open(&path)?;
-    Ok(ModelInfo {
-        name: folder_name(&folder),
-        path,
-        format: TOKENIZER,
-        architecture: facts.model_type.unwrap_or_default(),
-        bytes,
-        vocabulary: facts.vocabulary.unwrap_or(0),
-        ..sidecars.info()
-    })
+    let (_, sidecars) = facts::Facts::read(&folder)?;
+    Ok((folder.join(TOKENIZER), sidecars))
 }
 
 /// The files beside a graph in which its weights lie, as it names them.

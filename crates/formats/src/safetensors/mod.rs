@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use crate::{Error, Result, Tensor, disk};
+use crate::{Error, Result, Tensor};
 
 /// The header of a safetensors file, found sound.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,12 +31,11 @@ impl Safetensors {
         Ok(Self { tensors, metadata })
     }
 
-    /// Reads the header of a file on the disk, and gives the file's length in bytes with it.
+    /// Reads the header of the open file at `path`, of `size` bytes.
     ///
     /// # Errors
     /// What is wrong with the file, which the error names.
-    pub fn open(path: &Path) -> Result<(Self, u64)> {
-        let (mut file, size) = disk::open(path)?;
+    pub fn read(file: &mut impl Read, size: u64, path: &Path) -> Result<Self> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         file.by_ref().take(8).read_to_end(&mut bytes).map_err(failed)?;
@@ -45,7 +44,7 @@ impl Safetensors {
             file.take(needed - bytes.len() as u64).read_to_end(&mut bytes).map_err(failed)?;
         }
         match Self::parse(&bytes, size) {
-            Ok(parsed) => Ok((parsed, size)),
+            Ok(parsed) => Ok(parsed),
             Err(Error::Incomplete { needed, given }) => {
                 let what = "the header (the file shrank while it was read)".into();
                 Err(Error::Truncated { what, needed, size: given }.of(path))

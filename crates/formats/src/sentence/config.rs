@@ -72,13 +72,13 @@ fn prompts(config: &Fields<'_>) -> Result<Vec<(String, String)>> {
 
 impl Settings {
     /// Adds the prompts, and those that every model has.
-    pub(super) fn add_prompts(self, pipeline: &mut Pipeline) {
-        pipeline.prompts = self.prompts;
+    pub(super) fn add_prompts(&self, pipeline: &mut Pipeline) {
+        pipeline.prompts.clone_from(&self.prompts);
         for name in ALWAYS {
             if !pipeline.prompts.iter().any(|(known, _)| known == name) {
                 pipeline.prompts.push((name.into(), String::new()));
             }
         }
-        pipeline.default_prompt = self.default_prompt;
+        pipeline.default_prompt.clone_from(&self.default_prompt);
     }
 }

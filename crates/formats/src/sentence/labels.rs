@@ -3,15 +3,14 @@
 //! Scores are the pipeline of a vector with other steps: the first token's state, the pooler, and the labels' layer, as
 //! `BertForSequenceClassification` of transformers has them. A graph has all of these in it, but for the last function.
 
-use std::path::Path;
-
 use serde_json::{Map, Value};
 use trillm_core::{Activation, Dense, Pipeline, Pooling, Residual, Step, Stored};
 
 use super::about::About;
+use super::activation;
+use super::folder::Folder;
 use super::modules::Kind;
 use super::transformer::Transformer;
-use super::{activation, config, modules};
 use crate::huggingface::fields::Fields;
 use crate::{Error, Result};
 
@@ -29,16 +28,20 @@ pub(crate) struct Layer {
 }
 
 /// How `labels` make scores, with what `config.json` and the files of sentence-transformers in `folder` say of it.
-pub(crate) fn read(folder: &Path, object: &Map<String, Value>, about: &About<'_>, labels: Labels) -> Result<Pipeline> {
-    let settings = config::read(folder)?;
-    let modules = modules::read(folder).ok().flatten();
+pub(crate) fn read(
+    folder: &Folder,
+    object: &Map<String, Value>,
+    about: &About<'_>,
+    labels: Labels,
+) -> Result<Pipeline> {
+    let Folder { path, modules, settings } = folder;
     let is_cross_encoder = settings.model_type.as_deref() == Some("CrossEncoder");
-    let (transformer, of_settings) = match &modules {
+    let (transformer, of_settings) = match modules {
         Some(modules) if is_cross_encoder => {
             if let Some(other) = modules[1..].iter().find(|module| module.kind != Kind::Dropout) {
                 return Err(other.refused(&format!("a {} after the labels", other.kind.name())));
             }
-            let transformer = Transformer::read(&modules::first(folder, modules)?.folder)?;
+            let transformer = Transformer::read(folder.of_network()?)?;
             transformer.check_task("sequence-classification")?;
             (transformer, settings.activation)
         }
@@ -47,7 +50,7 @@ pub(crate) fn read(folder: &Path, object: &Map<String, Value>, about: &About<'_>
     let fields = Fields::new(object);
     let last = match of_settings {
         Some(activation) => activation,
-        None => of_config(&fields, labels.count).map_err(|error| error.of(&folder.join("config.json")))?,
+        None => of_config(&fields, labels.count).map_err(|error| error.of(&path.join("config.json")))?,
     };
     let dense = |layer: Layer, outputs: u32, activation| {
         let Layer { weight, bias } = layer;

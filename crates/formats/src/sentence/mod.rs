@@ -6,6 +6,7 @@
 mod about;
 mod activation;
 mod config;
+mod folder;
 mod labels;
 mod layer;
 mod modules;
@@ -19,21 +20,21 @@ use trillm_core::{Pipeline, Pooling, Step};
 use crate::{Error, Result};
 
 pub(crate) use about::{About, Given};
+pub(crate) use folder::Folder;
 pub(crate) use labels::{Labels, Layer, read as labels};
 pub(crate) use layer::stored;
-pub(crate) use modules::transformer_folder;
 
 use config::Settings;
 use modules::{Kind, Module};
 use transformer::Transformer;
 
-/// Reads the files in `folder`, which may all be absent. What the reader should know goes to `notes`.
+/// How texts become vectors by what `folder` says, and by the files of its parts, which may all be absent. What the reader
+/// should know goes to `notes`.
 ///
 /// # Errors
 /// What is wrong with which file, and what of it is not supported.
-pub(crate) fn read(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) -> Result<Pipeline> {
-    let modules = modules::read(folder)?;
-    let settings = config::read(folder)?;
+pub(crate) fn read(folder: &Folder, about: &About<'_>, notes: &mut Vec<String>) -> Result<Pipeline> {
+    let Folder { path, modules, settings } = folder;
     let modules = match (modules, settings.model_type.as_deref()) {
         (Some(modules), None | Some("SentenceTransformer")) => modules,
         // Of a cross encoder sentence-transformers takes the network alone, as of a folder without modules.
@@ -44,7 +45,7 @@ pub(crate) fn read(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) ->
             return Err(Error::Unsupported { what, expected: "SentenceTransformer or CrossEncoder" });
         }
     };
-    let transformer = Transformer::read(&modules::first(folder, &modules)?.folder)?;
+    let transformer = Transformer::read(folder.of_network()?)?;
     transformer.check_task("feature-extraction")?;
     let mut pipeline = transformer.pipeline(about);
     pipeline.stated = true;
@@ -52,7 +53,7 @@ pub(crate) fn read(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) ->
         pipeline.pooling.clear();
     } else {
         if !add_modules(&mut pipeline, &modules[1..], about, notes)? {
-            return Err(modules::missing(folder, "Pooling"));
+            return Err(modules::missing(path, "Pooling"));
         }
         if let Some(most) = settings.truncate {
             pipeline.steps.push(Step::Truncate(most));
@@ -63,15 +64,15 @@ pub(crate) fn read(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) ->
 }
 
 /// A folder without a list of modules. Copies of models come without it that do have what it would name.
-fn without_list(folder: &Path, about: &About<'_>, notes: &mut Vec<String>) -> Result<Pipeline> {
-    let folder_of_pooling = folder.join("1_Pooling");
+fn without_list(folder: &Folder, about: &About<'_>, notes: &mut Vec<String>) -> Result<Pipeline> {
+    let folder_of_pooling = folder.path.join("1_Pooling");
     if about.given == Given::Whole || !folder_of_pooling.join("config.json").is_file() {
         return Ok(unstated(about, notes));
     }
-    let mut pipeline = Transformer::read(folder)?.pipeline(about);
+    let mut pipeline = Transformer::read(&folder.path)?.pipeline(about);
     pipeline.stated = true;
     add_pooling(&mut pipeline, &folder_of_pooling, about, notes)?;
-    config::read(folder)?.add_prompts(&mut pipeline);
+    folder.settings.add_prompts(&mut pipeline);
     notes.push("there is no modules.json: what it would list is taken to be 1_Pooling alone".into());
     Ok(pipeline)
 }

@@ -82,14 +82,6 @@ pub(super) fn missing(folder: &Path, what: &str) -> Error {
     Error::MissingKey { key: what.into(), expected: "one in the list of modules".into() }.of(&folder.join(FILE))
 }
 
-/// Where the network's files lie, for a folder that lists its parts: in it, or in one below it.
-pub(crate) fn transformer_folder(folder: &Path) -> Result<PathBuf> {
-    match read(folder)? {
-        Some(modules) => Ok(first(folder, &modules)?.folder.clone()),
-        None => Ok(folder.to_owned()),
-    }
-}
-
 fn parse(bytes: &[u8], folder: &Path) -> Result<Vec<Module>> {
     let what = "the list of modules";
     let malformed = |found: &Value, expected: &str| Error::Key {

@@ -83,16 +83,6 @@ impl Torch {
         let (tensors, notes) = state::tensors(&objects, root, |key| entry(&format!("data/{key}")))?;
         Ok(Self { tensors, notes })
     }
-
-    /// Reads a checkpoint on the disk, and gives the file's length in bytes with it.
-    ///
-    /// # Errors
-    /// Those of [`read`](Self::read), with the file's name.
-    pub fn open(path: &Path) -> Result<(Self, u64)> {
-        let (mut file, size) = disk::open(path)?;
-        let read = Self::read(&mut std::io::BufReader::new(&mut file), size);
-        read.map(|torch| (torch, size)).map_err(|error| error.of(path))
-    }
 }
 
 /// The folder that all entries are in, with its slash; empty if the pickle is in none.

@@ -61,7 +61,7 @@ pub fn model(bytes: &[u8]) -> Result<ModelInfo, Error> {
     Gguf::parse(bytes, bytes.len() as u64)?.model()
 }
 
-/// What `inspect_vocabulary` does, of a file in memory.
+/// What opening a `TokenizerFile` does, of a file in memory.
 pub fn vocabulary(bytes: &[u8]) -> Result<ModelInfo, Error> {
     Gguf::parse(bytes, bytes.len() as u64)?.vocabulary()
 }

@@ -38,7 +38,8 @@ fn adapters_apply_by_their_scale() {
     let row = |scales: &[f32]| {
         let lora = scales.iter().map(|&scale| (adapter.clone(), scale)).collect();
         let model = load(&path, &LoadOptions { lora, ..LoadOptions::default() }).expect("it loads");
-        assert_eq!(model.info().notes.len(), scales.len(), "every adapter is told of");
+        let told = model.info().notes.iter().filter(|note| note.starts_with("LoRA adapter"));
+        assert_eq!(told.count(), scales.len(), "every adapter is told of");
         let mut session = model.session(&small()).expect("a session");
         run(&mut *session, 0, 0, &[Token(1), Token(403), Token(407)])
     };

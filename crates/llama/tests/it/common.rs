@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trillm_core::{
-    Batch, Engine, LoadOptions, Model, ModelInfo, Output, Pooling, Result, Session, SessionOptions, Slot, Token,
-};
+use trillm_core::{Batch, Engine, LoadOptions, Model, Output, Pooling, Result, Session, SessionOptions, Slot, Token};
 use trillm_llama::Llama;
 
 /// A file of the shared data, if that is here.
@@ -21,13 +19,8 @@ pub(crate) fn shared(file: &str) -> Option<PathBuf> {
     None
 }
 
-/// What a header reader would say, as far as this engine looks at it.
-pub(crate) fn info(path: &Path) -> ModelInfo {
-    ModelInfo { path: path.into(), format: "gguf", ..ModelInfo::default() }
-}
-
 pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Arc<dyn Model>> {
-    Llama.load(path, info(path), options)
+    Llama.load(trillm_formats::open(path).expect("a sound model"), options)
 }
 
 pub(crate) const STORIES: &str = "models/stories260K/stories260K.gguf";

@@ -15,8 +15,8 @@ fn tiny() -> Arc<dyn Model> {
         TinyLlama::default().write_gguf(&path).expect("the model is written");
         path
     });
-    let info = trillm_formats::inspect(path).expect("the header is valid");
-    Llama.load(path, info, &LoadOptions::default()).expect("the model loads")
+    let file = trillm_formats::open(path).expect("the header is valid");
+    Llama.load(file, &LoadOptions::default()).expect("the model loads")
 }
 
 conformance!(tiny_llama, tiny);

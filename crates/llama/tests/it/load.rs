@@ -1,12 +1,15 @@
 //! What happens to files that do not load, and to loads that stop.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::common::{STORIES, load, shared};
+use crate::common::{STORIES, encode, load, shared};
 use trillm_core::{Engine, Error, LoadOptions};
 use trillm_llama::Llama;
+use trillm_testkit::TinyLlama;
+use trillm_testkit::models::Shape;
 
 fn scratch(name: &str, content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -14,8 +17,19 @@ fn scratch(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-fn refused(path: &Path) -> Vec<String> {
-    match load(path, &LoadOptions::default()).err() {
+/// A model that is sound as long as nobody writes to it.
+fn tiny(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    TinyLlama::default().write_gguf(&path).expect("the model is written");
+    path
+}
+
+/// What llama.cpp logs of a file that was sound when its header was read, and that `spoil` did something to since.
+fn refused(name: &str, spoil: impl FnOnce(&Path)) -> Vec<String> {
+    let path = tiny(name);
+    let file = trillm_formats::open(&path).expect("a sound model");
+    spoil(&path);
+    match Llama.load(file, &LoadOptions::default()).err() {
         Some(Error::Load { engine: "llama", path: named, log, .. }) => {
             assert_eq!(named, path);
             log
@@ -25,21 +39,48 @@ fn refused(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn files_that_are_not_gguf() {
-    let log = refused(&scratch("text.gguf", b"this is not a model, it is a sentence"));
+fn files_that_are_not_gguf_any_more() {
+    let replaced = |name: &str, content: &[u8]| refused(name, |path| std::fs::write(path, content).expect("written"));
+    let log = replaced("text.gguf", b"this is not a model, it is a sentence");
     assert!(log.iter().any(|line| line.contains("magic")), "{log:?}");
-    assert!(!refused(&scratch("empty.gguf", b"")).is_empty());
-    assert!(!refused(&scratch("short.gguf", b"GGUF\x03\0\0\0")).is_empty());
-    assert!(!refused(Path::new("/no/such/file.gguf")).is_empty());
-    assert!(!refused(Path::new(env!("CARGO_TARGET_TMPDIR"))).is_empty());
+    assert!(!replaced("empty.gguf", b"").is_empty());
+    assert!(!replaced("short.gguf", b"GGUF\x03\0\0\0").is_empty());
+    assert!(!refused("gone.gguf", |path| std::fs::remove_file(path).expect("removed")).is_empty());
 }
 
 #[test]
-fn a_cut_off_file() {
-    let Some(path) = shared(STORIES) else { return };
-    let whole = std::fs::read(path).expect("the model reads");
-    let log = refused(&scratch("cut.gguf", &whole[..whole.len() - 1000]));
+fn a_file_that_is_cut_off() {
+    let log = refused("cut.gguf", |path| {
+        let file = OpenOptions::new().write(true).open(path).expect("the model");
+        file.set_len(file.metadata().expect("its length").len() - 1000).expect("shortened");
+    });
     assert!(log.iter().any(|line| line.contains("not within the file bounds")), "{log:?}");
+}
+
+#[test]
+fn the_tokenizer_is_the_one_that_was_read() {
+    let path = tiny("tokens.gguf");
+    let file = trillm_formats::open(&path).expect("a sound model");
+    let mut bytes = std::fs::read(&path).expect("the model");
+    let (read, other) = ("▁the".as_bytes(), "▁thx".as_bytes());
+    let at = bytes.windows(read.len()).position(|window| window == read).expect("a token");
+    bytes[at..at + read.len()].copy_from_slice(other);
+    std::fs::write(&path, bytes).expect("written");
+    let model = Llama.load(file, &LoadOptions::default()).expect("the model loads");
+    let spellings: Vec<_> =
+        encode(&*model, "on the").into_iter().map(|token| model.tokenizer().spelling(token)).collect();
+    assert_eq!(spellings.last(), Some(&Some("▁the")));
+}
+
+#[test]
+fn a_file_with_other_tokens_than_were_read() {
+    let path = tiny("other.gguf");
+    let file = trillm_formats::open(&path).expect("a sound model");
+    let shape = Shape { vocabulary: 400, ..TinyLlama::default().shape };
+    TinyLlama { shape, ..TinyLlama::default() }.write_gguf(&path).expect("the model is written");
+    let error = Llama.load(file, &LoadOptions::default()).err();
+    let Some(Error::Load { reason, .. }) = error else { panic!("{error:?}") };
+    assert!(reason.contains("was changed"), "{reason}");
 }
 
 #[test]
@@ -93,7 +134,7 @@ fn a_gpu_that_is_not_there() {
         return;
     }
     let options = LoadOptions { gpu_layers: Some(1), ..LoadOptions::default() };
-    assert!(matches!(load(Path::new("any.gguf"), &options).err(), Some(Error::Unsupported { .. })));
+    assert!(matches!(load(&tiny("gpu.gguf"), &options).err(), Some(Error::Unsupported { .. })));
 }
 
 #[test]

@@ -10,8 +10,7 @@ use trillm_testkit::models::OnnxForm;
 
 /// Loads a folder or file as the facade does: what `inspect` found sound.
 pub(crate) fn load(path: &Path, options: &LoadOptions) -> Result<Arc<dyn Model>> {
-    let info = trillm_formats::inspect(path).expect("a sound model");
-    Onnx.load(path, info, options)
+    Onnx.load(trillm_formats::open(path).expect("a sound model"), options)
 }
 
 /// The tiny model in this form, written anew for each test.

@@ -4,9 +4,10 @@ use std::fs::OpenOptions;
 use std::path::Path;
 
 use trillm_core::{
-    Class, Coded, Error, GraphOptions, LoadOptions, Model, Optimization, Output, Pooling, Quantize, Result,
+    Class, Coded, Engine, Error, GraphOptions, LoadOptions, Model, Optimization, Output, Pooling, Quantize, Result,
     SessionOptions, Token,
 };
+use trillm_onnx::Onnx;
 use trillm_testkit::models::OnnxForm;
 use trillm_testkit::stories::{run, small};
 
@@ -37,6 +38,19 @@ fn info_says_how_the_weights_are_held() {
     };
     assert_eq!(held(&LoadOptions::default()), "mapped, and copied by the runtime");
     assert_eq!(held(&LoadOptions { mmap: false, ..LoadOptions::default() }), "read, and copied by the runtime");
+}
+
+#[test]
+fn what_was_read_is_what_is_loaded() {
+    let (folder, _) = tiny(OnnxForm::Grown);
+    let expected = scores(&*load(folder.path(), &LoadOptions::default()).expect("the model loads")).expect("a step");
+    let file = trillm_formats::open(folder.path()).expect("a sound model");
+    for name in ["config.json", "tokenizer_config.json", "generation_config.json"] {
+        std::fs::write(folder.path().join(name), b"{").expect("written");
+    }
+    std::fs::remove_file(folder.path().join("model.onnx")).expect("removed");
+    let model = Onnx.load(file, &LoadOptions::default()).expect("the model loads");
+    assert_eq!(scores(&*model).expect("a step"), expected);
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! Loading, and several sessions of what was loaded.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use trillm_core::{Engine, Error, LoadOptions, Model, ModelInfo};
+use trillm_core::{Engine, Error, LoadOptions, Model, ModelFile};
 
 use super::driver::{Driver, Trace, prompt};
 
@@ -28,10 +27,10 @@ pub fn two_sessions_run_at_once(model: &dyn Model) {
 }
 
 /// Loading stops when the caller's progress function says so, and tells it no nonsense. For engines that report
-/// progress; not part of [`conformance!`](crate::conformance!), which knows no engine and no file.
-pub fn cancels_loading(engine: &dyn Engine, path: &Path, info: &ModelInfo) {
+/// progress; not part of [`conformance!`](crate::conformance!), which knows no engine and no file. `open` reads the file.
+pub fn cancels_loading(engine: &dyn Engine, open: impl Fn() -> ModelFile) {
     let cancelled = LoadOptions { progress: Some(Arc::new(|_| false)), ..LoadOptions::default() };
-    let result = engine.load(path, info.clone(), &cancelled).map(|_| "a model");
+    let result = engine.load(open(), &cancelled).map(|_| "a model");
     assert_eq!(result, Err(Error::Cancelled));
 
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -43,7 +42,7 @@ pub fn cancels_loading(engine: &dyn Engine, path: &Path, info: &ModelInfo) {
         })
     };
     let options = LoadOptions { progress: Some(progress), ..LoadOptions::default() };
-    engine.load(path, info.clone(), &options).expect("the same file loads when nobody objects");
+    engine.load(open(), &options).expect("the same file loads when nobody objects");
     let told = told.lock().expect("no panic here");
     assert!(!told.is_empty() && told.is_sorted(), "{told:?}");
     assert!(told.iter().all(|share| (0.0..=1.0).contains(share)), "{told:?}");

@@ -1,9 +1,8 @@
 //! The fake engine itself, which loads models from any file or from none.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Engine, Error, LoadOptions, Model, ModelInfo, Result};
+use trillm_core::{Engine, Error, LoadOptions, Model, ModelFile, ModelInfo, Result};
 
 use super::model::FakeModel;
 use super::settings::Fake;
@@ -25,7 +24,7 @@ impl Engine for Fake {
         format == Self::NAME
     }
 
-    fn load(&self, path: &Path, info: ModelInfo, options: &LoadOptions) -> Result<Arc<dyn Model>> {
+    fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>> {
         const PARTS: u8 = 10;
         for part in 0..=PARTS {
             let goes_on = options.progress.as_ref().is_none_or(|progress| progress(f32::from(part) / f32::from(PARTS)));
@@ -36,7 +35,7 @@ impl Engine for Fake {
                 wait(self.load_time / u32::from(PARTS));
             }
         }
-        let info = ModelInfo { path: path.to_owned(), ..info };
+        let info = ModelInfo { path: file.path, ..file.info };
         Ok(Arc::new(FakeModel::new(self.clone(), info)))
     }
 }

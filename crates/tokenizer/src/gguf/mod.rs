@@ -14,7 +14,6 @@ mod ugm;
 mod wpm;
 
 use std::ops::Range;
-use std::path::Path;
 
 use trillm_core::{Error as EngineError, Guarded, Token, Tokenizer};
 use trillm_formats::gguf::{Algorithm, Head, Special, TokenType, Vocabulary as File, unescape};
@@ -71,15 +70,14 @@ enum Kind {
 const SKIPPED: u32 = u32::MAX - 1;
 
 impl GgufTokenizer {
-    /// Reads the tokenizer of the file at `path`.
+    /// The tokenizer of a file whose header was read.
     ///
     /// # Errors
-    /// If the file is not sound, or has no tokenizer.
-    pub fn open(path: &Path) -> Result<Self> {
-        let head = Head::read(path)?;
-        let file = head.parse()?;
-        let vocabulary = file.tokenizer().map_err(|error| error.of(path))?;
-        Self::new(&vocabulary).map_err(|error| error.of(path))
+    /// If it has none, or one that is not sound.
+    pub fn of(head: &Head) -> Result<Self> {
+        let vocabulary = head.parse()?;
+        let vocabulary = vocabulary.tokenizer().map_err(|error| error.of(head.path()))?;
+        Self::new(&vocabulary).map_err(|error| error.of(head.path()))
     }
 
     /// The tokenizer that a file describes.

@@ -1,0 +1,44 @@
+//! The one door for every format: from a path to a model that an engine may load.
+
+use std::path::Path;
+
+use trillm_core::{ModelFile, ModelInfo};
+
+use crate::find::{Found, find};
+use crate::onnx::Onnx;
+use crate::{Checkpoint, Result, gguf, weights};
+
+/// Reads a file or folder and checks that it makes a model that an engine may load.
+///
+/// Nothing is loaded or mapped. A split GGUF model is named by its first file, a split safetensors model by its index
+/// or its folder; the other files must lie beside it. The contents are those of the format: [`gguf::Files`],
+/// [`Checkpoint`] or [`Onnx`].
+///
+/// # Errors
+/// What is wrong with which file; [`Error::VocabularyOnly`](crate::Error::VocabularyOnly) for a GGUF file with a
+/// tokenizer and no weights.
+pub fn open(path: &Path) -> Result<ModelFile> {
+    match find(path)? {
+        Found::Json if !weights::is_index(path) => Err(Found::unknown(path, "JSON text".into())),
+        Found::Checkpoint | Found::Json => {
+            let checkpoint = Checkpoint::open(path)?;
+            Ok(ModelFile::new(path, checkpoint.info(), checkpoint))
+        }
+        Found::Gguf => {
+            let files = gguf::Files::open(path)?;
+            Ok(ModelFile::new(path, files.info(), files))
+        }
+        Found::Onnx(file) => {
+            let onnx = Onnx::open(&file)?;
+            Ok(ModelFile::new(path, onnx.info(), onnx))
+        }
+    }
+}
+
+/// The same for those who only ask what the model is.
+///
+/// # Errors
+/// As [`open`].
+pub fn inspect(path: &Path) -> Result<ModelInfo> {
+    open(path).map(|file| file.info)
+}

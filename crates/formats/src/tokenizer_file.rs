@@ -1,0 +1,57 @@
+//! The door for whoever wants a model's words alone: a file or folder with a tokenizer, whether or not it has weights.
+
+use std::path::{Path, PathBuf};
+
+use crate::find::{Found, find};
+use crate::gguf::{self, Head};
+use crate::huggingface::{Config, Sidecars, TOKENIZER};
+use crate::{Result, onnx, weights};
+
+/// What was read of a tokenizer, and of the files that say how it is used.
+#[derive(Debug)]
+pub enum TokenizerFile {
+    /// The header of a GGUF file.
+    Gguf(Head),
+    /// A `tokenizer.json`, which is not read here and may be absent, and the small files beside it.
+    HuggingFace {
+        /// Where it is.
+        path: PathBuf,
+        /// What the others say.
+        sidecars: Box<Sidecars>,
+    },
+}
+
+impl TokenizerFile {
+    /// Reads a file or folder that is to hold a tokenizer.
+    ///
+    /// A folder is one of Hugging Face's layout with `tokenizer.json` in it; that file itself stands for its folder.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and with the model's other small files.
+    pub fn open(path: &Path) -> Result<Self> {
+        match find(path)? {
+            Found::Gguf => gguf::vocabulary(path).map(Self::Gguf),
+            Found::Checkpoint if path.is_dir() => beside(path, path.join(TOKENIZER)),
+            Found::Onnx(file) => {
+                let (path, sidecars) = onnx::vocabulary(&file)?;
+                Ok(Self::HuggingFace { path, sidecars: Box::new(sidecars) })
+            }
+            found => {
+                let folder = weights::folder(path);
+                let is_tokenizer = matches!(found, Found::Json) && !weights::is_index(path);
+                beside(folder, if is_tokenizer { path.to_owned() } else { folder.join(TOKENIZER) })
+            }
+        }
+    }
+}
+
+/// The tokenizer at `path`, with the small files in `folder`. All of them may be absent.
+fn beside(folder: &Path, path: PathBuf) -> Result<TokenizerFile> {
+    let object = if folder.join("config.json").exists() {
+        // For its errors: what is no model for `load` is none here either.
+        Config::open(folder, &mut Vec::new())?.1
+    } else {
+        serde_json::Map::new()
+    };
+    Ok(TokenizerFile::HuggingFace { path, sidecars: Box::new(Sidecars::read(folder, &object)?) })
+}
