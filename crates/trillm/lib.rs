@@ -16,9 +16,9 @@
 
 pub use trillm_core::{
     CacheType, ChatTemplates, Class, Coded, Defaults, Engine, Error as CoreError, FinishReason, Given, GraphOptions,
-    Limits, LoadOptions, Logprob, Model, ModelFile, ModelInfo, Optimization, Outcome, Output, PerProcess, Piece,
-    Pipeline, Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Text,
-    Timings, Token, Tokenizer, Usage, memory,
+    Layer, Limits, LoadOptions, Logprob, Model, ModelFile, ModelInfo, Optimization, Outcome, Output, PerProcess, Piece,
+    Pipeline, Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Shape,
+    Text, Timings, Token, Tokenizer, Usage, memory,
 };
 pub use trillm_formats::{inspect, named_files};
 pub use trillm_llm::{

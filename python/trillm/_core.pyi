@@ -88,6 +88,8 @@ class ModelInfo:
     context_trained: int
     width: int
     layers: int
+    context_default: int
+    cache_bytes: int | None
     vocabulary: int
     chat_template: str | None
     chat_templates: dict[str, str]

@@ -100,9 +100,12 @@ def test_show_a_file(cli: Cli, tiny_model: Path) -> None:
     facts = dict(line.split(None, 1) for line in result.out.splitlines())
     assert facts["architecture"] == "llama"
     assert facts["path"] == str(tiny_model)
+    # Two layers of two heads, 16 numbers in a key and in a value, two bytes each.
+    assert facts["cache"] == "131.1 kB for 512 tokens"
     document = json.loads(cli("show", tiny_model, "--json").out)
     assert document["reference"] is None
     assert document["info"]["chat_template"].startswith("{%")
+    assert (document["info"]["context_default"], document["info"]["cache_bytes"]) == (512, 512 * 2 * 2 * 32 * 2)
 
 
 def test_show_says_how_an_alias_chats(cli: Cli, tiny_model: Path, environment: dict[str, str]) -> None:

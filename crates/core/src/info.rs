@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::{ChatTemplates, Defaults, Pipeline};
+use crate::{CacheType, ChatTemplates, Defaults, Pipeline, SessionOptions, Shape};
 
 /// What a model is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -56,6 +56,8 @@ pub struct ModelInfo {
     pub layers: u32,
     /// Number of tokens in the vocabulary.
     pub vocabulary: u32,
+    /// What sizes it: the weights by type, and what each layer keeps.
+    pub shape: Shape,
     /// The model's chat templates (Jinja).
     pub chat_templates: ChatTemplates,
     /// How tokens with a task are spelled, by the names that chat templates know them by: `bos_token`, `pad_token`, …
@@ -105,6 +107,13 @@ impl ModelInfo {
             ("embed", embeds),
         ];
         all.into_iter().filter_map(|(name, can)| can.then_some(name)).collect()
+    }
+
+    /// Tokens of a context if none is asked for, and the bytes that they take in a cache of 16-bit numbers, if that is
+    /// known.
+    pub fn cache(&self) -> (u32, Option<u64>) {
+        let context = SessionOptions::default().context_for(self.context_trained);
+        (context, self.shape.cache_bytes(context.into(), 1, CacheType::F16))
     }
 
     /// Takes a note of something that whoever runs the model should be told.

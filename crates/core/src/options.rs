@@ -161,6 +161,18 @@ pub enum CacheType {
     Q4_0,
 }
 
+impl CacheType {
+    /// Bytes of a row of so many numbers: blocks of 32 have a scale of two bytes beside them.
+    pub fn bytes(self, numbers: u64) -> u64 {
+        match self {
+            Self::F32 => numbers.saturating_mul(4),
+            Self::F16 => numbers.saturating_mul(2),
+            Self::Q8_0 => numbers.div_ceil(32).saturating_mul(34),
+            Self::Q4_0 => numbers.div_ceil(32).saturating_mul(18),
+        }
+    }
+}
+
 /// What the rows of a session are.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Output {

@@ -1,14 +1,14 @@
 //! A model in Hugging Face's layout: where each tensor lies in which file, and what the files beside it say.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use trillm_core::{ModelInfo, Pipeline, Purpose};
+use trillm_core::{Layer, ModelInfo, Pipeline, Purpose, Shape};
 
 use crate::huggingface::{self, Config, Decoder, OUTPUT, Sidecars, plain_names};
 use crate::sentence::{self, About, Given, Labels};
 use crate::weights::{self, Weights};
-use crate::{Element, Error, Result, Tensor, WeightFile, disk};
+use crate::{Error, Result, Tensor, WeightFile, disk};
 
 /// The token embedding of a decoder.
 const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -134,19 +134,20 @@ impl Checkpoint {
 
     /// What is known of the model before it is loaded. `path` is the file with weights, or the first of several.
     pub fn info(&self) -> ModelInfo {
-        let mut bytes_in: HashMap<Element, u64> = HashMap::new();
+        let mut weights: BTreeMap<String, u64> = BTreeMap::new();
         // Several names for the same bytes are one weight.
         let places: BTreeMap<_, _> = self.tensors.values().map(|t| ((t.file, t.offset, t.bytes), t.element)).collect();
         let mut parameters = 0;
         for (&(_, _, bytes), &element) in &places {
-            *bytes_in.entry(element).or_default() += bytes;
+            *weights.entry(element.name().into()).or_default() += bytes;
             parameters += bytes / element.size();
         }
-        let dominant = bytes_in.into_iter().max_by_key(|&(element, bytes)| (bytes, element));
-        let (context_trained, width, layers, vocabulary) = match &self.config {
-            Config::Decoder(it) => (it.context, it.width, it.layers.len() as u32, it.vocabulary),
-            Config::Encoder(it) => (it.context, it.width, it.layers, it.vocabulary),
+        let (context_trained, width, vocabulary, layers) = match &self.config {
+            Config::Decoder(it) => (it.context, it.width, it.vocabulary, it.kept()),
+            Config::Encoder(it) => (it.context, it.width, it.vocabulary, vec![Layer::default(); it.layers as usize]),
         };
+        let count = layers.len() as u32;
+        let shape = Shape { width, vocabulary, layers: Some(layers), cache_type: None, weights };
         ModelInfo {
             name: self.name.clone(),
             path: self.files.first().map_or_else(|| self.folder.clone(), |file| file.path.clone()),
@@ -154,11 +155,12 @@ impl Checkpoint {
             architecture: self.config.model_type().into(),
             bytes: self.files.iter().map(|file| file.size).sum(),
             parameters,
-            quantization: dominant.map_or("", |(element, _)| element.name()).into(),
+            quantization: shape.dominant().into(),
             context_trained,
             width,
-            layers,
+            layers: count,
             vocabulary,
+            shape,
             class: self.class.clone(),
             purpose: self.purpose,
             pipeline: Some(self.pipeline.clone()),

@@ -40,7 +40,6 @@ pub use disk::open as open_regular;
 pub use element::Element;
 pub use error::{Error, Result};
 pub use gguf::Gguf;
-pub use huggingface::TOKENIZER;
 pub use named::named_files;
 pub use open::{inspect, open};
 pub use tensor::Tensor;

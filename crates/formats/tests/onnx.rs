@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use common::Folder;
 use onnx::*;
 use serde_json::json;
-use trillm_core::Step;
-use trillm_formats::onnx::{Cache, DataType, Decoder, Encoder, Interface, Onnx, Role};
+use trillm_core::{CacheType, Layer, Step};
+use trillm_formats::onnx::{Cache, DataType, Decoder, Encoder, Interface, Onnx, Part, Role};
 use trillm_formats::{TokenizerFile, inspect};
 
 /// Opens a model in a folder of its own, with files beside it.
@@ -155,8 +155,12 @@ fn a_cache_that_grows() {
     let Cache::Grown(tensors) = &decoder(&read).cache else { panic!("{:?}", decoder(&read).cache) };
     assert_eq!(tensors.len(), 2);
     assert_eq!((tensors[1].past.as_str(), tensors[1].present.as_str()), ("past_key_values.0.value", "present.0.value"));
-    assert_eq!((tensors[0].heads, tensors[0].width, tensors[0].joined), (2, 8, false));
-    assert_eq!(read.info().layers, 1);
+    assert_eq!((tensors[0].heads, tensors[0].width, tensors[0].part), (2, 8, Part::Key));
+    let info = read.info();
+    let layer = Layer { kv_heads: 2, key: 8, value: 8, ..Layer::default() };
+    assert_eq!((info.layers, info.shape.layers), (1, Some(vec![layer])));
+    // Whatever is asked for: the graph has the type of what it keeps.
+    assert_eq!(info.shape.cache_type, Some(CacheType::F32));
 }
 
 #[test]
@@ -168,6 +172,8 @@ fn a_cache_in_one_buffer() {
     // The tables of cosines say how far it goes.
     assert_eq!((read.info().context_trained, read.info().layers), (64, 1));
     assert_eq!(read.info().parameters, 80 + 4 * 128, "cosines are no weights");
+    let layer = Layer { kv_heads: 2, key: 16, value: 16, ..Layer::default() };
+    assert_eq!(read.info().shape.layers, Some(vec![layer]));
     for (said, context) in [(32, 32), (1 << 20, 64)] {
         let config = json!({ "max_position_embeddings": said });
         let read = open_with(&Model::shared(), "context", &[("config.json", config)]);
@@ -219,7 +225,15 @@ fn names_of_other_exporters() {
         assert_eq!((tensors[0].past.as_str(), tensors[0].present.as_str()), (past, present));
         assert_eq!(tensors[0].element, DataType::F16);
         let sizes = if past == "past_0" { (3, 4, true) } else { (2, 8, false) };
-        assert_eq!((tensors[0].heads, tensors[0].width, tensors[0].joined), sizes);
+        assert_eq!((tensors[0].heads, tensors[0].width, tensors[0].part == Part::Both), sizes);
+        let (key, value) = match past {
+            "past_0" => (4, 4),
+            "past_key_0" | "past_key_self_3" => (8, 0),
+            _ => (0, 8),
+        };
+        let layer = Layer { kv_heads: sizes.0, key, value, ..Layer::default() };
+        assert_eq!(read.info().shape.layers, Some(vec![layer]), "{past}");
+        assert_eq!(read.info().shape.cache_type, Some(CacheType::F16));
     }
 }
 

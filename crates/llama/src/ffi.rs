@@ -256,25 +256,6 @@ impl Model {
         unsafe { sys::llama_model_n_embd_out(self.raw.as_ptr()) }.max(0) as u32
     }
 
-    /// Numbers that are kept of each position: keys and values of all layers. None for models without attention.
-    pub(crate) fn kept(&self) -> u64 {
-        if self.is_recurrent() {
-            return 0;
-        }
-        let raw = self.raw.as_ptr();
-        // SAFETY: the model is valid.
-        let [layers, heads, kv_heads, width] = unsafe {
-            [
-                sys::llama_model_n_layer(raw),
-                sys::llama_model_n_head(raw),
-                sys::llama_model_n_head_kv(raw),
-                sys::llama_model_n_embd(raw),
-            ]
-        }
-        .map(|number| number.max(0) as u64);
-        2 * layers * kv_heads * (width / heads.max(1))
-    }
-
     /// Whether the model's memory is a running state that cannot be cut: recurrent and hybrid models.
     pub(crate) fn is_recurrent(&self) -> bool {
         // SAFETY: the model is valid.

@@ -1,6 +1,6 @@
 //! Memory that the system does not give: found out before llama.cpp takes it, or from what it says.
 
-use trillm_core::{CacheType, Error};
+use trillm_core::{Error, SessionOptions, Shape};
 use trillm_machine::Memory;
 
 /// The error for a failure whose `reason`, or whose log, is about memory.
@@ -26,24 +26,18 @@ fn bytes(line: &str) -> Option<u64> {
     rest[..digits].parse().ok()
 }
 
-/// Checks that there is memory for a cache of `cells` tokens, each with `kept` numbers of keys and values.
+/// Checks that there is memory for a cache of `cells` tokens, if the model's `shape` tells how much that is.
 ///
 /// llama.cpp writes zeros to all of it when it makes a context, so what a system promises and does not have would end the
 /// process, and others.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`].
-pub(crate) fn check_cache(cells: u32, kept: u64, kind: CacheType) -> Result<(), Error> {
+pub(crate) fn check_cache(shape: &Shape, cells: u32, options: &SessionOptions) -> Result<(), Error> {
     /// Bytes that llama.cpp keeps of a cell beside keys and values: its position, and a bit for each of 256 sequences.
     const CELL: u64 = 48;
-    // In bits: blocks have their scales beside the numbers.
-    let bits = match kind {
-        CacheType::F32 => 32.0,
-        CacheType::F16 => 16.0,
-        CacheType::Q8_0 => 8.5,
-        CacheType::Q4_0 => 4.5,
-    };
-    let bytes = u64::from(cells).saturating_mul(CELL + (kept as f64 * bits / 8.0) as u64);
+    let Some(kept) = shape.cache_bytes(cells.into(), options.parallel, options.cache_type) else { return Ok(()) };
+    let bytes = kept.saturating_add(u64::from(cells) * CELL);
     let fits = Memory::now().is_none_or(|memory| bytes <= memory.available.saturating_add(memory.swap))
         && Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
     if fits { Ok(()) } else { Err(Error::OutOfMemory { what: format!("a cache of {cells} tokens"), bytes }) }
@@ -51,6 +45,8 @@ pub(crate) fn check_cache(cells: u32, kept: u64, kind: CacheType) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use trillm_core::Layer;
+
     use super::*;
 
     #[test]
@@ -66,8 +62,11 @@ mod tests {
 
     #[test]
     fn a_cache_that_no_machine_has_is_refused() {
-        check_cache(4096, 1 << 15, CacheType::F16).expect("268 MB");
-        let error = check_cache(1 << 30, 1 << 15, CacheType::F16).expect_err("70 TB");
+        let layer = Layer { kv_heads: 8, key: 64, value: 64, ..Layer::default() };
+        let shape = Shape { layers: Some(vec![layer; 32]), ..Shape::default() };
+        let options = SessionOptions::default();
+        check_cache(&shape, 4096, &options).expect("268 MB");
+        let error = check_cache(&shape, 1 << 30, &options).expect_err("70 TB");
         assert_eq!(
             error,
             Error::OutOfMemory { what: "a cache of 1073741824 tokens".into(), bytes: (48 + (2 << 15)) << 30 }

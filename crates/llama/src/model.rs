@@ -32,6 +32,6 @@ impl Model for LlamaModel {
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
-        Ok(Box::new(LlamaSession::new(&self.weights, &self.files, options)?))
+        Ok(Box::new(LlamaSession::new(&self.weights, &self.info.shape, &self.files, options)?))
     }
 }

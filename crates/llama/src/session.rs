@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, SessionOptions, Slot};
+use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, SessionOptions, Shape, Slot};
 use trillm_mapping::Watched;
 use trillm_pool::Reserve;
 
@@ -31,7 +31,12 @@ pub(crate) struct LlamaSession<'m> {
 }
 
 impl<'m> LlamaSession<'m> {
-    pub(crate) fn new(model: &Arc<Model>, files: &'m [Watched], options: &SessionOptions) -> Result<Self> {
+    pub(crate) fn new(
+        model: &Arc<Model>,
+        shape: &Shape,
+        files: &'m [Watched],
+        options: &SessionOptions,
+    ) -> Result<Self> {
         files.iter().try_for_each(|file| file.check(NAME))?;
         let architecture = model.architecture();
         let unsupported = |what: &str| Error::Unsupported { what: what.into(), by: architecture.clone() };
@@ -39,7 +44,7 @@ impl<'m> LlamaSession<'m> {
             return Err(unsupported("running an encoder and a decoder"));
         }
         let params = params::context(model, options)?;
-        memory::check_cache(params.n_ctx, model.kept(), options.cache_type)?;
+        memory::check_cache(shape, params.n_ctx, options)?;
         let pooled = options.output != Output::Scores;
         let row = if pooled { model.width() } else { model.vocabulary() };
         let threads = params.n_threads.max(1) as usize;

@@ -46,10 +46,7 @@ impl<'m, C: Cache> DecoderSession<'m, C> {
         options: &SessionOptions,
         cache: C,
     ) -> Result<Self> {
-        let tensors = match &shape.cache {
-            onnx::Cache::None => &[][..],
-            onnx::Cache::Grown(tensors) | onnx::Cache::Shared(tensors) => tensors,
-        };
+        let tensors = shape.cache.tensors();
         let inputs = shape.feeds.iter().map(|feed| feed.name.as_str());
         let inputs = inputs.chain(tensors.iter().map(|tensor| tensor.past.as_str()));
         let outputs = std::iter::once(shape.scores.name.as_str());

@@ -88,6 +88,11 @@ model_info! {
     width: u32 = |info: &Info| info.width,
     /// Number of layers.
     layers: u32 = |info: &Info| info.layers,
+    /// Tokens of the context that is taken if none is asked for.
+    context_default: u32 = |info: &Info| info.cache().0,
+    /// Bytes of keys and values of so many tokens in 16-bit numbers, or as the file fixes them; `None` for an
+    /// architecture of which that is not known.
+    cache_bytes: Option<u64> = |info: &Info| info.cache().1,
     /// Number of tokens in the vocabulary.
     vocabulary: u32 = |info: &Info| info.vocabulary,
     /// The model's chat template (Jinja), if it has one for every chat.

@@ -164,6 +164,13 @@ def added(manifest: Manifest) -> str:
     return datetime.fromtimestamp(manifest.created, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def _cache(info: ModelInfo) -> str | None:
+    """What a context takes; nothing where nothing is kept, or nobody knows how much."""
+    if not info.cache_bytes:
+        return None
+    return f"{size(info.cache_bytes)} for {info.context_default:,} tokens"
+
+
 def _rows(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> list[tuple[str, str]]:
     """One model, for people. What does not apply is left out."""
     known = catalogue.facts(path, manifest, info)
@@ -178,6 +185,7 @@ def _rows(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> list
             ("parameters", f"{info.parameters:,}"),
             ("size", size(info.bytes)),
             ("context", f"{info.context_trained:,} tokens, as trained"),
+            ("cache", _cache(info)),
             ("capabilities", ", ".join(known["capabilities"])),
             ("width", f"{info.width:,}"),
             ("layers", str(info.layers)),

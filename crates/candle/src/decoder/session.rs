@@ -112,3 +112,37 @@ impl Session for DecoderSession<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use trillm_core::LoadOptions;
+    use trillm_kernels::PAGE;
+    use trillm_testkit::RandomModel;
+    use trillm_testkit::models::Shape;
+    use trillm_testkit::models::gguf::TensorType;
+
+    use super::*;
+    use crate::model::Network;
+
+    #[test]
+    fn a_cache_takes_what_the_shape_of_the_model_says() {
+        let shape =
+            Shape { layers: 3, width: 96, heads: 6, kv_heads: 2, feed_forward: 64, vocabulary: 300, context: 256 };
+        let folder = tempfile::tempdir().expect("a folder");
+        let model = RandomModel { shape, kind: TensorType::Bf16, ..RandomModel::default() };
+        model.write_huggingface(folder.path()).expect("the model is written");
+        let file = trillm_formats::open(folder.path()).expect("a sound model");
+        let expected = file.info.shape.clone();
+        let model = crate::load::load(file.of(NAME).expect("a checkpoint"), &LoadOptions::default());
+        let model = model.expect("the model loads");
+        let Network::Decoder(shape, weights) = &model.network else { panic!("a decoder") };
+        for cache_type in [CacheType::F32, CacheType::F16] {
+            let options = SessionOptions { cache_type, threads: Some(1), ..SessionOptions::default() };
+            let session = DecoderSession::new(shape, weights, &model.files, &options).expect("a session");
+            let page = Cells::page_bytes(heads(shape), cache_type == CacheType::F16);
+            let tokens = (session.pages.count() * PAGE) as u64;
+            let bytes = (session.cells.len() * session.pages.count() * page) as u64;
+            assert_eq!(expected.cache_bytes(tokens, options.parallel, cache_type), Some(bytes));
+        }
+    }
+}

@@ -8,14 +8,22 @@ use crate::{Error, Result};
 /// The most heads: sixteen times the most that are known.
 const MAX_HEADS: u32 = 4096;
 
-/// Checks them for a model of `layers` layers of `width`.
-pub(crate) fn check(keys: &Keys<'_, '_>, architecture: &Architecture, layers: u32, width: u32) -> Result<()> {
+/// The heads that keys and values are kept for.
+pub(crate) struct Heads {
+    /// How many, in each layer; zero without attention.
+    pub(crate) kv: Vec<u32>,
+    /// Numbers in a key and in a value of one; and the same in layers with a window, where they may be others.
+    pub(crate) sizes: [(u32, u32); 2],
+}
+
+/// Reads and checks them for a model of `layers` layers of `width`.
+pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, layers: u32, width: u32) -> Result<Heads> {
     const HEADS: &str = "attention.head_count";
     const KV_HEADS: &str = "attention.head_count_kv";
     let heads = keys.layered(HEADS, layers, MAX_HEADS)?;
     let Some(heads) = heads.filter(|heads| heads.iter().any(|&count| count > 0)) else {
         return match architecture.recurrent {
-            true => Ok(()),
+            true => Ok(Heads { kv: vec![0; layers as usize], sizes: [(0, 0); 2] }),
             false if keys.gguf.get(&keys.name(HEADS)).is_some() => keys.wrong(HEADS, 0, "a number above zero"),
             false => Err(Error::MissingKey { key: keys.name(HEADS), expected: "a number above zero".into() }),
         };
@@ -36,16 +44,17 @@ pub(crate) fn check(keys: &Keys<'_, '_>, architecture: &Architecture, layers: u3
             return keys.wrong(KV_HEADS, kv_heads, format!("a divisor of {heads}, the heads of layer {layer}"));
         }
     }
-    sizes(keys, architecture, heads[0], width)
+    Ok(Heads { sizes: sizes(keys, architecture, heads[0], width)?, kv: kv_heads })
 }
 
-/// The width of heads, in all layers and, where they are told apart, in those with a sliding window.
-fn sizes(keys: &Keys<'_, '_>, architecture: &Architecture, heads: u32, width: u32) -> Result<()> {
+/// Numbers in a key and in a value: in all layers and, where they are told apart, in those with a sliding window.
+fn sizes(keys: &Keys<'_, '_>, architecture: &Architecture, heads: u32, width: u32) -> Result<[(u32, u32); 2]> {
     const KEY: &str = "attention.key_length";
     const VALUE: &str = "attention.value_length";
     const ROPE: &str = "rope.dimension_count";
+    let mut found = [(0, 0); 2];
     if heads == 0 {
-        return Ok(());
+        return Ok(found);
     }
     let default = width / heads;
     let size = |name: &str, default: u32| Ok::<_, Error>(keys.within(name, 1..=limits::WIDTH)?.unwrap_or(default));
@@ -54,7 +63,7 @@ fn sizes(keys: &Keys<'_, '_>, architecture: &Architecture, heads: u32, width: u3
         return keys.wrong("attention.head_count", heads, format!("at most {width}, the width of the model"));
     }
     let mut rope = keys.within(ROPE, 0..=limits::WIDTH)?.unwrap_or(key);
-    for suffix in ["", "_swa"] {
+    for (suffix, found) in ["", "_swa"].into_iter().zip(&mut found) {
         key = size(&format!("{KEY}{suffix}"), key)?;
         value = size(&format!("{VALUE}{suffix}"), value)?;
         let rope_key = format!("{ROPE}{suffix}");
@@ -68,6 +77,7 @@ fn sizes(keys: &Keys<'_, '_>, architecture: &Architecture, heads: u32, width: u3
         if rope > key || rope % 2 != 0 {
             return keys.wrong(&rope_key, rope, format!("an even number up to {key}, the size of a head"));
         }
+        *found = (key, value);
     }
-    Ok(())
+    Ok(found)
 }

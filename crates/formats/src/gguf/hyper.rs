@@ -1,11 +1,11 @@
 //! Hyper-parameters: the numbers that size a model, as `llama_model_base::load_hparams` reads and asserts them.
 
-use trillm_core::{Pipeline, Pooling, Purpose};
+use trillm_core::{Layer, Pipeline, Pooling, Purpose};
 
 use super::architecture::Architecture;
 use super::keys::Keys;
 use super::value::Value;
-use super::{Gguf, heads, limits, rules};
+use super::{Gguf, heads, layers, limits, rules};
 use crate::{Error, Result};
 
 /// Divisors and loop counts: zero would stop the process.
@@ -48,6 +48,8 @@ pub(crate) struct Hyper {
     pub(crate) layers: u32,
     pub(crate) width: u32,
     pub(crate) context: u32,
+    /// What each layer keeps, if that is known of the architecture.
+    pub(crate) kept: Option<Vec<Layer>>,
     pub(crate) purpose: Purpose,
     /// `None` for a model that ranks pairs of texts.
     pub(crate) pipeline: Option<Pipeline>,
@@ -81,8 +83,9 @@ pub(crate) fn read(gguf: &Gguf<'_>) -> Result<Hyper> {
     floats(&keys)?;
     rope(&keys)?;
     experts(&keys, layers)?;
-    heads::check(&keys, &architecture, layers, width)?;
+    let heads = heads::read(&keys, &architecture, layers, width)?;
     rules::check(&keys, layers, width)?;
+    let kept = layers::read(&keys, &architecture, &heads, (layers, width))?;
 
     let mut notes = Vec::new();
     let pipeline = pipeline(&keys, &mut notes)?;
@@ -91,7 +94,7 @@ pub(crate) fn read(gguf: &Gguf<'_>) -> Result<Hyper> {
         Some(_) if architecture.encoder => Purpose::Vectors,
         Some(_) => Purpose::Text,
     };
-    Ok(Hyper { layers, width, context, purpose, pipeline, notes })
+    Ok(Hyper { layers, width, context, kept, purpose, pipeline, notes })
 }
 
 /// Every float of the architecture is finite and, where that matters, not negative or not zero.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trillm_core::ModelInfo;
+use trillm_core::{ModelInfo, Shape};
 
 use super::hyper::{self, Hyper};
 use super::keys::Keys;
@@ -24,7 +24,7 @@ impl Gguf<'_> {
 
     /// The same for a model whose tensors continue in other files.
     pub(crate) fn model_with(&self, others: &[Gguf<'_>]) -> Result<ModelInfo> {
-        let Hyper { layers, width, context, purpose, pipeline, notes } = match hyper::architecture(self) {
+        let Hyper { layers, width, context, kept, purpose, pipeline, notes } = match hyper::architecture(self) {
             Ok(_) if self.tensors.is_empty() && others.iter().all(|other| other.tensors.is_empty()) => {
                 return Err(Error::VocabularyOnly);
             }
@@ -39,7 +39,12 @@ impl Gguf<'_> {
         weights::embedding(tensors(), width, info.vocabulary)?;
         info.bytes = std::iter::once(self).chain(others).map(|file| file.file_size).sum();
         info.parameters = tensors().map(Tensor::elements).fold(0, u64::saturating_add);
-        info.quantization = self.quantization(tensors())?;
+        let mut weights: BTreeMap<String, u64> = BTreeMap::new();
+        for tensor in tensors() {
+            *weights.entry(tensor.kind.name.into()).or_default() += tensor.bytes;
+        }
+        info.shape = Shape { width, vocabulary: info.vocabulary, layers: kept, cache_type: None, weights };
+        info.quantization = self.quantization(&info.shape)?;
         info.context_trained = context;
         info.width = width;
         info.layers = layers;
@@ -95,13 +100,8 @@ impl Gguf<'_> {
 
     /// The name of the whole mix (`general.file_type`) where the weights agree with it, else the type that most bytes are
     /// in.
-    fn quantization<'t>(&self, tensors: impl Iterator<Item = &'t Tensor<'t>>) -> Result<String> {
-        let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
-        for tensor in tensors {
-            *bytes.entry(tensor.kind.name).or_default() += tensor.bytes;
-        }
-        let dominant = bytes.iter().max_by_key(|(_, bytes)| **bytes).map_or("", |(name, _)| *name);
-        let kinds = bytes.keys().copied();
+    fn quantization(&self, shape: &Shape) -> Result<String> {
+        let (dominant, kinds) = (shape.dominant(), shape.weights.keys().map(String::as_str));
         let named = self.u32("general.file_type")?.and_then(|id| types::file_type(id, dominant, kinds));
         Ok(named.unwrap_or(dominant).into())
     }

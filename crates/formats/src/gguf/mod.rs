@@ -12,14 +12,17 @@ mod heads;
 mod hyper;
 mod info;
 mod keys;
+mod layers;
 mod limits;
 mod rules;
 mod split;
+mod state;
 mod tensor;
 mod tokenizer;
 mod types;
 mod value;
 mod weights;
+mod windows;
 
 use std::collections::HashMap;
 

@@ -1,5 +1,7 @@
 //! A decoder's shape, in terms that one implementation runs: families differ in values, not in code.
 
+use trillm_core::Layer;
+
 use super::family::Family;
 use super::fields::Fields;
 use super::layers::{self, Attention};
@@ -158,6 +160,20 @@ impl Decoder {
             residual_scale: scales.residual,
             logit_scale: scales.logit,
         })
+    }
+}
+
+impl Decoder {
+    /// What each layer keeps.
+    pub(crate) fn kept(&self) -> Vec<Layer> {
+        let layer = |attention: &Attention| Layer {
+            kv_heads: self.kv_heads,
+            key: self.head,
+            value: self.head,
+            window: attention.window,
+            state: 0,
+        };
+        self.layers.iter().map(layer).collect()
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::facts::Facts;
 use super::graph::{Dimension, Graph, Model, Node, Port};
-use super::ports::{self, Part};
+use super::ports;
 use super::rules::MICROSOFT;
 use super::wiring::Wiring;
-use super::{Cache, CacheTensor, DataType};
+use super::{Cache, CacheTensor, DataType, Part};
 use crate::{Error, Result};
 
 const GQA: &str = "GroupQueryAttention";
@@ -46,7 +46,7 @@ pub(super) fn read<'m, 'a>(
             let expected = format!("one that {GQA} alone reads");
             return Err(ports::refused(port, "a cache that other operators read, too".into(), &expected));
         }
-        tensors.push(tensor(wiring, facts, attention, [port, present], part == Part::Both)?);
+        tensors.push(tensor(wiring, facts, attention, [port, present], (layer, part))?);
     }
     if let Some(left) = presents.values().flat_map(HashMap::values).next() {
         return Err(ports::refused(left, "an output for a cache that is no input".into(), "past and present"));
@@ -101,13 +101,14 @@ fn tensor<'a>(
     facts: &Facts,
     attention: Option<&Node<'a>>,
     [past, present]: [&Port<'a>; 2],
-    joined: bool,
+    (layer, content): (u32, Part),
 ) -> Result<CacheTensor> {
     let element = ports::floats(past)?;
     if ports::floats(present)? != element {
         let found = ports::element_name(present);
         return Err(ports::refused(present, found, &format!("those of {:?}, {}", past.name, element.name())));
     }
+    let joined = content == Part::Both;
     let rank = if joined { 5 } else { 4 };
     let (shape, out) = (ports::shape(past, rank)?, ports::shape(present, rank)?);
     let first = rank - 4;
@@ -137,7 +138,15 @@ fn tensor<'a>(
     if let Some(node) = attention {
         check(node, heads, width)?;
     }
-    Ok(CacheTensor { past: past.name.into(), present: present.name.into(), element, heads, width, joined })
+    Ok(CacheTensor {
+        past: past.name.into(),
+        present: present.name.into(),
+        element,
+        heads,
+        width,
+        layer,
+        part: content,
+    })
 }
 
 /// What the operator asks for, as ONNX Runtime 1.32 checks it when it runs on a CPU.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use trillm_core::{ModelInfo, Purpose};
+use trillm_core::{Layer, ModelInfo, Purpose, Shape};
 
 use super::cache::cosine_rows;
 use super::discover::WHOLE;
@@ -12,7 +12,7 @@ use super::graph::Model;
 use super::positions::positions;
 use super::rules::MICROSOFT;
 use super::wiring::Wiring;
-use super::{Cache, DataType, Interface, Role};
+use super::{DataType, Interface, Role};
 use crate::Result;
 use crate::checkpoint::{folder_name, license};
 use crate::huggingface::Sidecars;
@@ -25,22 +25,21 @@ pub(super) fn read(
     wiring: &Wiring<'_, '_>,
     facts: &Facts,
     sidecars: &Sidecars,
-    interface: &Interface,
+    (interface, width): (&Interface, u32),
 ) -> Result<ModelInfo> {
-    let (parameters, quantization) = weights(model, wiring);
+    let (parameters, weights) = weights(model, wiring);
     let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
-    let (vocabulary, layers) = match interface {
+    let (vocabulary, rows, kept, cache_type) = match interface {
         Interface::Decoder(decoder) => {
-            let layers = match &decoder.cache {
-                Cache::None => None,
-                Cache::Grown(tensors) | Cache::Shared(tensors) => {
-                    Some(tensors.iter().map(|tensor| if tensor.joined { 2 } else { 1 }).sum::<u32>() / 2)
-                }
-            };
-            (Some(decoder.vocabulary), layers)
+            let cache = &decoder.cache;
+            (Some(decoder.vocabulary), Some(decoder.rows()), cache.kept(), cache.element())
         }
-        Interface::Encoder(_) => (facts.vocabulary, None),
+        Interface::Encoder(encoder) => (facts.vocabulary, encoder.embedded, Vec::new(), None),
     };
+    let layers = facts.layers.unwrap_or(kept.len() as u32);
+    // Without a cache nothing is kept, by however many layers.
+    let kept = if kept.is_empty() { vec![Layer::default(); layers as usize] } else { kept };
+    let shape = Shape { width, vocabulary: rows.or(vocabulary).unwrap_or(0), layers: Some(kept), cache_type, weights };
     // Positions behind the end of a table cannot be computed, whatever the configuration says.
     let feeds = match interface {
         Interface::Decoder(decoder) => &decoder.feeds,
@@ -79,10 +78,12 @@ pub(super) fn read(
         format: "onnx",
         architecture: architecture.into(),
         parameters,
-        quantization,
+        quantization: shape.dominant().into(),
         context_trained: context.unwrap_or(0),
-        layers: facts.layers.or(layers).unwrap_or(0),
+        width,
+        layers,
         vocabulary: vocabulary.unwrap_or(0),
+        shape,
         class,
         purpose,
         pipeline,
@@ -93,8 +94,8 @@ pub(super) fn read(
     })
 }
 
-/// How many numbers the weights have, and how most of them are stored.
-fn weights(model: &Model<'_>, wiring: &Wiring<'_, '_>) -> (u64, String) {
+/// How many numbers the weights have, and the bytes that they are by how they are stored.
+fn weights(model: &Model<'_>, wiring: &Wiring<'_, '_>) -> (u64, BTreeMap<String, u64>) {
     // Operators of ONNX Runtime unpack matrices themselves: their inputs say less than their attributes.
     let mut packed: HashMap<&str, (u64, String)> = HashMap::new();
     // Scales and zero points belong to packed matrices; tables of cosines are computed, not trained.
@@ -132,8 +133,7 @@ fn weights(model: &Model<'_>, wiring: &Wiring<'_, '_>) -> (u64, String) {
         let bytes = bytes_in.entry(kind).or_default();
         *bytes = bytes.saturating_add(tensor.bytes);
     }
-    let dominant = bytes_in.into_iter().max_by_key(|(_, bytes)| *bytes);
-    (parameters, dominant.map(|(kind, _)| kind).unwrap_or_default())
+    (parameters, bytes_in)
 }
 
 /// How weights of a type are called; `None` for types that indexes and masks have.

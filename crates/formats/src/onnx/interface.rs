@@ -1,5 +1,9 @@
 //! What a graph takes and gives: how a language model is exported, by whichever tool.
 
+use std::collections::BTreeMap;
+
+use trillm_core::{CacheType, Layer};
+
 use super::data_type::DataType;
 
 /// How a graph is run.
@@ -110,6 +114,40 @@ pub struct Output {
     pub element: DataType,
 }
 
+impl Cache {
+    /// The tensors that are inputs and outputs of each run.
+    pub fn tensors(&self) -> &[CacheTensor] {
+        match self {
+            Self::None => &[],
+            Self::Grown(tensors) | Self::Shared(tensors) => tensors,
+        }
+    }
+
+    /// What each layer keeps; nothing without tensors, and then nobody says how many layers there are.
+    pub(super) fn kept(&self) -> Vec<Layer> {
+        let mut layers: BTreeMap<u32, Layer> = BTreeMap::new();
+        for tensor in self.tensors() {
+            let layer = layers.entry(tensor.layer).or_default();
+            layer.kv_heads = tensor.heads;
+            if tensor.part != Part::Value {
+                layer.key = tensor.width;
+            }
+            if tensor.part != Part::Key {
+                layer.value = tensor.width;
+            }
+        }
+        layers.into_values().collect()
+    }
+
+    /// The type of what is kept: the graph fixes it.
+    pub(super) fn element(&self) -> Option<CacheType> {
+        match self.tensors().first()?.element {
+            DataType::F16 => Some(CacheType::F16),
+            _ => Some(CacheType::F32),
+        }
+    }
+}
+
 /// How a decoder keeps earlier positions.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Cache {
@@ -135,6 +173,19 @@ pub struct CacheTensor {
     pub heads: u32,
     /// Numbers in a head.
     pub width: u32,
-    /// Whether keys and values are one tensor.
-    pub joined: bool,
+    /// The layer that it is of, by its number in the names.
+    pub layer: u32,
+    /// What it holds.
+    pub part: Part,
+}
+
+/// What part of the cache a tensor is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Part {
+    /// Keys.
+    Key,
+    /// Values.
+    Value,
+    /// Keys and values in one tensor.
+    Both,
 }

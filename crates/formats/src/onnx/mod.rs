@@ -41,7 +41,7 @@ use trillm_core::ModelInfo;
 
 pub use data_type::DataType;
 pub use external::{Weight, WeightFile};
-pub use interface::{Cache, CacheTensor, Decoder, Encoder, Feed, Interface, Output, Role};
+pub use interface::{Cache, CacheTensor, Decoder, Encoder, Feed, Interface, Output, Part, Role};
 pub use skeleton::Skeleton;
 
 pub(crate) use find::{graph as find, is_named};
@@ -131,10 +131,10 @@ fn read(
     let skeleton = skeleton::write(&skim, &model, last_row.as_ref())?;
 
     let modules = find::modules(&path, folder);
-    let mut info = info::read((folder, &modules), &model, &wiring, facts, sidecars, &interface)?;
+    let width = facts.width.or(width.and_then(|width| u32::try_from(width).ok())).unwrap_or(0);
+    let mut info = info::read((folder, &modules), &model, &wiring, facts, sidecars, (&interface, width))?;
     info.path.clone_from(&path);
     info.bytes = places.files.iter().map(|file| file.size).sum();
-    info.width = facts.width.or(width.and_then(|width| u32::try_from(width).ok())).unwrap_or(0);
     if last_row.is_some() {
         info.notes.push("the graph was changed to compute the scores of the last position alone".into());
     }

@@ -5,17 +5,8 @@
 use super::facts::Names;
 use super::graph::{Dimension, Port};
 use super::wire::shortened;
-use super::{DataType, Feed, Role};
+use super::{DataType, Feed, Part, Role};
 use crate::{Error, Result};
-
-/// What part of the cache a tensor is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Part {
-    Key,
-    Value,
-    /// Keys and values in one tensor.
-    Both,
-}
 
 const PARTS: [Part; 3] = [Part::Key, Part::Value, Part::Both];
 

@@ -1,6 +1,7 @@
 //! The engine on real files. One program, as each links all of llama.cpp.
 
 mod adapter;
+mod cache;
 mod common;
 mod conformance;
 mod embedding;

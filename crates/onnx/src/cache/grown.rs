@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use trillm_core::{Limits, Slot};
-use trillm_formats::onnx::{CacheTensor, Decoder, Feed, Role};
+use trillm_formats::onnx::{CacheTensor, Decoder, Feed, Part, Role};
 use trillm_mapping::zeros;
 
 use super::Cache;
@@ -126,15 +126,19 @@ fn cell(tensor: &CacheTensor) -> usize {
     tensor.width as usize * width(tensor.element)
 }
 
+fn is_joined(tensor: &CacheTensor) -> bool {
+    tensor.part == Part::Both
+}
+
 /// Heads of all rows, keys and values of joined tensors counted apart.
 fn parts(tensor: &CacheTensor, rows: usize) -> usize {
-    (1 + usize::from(tensor.joined)) * rows * tensor.heads as usize
+    (1 + usize::from(is_joined(tensor))) * rows * tensor.heads as usize
 }
 
 /// Which of those belong to `row`.
 fn heads(tensor: &CacheTensor, row: usize, rows: usize) -> impl Iterator<Item = usize> + use<> {
     let heads = tensor.heads as usize;
-    (0..=usize::from(tensor.joined)).flat_map(move |half| {
+    (0..=usize::from(is_joined(tensor))).flat_map(move |half| {
         let first = (half * rows + row) * heads;
         first..first + heads
     })
@@ -142,7 +146,7 @@ fn heads(tensor: &CacheTensor, row: usize, rows: usize) -> impl Iterator<Item = 
 
 fn shape(tensor: &CacheTensor, rows: usize, length: usize) -> Vec<i64> {
     let inner = [rows as i64, tensor.heads.into(), length as i64, tensor.width.into()];
-    if tensor.joined { [&[2], &inner[..]].concat() } else { inner.to_vec() }
+    if is_joined(tensor) { [&[2], &inner[..]].concat() } else { inner.to_vec() }
 }
 
 impl Cache for Grown {
