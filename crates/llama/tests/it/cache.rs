@@ -10,7 +10,7 @@ use tracing::{Event, Metadata, Subscriber, subscriber};
 use trillm_core::{CacheType, LoadOptions, Model, SessionOptions};
 use trillm_testkit::TinyLlama;
 use trillm_testkit::models::Shape;
-use trillm_testkit::models::gguf::{Gguf, TensorType, Value};
+use trillm_testkit::models::gguf::TensorType;
 
 use crate::common::load;
 
@@ -89,21 +89,14 @@ fn mamba() -> PathBuf {
     const INNER: u64 = 128;
     const STATE: u64 = 16;
     const RANK: u64 = 4;
-    let mut file: Gguf = TinyLlama::default().gguf();
-    for (key, value) in &mut file.metadata {
-        if let Some(rest) = key.strip_prefix("llama.") {
-            *key = format!("mamba.{rest}");
-        } else if key == "general.architecture" {
-            *value = Value::String("mamba".into());
-        }
-    }
-    file.metadata.retain(|(key, _)| !key.starts_with("mamba.attention.head") && !key.starts_with("mamba.rope."));
+    let mut file = TinyLlama::default().gguf().architecture("llama", "mamba");
+    file.keys.retain(|(key, _)| !key.starts_with(b"mamba.attention.head") && !key.starts_with(b"mamba.rope."));
     for (key, size) in [("conv_kernel", 4), ("inner_size", INNER), ("state_size", STATE), ("time_step_rank", RANK)] {
-        file.set(&format!("mamba.ssm.{key}"), size as u32);
+        file = file.key(&format!("mamba.ssm.{key}"), size as u32);
     }
     file.tensors.clear();
-    file.tensor("token_embd.weight", &[WIDTH, 300], TensorType::F32);
-    file.tensor("output_norm.weight", &[WIDTH], TensorType::F32);
+    file = file.tensor("token_embd.weight", &[WIDTH, 300], TensorType::F32);
+    file = file.tensor("output_norm.weight", &[WIDTH], TensorType::F32);
     let tensors: [(&str, &[u64]); 10] = [
         ("attn_norm.weight", &[WIDTH]),
         ("ssm_in.weight", &[WIDTH, 2 * INNER]),
@@ -118,7 +111,7 @@ fn mamba() -> PathBuf {
     ];
     for layer in 0..2 {
         for (name, sizes) in tensors {
-            file.tensor(&format!("blk.{layer}.{name}"), sizes, TensorType::F32);
+            file = file.tensor(&format!("blk.{layer}.{name}"), sizes, TensorType::F32);
         }
     }
     let (out, sizes) =
