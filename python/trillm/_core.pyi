@@ -48,11 +48,13 @@ def convert(
     overwrite: bool = False,
     published: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Callable[[int, int], object] | None = None,
+    store: Store | None = None,
 ) -> dict[str, Any]:
     """Converts a model; returns the bytes and tensors written, the seconds it took, and notes.
 
     `published` is what its publisher recommends beside its files, as `ModelInfo.defaults` has it; `progress` is called
-    with the bytes of weights written and those there will be, and returning `False` cancels.
+    with the bytes of weights written and those there will be, and returning `False` cancels. `store` has it on record
+    meanwhile, for `Store.collect`.
     """
 
 def set_log_level(level: int) -> None:
@@ -408,6 +410,8 @@ class Collected:
     def blobs(self) -> int: ...
     @property
     def partials(self) -> int: ...
+    @property
+    def conversions(self) -> int: ...
     @property
     def freed(self) -> int: ...
     @property

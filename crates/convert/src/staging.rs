@@ -2,7 +2,7 @@
 //!
 //! Beside it, because a rename is only then one step. Dropped before that, it is removed: a cancelled or failed
 //! conversion leaves nothing. What a killed process leaves is called `.NAME.OWNER-N.partial`, and the next conversion to
-//! that folder, whatever its name, sees that its owner is dead and removes it.
+//! that folder, whatever its name, or a collection (`record.rs`), sees that its owner is dead and removes it.
 
 use std::fs;
 use std::io;
@@ -77,21 +77,34 @@ impl Drop for Staging {
 }
 
 fn hidden(name: &str, what: &str) -> String {
+    format!(".{name}.{}.{what}", mine())
+}
+
+/// A name that begins with its owner, this process, and that no other one has.
+pub(crate) fn mine() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!(".{name}.{}-{}.{what}", Owner::me(), COUNT.fetch_add(1, Relaxed))
+    format!("{}-{}", Owner::me(), COUNT.fetch_add(1, Relaxed))
 }
 
 /// Puts right what processes that are dead left beside `destination`: what they had not completed is removed, and what
 /// had made room gets its name again if nothing has taken it. Nothing depends on it, so what cannot be done does not
-/// matter.
-pub(crate) fn clear(destination: &Path) {
+/// matter. Gives the bytes of each that was removed.
+pub(crate) fn clear(destination: &Path) -> Vec<u64> {
+    let mut removed = Vec::new();
     let folder = destination.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let Some((name, what)) = path.file_name().and_then(|name| left(name.to_str()?)) else { continue };
         let lost = path.with_file_name(name);
-        let _ =
-            if what == OLD && fs::symlink_metadata(&lost).is_err() { fs::rename(&path, &lost) } else { remove(&path) };
+        if what == OLD && fs::symlink_metadata(&lost).is_err() {
+            let _ = fs::rename(&path, &lost);
+            continue;
+        }
+        let bytes = size(&path);
+        if remove(&path).is_ok() {
+            removed.push(bytes);
+        }
     }
+    removed
 }
 
 /// Of the name of something that a dead process left: the name it should have had, and what it is.
@@ -114,16 +127,31 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Bytes of a file, or of all in a folder, as far as they can be read.
+fn size(path: &Path) -> u64 {
+    match fs::symlink_metadata(path) {
+        Ok(data) if data.is_dir() => {
+            fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum()
+        }
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// Names as a process has them that is no more: this one's, with another start.
-    fn dead(name: &str, what: &str) -> String {
+    /// A process that is no more: this one, with another start.
+    pub(crate) fn nobody() -> String {
         let me = Owner::me().to_string();
         let (process, started) = me.rsplit_once('.').expect("an owner");
         let started: u64 = started.parse().expect("a number");
-        format!(".{name}.{process}.{}-0.{what}", started + 1)
+        format!("{process}.{}", started + 1)
+    }
+
+    pub(crate) fn dead(name: &str, what: &str) -> String {
+        format!(".{name}.{}-0.{what}", nobody())
     }
 
     #[test]
@@ -136,7 +164,9 @@ mod tests {
         }
         fs::write(at(&dead("out.gguf", PARTIAL)), "half").expect("a file");
         fs::create_dir_all(at(&dead("a folder", PARTIAL)).join("config")).expect("a folder");
-        clear(&at("another.gguf"));
+        let mut removed = clear(&at("another.gguf"));
+        removed.sort_unstable();
+        assert_eq!(removed, [0, 4]);
         let mut found: Vec<_> = fs::read_dir(folder.path())
             .expect("a folder")
             .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))

@@ -4,19 +4,21 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use trillm_convert::{Convert, Dtype, Target};
+use trillm_convert::{Convert, Dtype, Record, Target};
 
 use crate::defaults;
 use crate::enter::outside;
 use crate::errors::{invalid, raise};
+use crate::store::Store;
 use crate::watch::Watch;
 
 /// Converts the model at `source` and writes it to `destination`, which appears when it is complete. `progress` is
 /// called with the bytes of weights written and those there will be; returning `False` cancels. `published` is what its
-/// publisher recommends beside its files, as `ModelInfo.defaults` has it.
+/// publisher recommends beside its files, as `ModelInfo.defaults` has it. `store` has it on record meanwhile, so that a
+/// collection finds what is left if this process is killed.
 #[expect(clippy::too_many_arguments, reason = "they are what Python calls it with")]
 #[pyfunction]
-#[pyo3(signature = (source, destination, *, to, dtype, overwrite=false, published=None, progress=None))]
+#[pyo3(signature = (source, destination, *, to, dtype, overwrite=false, published=None, progress=None, store=None))]
 pub(crate) fn convert<'py>(
     py: Python<'py>,
     source: PathBuf,
@@ -26,6 +28,7 @@ pub(crate) fn convert<'py>(
     overwrite: bool,
     published: Option<&Bound<'py, PyAny>>,
     progress: Option<Py<PyAny>>,
+    store: Option<&Store>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let to = match to {
         "safetensors" => Target::Safetensors,
@@ -42,6 +45,7 @@ pub(crate) fn convert<'py>(
     let options = Convert { to, dtype, overwrite, published };
     let watch = Watch::new(progress);
     let made = outside(py, || {
+        let _record = store.and_then(|store| Record::new(store.inner(), &destination).ok());
         trillm_convert::convert(&source, &destination, &options, &mut |progress| {
             watch.goes_on((progress.written, progress.total))
         })

@@ -9,8 +9,9 @@ import typer
 
 from trillm import _core
 from trillm._reference import at_home
-from trillm.cli import conversions, ending, progress
+from trillm.cli import ending, progress
 from trillm.cli.output import UsageError, failing_clearly, print_columns, print_json, size
+from trillm.errors import StoreError
 
 __all__ = ["command"]
 
@@ -49,7 +50,7 @@ def command(
     with ending.tidily(), failing_clearly(as_json=as_json):
         with progress.downloading() as report_download:
             found = resolve(source, progress=report_download)
-        with found, conversions.recorded(target), progress.converting(found.path.name) as report:
+        with found, progress.converting(found.path.name) as report:
             made = _core.convert(
                 found.path,
                 target,
@@ -58,6 +59,7 @@ def command(
                 overwrite=overwrite,
                 published=found.published,
                 progress=report,
+                store=_store(),
             )
         if as_json:
             print_json({"source": str(found.path), "path": str(target), "format": to, "dtype": dtype, **made})
@@ -72,3 +74,11 @@ def command(
             *(("note", note) for note in made["notes"]),
         ]
         print_columns(rows)
+
+
+def _store() -> _core.Store | None:
+    """Where `trillm gc` looks for what is left if this is killed; where there can be none, it goes on without."""
+    try:
+        return _core.Store()
+    except StoreError:
+        return None

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from trillm._core import Manifest, Store
-from trillm.cli import conversions as unfinished
 from trillm.cli import progress
 from trillm.cli.models import AsJson, ReferenceArgument, added, all_of, looking
 from trillm.cli.output import failing_clearly, print_columns, print_json, readable, size, write
@@ -131,18 +130,15 @@ def gc(
 ) -> None:
     """Removes what nobody needs: forgotten generations, downloads that were given up, what killed conversions left."""
     with failing_clearly(as_json=as_json):
-        store = Store()
-        done = store.collect(keep)
-        conversions, freed = unfinished.clear(store)
-        freed += done.freed
+        done = Store().collect(keep)
         if as_json:
             print_json(
                 {
                     "generations": [{"reference": name, "id": number} for name, number in done.generations],
                     "blobs": done.blobs,
                     "partials": done.partials,
-                    "conversions": conversions,
-                    "freed": freed,
+                    "conversions": done.conversions,
+                    "freed": done.freed,
                     "leased": done.leased,
                 }
             )
@@ -150,8 +146,8 @@ def gc(
         for name, number in done.generations:
             write(f"forgot {readable(name)} sha256:{number[:12]}\n")
         kept = f"; {size(done.leased)} stay until the programs that use them end" if done.leased else ""
-        converted = f", {conversions} unfinished conversions" if conversions else ""
-        write(f"freed {size(freed)}: {done.blobs} files, {done.partials} unfinished downloads{converted}{kept}\n")
+        converted = f", {done.conversions} unfinished conversions" if done.conversions else ""
+        write(f"freed {size(done.freed)}: {done.blobs} files, {done.partials} unfinished downloads{converted}{kept}\n")
 
 
 def import_(

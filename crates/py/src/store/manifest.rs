@@ -116,15 +116,17 @@ pub(crate) struct Collected {
     blobs: u64,
     /// Unfinished downloads that were removed.
     partials: u64,
+    /// What killed conversions had left, and was removed.
+    conversions: u64,
     /// How many bytes that freed.
     freed: u64,
     /// Bytes that stay only because a process uses them.
     leased: u64,
 }
 
-impl From<store::Collected> for Collected {
-    fn from(collected: store::Collected) -> Self {
+impl Collected {
+    pub(super) fn new(collected: store::Collected, left: trillm_convert::Left) -> Self {
         let store::Collected { generations, blobs, partials, freed, leased } = collected;
-        Self { generations, blobs, partials, freed, leased }
+        Self { generations, blobs, partials, conversions: left.count, freed: freed + left.bytes, leased }
     }
 }

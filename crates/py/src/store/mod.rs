@@ -24,6 +24,12 @@ use crate::{
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Store(store::Store);
 
+impl Store {
+    pub(crate) fn inner(&self) -> &store::Store {
+        &self.0
+    }
+}
+
 #[pymethods]
 impl Store {
     #[new]
@@ -156,10 +162,11 @@ impl Store {
         enter(py, || self.0.remove(reference))
     }
 
-    /// Forgets all but the newest `keep` generations of each model, and removes what nothing refers to.
+    /// Forgets all but the newest `keep` generations of each model, and removes what nothing refers to, and what
+    /// conversions left that were killed.
     #[pyo3(signature = (keep=None))]
     fn collect(&self, py: Python<'_>, keep: Option<usize>) -> PyResult<Collected> {
-        enter(py, || self.0.collect(keep)).map(Into::into)
+        enter(py, || Ok::<_, store::Error>(Collected::new(self.0.collect(keep)?, trillm_convert::collect(&self.0))))
     }
 
     /// Reads every byte of a model again, and says what is not as it was.
