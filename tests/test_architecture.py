@@ -46,7 +46,7 @@ EDGES = {
         "trillm-mapping",
     },
     "trillm-convert": {"trillm-core", "trillm-formats", "trillm-store"},
-    "trillm-store": {"trillm-core"},
+    "trillm-store": {"trillm-core", "trillm-formats"},
     "trillm-testkit": {"trillm-core"},
     "trillm-llm": {
         "trillm-core",

@@ -403,6 +403,33 @@ class Damage:
     def sha256(self) -> str: ...
 
 @final
+class Choice:
+    @property
+    def files(self) -> list[tuple[str, str]]: ...
+    @property
+    def open(self) -> str | None: ...
+    @property
+    def why(self) -> str: ...
+
+def choose(
+    files: Sequence[tuple[str, int | None]], wanted: str | None, formats: Sequence[str], quantizations: Sequence[str]
+) -> Choice:
+    """The files to fetch of a repository: their paths there, and their names inside the model. Raises `ModelNotFound`.
+
+    `wanted` is a path, a folder (`/` at its end), a pattern (`*`, `?`, `[`) or a quantization; `None` leaves it to the
+    preferences, the best first. A path of one part of a model is the whole model.
+    """
+
+def needed(paths: Sequence[str]) -> list[str]:
+    """The paths of what the models among these files cannot do without, there or not."""
+
+def is_file_name(name: str) -> bool:
+    """Whether the store takes this as the name of a model's file."""
+
+def is_model_name(name: str) -> bool:
+    """Whether a name ends as those of models do."""
+
+@final
 class Collected:
     @property
     def generations(self) -> list[tuple[str, str]]: ...

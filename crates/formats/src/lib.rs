@@ -23,6 +23,7 @@ pub mod huggingface;
 mod index;
 mod json;
 mod named;
+pub mod names;
 pub mod onnx;
 mod open;
 pub mod safetensors;

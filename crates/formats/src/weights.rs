@@ -6,6 +6,7 @@ use std::io::{BufReader, Read as _, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::detect::{self, Format};
+use crate::names::{PYTORCH, PYTORCH_INDEX, SAFETENSORS, SAFETENSORS_INDEX, is_left_behind};
 use crate::safetensors::Safetensors;
 use crate::torch::{Torch, scan};
 use crate::{Error, Result, Tensor, WeightFile, disk, index, same};
@@ -15,10 +16,6 @@ const FILES: usize = 1024;
 /// Entries of a folder that are looked at.
 const ENTRIES: usize = 10_000;
 
-const SAFETENSORS: &str = "model.safetensors";
-const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
-const PYTORCH: &str = "pytorch_model.bin";
-const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
 const EXPECTED: &str = "model.safetensors, its index, one other .safetensors file, or pytorch_model.bin";
 
 const EXPECTED_FORMAT: &str = "safetensors or a PyTorch checkpoint (zip)";
@@ -116,13 +113,11 @@ pub(crate) fn is_checkpoint(folder: &Path) -> Result<bool> {
 /// Names in a folder that weights and their indexes have.
 fn weight_names(folder: &Path) -> Result<BTreeSet<String>> {
     const ENDS: [&str; 5] = [".safetensors", ".bin", ".pt", ".pth", ".index.json"];
-    // Files that trainers leave beside the weights.
-    const OTHERS: [&str; 5] = ["training_args.bin", "optimizer.pt", "scheduler.pt", "optimizer.bin", "rng_state.pth"];
     let failed = |source| Error::Read { path: folder.to_owned(), source };
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder).map_err(failed)?.take(ENTRIES) {
         let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        if ENDS.iter().any(|end| name.ends_with(end)) && !OTHERS.contains(&name.as_str()) {
+        if ENDS.iter().any(|end| name.ends_with(end)) && !is_left_behind(&name) {
             names.insert(name);
         }
     }

@@ -64,8 +64,8 @@ mod _core {
     use crate::prompt::{is_batch, is_list_of_chats};
     #[pymodule_export]
     use crate::store::{
-        Claim, Collected, Damage, HuggingFace, Lease, Manifest, Ollama, Partial, Pypi, Reference, SpanWriter, Staging,
-        Store, Url,
+        Choice, Claim, Collected, Damage, HuggingFace, Lease, Manifest, Ollama, Partial, Pypi, Reference, SpanWriter,
+        Staging, Store, Url, choose, is_file_name, is_model_name, needed,
     };
     #[pymodule_export]
     use crate::stream::Stream;

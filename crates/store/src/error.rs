@@ -46,6 +46,14 @@ pub enum Error {
         /// What was asked for.
         which: String,
     },
+    /// A repository does not have what is wanted of it.
+    #[error("{reason}")]
+    NotInRepository {
+        /// What is not there.
+        reason: String,
+        /// What is.
+        there: String,
+    },
     /// There is no such file or folder.
     #[error("there is no file or folder {}", path.display())]
     NoSuchPath {
@@ -175,9 +183,10 @@ impl Error {
 impl Coded for Error {
     fn kind(&self) -> (Class, &'static str) {
         match self {
-            Self::UnknownAlias { .. } | Self::NotFound { .. } | Self::NoSuchPath { .. } => {
-                (Class::NotFound, "model_not_found")
-            }
+            Self::UnknownAlias { .. }
+            | Self::NotFound { .. }
+            | Self::NotInRepository { .. }
+            | Self::NoSuchPath { .. } => (Class::NotFound, "model_not_found"),
             Self::InvalidReference { .. } => (Class::InvalidRequest, "invalid_reference"),
             Self::NoGeneration { .. } => (Class::NotFound, "no_generation"),
             Self::InvalidModel { .. } => (Class::Store, "invalid_model"),
@@ -207,6 +216,7 @@ impl Coded for Error {
                 "each line is: name = \"reference\"; a name with dots is in quotes, too".into()
             }
             Self::CannotLink { .. } => "give another way to link it, or none to have one chosen".into(),
+            Self::NotInRepository { there, .. } => format!("there is: {there}"),
             Self::NotFound { reference } => format!("fetch it with: trillm pull {reference}"),
             Self::NoSuchPath { on_hub, .. } => {
                 let check = "check the path; `trillm list` shows the models in the store";

@@ -24,6 +24,7 @@
 
 mod blob;
 mod checksum;
+mod choosing;
 mod chunks;
 mod claim;
 mod collect;
@@ -54,6 +55,7 @@ mod wanted;
 
 pub use blob::Blob;
 pub use checksum::{Expected, GitId};
+pub use choosing::{Choice, Kind, Preferences, choose, needed};
 pub use chunks::CHUNK;
 pub use claim::Claim;
 pub use collect::Collected;
@@ -72,4 +74,5 @@ pub use reference::{
 };
 pub use staging::Staging;
 pub use store::Store;
+pub use trillm_formats::names::ENDINGS;
 pub use verify::Damage;

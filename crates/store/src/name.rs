@@ -50,7 +50,7 @@ impl FromStr for FileName {
 }
 
 /// The first rule that a name breaks.
-fn fault(name: &str) -> Option<&'static str> {
+pub(crate) fn fault(name: &str) -> Option<&'static str> {
     if name.len() > 1024 {
         return Some("it is longer than 1024 bytes");
     }

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from trillm._core import Reference, Store
+from trillm._core import Reference, Store, choose
 from trillm._keywords import advising
 from trillm._reference import at_home
 from trillm.errors import InvalidRequest, ModelNotFound
-from trillm.hub._choosing.choose import Preferences, RepoFile, choose
 from trillm.hub._flight import share
 from trillm.hub._job import Job
 from trillm.hub._named import beside, named_by
-from trillm.hub._options import Options
+from trillm.hub._options import FORMATS, QUANTIZATIONS, Options
 
 if TYPE_CHECKING:
-    from trillm._core import Manifest
-    from trillm.hub._choosing.choose import Choice
+    from trillm._core import Choice, Manifest
     from trillm.hub._progress import Report
     from trillm.types import Link
 
@@ -47,16 +44,23 @@ def import_model(
         raise InvalidRequest("the path is empty, expected that of a model", "invalid_parameter")
     path = Path(place).absolute()
     store = Store() if store is None else store
-    folder, chosen = _choose(path)
+    chosen = _choose(path)
     wanted = Reference(at_home(f"local:{path.stem if name is None and path.is_file() else name or path.name}"))
     job = Job(store, wanted, Options())
     return share(
-        (store.root, wanted.text, path, link), job, lambda job: _import(job, path, folder, chosen, link), progress
+        (store.root, wanted.text, path, link), job, lambda job: _import(job, path, chosen, link), progress
     )
 
 
-def _choose(path: Path) -> tuple[Path, Choice]:
-    """The files that belong together, and the folder they are named in."""
+class _Chosen(NamedTuple):
+    """The files that belong together: their paths in a folder, their names in the model, and the one to open."""
+
+    folder: Path
+    files: list[tuple[str, str]]
+    open: str | None
+
+
+def _choose(path: Path) -> _Chosen:
     if path.is_dir():
         folder, wanted = path, None
     elif path.is_file():
@@ -66,12 +70,12 @@ def _choose(path: Path) -> tuple[Path, Choice]:
     if wanted is not None:
         _check_name(wanted)
     files = [file for file in sorted(folder.rglob("*") if wanted is None else folder.iterdir()) if file.is_file()]
-    listed = [RepoFile(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files]
-    return folder, _with_named(folder, choose(listed, wanted, Preferences()))
+    listed = [(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files]
+    return _with_named(folder, choose(listed, wanted, FORMATS, QUANTIZATIONS))
 
 
-def _with_named(folder: Path, choice: Choice) -> Choice:
-    """With what the chosen files name beside themselves."""
+def _with_named(folder: Path, choice: Choice) -> _Chosen:
+    """The chosen files, with what they name beside themselves."""
     files = {name: path for path, name in choice.files}
     for path, name in choice.files:
         for other in named_by(folder / path, name):
@@ -86,7 +90,7 @@ def _with_named(folder: Path, choice: Choice) -> Choice:
     opened = choice.open
     if len(choice.files) == 1 < len(files):
         opened = choice.files[0][1]
-    return replace(choice, files=[(path, name) for name, path in files.items()], open=opened)
+    return _Chosen(folder, [(path, name) for name, path in files.items()], opened)
 
 
 def _check_name(name: str) -> None:
@@ -101,11 +105,11 @@ def _check_name(name: str) -> None:
         ) from None
 
 
-def _import(job: Job, path: Path, folder: Path, chosen: Choice, link: Link) -> tuple[Manifest, Link | None]:
+def _import(job: Job, path: Path, chosen: _Chosen, link: Link) -> tuple[Manifest, Link | None]:
     files = []
     ways: set[Link | None] = set()
     for origin, name in chosen.files:
-        source = folder / origin
+        source = chosen.folder / origin
         with job.meter("verifying", name, source.stat().st_size) as meter:
             sha256, size, how = job.store.import_file(source, link)
             meter.add(size)

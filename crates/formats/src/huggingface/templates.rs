@@ -10,6 +10,7 @@ use serde_json::Value;
 use trillm_core::ChatTemplates;
 
 use super::fields::Fields;
+use crate::names::TEMPLATES;
 use crate::{Error, Result, disk};
 
 /// Bytes of a chat template, as in GGUF files.
@@ -18,7 +19,6 @@ const SIZE: usize = 1 << 20;
 const COUNT: usize = 64;
 
 const KEY: &str = "chat_template";
-const FOLDER: &str = "additional_chat_templates";
 const ENDING: &str = ".jinja";
 
 /// The templates in `tokenizer_config.json`: a text, a list of objects with name and template, or an object.
@@ -57,7 +57,7 @@ fn name(fields: &Fields<'_>, value: &Value) -> Result<String> {
 /// The templates in files, if there are any.
 pub(super) fn in_files(folder: &Path) -> Result<Option<ChatTemplates>> {
     let default = read(&folder.join("chat_template.jinja"))?;
-    let more = folder.join(FOLDER);
+    let more = folder.join(TEMPLATES);
     let mut named = BTreeMap::new();
     if more.is_dir() {
         let failed = |source| Error::Read { path: more.clone(), source };

@@ -1,5 +1,6 @@
 //! The store for Python: one call each, files and hashes without the GIL.
 
+mod choice;
 mod download;
 mod manifest;
 mod reference;
@@ -11,6 +12,7 @@ use trillm_store as store;
 
 use self::download::expected;
 pub(crate) use self::{
+    choice::{Choice, choose, is_file_name, is_model_name, needed},
     download::{Claim, Lease, Partial, SpanWriter, Staging},
     manifest::{Collected, Damage, Manifest},
     reference::{HuggingFace, Ollama, Pypi, Reference, Url},

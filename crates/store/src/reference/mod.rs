@@ -15,6 +15,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use trillm_formats::names::ENDINGS;
+
 pub use alias::{ALIASES, Alias, ChatDefaults, PinnedFile};
 pub use hugging_face::HuggingFace;
 pub use names::Names;
@@ -94,10 +96,9 @@ impl fmt::Display for Pinned {
 /// take it, or its address. A file with weights is none.
 fn on_hub(path: &Path) -> Option<HuggingFace> {
     const HOSTS: [&str; 3] = ["huggingface.co/", "www.huggingface.co/", "hf.co/"];
-    const WEIGHTS: [&str; 3] = [".gguf", ".onnx", ".safetensors"];
     let text = path.to_str()?;
     let name = HOSTS.iter().find_map(|host| text.strip_prefix(host)).unwrap_or(text);
-    let is_file = !name.contains([':', '@']) && WEIGHTS.iter().any(|ending| name.ends_with(ending));
+    let is_file = !name.contains([':', '@']) && ENDINGS.iter().any(|ending| name.ends_with(ending));
     if is_file || name.matches('/').count() != 1 {
         return None;
     }

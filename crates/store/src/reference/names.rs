@@ -9,11 +9,10 @@ use std::{
     str::FromStr,
 };
 
+use trillm_formats::names::ENDINGS;
+
 use super::{ALIASES, Alias, HuggingFace, Ollama, PIN, Pinned, Pypi, Reference, Url, aliases_file};
 use crate::{Digest, Error, Result, files::At as _, home::folder};
-
-/// Endings that make a name a file, even one that is not there: a mistyped file is not an unknown alias.
-const MODEL_ENDINGS: [&str; 3] = [".gguf", ".onnx", ".safetensors"];
 
 /// The longest text that is looked at, in bytes: twice the longest path.
 const LONGEST: usize = 8192;
@@ -221,10 +220,11 @@ fn other_scheme(text: &str) -> Option<&str> {
 
 /// The file or folder of this name in the user's folder of models; the ending may be left out.
 fn in_folder(folder: &Path, name: &str) -> Option<PathBuf> {
-    let names = [""].iter().chain(&MODEL_ENDINGS).map(|ending| folder.join(format!("{name}{ending}")));
+    let names = [""].iter().chain(&ENDINGS).map(|ending| folder.join(format!("{name}{ending}")));
     names.into_iter().find(|path| path.exists())
 }
 
+/// Whether a name is a file's, even one that is not there: a mistyped file is not an unknown alias.
 fn is_model(name: &str) -> bool {
     stem(name) != name
 }
@@ -235,7 +235,7 @@ fn stem(name: &str) -> &str {
         let start = name.len().checked_sub(ending.len())?;
         name.get(start..).filter(|end| end.eq_ignore_ascii_case(ending)).map(|_| start)
     };
-    MODEL_ENDINGS.iter().find_map(start).map_or(name, |start| &name[..start])
+    ENDINGS.iter().find_map(start).map_or(name, |start| &name[..start])
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from trillm._core import is_file_name
 from trillm._keywords import advising
 from trillm.errors import InvalidRequest, ModelNotFound, StoreError
-from trillm.hub._choosing.names import is_file_name
 from trillm.hub._failure import not_written
 from trillm.hub._network.transfer import transfer_all
 from trillm.hub._sources.listing import GIT

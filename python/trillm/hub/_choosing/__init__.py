@@ -1,1 +1,0 @@
-"""Which files of a repository make a model."""
