@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from typing_extensions import Never, Self, Unpack
 
 from trillm._logprobs import Logprob, Logprobs
+from trillm.errors import TrillmError
 from trillm.types import ChatParams, EmbedParams, GenerateParams, Link, LoadParams, Message, Prompt, TextParams
 
 __version__: str
@@ -401,6 +402,14 @@ class Damage:
     def reason(self) -> str: ...
     @property
     def sha256(self) -> str: ...
+
+def catalogue(
+    store: Store, models_directory: str | PathLike[str] | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """All models on this machine, those of the store first, and a line about each that cannot be read."""
+
+def known(path: str | PathLike[str], manifest: Manifest | None = None) -> tuple[dict[str, Any], TrillmError | None]:
+    """What is known of one model, and why its files cannot be read, if so."""
 
 @final
 class Choice:

@@ -1,5 +1,6 @@
 //! What a model's publisher recommends, from and to Python.
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 use trillm::Setting;
@@ -63,6 +64,27 @@ impl FromPyObject<'_, '_> for Defaults {
     }
 }
 
+impl Defaults {
+    /// The values, without who gave them.
+    pub(crate) fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        for (name, setting, _) in &self.0 {
+            all.set_item(name, value(py, setting)?)?;
+        }
+        Ok(all)
+    }
+}
+
+fn value<'py>(py: Python<'py>, setting: &Setting) -> PyResult<Bound<'py, PyAny>> {
+    match setting {
+        // The shortest number that is this one in single precision: 0.2, not 0.20000000298023224.
+        Setting::Number(number) => number.to_string().parse::<f64>().unwrap_or(f64::NAN).into_bound_py_any(py),
+        Setting::Count(count) => count.into_bound_py_any(py),
+        Setting::Text(text) => text.into_bound_py_any(py),
+        Setting::Texts(texts) => texts.into_bound_py_any(py),
+    }
+}
+
 impl<'py> IntoPyObject<'py> for &Defaults {
     type Target = PyDict;
     type Output = Bound<'py, PyDict>;
@@ -72,15 +94,7 @@ impl<'py> IntoPyObject<'py> for &Defaults {
         let all = PyDict::new(py);
         for (name, setting, source) in &self.0 {
             let entry = PyDict::new(py);
-            match setting {
-                // The shortest number that is this one in single precision: 0.2, not 0.20000000298023224.
-                Setting::Number(number) => {
-                    entry.set_item("value", number.to_string().parse::<f64>().unwrap_or(f64::NAN))?;
-                }
-                Setting::Count(count) => entry.set_item("value", count)?,
-                Setting::Text(text) => entry.set_item("value", text)?,
-                Setting::Texts(texts) => entry.set_item("value", texts)?,
-            }
+            entry.set_item("value", value(py, setting)?)?;
             entry.set_item("source", source)?;
             all.set_item(name, entry)?;
         }

@@ -38,7 +38,7 @@ macro_rules! model_info {
             }
 
             /// All of it, for JSON.
-            fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+            pub(crate) fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
                 let dict = PyDict::new(py);
                 $(dict.set_item(stringify!($name), &self.$name)?;)*
                 Ok(dict)

@@ -65,7 +65,7 @@ mod _core {
     #[pymodule_export]
     use crate::store::{
         Choice, Claim, Collected, Damage, HuggingFace, Lease, Manifest, Ollama, Partial, Pypi, Reference, SpanWriter,
-        Staging, Store, Url, choose, is_file_name, is_model_name, needed,
+        Staging, Store, Url, catalogue, choose, is_file_name, is_model_name, known, needed,
     };
     #[pymodule_export]
     use crate::stream::Stream;

@@ -23,6 +23,7 @@
 #![warn(missing_docs)]
 
 mod blob;
+mod catalogue;
 mod checksum;
 mod choosing;
 mod chunks;
@@ -54,6 +55,7 @@ mod verify;
 mod wanted;
 
 pub use blob::Blob;
+pub use catalogue::{Catalogue, Known};
 pub use checksum::{Expected, GitId};
 pub use choosing::{Choice, Kind, Preferences, choose, needed};
 pub use chunks::CHUNK;

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trillm import _catalogue as catalogue
-from trillm._core import Manifest, Store, inspect
+from trillm._core import Manifest, Store, catalogue, known
 from trillm._reference import parse
 from trillm.cli import progress
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size, write
-from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
+from trillm.errors import InvalidRequest, ModelNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from trillm import ModelInfo
 
 __all__ = ["AsJson", "ReferenceArgument", "added", "all_of", "list_", "looking", "pull", "rm", "show"]
 
@@ -58,7 +54,7 @@ def pull(
                     raise ModelNotFound(f"{reference} is a file, not from Hugging Face", "model_not_found")
                 publish(store, found.manifest)
             if as_json:
-                print_json(catalogue.facts(found.path, found.manifest, catalogue.peek(found.path)))
+                print_json(known(found.path, found.manifest)[0])
             else:
                 write(f"{found.path}\n")
 
@@ -66,10 +62,7 @@ def pull(
 def list_(as_json: AsJson = False) -> None:
     """Lists the models in the store, and those in LOCAL_MODELS_DIR."""
     with failing_clearly(as_json=as_json):
-        manifests, problems = Store().list()
-        own, unreadable = catalogue.own()
-        models = [catalogue.facts(manifest.path, manifest) for manifest in manifests] + own
-        problems += unreadable
+        models, problems = catalogue(Store())
         if as_json:
             print_json({"models": models, "problems": problems})
             return
@@ -102,18 +95,16 @@ def show(reference: ReferenceArgument, as_json: AsJson = False) -> None:
             manifest = None if wanted.local is not None else Store().get(wanted.text, wanted.generation)
         path = wanted.local if manifest is None else manifest.path
         assert path is not None
-        info = None
-        try:
-            info = inspect(path)
-        except TrillmError as error:
+        facts, problem = known(path, manifest)
+        if problem is not None:
             # Of files that we cannot read, the store knows something all the same.
             if manifest is None:
-                raise
-            say(f"note: {error}")
+                raise problem
+            say(f"note: {problem}")
         if as_json:
-            print_json(catalogue.facts(path, manifest, info))
+            print_json(facts)
         else:
-            print_columns(_rows(path, manifest, info))
+            print_columns(_rows(facts, manifest))
 
 
 def rm(
@@ -164,45 +155,45 @@ def added(manifest: Manifest) -> str:
     return datetime.fromtimestamp(manifest.created, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _cache(info: ModelInfo) -> str | None:
+def _cache(info: dict[str, Any]) -> str | None:
     """What a context takes; nothing where nothing is kept, or nobody knows how much."""
-    if not info.cache_bytes:
+    if not info["cache_bytes"]:
         return None
-    return f"{size(info.cache_bytes)} for {info.context_default:,} tokens"
+    return f"{size(info['cache_bytes'])} for {info['context_default']:,} tokens"
 
 
-def _rows(path: Path, manifest: Manifest | None, info: ModelInfo | None) -> list[tuple[str, str]]:
+def _rows(facts: dict[str, Any], manifest: Manifest | None) -> list[tuple[str, str]]:
     """One model, for people. What does not apply is left out."""
-    known = catalogue.facts(path, manifest, info)
-    rows: list[tuple[str, str | None]] = [("path", str(path))]
+    rows: list[tuple[str, str | None]] = [("path", facts["path"])]
+    info = facts["info"]
     if info is not None:
-        template = info.chat_template
+        template = info["chat_template"]
         rows += [
-            ("name", info.name),
-            ("format", info.format),
-            ("architecture", info.architecture),
-            ("quantization", info.quantization),
-            ("parameters", f"{info.parameters:,}"),
-            ("size", size(info.bytes)),
-            ("context", f"{info.context_trained:,} tokens, as trained"),
+            ("name", info["name"]),
+            ("format", info["format"]),
+            ("architecture", info["architecture"]),
+            ("quantization", info["quantization"]),
+            ("parameters", f"{info['parameters']:,}"),
+            ("size", size(info["bytes"])),
+            ("context", f"{info['context_trained']:,} tokens, as trained"),
             ("cache", _cache(info)),
-            ("capabilities", ", ".join(known["capabilities"])),
-            ("width", f"{info.width:,}"),
-            ("layers", str(info.layers)),
-            ("vocabulary", f"{info.vocabulary:,} tokens"),
-            *(("to a vector", step) for step in info.pipeline if "embed" in known["capabilities"]),
-            *(("to a score", step) for step in info.scoring),
-            *(("prompt " + name, repr(text)) for name, text in info.prompts.items() if text),
-            ("default prompt", info.default_prompt_name),
+            ("capabilities", ", ".join(facts["capabilities"])),
+            ("width", f"{info['width']:,}"),
+            ("layers", str(info["layers"])),
+            ("vocabulary", f"{info['vocabulary']:,} tokens"),
+            *(("to a vector", step) for step in info["pipeline"] if "embed" in facts["capabilities"]),
+            *(("to a score", step) for step in info["scoring"]),
+            *(("prompt " + name, repr(text)) for name, text in info["prompts"].items() if text),
+            ("default prompt", info["default_prompt_name"]),
             ("chat template", f"{len(template):,} characters; --json has it" if template else "none"),
-            *(("note", note) for note in info.notes),
+            *(("note", note) for note in info["notes"]),
         ]
-    rows.append(("license", known["license"]))
-    chat = known["chat"]
+    rows.append(("license", facts["license"]))
+    chat = facts["chat"]
     if "system" in chat:
         # An empty message is not none: it replaces the one that the template would put in.
         rows.append(("system message", str(chat["system"]) or "empty"))
-    of_files = {} if info is None else {name: given["value"] for name, given in info.defaults.items()}
+    of_files = {} if info is None else {name: given["value"] for name, given in info["defaults"].items()}
     rows += [(name, str(value)) for name, value in (of_files | chat).items() if name != "system"]
     if manifest is not None:
         rows += [

@@ -1,6 +1,6 @@
 //! What the store has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use trillm_store as store;
@@ -8,55 +8,93 @@ use trillm_store as store;
 use crate::defaults::Defaults;
 
 /// One generation of a model in the store.
-#[pyclass(frozen, get_all, module = "trillm._core")]
+#[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Manifest {
-    /// What it is asked for by.
-    reference: String,
-    /// Its number among the generations of its reference, from 1.
-    generation: u32,
-    /// The sha256 that names the generation.
-    id: String,
-    /// Where it can be opened: a file, or a folder.
+    manifest: store::Manifest,
     path: PathBuf,
-    /// Its files, as (name, sha256, size).
-    files: Vec<(String, String, u64)>,
-    /// Its size in bytes.
-    size: u64,
-    /// Where it came from, as a reference to exactly that.
-    source: String,
-    /// SPDX name of the licence, where known.
-    licence: Option<String>,
-    /// When it came into the store, in seconds since 1970.
-    created: u64,
-    /// How it is used best, as its alias or its source says: each value with who gave it.
-    published: Defaults,
-    /// All of what was put, as JSON.
-    model: String,
 }
 
 impl Manifest {
     pub(super) fn new(store: &store::Store, manifest: store::Manifest) -> store::Result<Self> {
-        let file = |file: &store::ModelFile| (file.name.to_string(), file.sha256.to_string(), file.size);
-        Ok(Self {
-            generation: manifest.generation,
-            id: manifest.model.id().to_string(),
-            path: store.path_of(&manifest)?,
-            files: manifest.model.files.iter().map(file).collect(),
-            size: manifest.model.size(),
-            source: manifest.model.source.to_string(),
-            published: Defaults::from(&manifest.published()),
-            model: manifest.model.to_json(),
-            created: manifest.created,
-            reference: manifest.model.reference,
-            licence: manifest.model.licence,
-        })
+        Ok(Self { path: store.path_of(&manifest)?, manifest })
+    }
+
+    pub(super) fn inner(&self) -> &store::Manifest {
+        &self.manifest
     }
 }
 
 #[pymethods]
 impl Manifest {
+    /// What it is asked for by.
+    #[getter]
+    fn reference(&self) -> &str {
+        &self.manifest.model.reference
+    }
+
+    /// Its number among the generations of its reference, from 1.
+    #[getter]
+    fn generation(&self) -> u32 {
+        self.manifest.generation
+    }
+
+    /// The sha256 that names the generation.
+    #[getter]
+    fn id(&self) -> String {
+        self.manifest.model.id().to_string()
+    }
+
+    /// Where it can be opened: a file, or a folder.
+    #[getter]
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its files, as (name, sha256, size).
+    #[getter]
+    fn files(&self) -> Vec<(&str, String, u64)> {
+        let files = self.manifest.model.files.iter();
+        files.map(|file| (file.name.as_str(), file.sha256.to_string(), file.size)).collect()
+    }
+
+    /// Its size in bytes.
+    #[getter]
+    fn size(&self) -> u64 {
+        self.manifest.model.size()
+    }
+
+    /// Where it came from, as a reference to exactly that.
+    #[getter]
+    fn source(&self) -> String {
+        self.manifest.model.source.to_string()
+    }
+
+    /// SPDX name of the licence, where known.
+    #[getter]
+    fn licence(&self) -> Option<&str> {
+        self.manifest.model.licence.as_deref()
+    }
+
+    /// When it came into the store, in seconds since 1970.
+    #[getter]
+    fn created(&self) -> u64 {
+        self.manifest.created
+    }
+
+    /// How it is used best, as its alias or its source says: each value with who gave it.
+    #[getter]
+    fn published(&self) -> Defaults {
+        Defaults::from(&self.manifest.published())
+    }
+
+    /// All of what was put, as JSON.
+    #[getter]
+    fn model(&self) -> String {
+        self.manifest.model.to_json()
+    }
+
     fn __repr__(&self) -> String {
-        format!("Manifest({:?}, generation {}, {} bytes)", self.reference, self.generation, self.size)
+        format!("Manifest({:?}, generation {}, {} bytes)", self.reference(), self.generation(), self.size())
     }
 }
 

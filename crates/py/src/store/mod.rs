@@ -2,6 +2,7 @@
 
 mod choice;
 mod download;
+mod facts;
 mod manifest;
 mod reference;
 
@@ -14,6 +15,7 @@ use self::download::expected;
 pub(crate) use self::{
     choice::{Choice, choose, is_file_name, is_model_name, needed},
     download::{Claim, Lease, Partial, SpanWriter, Staging},
+    facts::{catalogue, known},
     manifest::{Collected, Damage, Manifest},
     reference::{HuggingFace, Ollama, Pypi, Reference, Url},
 };

@@ -62,9 +62,12 @@ impl Names {
             let read = settings.map(|settings| aliases_file::read(&settings.join("trillm/aliases.toml")));
             read.transpose()?.flatten().unwrap_or_default()
         };
-        // So that what a name leads to does not change with the current folder.
-        let models = set("LOCAL_MODELS_DIR").map(|folder| path::absolute(&folder).at("find", &folder)).transpose()?;
-        Ok(Self { aliases, models })
+        Ok(Self { aliases, models: models(set("LOCAL_MODELS_DIR"))? })
+    }
+
+    /// The user's own folder of models, if there is one.
+    pub(crate) fn folder_of_user() -> Result<Option<PathBuf>> {
+        models(folder(env::var_os("LOCAL_MODELS_DIR"), env::home_dir().as_deref()))
     }
 
     /// What `text` means.
@@ -191,6 +194,11 @@ impl FromStr for Reference {
             }
         }
     }
+}
+
+/// A folder of models, whole: what a name leads to does not change with the current folder.
+fn models(set: Option<PathBuf>) -> Result<Option<PathBuf>> {
+    set.map(|folder| path::absolute(&folder).at("find", &folder)).transpose()
 }
 
 /// Reads what is after `@sha256:`.
