@@ -11,13 +11,18 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class TransientError(Exception):
-    """Wraps an error that another attempt may not meet."""
+    """Wraps an error that another attempt may not meet: `_network/retries.py` makes that, and nothing else does."""
 
     def __init__(self, error: TrillmError, retry_after: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after = retry_after
         """Seconds that the server asked us to wait."""
+
+
+def may_pass(message: str, hint: str) -> TransientError:
+    """A failure of a download that another attempt may not meet."""
+    return TransientError(download_failed(message, hint))
 
 
 class CancelledError(Exception):

@@ -29,8 +29,8 @@ class Job:
         self.store = store
         self.wanted = wanted
         self.options = options
-        self.questions = options.retry_attempts
-        """How often a source is asked again what there is."""
+        self.attempts = options.retry_attempts
+        """How often what failed is tried again."""
         self._meters: list[Meter] = []
         self._ended: list[Progress] = []
         self._lock = threading.Lock()
@@ -105,6 +105,15 @@ class Job:
             seconds = min(seconds, max(0.0, self._deadline - time.monotonic()) + 0.001)
         self._cancelled.wait(seconds)
         self.check()
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """While inside, nothing that failed is tried again."""
+        self.attempts = 0
+        try:
+            yield
+        finally:
+            self.attempts = self.options.retry_attempts
 
     @contextmanager
     def meter(self, phase: Phase, file: str, total: int | None = None) -> Iterator[Meter]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from trillm._core import HuggingFace, Ollama, Pypi, Url
@@ -37,10 +38,9 @@ def pull(job: Job, *, again: bool = False) -> Manifest:
     """
     cached = None if again or job.options.no_network else _on_this_machine(job)
     if cached is None:
-        return retrying(job, job.options.retry_attempts, lambda: _attempt(job))
-    job.questions = 0
+        return retrying(job, lambda: _attempt(job))
     try:
-        return _attempt(job)
+        return _attempt(job, once=True)
     except (DownloadError, TransientError) as failed:
         error = failed.error if isinstance(failed, TransientError) else failed
         job.check()
@@ -64,14 +64,17 @@ def _on_this_machine(job: Job) -> Plan | None:
         return None
 
 
-def _attempt(job: Job) -> Manifest:
+def _attempt(job: Job, *, once: bool = False) -> Manifest:
+    """Asks the source, again and again or once, and fetches what it says."""
     source = job.wanted.source
     try:
         if isinstance(source, Pypi):
             return pypi.pull(job)
         module = _PLANNED[type(source)]
         client = Client(job, module.credentials(job.options), offline=job.options.no_network)
-        return _bring(job, client, module.plan(job, client))
+        with job.once() if once else nullcontext():
+            plan = module.plan(job, client)
+        return _bring(job, client, plan)
     except StoreError as error:
         # Another process removed a model that shared a file with this one.
         raise TransientError(error) if error.code == "model_damaged" else error from None

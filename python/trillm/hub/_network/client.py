@@ -24,7 +24,7 @@ from trillm.hub._failure import download_failed
 from trillm.hub._network.meaning import host_of, of_exception
 from trillm.hub._network.proxies import SOCKS, Proxy
 from trillm.hub._network.response import Response
-from trillm.hub._network.retries import limits, retrying
+from trillm.hub._network.retries import limits
 from trillm.hub._network.socks import Socks
 from trillm.hub._network.wire import Wire, is_public, not_public, pools
 from trillm.hub._threads import start
@@ -32,7 +32,7 @@ from trillm.hub._threads import start
 if TYPE_CHECKING:
     from trillm.hub._network.crew import Running
 
-__all__ = ["Client", "Response", "certificates", "origin", "retrying"]
+__all__ = ["Client", "Response", "certificates", "origin"]
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 

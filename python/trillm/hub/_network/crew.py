@@ -20,6 +20,10 @@ _TICK = 0.1
 class Running(Protocol):
     """Something that may be cancelled: a job, or a crew that works for one."""
 
+    @property
+    def attempts(self) -> int:
+        """How often what failed is tried again."""
+
     def check(self) -> None:
         """Raises if it was cancelled."""
 
@@ -39,6 +43,11 @@ class Crew:
         self._lock = threading.Lock()
         self._wake: dict[int, Callable[[], None]] = {}
         self._error: BaseException | None = None
+
+    @property
+    def attempts(self) -> int:
+        """How often what failed is tried again."""
+        return self._outer.attempts
 
     def run(self, works: Sequence[Callable[[], None]]) -> None:
         """Does these at the same time. The first that fails ends the others, and what it raised is raised."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trillm._core import CHUNK
-from trillm.hub._failure import TransientError, download_failed
+from trillm.hub._failure import TransientError, download_failed, may_pass
 from trillm.hub._network.crew import Crew
 from trillm.hub._network.meaning import BusyError
 from trillm.hub._network.place import ChangedError
@@ -87,7 +87,7 @@ class Filling:
             return self._partial.commit()
 
     def _bring(self, answer: Answer | None) -> None:
-        retries = Retries(self._client.running, self._job.options.retry_attempts)
+        retries = Retries(self._client.running)
         before = self._partial.size + 1
         while missing := self._partial.missing():
             left = sum(end - first for first, end in missing)
@@ -153,7 +153,7 @@ class Filling:
 
     def _work(self, client: Client, span: Span | None = None, answer: Answer | None = None) -> None:
         """One connection: a span after the other."""
-        retries = Retries(client.running, self._job.options.retry_attempts)
+        retries = Retries(client.running)
         while True:
             if span is None:
                 with self._lock:
@@ -225,8 +225,6 @@ class Filling:
                 )
 
     def _short(self, response: Response, position: int) -> TransientError:
-        return TransientError(
-            download_failed(
-                f"{response.host} stopped sending {self._place.file.name} after {position} bytes", "try again later"
-            )
+        return may_pass(
+            f"{response.host} stopped sending {self._place.file.name} after {position} bytes", "try again later"
         )

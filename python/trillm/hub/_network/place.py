@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trillm.hub._failure import TransientError, download_failed
+from trillm.hub._failure import TransientError, download_failed, may_pass
 from trillm.hub._network.client import origin
 
 if TYPE_CHECKING:
@@ -196,10 +196,8 @@ class Place:
         )
 
     def _unfit(self, response: Response, what: str) -> TransientError:
-        return TransientError(
-            download_failed(
-                f"{response.host}, asked for {self.file.name}, {what}", "a proxy may be in the way; try again later"
-            )
+        return may_pass(
+            f"{response.host}, asked for {self.file.name}, {what}", "a proxy may be in the way; try again later"
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import HTTPError
 
-from trillm.hub._failure import TransientError, download_failed
+from trillm.hub._failure import download_failed, may_pass
 from trillm.hub._network.meaning import BUSY, host_of, of_exception, of_status
 from trillm.hub._network.retries import limits
 
@@ -70,9 +70,7 @@ class Response:
         self._came += len(data)
         if self._waited > limits.stall:
             if self._came < limits.slowest * self._waited:
-                raise TransientError(
-                    download_failed(f"{self.host} sent {self._came} bytes in {self._waited:.0f} s", "try again later")
-                )
+                raise may_pass(f"{self.host} sent {self._came} bytes in {self._waited:.0f} s", "try again later")
             self._waited, self._came = 0.0, 0
         return data
 

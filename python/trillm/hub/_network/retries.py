@@ -1,4 +1,10 @@
-"""When to try again, and how long to wait before."""
+"""When something is tried again: the one policy of all downloads.
+
+What: whatever raises `TransientError`, which is for those to say who saw it fail (`meaning.py`, for connections and
+answers). How often: as often as `retry_attempts` has it, counted for each thing alone, and anew once it got further.
+How long after: `limits.backoff`, doubled each time, or as long as the server asks for. After the last try comes the
+error itself, which nothing around it tries again.
+"""
 
 from __future__ import annotations
 
@@ -53,14 +59,13 @@ limits = Limits()
 class Retries:
     """The tries of one thing."""
 
-    def __init__(self, running: Running, attempts: int) -> None:
+    def __init__(self, running: Running) -> None:
         self._running = running
-        self._attempts = attempts
         self._made = 0
 
     def failed(self, failed: TransientError) -> None:
         """Waits until it is time to try again, or raises if that was the last try."""
-        if self._made >= self._attempts:
+        if self._made >= self._running.attempts:
             raise failed.error from None
         wait = min(limits.backoff * 2**self._made, limits.longest_backoff)
         # Spread out, so that many clients of one server that hiccuped do not come back together.
@@ -74,9 +79,9 @@ class Retries:
         self._made = 0
 
 
-def retrying(running: Running, attempts: int, call: Callable[[], T]) -> T:
-    """What it returns, tried so often again as it raises `TransientError`; after that, raises what that wraps."""
-    retries = Retries(running, attempts)
+def retrying(running: Running, call: Callable[[], T]) -> T:
+    """What it returns, in the end; raises what the last `TransientError` wraps."""
+    retries = Retries(running)
     while True:
         try:
             return call()

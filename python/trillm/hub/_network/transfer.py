@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from trillm._core import CHUNK
 from trillm.errors import DigestMismatch, StoreError
-from trillm.hub._failure import TransientError, download_failed
+from trillm.hub._failure import TransientError, download_failed, may_pass
 from trillm.hub._network.crew import Crew
 from trillm.hub._network.fill import READ, Filling
 from trillm.hub._network.place import Answer, ChangedError, Place
@@ -92,7 +92,7 @@ def _attempt(job: Job, client: Client, place: Place) -> tuple[str, int]:
     answer = None
     if place.digest is None or place.size is None:
         # What it is, and how large, is in the answer; if we have its beginning already, one chunk came in vain.
-        answer = retrying(client.running, job.options.retry_attempts, lambda: place.open(client, 0, CHUNK))
+        answer = retrying(client.running, lambda: place.open(client, 0, CHUNK))
     size, key = place.size, place.key
     if size is not None and file.sha256 is not None and job.store.has(file.sha256, size):
         if answer is not None:
@@ -106,7 +106,7 @@ def _attempt(job: Job, client: Client, place: Place) -> tuple[str, int]:
 
 def _stage(job: Job, client: Client, place: Place, answer: Answer | None) -> tuple[str, int]:
     """What nobody says the size or the version of comes over one connection, and from the beginning if that fails."""
-    retries = Retries(client.running, job.options.retry_attempts)
+    retries = Retries(client.running)
     with job.meter("downloading", place.file.name, place.size) as meter:
         while True:
             try:
@@ -132,9 +132,7 @@ def _stream(job: Job, place: Place, answer: Answer, meter: Meter) -> tuple[str, 
             position += len(data)
             meter.add(len(data))
         if place.size is not None and position < place.size:
-            raise TransientError(
-                download_failed(f"{response.host} stopped sending {file.name} after {position} bytes", "try again")
-            )
+            raise may_pass(f"{response.host} stopped sending {file.name} after {position} bytes", "try again")
         if place.size is not None and position > place.size:
             raise download_failed(
                 f"{response.host} sent {position} bytes of {file.name}, expected {place.size}", "try again later"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
 from trillm.errors import DownloadError, MissingDependency, ModelNotFound
-from trillm.hub._failure import TransientError, download_failed
+from trillm.hub._failure import download_failed, may_pass
 from trillm.hub._network.client import certificates
 from trillm.hub._network.meaning import of_exception, of_status
 from trillm.hub._network.proxies import SOCKS, Proxy
@@ -171,7 +171,7 @@ def _body(job: Job, answer: httpx2.Response) -> bytes:
                 "check the address of the hub (HF_ENDPOINT)",
             )
         if time.monotonic() > end:
-            raise TransientError(download_failed(f"{answer.url.host} was slower than {_LISTING_TIME:g} s", "try again"))
+            raise may_pass(f"{answer.url.host} was slower than {_LISTING_TIME:g} s", "try again")
     return bytes(body)
 
 

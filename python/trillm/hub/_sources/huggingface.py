@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from trillm._core import HuggingFace, choose
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound
-from trillm.hub._network.client import origin, retrying
+from trillm.hub._network.client import origin
+from trillm.hub._network.retries import retrying
 from trillm.hub._remote import Location, Plan, RemoteFile
 from trillm.hub._sources.hub_api import ask
 
@@ -46,7 +47,7 @@ def plan(job: Job, client: Client) -> Plan:
     assert isinstance(wanted, HuggingFace)
     endpoint = _endpoint(job.options)
     token = _token(job.options)
-    listing = retrying(job, job.questions, lambda: ask(job, wanted, endpoint, token))
+    listing = retrying(job, lambda: ask(job, wanted, endpoint, token))
     return arrange(job, listing, lambda path: _location(endpoint, wanted.repo, listing.commit, path))
 
 

@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 from trillm._core import Ollama
 from trillm.errors import DigestMismatch, ModelFormatError
 from trillm.hub._failure import TransientError
-from trillm.hub._network.client import origin, retrying
+from trillm.hub._network.client import origin
+from trillm.hub._network.retries import retrying
 from trillm.hub._remote import Location, Plan, RemoteFile
 from trillm.hub._sources.layers import LARGEST_MANIFEST, Layer
 from trillm.hub._sources.layers import read as layers_of
@@ -89,13 +90,10 @@ def plan(job: Job, client: Client) -> Plan:
     wanted = job.wanted.source
     assert isinstance(wanted, Ollama)
     registry, folder = _registry(job, client, wanted)
-    attempts = job.questions
-    text = retrying(
-        job, attempts, lambda: registry.manifest(f"{folder}/manifests/{quote(wanted.tag)}", LARGEST_MANIFEST)
-    )
+    text = retrying(job, lambda: registry.manifest(f"{folder}/manifests/{quote(wanted.tag)}", LARGEST_MANIFEST))
 
     def small(digest: str) -> bytes:
-        return retrying(job, attempts, lambda: registry.blob(f"{folder}/blobs/sha256:{digest}", _LARGEST_ADVICE))
+        return retrying(job, lambda: registry.blob(f"{folder}/blobs/sha256:{digest}", _LARGEST_ADVICE))
 
     def locate(digest: str) -> Location:
         registry.renew()
@@ -112,7 +110,7 @@ def remote(job: Job, client: Client, source: Mapping[str, Any], file: Mapping[st
     registry, folder = _registry(job, client, wanted)
     url = f"{folder}/blobs/sha256:{file['sha256']}"
     # One that wants a token says so now.
-    retrying(job, job.options.retry_attempts, lambda: registry.blob(url, 0))
+    retrying(job, lambda: registry.blob(url, 0))
 
     def locate() -> Location:
         registry.renew()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trillm.errors import DigestMismatch, MissingDependency, ModelNotFound, StoreError
-from trillm.hub._failure import FULL, TransientError, download_failed, not_written
+from trillm.hub._failure import FULL, TransientError, download_failed, may_pass, not_written
 from trillm.hub._network.proxies import SCHEMES, those_set, unusable
 from trillm.hub._threads import HINT
 
@@ -191,6 +191,4 @@ def _failure(requirement: str, output: str) -> Exception:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     reason = (errors or lines or ["it said nothing"])[-1]
-    return TransientError(
-        download_failed(f"pip could not download {requirement}: {reason}", f"try: pip download --no-deps {requirement}")
-    )
+    return may_pass(f"pip could not download {requirement}: {reason}", f"try: pip download --no-deps {requirement}")
