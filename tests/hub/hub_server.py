@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -18,6 +19,10 @@ LARGE = (".bin", ".gguf", ".onnx", ".onnx_data", ".safetensors")
 
 CACHED = "/api/resolve-cache/"
 """Where the hub has small files; it redirects there, without naming itself."""
+
+
+_CHUNK = 20_000
+"""Bytes of a chunk of Xet."""
 
 
 def git_id(content: bytes) -> str:
@@ -49,10 +54,50 @@ class Repository:
 
 
 class Storage(Web):
-    """The second host. It needs no token, but the signature that the hub puts in the address."""
+    """The second host. It needs no token, but the signature that the hub puts in the address, or speaks Xet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared: dict[str, int] = {}
+        """Bytes of what it gives by Xet."""
+
+    def share(self, content: bytes) -> str:
+        """Gives a content by Xet, in chunks that are all in one object; returns its name there."""
+        name = sha256(content)
+        chunks = [content[at : at + _CHUNK] for at in range(0, len(content), _CHUNK)]
+        lengths = [len(chunk).to_bytes(3, "little") for chunk in chunks]
+        # Version, length, no compression, length again.
+        packed = b"".join(b"\0" + size + b"\0" + size + chunk for size, chunk in zip(lengths, chunks, strict=True))
+        self.put(f"/xorb/{name}", packed, etag=f'"{name}"')
+        self.shared[name] = len(content)
+        return name
+
+    def _reconstruction(self, request: Request, name: str) -> Reply:
+        """Which chunks a range of a content is made of, and where they are."""
+        size = self.shared[name]
+        first, last = map(int, request.headers["Range"].removeprefix("bytes=").split("-"))
+        if first >= size:
+            return Reply(416)
+        start, end = first // _CHUNK, min(last, size - 1) // _CHUNK + 1
+        chunks = {"start": start, "end": end}
+        length = min(end * _CHUNK, size) - start * _CHUNK
+        packed = {"start": start * (_CHUNK + 8), "end": min(end * (_CHUNK + 8), size + 8 * end) - 1}
+        return _json(
+            {
+                "offset_into_first_range": first - start * _CHUNK,
+                "terms": [{"hash": name, "unpacked_length": length, "range": chunks}],
+                "fetch_info": {name: [{"range": chunks, "url": f"{self.url}/xorb/{name}", "url_range": packed}]},
+            }
+        )
 
     def answer(self, request: Request) -> Reply:
-        if parse_qs(urlsplit(request.path).query).get("signature") != ["good"]:
+        place = urlsplit(request.path).path.split("/")
+        if place[1:3] == ["v1", "reconstructions"]:
+            right = request.headers.get("Authorization") == "Bearer xet"
+            return self._reconstruction(request, place[3]) if right else Reply(401)
+        if place[1] == "v2":
+            return Reply(404)
+        if place[1] != "xorb" and parse_qs(urlsplit(request.path).query).get("signature") != ["good"]:
             return Reply(403)
         return super().answer(request)
 
@@ -73,6 +118,8 @@ class Hub(Web):
         """All of the listing, where it is none."""
         self.moved: set[str] = set()
         """Repositories that a redirect answers for."""
+        self.xet = False
+        """Whether it says how large files come by Xet."""
 
     def close(self) -> None:
         self.storage.close()
@@ -102,13 +149,16 @@ class Hub(Web):
         commit = repository.branches.get(revision, revision)
         if commit not in repository.commits:
             return _error(404, "RevisionNotFound")
+        if api and rest[:1] == ["xet-read-token"]:
+            token = {"accessToken": "xet", "exp": int(time.time()) + 3600, "casUrl": self.storage.url}
+            return _json(token)
         if api:
             return self._listing(name, repository, commit, tree=rest[:1] == ["tree"])
         if rest[:1] != ["resolve"]:
             return Reply(404)
         if repository.gated and not (known and self.accepted):
             return _error(403 if known else 401, "GatedRepo")
-        return self._file(repository, commit, "/".join(rest[2:]))
+        return self._file(name, repository, commit, "/".join(rest[2:]))
 
     def _listing(self, name: str, repository: Repository, commit: str, *, tree: bool) -> Reply:
         if self.says is not None:
@@ -126,7 +176,7 @@ class Hub(Web):
         }
         return _json(listing | self.announced)
 
-    def _file(self, repository: Repository, commit: str, path: str) -> Reply:
+    def _file(self, name: str, repository: Repository, commit: str, path: str) -> Reply:
         content = repository.commits[commit].get(path)
         if content is None:
             return _error(404, "EntryNotFound", {"X-Repo-Commit": commit})
@@ -144,6 +194,9 @@ class Hub(Web):
             "X-Linked-Size": str(len(content)),
             "Location": f"{self.storage.url}/{digest}?signature=good",
         }
+        if self.xet:
+            headers["X-Xet-Hash"] = self.storage.share(content)
+            headers["X-Xet-Refresh-Route"] = f"{self.url}/api/models/{name}/xet-read-token/{commit}"
         return Reply(302, headers)
 
 

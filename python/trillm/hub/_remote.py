@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trillm.hub._network.crew import Running
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class RemoteFile:
     """Finds where it is now. Raises as requests do."""
     here: Path | None = None
     """Where it lies on this machine, for a file without a digest."""
+    pieces: Callable[[Running, int, int], Iterator[bytes]] | None = None
+    """Brings a range of it, where that is not by requests of ours. Raises as they do."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from trillm.hub._failure import CancelledError
 from trillm.hub._threads import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+T = TypeVar("T")
 
 _TICK = 0.1
 """Seconds after which a thread that waits for others looks whether it is still wanted."""
@@ -32,6 +35,22 @@ class Running(Protocol):
 
     def on_cancel(self, call: Callable[[], None]) -> AbstractContextManager[None]:
         """While inside, cancelling calls this, from another thread."""
+
+
+def beside(running: Running, call: Callable[[], T]) -> T:
+    """What it returns, called on a thread of its own: nothing wakes it, and whoever cancels must not wait for it."""
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    start(threading.Thread(target=run, name="trillm-beside", daemon=True))
+    while not wait([answer], _TICK / 2).done:
+        running.check()
+    return answer.result()
 
 
 class Crew:

@@ -110,6 +110,17 @@ class Filling:
         self._begun.clear()
 
     def _go_on(self, missing: list[tuple[int, int]], answer: Answer | None) -> None:
+        if self._place.file.pieces is not None:
+            for first, end in missing:
+                span, running = Span(first, end), self._client.running
+                for data in self._place.file.pieces(running, first, end):
+                    running.check()
+                    self._write(span, data)
+                # Cancelling ends it early, too.
+                running.check()
+                if span.position < end:
+                    raise may_pass(f"{self._place.file.name} ended after {span.position} bytes", "try again later")
+            return
         if answer is not None and answer.part and answer.first != missing[0][0]:
             answer.response.close()
             answer = None

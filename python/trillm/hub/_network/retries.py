@@ -49,6 +49,8 @@ class Limits:
     """Bytes up to which one connection is enough: more of them would not have got up to speed."""
     restarts: int = 3
     """How often a file may change while it is fetched."""
+    plain: int = 50 * 10**9
+    """Bytes of a file above which the hub gives it by Xet alone (`MAX_HTTP_DOWNLOAD_SIZE` of `huggingface_hub`)."""
     spare: int = 64 << 20
     """Bytes of the disk that a download leaves free."""
 

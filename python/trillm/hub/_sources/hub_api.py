@@ -9,28 +9,27 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from trillm.errors import DownloadError, MissingDependency, ModelNotFound
 from trillm.hub._failure import download_failed, may_pass
 from trillm.hub._network.client import certificates
+from trillm.hub._network.crew import beside
 from trillm.hub._network.meaning import of_exception, of_status
 from trillm.hub._network.proxies import SOCKS, Proxy
 from trillm.hub._sources.listing import Listing, read
-from trillm.hub._threads import start
+from trillm.hub._sources.xet import Place, place_of
 
 if TYPE_CHECKING:
     import httpx2
 
     from trillm._core import HuggingFace
     from trillm.hub._job import Job
-
-T = TypeVar("T")
+    from trillm.hub._network.crew import Running
 
 _LARGEST_LISTING = 16 << 20
 """Bytes. A file takes some 300 of them, so this is a repository of fifty thousand."""
@@ -44,23 +43,23 @@ def ask(job: Job, wanted: HuggingFace, endpoint: str, token: str | None) -> List
 
     Raises `ModelNotFound`, `DownloadError`, `TransientError`.
     """
-    return _beside(job, lambda: _ask(job, wanted, endpoint, token))
+    return beside(job, lambda: _ask(job, wanted, endpoint, token))
 
 
-def _beside(job: Job, ask: Callable[[], T]) -> T:
-    """Asks on a thread of its own: nothing wakes the library's session, and whoever cancels must not wait for it."""
-    answer: Future[T] = Future()
+def xet(running: Running, wanted: HuggingFace, url: str, endpoint: str, token: str | None) -> Place | None:
+    """How the hub gives a file by Xet, if it does. Raises as :func:`ask`."""
+    return beside(running, lambda: _xet(wanted, url, endpoint, token))
 
-    def run() -> None:
-        try:
-            answer.set_result(ask())
-        except BaseException as error:
-            answer.set_exception(error)
 
-    start(threading.Thread(target=run, name="trillm-listing", daemon=True))
-    while not wait([answer], 0.05).done:
-        job.check()
-    return answer.result()
+def _xet(wanted: HuggingFace, url: str, endpoint: str, token: str | None) -> Place | None:
+    import httpx2
+    from huggingface_hub import get_hf_file_metadata
+
+    try:
+        found = get_hf_file_metadata(url, token=token or False, timeout=_timeout(), endpoint=endpoint).xet_file_data
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise _failure(error, wanted, endpoint, token) from None
+    return place_of(found, endpoint)
 
 
 def _ask(job: Job, wanted: HuggingFace, endpoint: str, token: str | None) -> Listing:

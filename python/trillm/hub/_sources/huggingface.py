@@ -7,20 +7,23 @@ listed, because that library checks their size and nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from trillm._core import HuggingFace, choose
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound
 from trillm.hub._network.client import origin
-from trillm.hub._network.retries import retrying
+from trillm.hub._network.retries import limits, retrying
 from trillm.hub._remote import Location, Plan, RemoteFile
-from trillm.hub._sources.hub_api import ask
+from trillm.hub._sources.hub_api import ask, xet
+from trillm.hub._sources.xet import Part, pieces
 
 if TYPE_CHECKING:
     from trillm.hub._job import Job
     from trillm.hub._network.client import Client
+    from trillm.hub._network.crew import Running
     from trillm.hub._options import Options
     from trillm.hub._sources.listing import Listing
 
@@ -48,7 +51,8 @@ def plan(job: Job, client: Client) -> Plan:
     endpoint = _endpoint(job.options)
     token = _token(job.options)
     listing = retrying(job, lambda: ask(job, wanted, endpoint, token))
-    return arrange(job, listing, lambda path: _location(endpoint, wanted.repo, listing.commit, path))
+    planned = arrange(job, listing, lambda path: _location(endpoint, wanted.repo, listing.commit, path))
+    return replace(planned, files=tuple(_large(job, file) for file in planned.files))
 
 
 def remote(job: Job, client: Client, source: Mapping[str, Any], file: Mapping[str, Any]) -> RemoteFile:
@@ -59,7 +63,22 @@ def remote(job: Job, client: Client, source: Mapping[str, Any], file: Mapping[st
     def locate() -> Location:
         return _location(_endpoint(job.options), source["repo"], source["commit"], path)
 
-    return RemoteFile(file["name"], file["origin"], file["size"], file["sha256"], None, locate)
+    return _large(job, RemoteFile(file["name"], file["origin"], file["size"], file["sha256"], None, locate))
+
+
+def _large(job: Job, file: RemoteFile) -> RemoteFile:
+    """With another way for its bytes, if there are too many for the usual one."""
+    size, wanted = file.size, job.wanted.source
+    if size is None or size <= limits.plain or file.sha256 is None:
+        return file
+    assert isinstance(wanted, HuggingFace)
+    endpoint, token = _endpoint(job.options), _token(job.options)
+
+    def bring(running: Running, first: int, end: int) -> Iterator[bytes]:
+        found = xet(running, wanted, file.locate().url, endpoint, token)
+        return pieces(running, found, token, Part(file.name, size, first, end))
+
+    return replace(file, pieces=bring)
 
 
 def _location(endpoint: str, repo: str, commit: str, path: str) -> Location:
