@@ -8,10 +8,10 @@ import time
 
 import pytest
 from arriving import content, job
-from hub_server import Hub
+from hub_server import Hub, sha256
 from huggingface_hub import constants
 from test_huggingface import WEIGHTS, hub, store  # noqa: F401
-from trillm._core import Store
+from trillm._core import CHUNK, Store
 from trillm.errors import DigestMismatch, DownloadError, MissingDependency, Unsupported
 from trillm.hub._failure import CancelledError
 from trillm.hub._network.retries import limits
@@ -38,6 +38,17 @@ def test_a_large_file_arrives(hub: Hub, store: Store) -> None:  # noqa: F811
     asked = [request.path.split("/")[1] for request in hub.storage.requests]
     assert "xorb" in asked
     assert {request.headers.get("Authorization") for request in hub.storage.requests} <= {None, "Bearer xet"}
+
+
+def test_it_goes_on_where_it_was_cut(hub: Hub, store: Store) -> None:  # noqa: F811
+    large = bytes(range(256)) * (5 << 12)
+    hub.add("org/large", {"model.gguf": large})
+    partial = store.partial(sha256(large), len(large), sha256=sha256(large))
+    partial.writer(0).write(large[:CHUNK])
+    del partial
+    assert content(pull(job(store, "hf:org/large"))) == {"model.gguf": large}
+    ranges = [request.headers["Range"] for request in hub.storage.requests if "/v1/" in request.path]
+    assert {int(asked.removeprefix("bytes=").split("-")[0]) for asked in ranges} == {CHUNK}
 
 
 def test_what_is_not_what_was_announced_is_refused(hub: Hub, store: Store) -> None:  # noqa: F811
