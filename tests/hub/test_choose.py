@@ -14,8 +14,8 @@ import pytest
 import trillm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trillm._core import Choice, Store, choose, is_file_name
-from trillm.errors import ModelNotFound, TrillmError
+from trillm._core import Choice, choose, is_file_name
+from trillm.errors import ModelNotFound
 from trillm.hub._options import FORMATS
 from trillm.hub._options import QUANTIZATIONS as USUAL
 
@@ -550,22 +550,6 @@ def test_of_any_listing_names_are_chosen_that_the_store_takes(
         choice = chosen(sizes, wanted, preferences)
         # The order of the listing does not matter.
         assert chosen(dict(sorted(sizes.items())), wanted, preferences).open == choice.open
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"))
-
-
-@settings(max_examples=ROUNDS, deadline=None)
-@given(name=PATHS | st.text())
-def test_our_rules_for_names_are_the_stores(store: Store, name: str) -> None:
-    try:
-        store.stage(name)
-    except (TrillmError, UnicodeEncodeError):
-        assert not is_file_name(name)
-    else:
-        assert is_file_name(name)
 
 
 def test_ten_thousand_files_are_no_burden() -> None:
