@@ -10,7 +10,7 @@ import pytest
 from arriving import content, job
 from hub_server import Hub, sha256
 from huggingface_hub import constants
-from test_huggingface import WEIGHTS, hub, store  # noqa: F401
+from test_huggingface import WEIGHTS, hub  # noqa: F401
 from trillm._core import CHUNK, Store
 from trillm.errors import DigestMismatch, DownloadError, MissingDependency, Unsupported
 from trillm.hub._failure import CancelledError

@@ -109,9 +109,8 @@ fn may_be_a_model(path: &Path) -> bool {
     let ends = |name: &[u8], endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending.as_bytes()));
     // Weights without their configuration are worth a word.
     let has_weights = || {
-        fs::read_dir(path).is_ok_and(|entries| {
-            entries.flatten().any(|entry| ends(entry.file_name().as_encoded_bytes(), &OF_FOLDERS))
-        })
+        fs::read_dir(path)
+            .is_ok_and(|entries| entries.flatten().any(|entry| ends(entry.file_name().as_encoded_bytes(), &OF_FOLDERS)))
     };
     ends(name, &ENDINGS) || path.join("config.json").is_file() || has_weights()
 }

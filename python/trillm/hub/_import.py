@@ -47,9 +47,7 @@ def import_model(
     chosen = _choose(path)
     wanted = Reference(at_home(f"local:{path.stem if name is None and path.is_file() else name or path.name}"))
     job = Job(store, wanted, Options())
-    return share(
-        (store.root, wanted.text, path, link), job, lambda job: _import(job, path, chosen, link), progress
-    )
+    return share((store.root, wanted.text, path, link), job, lambda job: _import(job, path, chosen, link), progress)
 
 
 class _Chosen(NamedTuple):
