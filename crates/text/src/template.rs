@@ -29,8 +29,9 @@ const MAX_SOURCE: usize = 256 << 10;
 const FUEL: u64 = 2_000_000;
 /// Renderings that may fail to end in time before no more are begun: one may be the machine's fault.
 const MAX_HUNG: u32 = 2;
-/// Nested blocks; a macro's call counts ten times.
-const DEPTH: usize = 64;
+/// Nested blocks, the most that minijinja has; a macro's call counts six times, so macros call one another 83 times, as
+/// those that write nested JSON schemas do. 4 MiB of stack suffice.
+const DEPTH: usize = 500;
 
 /// How to render messages, apart from the messages.
 #[derive(Clone, Debug, PartialEq)]
@@ -322,7 +323,7 @@ fn failure(error: &minijinja::Error) -> Error {
                 return Error::Exceeded { limit: "work limit of 2 million steps" };
             }
             if error.detail() == Some("recursion limit exceeded") {
-                return Error::Exceeded { limit: "nesting limit of 64 levels" };
+                return Error::Exceeded { limit: "nesting limit of 500 levels" };
             }
         }
         cause = found.source();

@@ -22,6 +22,7 @@ fn bombs_are_defused() {
         // Time.
         "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
         "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% macro f(n) %}{{ f(n - 1) }}{% endmacro %}{{ f(1) }}",
         "{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}",
         // Output.
         "{% for a in range(100000) %}{{ 'x' * 1000 }}{% endfor %}",
@@ -64,6 +65,12 @@ fn bombs_are_defused() {
 
 #[test]
 fn deep_values_do_not_overflow_the_stack() {
+    // As deep as the fuel can make one: a million lists, and comparing them takes most of the stack.
+    let deepest = format!("{}ns.s{}", "[".repeat(50), "]".repeat(50));
+    let _ = render(&format!(
+        "{{% set ns = namespace(s=[]) %}}{{% for a in range(19) %}}{{% for b in range(1000) %}}\
+         {{% set ns.s = {deepest} %}}{{% endfor %}}{{% endfor %}}{{{{ ns.s == [ns.s] }}}}"
+    ));
     for source in ["{{ ns.s }}", "{{ ns.s == [ns.s] }}"] {
         for wrap in ["[ns.s]", "{'a': ns.s}"] {
             // Any answer but a crash.

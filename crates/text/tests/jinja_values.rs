@@ -53,6 +53,22 @@ fn macros_bind_arguments_as_jinja2_does() {
 }
 
 #[test]
+fn macros_and_loops_call_themselves() {
+    let xs = "x".repeat(81);
+    all_alike(&[
+        ("{% macro f(n) %}{% if n %}{{ f(n-1) }}{% endif %}x{% endmacro %}{{ f(80) }}", xs.as_str()),
+        (
+            "{% macro f(n) %}{% for i in [1] %}{% if n %}{{ f(n-1) | trim }}{% endif %}{% endfor %}x{% endmacro %}{{ f(70) }}",
+            &xs[10..],
+        ),
+        (
+            "{% set ns = namespace(t=[]) %}{% for i in range(81) %}{% set ns.t = [{'c': ns.t}] %}{% endfor %}{% for x in ns.t recursive %}x{{ loop(x.c) }}{% endfor %}",
+            &xs,
+        ),
+    ]);
+}
+
+#[test]
 fn a_macro_knows_what_is_around_it_where_it_slices() {
     all_alike(&[
         ("{% for m in ['a b'] %}{% macro f(a) %}{{ m[1:3] }}{{ a }}{% endmacro %}{{ f(1) }}{% endfor %}", " b1"),
