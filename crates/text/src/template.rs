@@ -145,17 +145,22 @@ impl ChatTemplate {
         let Some(tools) = options.tools.as_ref().filter(|tools| tools::are_given(tools)) else {
             return Ok(adapted);
         };
-        let options = RenderOptions { tools: None, ..options.clone() };
-        let without = self.run(&adapted.messages, &options);
-        if tools::are_shown(tools, &adapted.text, without.as_deref().ok()) {
+        let with = |tools: Option<serde_json::Value>| RenderOptions { tools, ..options.clone() };
+        if tools::are_shown(tools, &adapted.text, |others| self.run(&adapted.messages, &with(others))) {
             return Ok(adapted);
         }
         if !options.polyfill_tools {
             return Err(Error::ToolsNotShown);
         }
-        let messages = tools::in_system(messages, tools)?;
-        let (formed, text) = self.form(&messages, &options)?;
-        if !tools::are_shown(tools, &text, without.as_deref().ok()) {
+        let options = with(None);
+        let put = |tools: &serde_json::Value| tools::in_system(messages, tools);
+        let messages_with = put(tools)?;
+        let (formed, text) = self.form(&messages_with, &options)?;
+        let others_shown = |others: Option<serde_json::Value>| {
+            let messages = others.as_ref().map_or_else(|| Ok(messages.to_vec()), put)?;
+            Ok(self.form(&messages, &options)?.1)
+        };
+        if !tools::are_shown(tools, &text, others_shown) {
             return Err(Error::ToolsNotShown);
         }
         let messages = formed.into_iter().map(|fields| Cow::Owned(fields.into_owned())).collect();

@@ -48,6 +48,45 @@ fn tools_that_are_not_shown_are_an_error() {
 }
 
 #[test]
+fn a_name_that_is_there_anyway_shows_no_tool() {
+    let speaks = "{% if tools %}You can call functions. {% endif %}{{ messages[0].content }}";
+    let first = "{{ tools[0] | tojson }}{{ messages[0].content }}";
+    let tool = |name: &str| json!({"type": "function", "function": {"name": name, "description": "d"}});
+    let nameless = |description: &str| json!({"description": description});
+    for (template, tools, content) in [
+        (speaks, json!([tool("weather")]), "What is the weather like?"),
+        (speaks, json!([tool("météo")]), "Hi"),
+        (speaks, json!([tool("get weather"), tool("a.b")]), "get weather, a.b"),
+        (speaks, json!([nameless("Says what the weather is like.")]), "Hi"),
+        (first, json!([tool("get_weather"), tool("weather")]), "Hi"),
+        (first, json!([tool("add"), tool("add")]), "add"),
+        (first, json!([tool("add"), nameless("add")]), "add"),
+    ] {
+        let render = |template: &str, polyfill_tools| {
+            let options = RenderOptions { tools: Some(tools.clone()), polyfill_tools, ..RenderOptions::default() };
+            ChatTemplate::new(template).unwrap().render(&[Message::new("user", content)], &options)
+        };
+        assert_eq!(render(template, false), Err(Error::ToolsNotShown), "{template} {tools}");
+        let all = "{{ tools | tojson }}{{ messages[0].content }}";
+        assert!(render(all, false).is_ok(), "{tools}");
+        assert!(render(PLAIN, true).unwrap().contains(content), "{tools}");
+    }
+}
+
+#[test]
+fn a_tool_is_shown_in_words_of_the_templates_own() {
+    for template in [
+        "{% for t in tools %}{{ (t.function or t).name | upper }} {% endfor %}",
+        "{% for t in tools %}{% if (t.function or t).name in ['add', 'get_weather'] %}{{ (t.function or t).name }} \
+         {% else %}{{ raise_exception('unknown') }}{% endif %}{% endfor %}",
+        "{% set known = {'add': 'add: sums', 'get_weather': 'get_weather: asks'} %}\
+         {% for t in tools %}{{ known[(t.function or t).name] }} {% endfor %}",
+    ] {
+        assert!(render(template, &user(), false).is_ok(), "{template}");
+    }
+}
+
+#[test]
 fn tools_that_are_shown_are_the_templates_own() {
     for (template, expected) in [
         ("{% for t in tools %}{{ (t.function or t).name }} {% endfor %}", "get_weather add "),
