@@ -173,6 +173,33 @@ def test_long_texts_without_room_end_no_process(model: Path, megabytes: int) -> 
         assert {outcomes[name] for name in ("generate", "ids", "chat", "tokenize", "encode", "decode")} <= refused
 
 
+CHATS = """
+import resource, sys
+import trillm
+
+path, headroom = sys.argv[1:]
+template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+with trillm.load(path, threads=1) as model:
+    chat = lambda: model.render_chat([{"role": "user", "content": "Hi"}], template=template)
+    chat()
+    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + int(headroom), resource.RLIM_INFINITY))
+    for _ in range(20):
+        try:
+            print("done", chat(), flush=True)
+        except trillm.errors.OutOfMemory as error:
+            print(error.code, error, flush=True)
+"""
+
+
+@pytest.mark.parametrize(("megabytes", "expected"), [(100, "out_of_memory"), (700, "done")])
+def test_chats_need_one_stack_at_a_time(tiny_model: Path, megabytes: int, expected: str) -> None:
+    done = run(CHATS, tiny_model, str(megabytes << 20))
+    assert done.code == 0, done.err
+    assert [line.partition(" ")[0] for line in done.out.splitlines()] == [expected] * 20
+    assert expected == "done" or "536870912 bytes were asked for" in done.out
+
+
 FIRST_NUMPY = """
 import resource, sys
 import trillm
