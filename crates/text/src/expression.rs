@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use crate::method::{ATTRIBUTE, ITEM, is_method};
-use crate::tokens::{is_word, tokens};
+use crate::tokens::{is_name, is_word, tokens};
 
 /// The filter that `%` becomes. No template can have one of this name.
 pub(crate) const MODULO: &str = "__modulo";
@@ -61,7 +61,7 @@ const WORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
 
 /// Rewrites an expression, or what follows the name of a statement.
 pub(crate) fn expression(inside: &str) -> Cow<'_, str> {
-    let has_operator = inside.contains(['%', '~', '<', '>']) || inside.split('[').skip(1).any(is_fraction);
+    let has_operator = inside.contains(['%', '~', '<', '>', '+', '-']) || inside.split('[').skip(1).any(is_fraction);
     if !has_operator && !tokens(inside).any(|token| is_method(unquoted(token)) || token == BLOCKS) {
         return inside.into();
     }
@@ -129,11 +129,29 @@ fn group(tokens: &mut &[&str]) -> String {
                 (second, last) = (last, ")");
                 continue;
             }
-            BLOCKS if last != "." && names_block(tokens) => {
-                let name = ahead(tokens).nth(1).unwrap_or_default();
+            BLOCKS if last != "." && block(tokens).is_some() => {
+                let (name, length) = block(tokens).unwrap_or_default();
                 parts.push((Part::Operand, format!("{BLOCK}{name}")));
-                *tokens = &tokens[tokens.iter().position(|token| *token == name).map_or(0, |at| at + 1)..];
+                *tokens = &tokens[length..];
                 (second, last) = (last, name);
+                continue;
+            }
+            "+" | "-" if !after_operand => {
+                // A sign: minijinja has none for a truth value, and no `+`.
+                let next = ahead(tokens).next().unwrap_or_default();
+                let number = match next {
+                    "true" | "True" => "1",
+                    "false" | "False" => "0",
+                    _ => "",
+                };
+                let sign = if token == "-" { token } else { "" };
+                parts.push((Part::Operand, format!("{sign}{number}")));
+                if !number.is_empty() {
+                    *tokens = &tokens[tokens.iter().position(|token| *token == next).map_or(0, |at| at + 1)..];
+                    (second, last) = (last, ")");
+                } else if !sign.is_empty() {
+                    (second, last) = (last, token);
+                }
                 continue;
             }
             "%" => Part::Modulo,
@@ -142,7 +160,7 @@ fn group(tokens: &mut &[&str]) -> String {
             "==" | "!=" => Part::Equal,
             "<" | ">" | "<=" | ">=" => Part::Order,
             "," | ":" | "=" | "!" => Part::Low,
-            "+" | "-" if after_operand => Part::Plus,
+            "+" | "-" => Part::Plus,
             word if WORDS.contains(&word) && last != "." && last != "is" && !(last == "not" && second == "is") => {
                 if word == "in" {
                     Part::In
@@ -167,10 +185,18 @@ fn is_used(tokens: &[&str]) -> bool {
     matches!(ahead(tokens).next(), Some("(" | "="))
 }
 
-/// Whether this is what follows [`BLOCKS`] where it names a block.
-fn names_block(tokens: &[&str]) -> bool {
-    let next: Vec<&str> = ahead(tokens).take(2).collect();
-    matches!(next[..], [".", name] if name.starts_with(is_word))
+/// The block that is named by what follows [`BLOCKS`], if it is one, and how many tokens name it.
+fn block<'a>(tokens: &[&'a str]) -> Option<(&'a str, usize)> {
+    let mut next = tokens.iter().enumerate().filter(|(_, token)| !token.trim().is_empty());
+    let (_, opening) = next.next()?;
+    let (at, name) = next.next()?;
+    match *opening {
+        "." if name.starts_with(is_word) => Some((name, at + 1)),
+        "[" if is_name(unquoted(name)) && unquoted(name) != *name => {
+            next.next().filter(|(_, token)| **token == "]").map(|(at, _)| (unquoted(name), at + 1))
+        }
+        _ => None,
+    }
 }
 
 /// Makes a filter of each of these operators, from left to right.
@@ -261,6 +287,8 @@ mod tests {
                 "self.b() ~ self . c ( ) ~ self ~ self.d",
                 "(((__block_b())|__concat(__block_c ( )))|__concat(self))|__concat(__block_d)",
             ),
+            ("( +a) - +b + -1 ** +2 or - true", "(a) - b + -1 ** 2 or -1"),
+            ("self [ 'b' ] ( ) + self[b]", "__block_b ( ) + self[b]"),
             ("a[1.0] + b[i] + c['x'] + d[n / 2]", "a[(1.0)|__key] + b[i] + c['x'] + d[(n / 2)|__key]"),
         ] {
             let squeezed = |text: &str| text.split_whitespace().collect::<String>();

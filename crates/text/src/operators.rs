@@ -8,7 +8,8 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::expression::{COMPARE, CONCAT, KEY, MODULO};
 use crate::generators;
-use crate::rewrite::{ITEMS, OTHER, PAIRS};
+use crate::rewrite::OTHER;
+use crate::targets::{ITEMS, PAIRS};
 use crate::{numbers::number, percent, python};
 
 /// Adds them.

@@ -8,24 +8,22 @@
 //!   nothing of a loop or a macro around it.
 //! - A name that is given a value further down is undefined from the beginning (`late.rs`).
 //! - Blocks whose text is kept or filtered are scopes.
-//! - What is looped over goes through a filter, which makes a list of a text: minijinja does not know its length.
+//! - What is looped over, taken apart or given to several names at once is as in `targets.rs`.
+//! - Texts have the escapes of Python (`literal.rs`).
 //! - Other templates are an error where they would be read, as in an environment without a loader.
 //!
 //! The rest of the source is not understood here: it is cut into parts, and those into tokens.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::expression::{BLOCK, expression};
 use crate::late::Late;
+use crate::literal::literals;
 use crate::macros::Open;
 use crate::parts::{Part, parts, word};
-use crate::tokens::{is_name, tokens};
+use crate::targets::{assigns, at_once, looped, unpacked};
+use crate::tokens::is_name;
 
-/// The filter that what is looped over goes through.
-pub(crate) const ITEMS: &str = "__items_of";
-/// The filter that what is looped over goes through where an item is taken apart.
-pub(crate) const PAIRS: &str = "__pairs_of";
 /// The filter that stands for another template.
 pub(crate) const OTHER: &str = "__other_template";
 
@@ -44,10 +42,11 @@ pub(crate) fn rewrite(source: &str) -> String {
                 }
                 writer.out.push_str(text);
             }
-            Part::Statement(inside) => writer.statement(inside),
+            Part::Statement(inside) => writer.statement(&literals(inside)),
             Part::Expression(inside) => {
-                writer.see(inside);
-                writer.tag("{{", &expression(inside), "}}");
+                let inside = literals(inside);
+                writer.see(&inside);
+                writer.tag("{{", &expression(&inside), "}}");
             }
         }
     }
@@ -144,8 +143,11 @@ impl Writer {
         match self.open.pop() {
             Some(Scope::Block { open, name, around, left: begin, scoped, .. }) if named.is_empty() || named == name => {
                 let made = std::mem::replace(&mut self.out, around) + &open.end(left, "");
-                let place = if scoped { &mut self.out } else { &mut self.blocks };
-                place.push_str(&made);
+                if scoped {
+                    self.out.push_str(&made);
+                }
+                // Where `self` names it nothing is around it.
+                self.blocks.push_str(&made);
                 let call = format!("{{%{begin} if true %}}{{{{ {BLOCK}{name}() }}}}{{% endif {right}%}}");
                 self.out.push_str(&call);
             }
@@ -221,6 +223,7 @@ impl Writer {
                 let after = match name {
                     "for" => looped(after),
                     "set" => unpacked(after),
+                    "with" => at_once(after),
                     _ => after.into(),
                 };
                 let after = expression(&after).into_owned();
@@ -230,54 +233,6 @@ impl Writer {
         if has_end {
             self.late.begins(name);
         }
-    }
-}
-
-/// A loop whose list goes through [`ITEMS`]: what stands between `in` and `if`, `recursive` or the end.
-fn looped(inside: &str) -> Cow<'_, str> {
-    let (mut at, mut depth, mut start, mut end) = (0, 0usize, None, inside.len());
-    for token in tokens(inside) {
-        match token {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth = depth.saturating_sub(1),
-            "in" if depth == 0 && start.is_none() => start = Some(at + token.len()),
-            "if" | "recursive" if depth == 0 && start.is_some() => {
-                end = at;
-                break;
-            }
-            _ => {}
-        }
-        at += token.len();
-    }
-    match start {
-        Some(start) if !inside[start..end].trim().is_empty() => {
-            let filter = if inside[..start].contains(',') { PAIRS } else { ITEMS };
-            format!("{} ({})|{filter} {}", &inside[..start], inside[start..end].trim(), &inside[end..]).into()
-        }
-        _ => inside.into(),
-    }
-}
-
-/// Whether this is the rest of an assignment, and not of a block whose text is kept.
-fn assigns(inside: &str) -> bool {
-    let mut depth = 0usize;
-    tokens(inside).any(|token| {
-        match token {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth == 0 && token == "="
-    })
-}
-
-/// An assignment to several names, which a text is taken apart for too.
-fn unpacked(inside: &str) -> Cow<'_, str> {
-    match inside.split_once('=') {
-        Some((names, value)) if names.contains(',') && !names.contains(['(', '[', '"', '\'']) => {
-            format!("{names}= ({})|{ITEMS}", value.trim()).into()
-        }
-        _ => inside.into(),
     }
 }
 
@@ -295,6 +250,11 @@ mod tests {
             (
                 "{%- set v | f(a=1) -%} x {%- endset +%}",
                 "{%- set v | f(a=1) %}{% with -%} x {%- endwith %}{% endset +%}",
+            ),
+            (
+                "{%- with a = 1, b = a -%}{% endwith %}{% with a = 1, b = 2 %}{% endwith %}",
+                "{%- with __with_0 = (1), __with_1 = (a), a = __with_0, b = __with_1 -%}{% endwith %}\
+                 {% with a = 1, b = 2 %}{% endwith %}",
             ),
             ("{% include 'x' -%}", "{% set __other = ''|__other_template -%}"),
             (
