@@ -8,33 +8,35 @@ use minijinja::functions::Function;
 use minijinja::value::{FunctionArgs, FunctionResult, Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
+use crate::arguments::add_filter;
 use crate::bounds::{MAX_OUTPUT, TooLong};
-use crate::wrap::lines;
-use crate::{generators, numbers, pprint, pycompat, python, wrap};
+use crate::path::along;
+use crate::white::{lines, strip};
+use crate::{method, numbers, pprint, pycompat, python, wrap};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
     environment.add_filter("string", string);
-    environment.add_filter("join", join);
-    environment.add_filter("indent", indent);
-    environment.add_filter("center", center);
-    environment.add_filter("truncate", truncate);
     environment.add_filter("wordcount", wordcount);
-    environment.add_filter("dictsort", dictsort);
     environment.add_filter("format", format);
-    environment.add_filter("sort", sort);
-    environment.add_filter("unique", unique);
     environment.add_filter("list", list);
-    environment.add_filter("round", round);
+    add_filter(environment, "attr", method::attr);
+    add_filter(environment, "center", center);
+    add_filter(environment, "d", default);
+    add_filter(environment, "default", default);
+    add_filter(environment, "indent", indent);
+    add_filter(environment, "join", join);
+    add_filter(environment, "replace", replace);
+    add_filter(environment, "round", round);
+    add_filter(environment, "trim", trim);
+    add_filter(environment, "truncate", truncate);
+    add_filter(environment, "wordwrap", wrap::wordwrap);
     environment.add_filter("safe", safe);
     environment.add_filter("pprint", pprint::pprint);
     of_text(environment, "upper", minijinja::filters::upper);
     of_text(environment, "lower", minijinja::filters::lower);
     of_text(environment, "title", minijinja::filters::title);
     of_text(environment, "capitalize", minijinja::filters::capitalize);
-    of_text(environment, "trim", minijinja::filters::trim);
-    environment.add_filter("replace", replace);
-    environment.add_filter("wordwrap", wrap::wordwrap);
 }
 
 /// A filter of minijinja's that takes a text: what is none is printed as Python prints it.
@@ -55,21 +57,34 @@ where
     });
 }
 
+/// The other value for what is undefined, or for what is not true if that is asked for.
+fn default(value: &Value, Rest(given): Rest<Value>) -> Value {
+    let (other, boolean) = (given.first(), given.get(1));
+    if !value.is_undefined() && (value.is_true() || !boolean.is_some_and(Value::is_true)) {
+        return value.clone();
+    }
+    // With the second alone the first is none.
+    other.filter(|other| !other.is_undefined() || boolean.is_none()).map_or_else(|| Value::from(""), Value::clone)
+}
+
+fn trim(value: &Value, chars: Option<&str>) -> Result<Value, Error> {
+    let text = python::text(value)?;
+    let text = strip(&text, chars, [true, true]);
+    Ok(if value.is_safe() { Value::from_safe_string(text.into()) } else { text.into() })
+}
+
 fn replace(value: &Value, old: &Value, new: &Value, count: Option<i64>) -> Result<String, Error> {
     pycompat::replaced(&python::text(value)?, &python::text(old)?, &python::text(new)?, count)
 }
 
 /// To the nearest number, which of a whole one is itself, or up or down, which is always a fraction.
-fn round(value: Value, precision: Option<i32>, method: Option<&str>, named: Kwargs) -> Result<Value, Error> {
-    let precision = precision.or(named.get("precision")?);
-    let named_method: Option<String> = named.get("method")?;
-    let method = method.or(named_method.as_deref());
+fn round(value: Value, precision: Option<i32>, method: Option<&str>) -> Result<Value, Error> {
     let value = match numbers::number(&value) {
         Some(number) if !matches!(method, None | Some("common")) => Value::from(number),
         _ if value.kind() == ValueKind::Bool => Value::from(u8::from(value.is_true())),
         _ => value,
     };
-    minijinja::filters::round(value, precision, method, named)
+    minijinja::filters::round(value, precision, method, Kwargs::from_iter([] as [(&str, Value); 0]))
 }
 
 fn safe(value: &Value) -> Result<Value, Error> {
@@ -80,13 +95,8 @@ fn string(value: &Value) -> Result<Value, Error> {
     if value.as_str().is_some() { Ok(value.clone()) } else { python::text(value).map(Value::from) }
 }
 
-fn join(items: &Value, separator: Option<&Value>, named: Kwargs) -> Result<String, Error> {
-    let separator = match separator {
-        Some(separator) => python::text(separator)?,
-        None => named.get::<Option<&Value>>("d")?.map_or_else(|| Ok(String::new()), python::text)?,
-    };
-    let attribute: Option<Value> = named.get("attribute")?;
-    named.assert_all_used()?;
+fn join(items: &Value, separator: Option<&Value>, attribute: Option<Value>) -> Result<String, Error> {
+    let separator = separator.map_or_else(|| Ok(String::new()), python::text)?;
     let mut out = String::new();
     for (index, item) in python::items(items)?.enumerate() {
         let item = match &attribute {
@@ -104,34 +114,9 @@ fn join(items: &Value, separator: Option<&Value>, named: Kwargs) -> Result<Strin
     Ok(out)
 }
 
-/// The value at a path such as `a.b.0`.
-pub(crate) fn along(value: Value, path: &Value) -> Result<Value, Error> {
-    let item = |value: &Value, index: &Value| match (value.as_str(), index.as_usize()) {
-        (Some(text), Some(at)) => Ok(text.chars().nth(at).map_or(Value::UNDEFINED, Value::from)),
-        _ => value.get_item(index),
-    };
-    let Some(path) = path.as_str() else { return item(&value, path) };
-    path.split('.').try_fold(value, |value, part| match part.parse::<usize>() {
-        Ok(index) => item(&value, &Value::from(index)),
-        Err(_) => value.get_attr(part),
-    })
-}
-
-fn indent(
-    value: &Value,
-    width: Option<&Value>,
-    first: Option<&Value>,
-    blank: Option<&Value>,
-    named: Kwargs,
-) -> Result<String, Error> {
-    let named_width: Option<Value> = named.get("width")?;
-    let (named_first, named_blank): (Option<Value>, Option<Value>) = (named.get("first")?, named.get("blank")?);
-    named.assert_all_used()?;
-    let width = width.cloned().or(named_width);
-    let is_set =
-        |given: Option<&Value>, named: Option<Value>| given.cloned().or(named).is_some_and(|flag| flag.is_true());
-    let (first, blank) = (is_set(first, named_first), is_set(blank, named_blank));
-    let indention = match &width {
+fn indent(value: &Value, width: Option<&Value>, first: Option<&Value>, blank: Option<&Value>) -> Result<String, Error> {
+    let (first, blank) = (first.is_some_and(Value::is_true), blank.is_some_and(Value::is_true));
+    let indention = match width {
         None => " ".repeat(4),
         Some(width) => match width.as_str() {
             Some(text) => text.to_owned(),
@@ -200,78 +185,6 @@ fn truncate(
 fn wordcount(value: &Value) -> Result<usize, Error> {
     let text = python::text(value)?;
     Ok(text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).count())
-}
-
-/// The pairs of a dictionary in order.
-fn dictsort(
-    value: &Value,
-    case_sensitive: Option<bool>,
-    by: Option<&str>,
-    reverse: Option<bool>,
-    named: Kwargs,
-) -> Result<Vec<Value>, Error> {
-    let named_by: Option<String> = named.get("by")?;
-    let case_sensitive = case_sensitive.or(named.get("case_sensitive")?).unwrap_or(false);
-    let reverse = reverse.or(named.get("reverse")?).unwrap_or(false);
-    named.assert_all_used()?;
-    let by_value = match by.or(named_by.as_deref()).unwrap_or("key") {
-        "key" => false,
-        "value" => true,
-        _ => return Err(Error::new(ErrorKind::InvalidOperation, "dictsort takes by='key' or by='value'")),
-    };
-    if value.kind() != ValueKind::Map {
-        return Err(Error::new(
-            ErrorKind::InvalidOperation,
-            format!("dictsort takes a dictionary, not {}", value.kind()),
-        ));
-    }
-    let mut pairs = Vec::new();
-    for key in value.try_iter()? {
-        let item = value.get_item(&key)?;
-        let rank = if by_value { &item } else { &key };
-        let rank =
-            rank.as_str().filter(|_| !case_sensitive).map_or_else(|| rank.clone(), |text| text.to_lowercase().into());
-        pairs.push((rank, Value::from(Tuple::from([key, item]))));
-    }
-    pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
-    if reverse {
-        // Equal ones stay in their order.
-        pairs.sort_by(|(a, _), (b, _)| b.cmp(a));
-    }
-    Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
-}
-
-fn sort(
-    state: &mut State,
-    value: Value,
-    reverse: Option<Value>,
-    case_sensitive: Option<Value>,
-    named: Kwargs,
-) -> Result<Value, Error> {
-    python::items(&value).map(drop)?;
-    minijinja::filters::sort(state, value, with(named, [("reverse", reverse), ("case_sensitive", case_sensitive)])?)
-}
-
-fn unique(
-    state: &mut State,
-    value: Value,
-    case_sensitive: Option<Value>,
-    attribute: Option<Value>,
-    named: Kwargs,
-) -> Result<Value, Error> {
-    let named = with(named, [("case_sensitive", case_sensitive), ("attribute", attribute)])?;
-    let items = python::items(&value).and_then(|_| minijinja::filters::unique(state, value.clone(), named));
-    generators::once("generator object sync_do_unique", items)
-}
-
-/// Arguments by their names, for filters of minijinja that take them only so.
-fn with<const N: usize>(named: Kwargs, given: [(&str, Option<Value>); N]) -> Result<Kwargs, Error> {
-    let mut all: Vec<(String, Value)> = Vec::new();
-    for name in named.args() {
-        all.push((name.into(), named.peek(name)?));
-    }
-    all.extend(given.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
-    Ok(all.into_iter().collect())
 }
 
 /// `'%s'|format(x)`, or `'%(name)s'|format(name=x)`.

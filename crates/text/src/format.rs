@@ -153,6 +153,11 @@ fn formatted(value: &Value, spec: &str) -> Result<String, Error> {
         (ValueKind::String, Some(text)) => padded(text, spec),
         (ValueKind::Number | ValueKind::Bool, _) => match spec.strip_suffix('%') {
             Some(spec) => percent(value, spec),
+            // As in a place without customs of its own.
+            None if spec.ends_with('n') => {
+                let kind = if value.kind() == ValueKind::Bool || value.is_integer() { 'd' } else { 'g' };
+                formatted(value, &format!("{}{kind}", &spec[..spec.len() - 1]))
+            }
             None => write_number(FormatStyle::StrFormat, &format!("{{:{spec}}}"), std::slice::from_ref(value)),
         },
         _ => Err(wrong(format!("unsupported format string passed to {}.__format__", python::type_name(value)))),

@@ -2,52 +2,116 @@
 //!
 //! Their work is done at once, as minijinja's fuel is counted by who computes.
 
-use minijinja::value::{Rest, Tuple, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
+use minijinja::{Environment, Error, ErrorKind, State, Value, filters as theirs};
 
+use crate::arguments::add_filter;
 use crate::lazy::{Once, Range, View};
+use crate::path::along;
 use crate::python;
 
 /// Items of a range, as Jinja2's sandbox has it.
 const MAX_RANGE: u64 = 100_000;
 
+/// The filter that hands arguments to another one.
+const APPLY: &str = "__apply";
+/// The filter that follows a path.
+const ALONG: &str = "__along";
+/// The test that asks another one.
+const PICKS: &str = "__picks";
+
 /// Replaces the filters and functions that give such values.
 pub(crate) fn install(environment: &mut Environment) {
-    use minijinja::filters as theirs;
-
-    environment.add_filter("__map", theirs::map);
-    environment.add_filter("__select", theirs::select);
-    environment.add_filter("__reject", theirs::reject);
-    environment.add_filter("__selectattr", theirs::selectattr);
-    environment.add_filter("__rejectattr", theirs::rejectattr);
-    environment.add_filter("__batch", theirs::batch);
-    environment.add_filter("__slice", theirs::slice);
-    environment.add_filter("__items", theirs::items);
-    for (name, printed) in [
-        ("map", "generator object sync_do_map"),
-        ("select", "generator object select_or_reject"),
-        ("reject", "generator object select_or_reject"),
-        ("selectattr", "generator object select_or_reject"),
-        ("rejectattr", "generator object select_or_reject"),
-        ("batch", "generator object do_batch"),
-        ("slice", "generator object sync_do_slice"),
-        ("items", "generator object do_items"),
-    ] {
-        let theirs = format!("__{name}");
-        let filter = move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
-            let arguments = arguments.into_values();
-            // What is empty or no list at all is not looked at by those that pick items.
-            let picks = !matches!(name, "batch" | "slice" | "items");
-            if picks && arguments.first().is_some_and(|value| !value.is_true()) {
-                return once(printed, Ok(Value::from(Vec::<Value>::new())));
-            }
-            let is_list = arguments.first().map(|value| python::items(value).map(drop)).transpose();
-            once(printed, is_list.and_then(|_| state.apply_filter(&theirs, &arguments)))
-        };
-        environment.add_filter(name, filter);
+    environment.add_filter(APPLY, apply);
+    environment.add_filter(ALONG, |item: Value, path: &Value, default: Option<Value>| {
+        let found = along(item, path)?;
+        Ok::<_, Error>(if found.is_undefined() { default.unwrap_or(found) } else { found })
+    });
+    environment.add_test(PICKS, picks);
+    environment.add_filter("map", |state: &mut State, value: Value, given: Rest<ValueOrKwargs>| {
+        picked("generator object sync_do_map", &value, || map(state, value.clone(), given.into_values()))
+    });
+    for (name, by_attribute, wanted) in
+        [("select", false, true), ("reject", false, false), ("selectattr", true, true), ("rejectattr", true, false)]
+    {
+        environment.add_filter(name, move |state: &mut State, value: Value, given: Rest<ValueOrKwargs>| {
+            picked("generator object select_or_reject", &value, || {
+                let given = [Value::from(by_attribute), Value::from(given.into_values())];
+                let given = Rest(given.into_iter().map(ValueOrKwargs::from).collect());
+                let choose = if wanted { theirs::select } else { theirs::reject };
+                choose(state, value.clone(), Some(PICKS.into()), given)
+            })
+        });
     }
+    add_filter(environment, "batch", |state: &mut State, value: Value, count: usize, fill: Option<Value>| {
+        let is_list = python::items(&value).map(drop);
+        once("generator object do_batch", is_list.and_then(|()| theirs::batch(state, value, count, fill)))
+    });
+    add_filter(environment, "slice", |state: &mut State, value: Value, count: usize, fill: Option<Value>| {
+        let is_list = python::items(&value).map(drop);
+        once("generator object sync_do_slice", is_list.and_then(|()| theirs::slice(state, value, count, fill)))
+    });
+    environment.add_filter("items", |value: Value| {
+        let is_list = python::items(&value).map(drop);
+        once("generator object do_items", is_list.and_then(|()| theirs::items(&value)))
+    });
     environment.add_filter("reverse", reverse);
     environment.add_function("range", range);
+}
+
+/// What is made of items, once it is read. What is empty or no list at all is not looked at.
+fn picked(name: &'static str, value: &Value, work: impl FnOnce() -> Result<Vec<Value>, Error>) -> Result<Value, Error> {
+    if !value.is_true() {
+        return once(name, Ok(Value::from(Vec::<Value>::new())));
+    }
+    once(name, python::items(value).map(drop).and_then(|()| work()).map(Value::from))
+}
+
+/// What a filter makes of each item, or an attribute of each. minijinja counts the work, but hands no arguments by name
+/// to the filter, so it is given one that does.
+fn map(state: &mut State, items: Value, given: Vec<Value>) -> Result<Vec<Value>, Error> {
+    let (by_place, named): (&[Value], Kwargs) = from_args(&given)?;
+    let work = if by_place.is_empty() && named.has("attribute") {
+        let (attribute, default): (Value, Option<Value>) = (named.get("attribute")?, named.get("default")?);
+        named.assert_all_used()?;
+        vec![ALONG.into(), attribute, default.unwrap_or_default()]
+    } else if by_place.is_empty() {
+        return Err(Error::new(ErrorKind::MissingArgument, "map requires a filter argument"));
+    } else {
+        vec![APPLY.into(), given.into()]
+    };
+    theirs::map(state, items, Rest(work.into_iter().map(ValueOrKwargs::from).collect()))
+}
+
+/// What a filter makes of an item: its name and its arguments are in a list.
+fn apply(state: &mut State, item: Value, given: &Value) -> Result<Value, Error> {
+    let given = python::list(given)?;
+    let (filter, rest) = named(&given)?.ok_or(ErrorKind::MissingArgument)?;
+    state.apply_filter(filter, &[&[item], rest].concat())
+}
+
+/// Whether an item, or an attribute of it, passes a test, which is in a list with its arguments: that it is true, if
+/// there is none.
+fn picks(state: &mut State, item: Value, by_attribute: bool, given: &Value) -> Result<bool, Error> {
+    let given = python::list(given)?;
+    let (item, given) = match given.split_first() {
+        Some((attribute, rest)) if by_attribute => (along(item, attribute)?, rest),
+        None if by_attribute => {
+            return Err(Error::new(ErrorKind::MissingArgument, "Missing parameter for attribute name"));
+        }
+        _ => (item, &given[..]),
+    };
+    match named(given)? {
+        Some((test, rest)) => state.perform_test(test, &[&[item], rest].concat()),
+        None => Ok(item.is_true()),
+    }
+}
+
+/// The name of a filter or a test in front of its arguments.
+fn named(given: &[Value]) -> Result<Option<(&str, &[Value])>, Error> {
+    let Some((name, rest)) = given.split_first() else { return Ok(None) };
+    let wrong = || Error::new(ErrorKind::InvalidOperation, "filter name must be a string");
+    Ok(Some((name.as_str().ok_or_else(wrong)?, rest)))
 }
 
 /// Items that can be read once. What is wrong with them is found when they are read, as nothing was done before.

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, ValueKind, ValueOrKwargs, from_args};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value, functions, tests};
 
+use crate::arguments::{add_function, add_test};
+use crate::letters::is_cased;
+use crate::operators::modulo;
 use crate::{lazy, python};
 
 /// Adds them.
@@ -14,13 +17,17 @@ pub(crate) fn install(environment: &mut Environment) {
     environment.add_global("self", Value::from_object(Blocks));
     crate::groups::install(environment);
     environment.add_function("cycler", cycler);
-    environment.add_function("joiner", joiner);
+    add_function(environment, "joiner", joiner);
     environment.add_function("dict", dict);
+    environment.add_function("namespace", namespace);
     environment.add_function("lipsum", lipsum);
     environment.add_test("filter", is_filter);
     environment.add_test("test", is_test);
-    environment.add_test("lower", |value: &Value| is_cased(value, char::is_lowercase, char::is_uppercase));
-    environment.add_test("upper", |value: &Value| is_cased(value, char::is_uppercase, char::is_lowercase));
+    environment.add_test("lower", |value: &Value| python::text(value).map(|text| is_cased(&text, false)));
+    environment.add_test("upper", |value: &Value| python::text(value).map(|text| is_cased(&text, true)));
+    add_test(environment, "divisibleby", is_divisible_by);
+    add_test(environment, "in", tests::is_in);
+    add_test(environment, "sameas", tests::is_sameas);
     environment.add_test("callable", is_callable);
     environment.add_test("sequence", is_sequence);
 }
@@ -30,18 +37,16 @@ fn lipsum(_: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::UnknownFunction, "lipsum is unknown"))
 }
 
-/// Whether there are letters of one case, and none of the other, in what a value prints.
-fn is_cased(value: &Value, one: fn(char) -> bool, other: fn(char) -> bool) -> Result<bool, Error> {
-    let text = python::text(value)?;
-    Ok(text.contains(one) && !text.contains(other))
+fn is_divisible_by(value: &Value, divisor: &Value) -> Result<bool, Error> {
+    modulo(value, divisor).map(|rest| rest == Value::from(0))
 }
 
 fn is_filter(state: &State, name: &Value) -> bool {
-    name.as_str().is_some_and(|name| minijinja::tests::is_filter(state, name))
+    name.as_str().is_some_and(|name| tests::is_filter(state, name))
 }
 
 fn is_test(state: &State, name: &Value) -> bool {
-    name.as_str().is_some_and(|name| minijinja::tests::is_test(state, name))
+    name.as_str().is_some_and(|name| tests::is_test(state, name))
 }
 
 /// Functions, macros and loops; what is undefined can be called in Jinja2, and fails then.
@@ -173,4 +178,9 @@ fn dict(other: Option<Value>, named: Kwargs) -> Result<Value, Error> {
         pairs.push((Value::from(name), named.peek(name)?));
     }
     Ok(Value::from_pairs(pairs))
+}
+
+/// `namespace(map, name=value)`.
+fn namespace(other: Option<Value>, named: Kwargs) -> Result<Value, Error> {
+    functions::namespace(Some(ValueOrKwargs::from(dict(other, named)?)))
 }

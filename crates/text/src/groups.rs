@@ -3,15 +3,16 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr};
+use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{Environment, Error, Value};
 
-use crate::filters::along;
+use crate::arguments::add_filter;
+use crate::path::along;
 use crate::python;
 
 /// Adds it.
 pub(crate) fn install(environment: &mut Environment) {
-    environment.add_filter("groupby", groupby);
+    add_filter(environment, "groupby", groupby);
 }
 
 /// The items that have one value for an attribute; a tuple, as `python::is_tuple` knows it by its name.
@@ -42,16 +43,11 @@ impl Object for GroupTuple {
 #[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
 fn groupby(
     value: &Value,
-    attribute: Option<Value>,
+    attribute: Value,
     default: Option<Value>,
     case_sensitive: Option<bool>,
-    named: Kwargs,
 ) -> Result<Value, Error> {
-    let attribute = attribute.map_or_else(|| named.get("attribute"), Ok)?;
-    let default = default.or(named.get("default")?);
-    let case_sensitive = case_sensitive.or(named.get("case_sensitive")?).unwrap_or(false);
-    named.assert_all_used()?;
-
+    let case_sensitive = case_sensitive.unwrap_or(false);
     let items = match value.as_str() {
         Some(text) => text.chars().map(Value::from).collect(),
         None => python::list(value)?,

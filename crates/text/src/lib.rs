@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod arguments;
 mod assembler;
 mod bounds;
 mod calls;
@@ -31,7 +32,9 @@ mod inspected;
 mod json;
 mod late;
 mod lazy;
+mod letters;
 mod literal;
+mod look;
 mod macros;
 mod markup;
 mod message;
@@ -39,11 +42,13 @@ mod method;
 mod numbers;
 mod operators;
 mod parts;
+mod path;
 mod percent;
 mod pprint;
 mod provenance;
 mod pycompat;
 mod python;
+mod ranks;
 mod reserved;
 mod rewrite;
 mod sandbox;
@@ -55,6 +60,7 @@ mod tokens;
 mod tools;
 mod urlize;
 mod veil;
+mod white;
 mod wrap;
 
 pub use assembler::Assembler;

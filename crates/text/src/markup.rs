@@ -6,6 +6,7 @@ use std::fmt::Write;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
+use crate::arguments::add_filter;
 use crate::bounds::bounded;
 use crate::python;
 
@@ -13,7 +14,7 @@ use crate::python;
 pub(crate) fn install(environment: &mut Environment) {
     environment.add_filter("striptags", striptags);
     environment.add_filter("urlencode", urlencode);
-    environment.add_filter("xmlattr", xmlattr);
+    add_filter(environment, "xmlattr", xmlattr);
     for name in ["escape", "e", "forceescape"] {
         environment.add_filter(name, escape);
     }

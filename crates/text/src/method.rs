@@ -74,13 +74,15 @@ const OF_DICTIONARIES: [&str; 11] =
     ["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
 const OF_INTEGERS: [&str; 6] = ["as_integer_ratio", "bit_count", "bit_length", "conjugate", "is_integer", "to_bytes"];
 const OF_FLOATS: [&str; 5] = ["as_integer_ratio", "conjugate", "fromhex", "hex", "is_integer"];
+/// What numbers have that is no method.
+const PARTS: [&str; 4] = ["denominator", "imag", "numerator", "real"];
 /// Those of lists and dictionaries that change them.
 const CHANGING: [&str; 11] =
     ["append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update"];
 
 /// Whether any value has a method of this name.
 pub(crate) fn is_method(name: &str) -> bool {
-    let all: [&[&str]; 6] = [&OF_TEXTS, &OF_TUPLES, &OF_LISTS, &OF_DICTIONARIES, &OF_INTEGERS, &OF_FLOATS];
+    let all: [&[&str]; 7] = [&OF_TEXTS, &OF_TUPLES, &OF_LISTS, &OF_DICTIONARIES, &OF_INTEGERS, &OF_FLOATS, &PARTS];
     all.iter().any(|names| names.contains(&name))
 }
 
@@ -103,6 +105,9 @@ pub(crate) fn attr(value: &Value, name: &str) -> Result<Value, Error> {
 
 /// The method of a value, if it has one of this name.
 fn bound(value: &Value, name: &str) -> Option<Value> {
+    if matches!(value.kind(), ValueKind::Number | ValueKind::Bool) && PARTS.contains(&name) {
+        return part(value, name);
+    }
     let names: &[&str] = match value.kind() {
         ValueKind::String => &OF_TEXTS,
         ValueKind::Seq if python::is_tuple(value) => &OF_TUPLES,
@@ -118,6 +123,21 @@ fn bound(value: &Value, name: &str) -> Option<Value> {
         return Some(Value::UNDEFINED);
     }
     Some(Value::from_object(Method { value: value.clone(), name }))
+}
+
+/// A part of a number: a fraction has neither numerator nor denominator.
+fn part(number: &Value, name: &str) -> Option<Value> {
+    let whole = match number.kind() {
+        ValueKind::Bool => Value::from(u8::from(number.is_true())),
+        _ => number.clone(),
+    };
+    match name {
+        "real" => Some(whole),
+        "imag" => Some(if whole.is_integer() { Value::from(0) } else { Value::from(0.0) }),
+        _ if !whole.is_integer() => None,
+        "numerator" => Some(whole),
+        _ => Some(Value::from(1)),
+    }
 }
 
 #[derive(Debug)]

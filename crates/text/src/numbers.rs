@@ -1,16 +1,16 @@
 //! Filters that make numbers of texts, and texts of numbers.
-#![expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
 
-use minijinja::value::{Kwargs, ValueKind};
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
+use crate::arguments::add_filter;
 use crate::python;
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
-    environment.add_filter("filesizeformat", filesizeformat);
-    environment.add_filter("int", int);
-    environment.add_filter("float", float);
+    add_filter(environment, "filesizeformat", filesizeformat);
+    add_filter(environment, "int", int);
+    add_filter(environment, "float", float);
 }
 
 fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> {
@@ -34,10 +34,9 @@ fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> 
 }
 
 /// A whole number, or the default where it is none.
-fn int(value: &Value, default: Option<Value>, base: Option<u32>, named: Kwargs) -> Result<Value, Error> {
-    let default = default.or(named.get("default")?).unwrap_or_else(|| Value::from(0));
-    let base = base.or(named.get("base")?).unwrap_or(10);
-    named.assert_all_used()?;
+fn int(value: &Value, default: Option<Value>, base: Option<u32>) -> Result<Value, Error> {
+    let default = default.unwrap_or_else(|| Value::from(0));
+    let base = base.unwrap_or(10);
     is_defined(value)?;
     let Some(text) = value.as_str() else {
         let number = number(value).filter(|number| number.is_finite());
@@ -65,9 +64,8 @@ fn int(value: &Value, default: Option<Value>, base: Option<u32>, named: Kwargs) 
 }
 
 /// A number, or the default where it is none.
-fn float(value: &Value, default: Option<Value>, named: Kwargs) -> Result<Value, Error> {
-    let default = default.or(named.get("default")?).unwrap_or_else(|| Value::from(0.0));
-    named.assert_all_used()?;
+fn float(value: &Value, default: Option<Value>) -> Result<Value, Error> {
+    let default = default.unwrap_or_else(|| Value::from(0.0));
     is_defined(value)?;
     let found = value.as_str().map_or_else(|| number(value), |text| text.trim().replace('_', "").parse().ok());
     Ok(found.map_or(default, Value::from))

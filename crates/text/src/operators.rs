@@ -112,7 +112,7 @@ fn order(operator: &str, left: &Value, right: &Value) -> Result<Option<Ordering>
 }
 
 /// `%`: a text's format, or the remainder with the sign of the divisor.
-fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
+pub(crate) fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
     if let Some(format) = left.as_str() {
         return percent::format(format, right).map(Value::from);
     }

@@ -9,9 +9,11 @@ use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use crate::arguments::add_function;
 use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::method::{ATTRIBUTE, ITEM};
-use crate::{format, generators, method, python};
+use crate::white::{self, is_space};
+use crate::{format, generators, letters, look, method, python};
 
 /// Adds the methods and functions.
 pub(crate) fn install(environment: &mut Environment) {
@@ -19,9 +21,8 @@ pub(crate) fn install(environment: &mut Environment) {
     // Prints the engine's insides.
     environment.remove_global("debug");
     environment.add_test("iterable", is_iterable);
-    environment.add_filter("attr", method::attr);
-    environment.add_function("raise_exception", raise_exception);
-    environment.add_function("strftime_now", strftime_now);
+    add_function(environment, "raise_exception", raise_exception);
+    add_function(environment, "strftime_now", strftime_now);
 }
 
 /// As in Python, text is and `none` is not; templates ask this of `tools`.
@@ -59,7 +60,12 @@ fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<
             view => view,
         },
         (ValueKind::Number, _) => number_method(value, name, args)?,
-        (ValueKind::Seq, _) if name == "index" => Some(index(value, args)?),
+        (ValueKind::Map, _) if name == "fromkeys" && python::is_dictionary(value) => {
+            let (keys, value): (&Value, Option<Value>) = from_args(args)?;
+            let value = value.unwrap_or_else(|| Value::from(()));
+            Some(Value::from_pairs(python::list(keys)?.into_iter().map(|key| (key, value.clone()))))
+        }
+        (ValueKind::Seq, _) if name == "index" => Some(look::in_list(value, args)?),
         (ValueKind::Seq, _) if name == "copy" => Some(value.clone()),
         _ => None,
     };
@@ -76,7 +82,7 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
             let (suffix,): (&str,) = from_args(args)?;
             text.strip_suffix(suffix).unwrap_or(text).into()
         }
-        "startswith" | "endswith" if args.len() > 1 => within(text, args, name)?.into(),
+        "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" => look::in_text(text, name, args)?,
         "replace" => replace(text, args)?.into(),
         "join" => join(text, args)?.into(),
         "split" => split(text, args, false)?.into(),
@@ -96,11 +102,12 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
             named.assert_all_used()?;
             expand_tabs(text, usize::try_from(size).unwrap_or(0))?.into()
         }
-        "istitle" => is_title(text).into(),
-        "title" if args.is_empty() => title(text).into(),
+        "istitle" if args.is_empty() => letters::is_title(text).into(),
+        "isupper" | "islower" if args.is_empty() => letters::is_cased(text, name == "isupper").into(),
+        "title" if args.is_empty() => letters::title(text).into(),
         "capitalize" if args.is_empty() => {
             let mut characters = text.chars();
-            let first = characters.next().map(to_title).unwrap_or_default();
+            let first = characters.next().map(letters::to_title).unwrap_or_default();
             format!("{first}{}", characters.as_str().to_lowercase()).into()
         }
         "isidentifier" => {
@@ -114,13 +121,18 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
             format!("{sign}{}{digits}", repeat('0', zeros)?).into()
         }
         "ljust" | "rjust" | "center" => justify(text, name, args)?.into(),
-        "index" | "rindex" => {
-            let (what,): (&str,) = from_args(args)?;
-            let at = if name == "index" { text.find(what) } else { text.rfind(what) };
-            let at = at.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "substring not found"))?;
-            text[..at].chars().count().into()
+        "strip" | "lstrip" | "rstrip" => {
+            let (chars,): (Option<&str>,) = from_args(args)?;
+            white::strip(text, chars, [name != "rstrip", name != "lstrip"]).into()
         }
-        "casefold" => text.to_lowercase().into(),
+        "splitlines" => {
+            let (keepends, named): (Option<Value>, Kwargs) = from_args(args)?;
+            let keepends = keepends.or(named.get("keepends")?).is_some_and(|keep| keep.is_true());
+            named.assert_all_used()?;
+            let lines = white::lines_and_breaks(text);
+            lines.map(|(line, end)| if keepends { format!("{line}{end}") } else { line.into() }).collect()
+        }
+        "casefold" if args.is_empty() => letters::fold(text).into(),
         "swapcase" => {
             let swap = |c: char| -> String {
                 if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() }
@@ -131,83 +143,17 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
             from_args::<()>(args)?;
             text.chars().all(python::is_printable).into()
         }
-        "isdecimal" => (!text.is_empty() && text.chars().all(char::is_numeric)).into(),
+        "isdecimal" if args.is_empty() => all(text, letters::is_decimal),
+        "isdigit" if args.is_empty() => all(text, letters::is_digit),
+        "isnumeric" if args.is_empty() => all(text, char::is_numeric),
+        "isspace" if args.is_empty() => all(text, white::is_space),
         _ => return Ok(None),
     }))
 }
 
-/// `startswith` and `endswith` of a part of the text.
-fn within(text: &str, args: &[Value], name: &str) -> Result<bool, Error> {
-    let (what, start, end): (&Value, i64, Option<i64>) = from_args(args)?;
-    let length = text.chars().count() as i64;
-    let at = |index: i64| if index < 0 { (index + length).max(0) } else { index };
-    let (start, end) = (at(start), end.map_or(length, at).min(length));
-    let part: String = text.chars().skip(start as usize).take((end - start).max(0) as usize).collect();
-    let is = |what: &Value| {
-        let what = what
-            .as_str()
-            .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "expected text or a tuple of texts"))?;
-        let found = if name == "startswith" { part.starts_with(what) } else { part.ends_with(what) };
-        Ok(found && start <= length)
-    };
-    if what.as_str().is_some() {
-        return is(what);
-    }
-    let mut found = false;
-    for what in python::items(what)? {
-        found |= is(&what?)?;
-    }
-    Ok(found)
-}
-
-/// With a capital where a letter follows what is none, as `str.title`.
-fn title(text: &str) -> String {
-    let (mut out, mut inside) = (String::with_capacity(text.len()), false);
-    for (at, c) in text.char_indices() {
-        match inside {
-            false => out.push_str(&to_title(c)),
-            // Sigma at the end of a word is another one, which its neighbours decide.
-            true if c == 'Σ' => {
-                let goes_on = text[at + c.len_utf8()..].starts_with(char::is_alphabetic);
-                out.push(if goes_on { 'σ' } else { 'ς' });
-            }
-            true => out.extend(c.to_lowercase()),
-        }
-        inside = c.is_uppercase() || c.is_lowercase() || DIGRAPHS.iter().any(|forms| forms[1] == c);
-    }
-    out
-}
-
-/// Letters of two parts: large, with a large first part, small.
-const DIGRAPHS: [[char; 3]; 4] = [['Ǆ', 'ǅ', 'ǆ'], ['Ǉ', 'ǈ', 'ǉ'], ['Ǌ', 'ǋ', 'ǌ'], ['Ǳ', 'ǲ', 'ǳ']];
-
-/// A letter as the first of a word.
-fn to_title(c: char) -> String {
-    if let Some(forms) = DIGRAPHS.iter().find(|forms| forms.contains(&c)) {
-        return forms[1].into();
-    }
-    // Georgian has no capitals for this.
-    if ('ა'..='ჿ').contains(&c) {
-        return c.into();
-    }
-    let mut out = String::new();
-    for part in c.to_uppercase() {
-        if out.contains(char::is_uppercase) { out.extend(part.to_lowercase()) } else { out.push(part) }
-    }
-    out
-}
-
-/// Whether every word begins with a capital, and nothing else is one.
-fn is_title(text: &str) -> bool {
-    let (mut inside, mut found) = (false, false);
-    for c in text.chars() {
-        if c.is_uppercase() && inside || c.is_lowercase() && !inside {
-            return false;
-        }
-        inside = c.is_uppercase() || c.is_lowercase();
-        found |= inside;
-    }
-    found
+/// Whether there are characters, and all of a kind.
+fn all(text: &str, is: impl Fn(char) -> bool) -> Value {
+    Value::from(!text.is_empty() && text.chars().all(is))
 }
 
 fn expand_tabs(text: &str, size: usize) -> Result<String, Error> {
@@ -247,13 +193,6 @@ fn number_method(value: &Value, name: &str, args: &[Value]) -> Result<Option<Val
         }
         _ => None,
     })
-}
-
-/// The place of an item in a list.
-fn index(list: &Value, args: &[Value]) -> Result<Value, Error> {
-    let (what,): (&Value,) = from_args(args)?;
-    let at = list.try_iter()?.position(|item| item == *what);
-    at.map(Value::from).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{what} is not in the list")))
 }
 
 fn replace(text: &str, args: &[Value]) -> Result<String, Error> {
@@ -317,8 +256,8 @@ fn split(text: &str, args: &[Value], from_right: bool) -> Result<Vec<Value>, Err
     // White space on the far side stays if `maxsplit` ends the cutting.
     let mut rest = Some(match (sep, from_right) {
         (Some(_), _) => text,
-        (None, false) => text.trim_start(),
-        (None, true) => text.trim_end(),
+        (None, false) => text.trim_start_matches(is_space),
+        (None, true) => text.trim_end_matches(is_space),
     });
     while let Some(remaining) = rest {
         if sep.is_none() && remaining.is_empty() {
@@ -340,8 +279,8 @@ fn cut<'a>(text: &'a str, sep: Option<&str>, from_right: bool) -> Option<(&'a st
     match (sep, from_right) {
         (Some(sep), false) => text.split_once(sep),
         (Some(sep), true) => text.rsplit_once(sep).map(|(rest, piece)| (piece, rest)),
-        (None, false) => text.split_once(char::is_whitespace).map(|(piece, rest)| (piece, rest.trim_start())),
-        (None, true) => text.rsplit_once(char::is_whitespace).map(|(rest, piece)| (piece, rest.trim_end())),
+        (None, false) => text.split_once(is_space).map(|(piece, rest)| (piece, rest.trim_start_matches(is_space))),
+        (None, true) => text.rsplit_once(is_space).map(|(rest, piece)| (piece, rest.trim_end_matches(is_space))),
     }
 }
 

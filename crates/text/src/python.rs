@@ -149,14 +149,15 @@ fn write(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
                 out.push_str(&printed);
                 return Ok(());
             }
-            out.push('{');
+            let is_namespace = is_of(value, "Namespace");
+            out.push_str(if is_namespace { "<Namespace {" } else { "{" });
             for (index, key) in value.try_iter()?.enumerate() {
                 out.push_str(if index > 0 { ", " } else { "" });
                 write(&key, depth + 1, out)?;
                 out.push_str(": ");
                 write(&value.get_item(&key)?, depth + 1, out)?;
             }
-            out.push('}');
+            out.push_str(if is_namespace { "}>" } else { "}" });
         }
         // minijinja prints what a function is called in Rust.
         ValueKind::Plain if is_of(value, "BoxedFunction") => out.push_str("<function>"),

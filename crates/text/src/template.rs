@@ -20,7 +20,7 @@ use crate::pycompat::Raised;
 use crate::rewrite::rewrite;
 use crate::{
     Error, Message, Result, calls, filters, generators, globals, json, macros, markup, numbers, operators, pycompat,
-    python, sandbox, tojson, tools, urlize,
+    python, ranks, sandbox, tojson, tools, urlize,
 };
 
 /// Bytes of a template. The longest in use are near 30 kB.
@@ -270,6 +270,7 @@ fn compile(source: String) -> Result<Environment<'static>> {
     environment.set_recursion_limit(DEPTH);
     pycompat::install(&mut environment);
     operators::install(&mut environment);
+    ranks::install(&mut environment);
     filters::install(&mut environment);
     numbers::install(&mut environment);
     globals::install(&mut environment);

@@ -4,9 +4,10 @@
 
 use std::fmt::Write;
 
-use minijinja::value::{Kwargs, ValueKind};
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
+use crate::arguments::add_filter;
 use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::{lazy, python};
 
@@ -15,37 +16,34 @@ const DEPTH: usize = 128;
 
 /// Adds the filter.
 pub(crate) fn install(environment: &mut Environment) {
-    environment.add_filter("tojson", tojson);
+    add_filter(environment, "tojson", tojson);
 }
 
-// minijinja hands arguments to a filter by value.
-#[expect(clippy::needless_pass_by_value)]
-fn tojson(value: &Value, arguments: Kwargs) -> Result<String, Error> {
-    let indent = match arguments.get::<Option<Value>>("indent")? {
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
+fn tojson(
+    value: &Value,
+    ensure_ascii: Option<Value>,
+    indent: Option<Value>,
+    separators: Option<Vec<String>>,
+    sort_keys: Option<Value>,
+) -> Result<String, Error> {
+    let indent = match indent {
         None => None,
-        Some(indent) if indent.is_none() => None,
         Some(indent) => Some(match indent.as_str() {
             Some(text) => text.to_owned(),
             // Negative means none, as in Python; a width beyond any screen is a bomb.
             None => " ".repeat(i64::try_from(indent)?.clamp(0, 64) as usize),
         }),
     };
-    let separators: Option<(String, String)> = match arguments.get::<Option<Vec<String>>>("separators")?.as_deref() {
+    let separators: Option<(String, String)> = match separators.as_deref() {
         Some([item, key]) => Some((item.clone(), key.clone())),
         Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "separators must be two strings")),
         None => None,
     };
     let (item, key) = separators.unwrap_or_else(|| (if indent.is_some() { "," } else { ", " }.into(), ": ".into()));
-    let mut writer = Writer {
-        out: String::new(),
-        ascii: arguments.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
-        sort: arguments.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
-        indent,
-        item,
-        key,
-        depth: 0,
-    };
-    arguments.assert_all_used()?;
+    let is_set = |flag: Option<Value>| flag.is_some_and(|flag| flag.is_true());
+    let (ascii, sort) = (is_set(ensure_ascii), is_set(sort_keys));
+    let mut writer = Writer { out: String::new(), ascii, sort, indent, item, key, depth: 0 };
     writer.value(value)?;
     Ok(writer.out)
 }

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use minijinja::value::{Kwargs, Rest, ValueOrKwargs, from_args};
+use minijinja::value::{Rest, from_args};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
+use crate::arguments::add_filter;
 use crate::bounds::bounded;
 use crate::markup::escape;
 use crate::python;
@@ -14,41 +15,30 @@ use crate::tokens::is_word;
 /// Last parts of an address without a scheme.
 const ENDINGS: [&str; 8] = ["com", "net", "int", "edu", "gov", "org", "info", "mil"];
 
-/// Its arguments, in order.
-const NAMES: [&str; 5] = ["trim_url_limit", "nofollow", "target", "rel", "extra_schemes"];
-
 /// Adds it.
 pub(crate) fn install(environment: &mut Environment) {
-    environment.add_filter("urlize", urlize);
+    add_filter(environment, "urlize", urlize);
 }
 
-fn urlize(state: &mut State, value: Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let arguments = arguments.into_values();
-    let (by_place, named): (&[Value], Kwargs) = from_args(&arguments)?;
-    if by_place.len() > NAMES.len() {
-        return Err(ErrorKind::TooManyArguments.into());
-    }
-    let given = |wanted: &str| -> Result<Option<Value>, Error> {
-        let at = NAMES.iter().position(|name| *name == wanted).and_then(|at| by_place.get(at));
-        let value = at.map_or_else(|| named.get::<Option<Value>>(wanted), |value| Ok(Some(value.clone())))?;
-        Ok(value.filter(|value| !value.is_none()))
-    };
-    let limit = given("trim_url_limit")?.map(i64::try_from).transpose()?;
+fn urlize(state: &mut State, value: Value, Rest(given): Rest<Value>) -> Result<Value, Error> {
+    let (limit, nofollow, target, rel): (Option<i64>, Option<bool>, Option<Value>, Option<Value>) =
+        from_args(&given[..given.len().min(4)])?;
+    let extra_schemes = given.get(4).filter(|schemes| !schemes.is_none());
     let mut rels = BTreeSet::from(["noopener".to_owned()]);
-    if let Some(rel) = given("rel")? {
+    if let Some(rel) = rel {
         rels.extend(python::text(&rel)?.split_whitespace().map(str::to_owned));
     }
-    if given("nofollow")?.is_some_and(|nofollow| nofollow.is_true()) {
+    if nofollow == Some(true) {
         rels.insert("nofollow".into());
     }
     let rels = rels.into_iter().collect::<Vec<_>>().join(" ");
     let mut attributes = attribute("rel", &Value::from(rels))?;
-    if let Some(target) = given("target")? {
+    if let Some(target) = target {
         attributes += &attribute("target", &target)?;
     }
     let mut schemes = Vec::new();
-    if let Some(extra) = given("extra_schemes")? {
-        for scheme in python::items(&extra)? {
+    if let Some(extra) = extra_schemes {
+        for scheme in python::items(extra)? {
             let scheme = python::text(&scheme?)?;
             if !is_scheme(&scheme) {
                 let detail = format!("{scheme:?} is not a valid URI scheme prefix.");
@@ -57,7 +47,6 @@ fn urlize(state: &mut State, value: Value, arguments: Rest<ValueOrKwargs>) -> Re
             schemes.push(scheme);
         }
     }
-    named.assert_all_used()?;
     let links = Links { limit, attributes, schemes };
     let escaped = escape(&value)?;
     let text = escaped.as_str().unwrap_or_default();

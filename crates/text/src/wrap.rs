@@ -1,40 +1,35 @@
 //! `wordwrap`, as Python's `textwrap` breaks lines.
 
-use minijinja::value::{Kwargs, Rest, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, Value};
 
 use crate::bounds::{TooLong, bounded};
 use crate::python;
+use crate::white::lines;
 
 /// Bytes of a text that is wrapped, each of which may become a line.
 const LONGEST: usize = 1 << 20;
 
 /// `wordwrap(width, break_long_words, wrapstring, break_on_hyphens)`.
-pub(crate) fn wordwrap(value: &Value, arguments: Rest<ValueOrKwargs>) -> Result<String, Error> {
-    let arguments = arguments.into_values();
+pub(crate) fn wordwrap(
+    value: &Value,
+    width: Option<i64>,
+    break_long_words: Option<bool>,
+    wrapstring: Option<&str>,
+    break_on_hyphens: Option<bool>,
+) -> Result<String, Error> {
     let text = python::text(value)?;
     if text.len() > LONGEST {
         return Err(TooLong.into());
     }
-    let (width, break_long_words, wrapstring, break_on_hyphens, named): (
-        Option<i64>,
-        Option<bool>,
-        Option<String>,
-        Option<bool>,
-        Kwargs,
-    ) = from_args(&arguments)?;
-    let width = width.or(named.get("width")?).unwrap_or(79);
-    let breaks_words = break_long_words.or(named.get("break_long_words")?).unwrap_or(true);
-    let hyphens = break_on_hyphens.or(named.get("break_on_hyphens")?).unwrap_or(true);
-    let between = wrapstring.or(named.get("wrapstring")?).unwrap_or_else(|| "\n".into());
-    named.assert_all_used()?;
+    let (width, between) = (width.unwrap_or(79), wrapstring.unwrap_or("\n"));
+    let (breaks_words, hyphens) = (break_long_words.unwrap_or(true), break_on_hyphens.unwrap_or(true));
     let Some(width) = usize::try_from(width).ok().filter(|width| *width > 0) else {
         return Err(Error::new(ErrorKind::InvalidOperation, format!("invalid width {width} (must be > 0)")));
     };
     let mut out = String::new();
     for (index, line) in lines(&text).into_iter().enumerate() {
-        out.push_str(if index > 0 { &between } else { "" });
-        out.push_str(&wrap(line, width, breaks_words, hyphens).join(&between));
+        out.push_str(if index > 0 { between } else { "" });
+        out.push_str(&wrap(line, width, breaks_words, hyphens).join(between));
         out = bounded(out)?;
     }
     Ok(out)
@@ -131,23 +126,4 @@ fn chunks(line: &[char], hyphens: bool) -> Vec<&[char]> {
         start = end;
     }
     chunks
-}
-
-/// `str.splitlines`, without the line breaks.
-pub(crate) fn lines(text: &str) -> Vec<&str> {
-    let is_break = |c: char| {
-        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-    };
-    let mut lines = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(is_break) {
-        lines.push(&rest[..at]);
-        let after = &rest[at..];
-        let length = if after.starts_with("\r\n") { 2 } else { after.chars().next().map_or(1, char::len_utf8) };
-        rest = &after[length..];
-    }
-    if !rest.is_empty() {
-        lines.push(rest);
-    }
-    lines
 }

@@ -47,6 +47,9 @@ fn bombs_are_defused() {
         "{{ ('a\\t' * 10000000).expandtabs(100) }}",
         "{{ ('{0:>9999}' * 10000).format('x') }}",
         "{{ ('-' * 10000000) | wordwrap(1) }}",
+        "{{ (['x' * 1000000] * 100000) | map('replace', 'x', 'y') | list | length }}",
+        "{% for a in range(100000) %}{{ range(100000) | select('gt', 5) | list | length }}{% endfor %}",
+        "{% for a in range(100000) %}{{ range(100000) | sort | length }}{% endfor %}",
         "{% set ns = namespace(s='x') %}{% for a in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
         "{% set ns = namespace(s=['x']) %}{% for a in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
         // A few values that print as very many.

@@ -1,0 +1,108 @@
+//! The parameters of Jinja2's filters, tests and functions by their names: `truncate(8, leeway=0)`.
+//!
+//! Functions of Rust take their arguments by place. Here is what each place is called, so that each may be given either
+//! way, and one that nobody has is an error. What stands between those that were given is undefined, which is no
+//! argument for a filter.
+
+use minijinja::functions::Function;
+use minijinja::value::{FunctionArgs, FunctionResult, Kwargs, Rest, ValueOrKwargs, from_args};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+/// What filters and tests take beside the value, and functions take. Those that are not here take nothing by name.
+const PARAMETERS: [(&str, &[&str]); 32] = [
+    ("attr", &["name"]),
+    ("batch", &["linecount", "fill_with"]),
+    ("center", &["width"]),
+    ("d", &["default_value", "boolean"]),
+    ("default", &["default_value", "boolean"]),
+    ("dictsort", &["case_sensitive", "by", "reverse"]),
+    ("divisibleby", &["num"]),
+    ("filesizeformat", &["binary"]),
+    ("float", &["default"]),
+    ("groupby", &["attribute", "default", "case_sensitive"]),
+    ("in", &["seq"]),
+    ("indent", &["width", "first", "blank"]),
+    ("int", &["default", "base"]),
+    ("join", &["d", "attribute"]),
+    ("joiner", &["sep"]),
+    ("max", &["case_sensitive", "attribute"]),
+    ("min", &["case_sensitive", "attribute"]),
+    ("raise_exception", &["message"]),
+    ("replace", &["old", "new", "count"]),
+    ("round", &["precision", "method"]),
+    ("sameas", &["other"]),
+    ("slice", &["slices", "fill_with"]),
+    ("sort", &["reverse", "case_sensitive", "attribute"]),
+    ("strftime_now", &["format"]),
+    ("sum", &["attribute", "start"]),
+    ("tojson", &["ensure_ascii", "indent", "separators", "sort_keys"]),
+    ("trim", &["chars"]),
+    ("truncate", &["length", "killwords", "end", "leeway"]),
+    ("unique", &["case_sensitive", "attribute"]),
+    ("wordwrap", &["width", "break_long_words", "wrapstring", "break_on_hyphens"]),
+    ("urlize", &["trim_url_limit", "nofollow", "target", "rel", "extra_schemes"]),
+    ("xmlattr", &["autospace"]),
+];
+
+/// Adds a filter that takes its arguments by place or by name.
+pub(crate) fn add_filter<F, Rv, Args>(environment: &mut Environment, name: &'static str, filter: F)
+where
+    F: Function<Rv, Args>,
+    Rv: FunctionResult,
+    Args: for<'a> FunctionArgs<'a>,
+{
+    let filter = Value::from_function(filter);
+    environment.add_filter(name, move |state: &mut State, given: Rest<ValueOrKwargs>| {
+        filter.call(state, &by_place(name, &given.into_values(), 1)?)
+    });
+}
+
+/// Adds a function that takes its arguments by place or by name.
+pub(crate) fn add_function<F, Rv, Args>(environment: &mut Environment, name: &'static str, function: F)
+where
+    F: Function<Rv, Args>,
+    Rv: FunctionResult,
+    Args: for<'a> FunctionArgs<'a>,
+{
+    let function = Value::from_function(function);
+    environment.add_function(name, move |state: &mut State, given: Rest<ValueOrKwargs>| {
+        function.call(state, &by_place(name, &given.into_values(), 0)?)
+    });
+}
+
+/// Adds a test that takes its arguments by place or by name.
+pub(crate) fn add_test<F, Rv, Args>(environment: &mut Environment, name: &'static str, test: F)
+where
+    F: Function<Rv, Args>,
+    Rv: FunctionResult,
+    Args: for<'a> FunctionArgs<'a>,
+{
+    let test = Value::from_function(test);
+    environment.add_test(name, move |state: &mut State, given: Rest<ValueOrKwargs>| {
+        test.call(state, &by_place(name, &given.into_values(), 1)?).map(|found| found.is_true())
+    });
+}
+
+/// All arguments of a function, each where it belongs, behind as many values as come first.
+fn by_place(function: &str, given: &[Value], first: usize) -> Result<Vec<Value>, Error> {
+    let (places, named): (&[Value], Kwargs) = from_args(given)?;
+    let parameters = PARAMETERS.iter().find(|(name, _)| *name == function).map_or(&[][..], |(_, names)| names);
+    if places.len() > parameters.len() + first {
+        let detail = format!("{function}() takes at most {} arguments", parameters.len());
+        return Err(Error::new(ErrorKind::TooManyArguments, detail));
+    }
+    let mut values = places.to_vec();
+    for name in named.args() {
+        let refuse = |what: &str| Error::new(ErrorKind::TooManyArguments, format!("{function}() {what} '{name}'"));
+        let at = parameters.iter().position(|known| *known == name);
+        let at = at.ok_or_else(|| refuse("got an unexpected keyword argument"))? + first;
+        if at < places.len() {
+            return Err(refuse("got multiple values for argument"));
+        }
+        if values.len() <= at {
+            values.resize(at + 1, Value::UNDEFINED);
+        }
+        values[at] = named.peek(name)?;
+    }
+    Ok(values)
+}

@@ -1,0 +1,167 @@
+//! Filters that compare values, by themselves or by an attribute of each: one that is a number too, and for `sort`
+//! several.
+#![expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use minijinja::value::{Kwargs, Tuple, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+use crate::arguments::add_filter;
+use crate::path::along;
+use crate::{generators, python};
+
+/// Adds them.
+pub(crate) fn install(environment: &mut Environment) {
+    add_filter(environment, "sort", sort);
+    add_filter(environment, "unique", unique);
+    add_filter(environment, "min", min);
+    add_filter(environment, "max", max);
+    add_filter(environment, "sum", sum);
+    add_filter(environment, "dictsort", dictsort);
+}
+
+/// What an item is compared by.
+struct Rank {
+    value: Value,
+    /// Capitals count as small letters.
+    folds: bool,
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Without a copy: a long text may be there many times.
+        let folded = |text| str::chars(text).flat_map(char::to_lowercase);
+        match (self.value.as_str(), other.value.as_str()) {
+            (Some(a), Some(b)) if self.folds => folded(a).cmp(folded(b)),
+            _ => self.value.cmp(&other.value),
+        }
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Rank {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Rank {}
+
+/// The items of a value, each behind what it is compared by: itself or attributes.
+fn ranked(
+    state: &State,
+    value: Value,
+    attributes: &[Value],
+    case_sensitive: Option<bool>,
+) -> Result<Vec<(Vec<Rank>, Value)>, Error> {
+    let rank = |value| Rank { value, folds: case_sensitive != Some(true) };
+    let of = |item: Value| {
+        let each = attributes.iter().map(|attribute| along(item.clone(), attribute).map(rank));
+        let each = if attributes.is_empty() { vec![rank(item.clone())] } else { each.collect::<Result<_, Error>>()? };
+        Ok((each, item))
+    };
+    counted(state, value)?.into_iter().map(of).collect()
+}
+
+/// The items of a value, which minijinja counts as work.
+fn counted(state: &State, value: Value) -> Result<Vec<Value>, Error> {
+    python::items(&value).map(drop)?;
+    python::list(&minijinja::filters::list(state, value)?)
+}
+
+fn sort(
+    state: &mut State,
+    value: Value,
+    reverse: Option<bool>,
+    case_sensitive: Option<bool>,
+    attribute: Option<Value>,
+) -> Result<Vec<Value>, Error> {
+    let attributes: Vec<Value> = match attribute.as_ref().map(|names| (names, names.as_str())) {
+        Some((_, Some(names))) => names.split(',').map(Value::from).collect(),
+        Some((number, None)) => vec![number.clone()],
+        None => Vec::new(),
+    };
+    let mut ranked = ranked(state, value, &attributes, case_sensitive)?;
+    // Equal ones stay in their order.
+    ranked.sort_by(|(a, _), (b, _)| if reverse == Some(true) { b.cmp(a) } else { a.cmp(b) });
+    Ok(ranked.into_iter().map(|(_, item)| item).collect())
+}
+
+/// The first of those that are alike; what is wrong with them is found when they are read.
+fn unique(
+    state: &mut State,
+    value: Value,
+    case_sensitive: Option<bool>,
+    attribute: Option<Value>,
+) -> Result<Value, Error> {
+    let items = ranked(state, value, attribute.as_slice(), case_sensitive).map(|ranked| {
+        let mut seen = BTreeSet::new();
+        ranked.into_iter().filter_map(|(rank, item)| seen.insert(rank).then_some(item)).collect()
+    });
+    generators::once("generator object sync_do_unique", items)
+}
+
+fn min(
+    state: &mut State,
+    value: Value,
+    case_sensitive: Option<bool>,
+    attribute: Option<Value>,
+) -> Result<Value, Error> {
+    let ranked = ranked(state, value, attribute.as_slice(), case_sensitive)?.into_iter();
+    Ok(ranked.min_by(|(a, _), (b, _)| a.cmp(b)).map_or(Value::UNDEFINED, |(_, item)| item))
+}
+
+fn max(
+    state: &mut State,
+    value: Value,
+    case_sensitive: Option<bool>,
+    attribute: Option<Value>,
+) -> Result<Value, Error> {
+    // Of several the first, where Rust takes the last.
+    let ranked = ranked(state, value, attribute.as_slice(), case_sensitive)?.into_iter().rev();
+    Ok(ranked.max_by(|(a, _), (b, _)| a.cmp(b)).map_or(Value::UNDEFINED, |(_, item)| item))
+}
+
+fn sum(state: &mut State, value: Value, attribute: Option<Value>, start: Option<Value>) -> Result<Value, Error> {
+    let items = match &attribute {
+        Some(attribute) => {
+            let items = counted(state, value)?.into_iter().map(|item| along(item, attribute));
+            items.collect::<Result<Vec<_>, _>>()?.into()
+        }
+        None => value,
+    };
+    minijinja::filters::sum(state, items, None, start, Kwargs::from_iter([] as [(&str, Value); 0]))
+}
+
+/// The pairs of a dictionary in order.
+fn dictsort(
+    value: &Value,
+    case_sensitive: Option<bool>,
+    by: Option<&str>,
+    reverse: Option<bool>,
+) -> Result<Vec<Value>, Error> {
+    let by_value = match by.unwrap_or("key") {
+        "key" => false,
+        "value" => true,
+        _ => return Err(Error::new(ErrorKind::InvalidOperation, "dictsort takes by='key' or by='value'")),
+    };
+    if value.kind() != ValueKind::Map {
+        let detail = format!("dictsort takes a dictionary, not {}", value.kind());
+        return Err(Error::new(ErrorKind::InvalidOperation, detail));
+    }
+    let mut pairs = Vec::new();
+    for key in value.try_iter()? {
+        let item = value.get_item(&key)?;
+        let rank = Rank { value: if by_value { &item } else { &key }.clone(), folds: case_sensitive != Some(true) };
+        pairs.push((rank, Value::from(Tuple::from([key, item]))));
+    }
+    pairs.sort_by(|(a, _), (b, _)| if reverse == Some(true) { b.cmp(a) } else { a.cmp(b) });
+    Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
+}
