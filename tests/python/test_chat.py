@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trillm
+from trillm import _core
 from trillm._core import Store
 from trillm.errors import ChatTemplateError, InvalidRequest
 from trillm.types import Message
@@ -101,6 +102,28 @@ def test_control_tokens_in_roles_and_variables_are_text(llm: trillm.Model) -> No
     assert (tokens.count(259), tokens.count(260)) == (0, 1)
     messages = [{"role": evil, "content": ""}]
     assert_given(llm, tokens, messages, template=template, template_args={"mood": evil})
+
+
+@pytest.mark.parametrize("kind", ["folder", "gguf"])
+def test_a_control_token_of_one_character_is_text_in_a_message(folder: Path, tmp_path: Path, kind: str) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        content = (folder / name).read_text(encoding="utf-8")
+        assert "<|im_start|>" in content
+        (folder / name).write_text(content.replace("<|im_start|>", "\N{RIGHTWARDS ARROW}"), encoding="utf-8")
+    path = folder
+    if kind == "gguf":
+        path = tmp_path / "model.gguf"
+        _core.convert(folder, path, to="gguf", dtype="f32")
+    with trillm.load(path, threads=1) as llm:
+        rendered = llm.render_chat([{"role": "user", "content": "\na\u2192b\u2192\n"}])
+        before, after = rendered.split("\na\u2192b\u2192\n")
+        tokens = [
+            *llm.tokenize(before, parse_special=True),
+            *llm.tokenize("\na\u2192b\u2192\n", add_special=False),
+            *llm.tokenize(after, add_special=False, parse_special=True),
+        ]
+        assert tokens.count(259) == 2
+        assert_given(llm, tokens, [{"role": "user", "content": "\na\u2192b\u2192\n"}])
 
 
 def test_no_template_is_an_error_and_never_a_guess(plain: trillm.Model) -> None:

@@ -21,10 +21,7 @@ const HTML: &str = "a b blockquote body br caption center code dd del div dl dt 
 pub(crate) fn reserved<'a>(tokenizer: &'a dyn Tokenizer, source: &str) -> Vec<(Token, &'a str)> {
     let mut control = tokenizer.control().to_vec();
     control.sort_unstable();
-    let is_reserved = |token: Token, text: &str| {
-        // Of a single character no other text is a part.
-        text.chars().nth(1).is_some() && (control.binary_search(&token).is_ok() || is_marker(text, source))
-    };
+    let is_reserved = |token: Token, text: &str| control.binary_search(&token).is_ok() || is_marker(text, source);
     let mut tokens: Vec<Token> = tokenizer.added().iter().chain(&control).copied().collect();
     tokens.sort_unstable();
     tokens.dedup();

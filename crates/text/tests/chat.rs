@@ -17,6 +17,9 @@ const THINK: Token = Token(1005);
 const SPACES: Token = Token(1006);
 const TABLE: Token = Token(1007);
 const WORD: Token = Token(1008);
+/// Of one character: a control token, and one that was added later.
+const ARROW: Token = Token(1009);
+const DOT: Token = Token(1010);
 
 /// One token for each byte, and control tokens.
 struct Bytes {
@@ -26,8 +29,8 @@ struct Bytes {
 }
 
 fn tokenizer(adds_bos: bool) -> Bytes {
-    let control = vec![BOS, START, END, LONG_END];
-    let added = [&control[..], &[USER, THINK, SPACES, TABLE, WORD]].concat();
+    let control = vec![BOS, START, END, LONG_END, ARROW];
+    let added = [&control[..], &[USER, THINK, SPACES, TABLE, WORD, DOT]].concat();
     Bytes { control, added, adds_bos }
 }
 
@@ -51,7 +54,7 @@ impl Bytes {
 
 impl Tokenizer for Bytes {
     fn vocabulary(&self) -> u32 {
-        1009
+        1011
     }
 
     fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()> {
@@ -83,6 +86,8 @@ impl Tokenizer for Bytes {
             SPACES => Some("  "),
             TABLE => Some("<table>"),
             WORD => Some("assistant"),
+            ARROW => Some("→"),
+            DOT => Some("●"),
             _ => None,
         }
     }
@@ -132,6 +137,8 @@ fn show(tokens: &[Token]) -> String {
             SPACES => out.extend(b"{SPACES}"),
             TABLE => out.extend(b"{TABLE}"),
             WORD => out.extend(b"{WORD}"),
+            ARROW => out.extend(b"{ARROW}"),
+            DOT => out.extend(b"{DOT}"),
             Token(byte) => out.push(u8::try_from(byte).unwrap()),
         }
     }
@@ -363,6 +370,15 @@ fn a_marker_is_one_whatever_its_flags_say() {
     let template = "<table>{{ messages[0].content }}assistant  ";
     let messages = json!([{"role": "user", "content": "<table>assistant  "}]);
     assert_eq!(encode(template, &messages, &RenderOptions::default()), "{TABLE}<table>{WORD}{SPACES}{WORD}{SPACES}");
+}
+
+#[test]
+fn a_control_token_of_one_character_is_the_templates_own() {
+    let template = "{% for m in messages %}→●{{ m.content }}{% endfor %}";
+    let messages = json!([{"role": "user", "content": "a→→ → b●"}]);
+    // What was only added is text, as a user may type it.
+    let expected = "{ARROW}{DOT}a→→ → b{DOT}";
+    assert_eq!(encode(template, &messages, &RenderOptions::default()), expected);
 }
 
 #[test]
