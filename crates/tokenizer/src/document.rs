@@ -55,19 +55,19 @@ impl<'a> Document<'a> {
     }
 
     pub(crate) fn normalizer(&self) -> Result<Option<Cow<'a, str>>> {
-        Ok(text("bytes of the normalizer", self.normalizer)?.map(rewritten))
+        text("bytes of the normalizer", self.normalizer)?.map(rewritten).transpose()
     }
 
     pub(crate) fn pre_tokenizer(&self) -> Result<Option<Cow<'a, str>>> {
-        Ok(text("bytes of the pre-tokenizer", self.pre_tokenizer)?.map(rewritten))
+        text("bytes of the pre-tokenizer", self.pre_tokenizer)?.map(rewritten).transpose()
     }
 
     pub(crate) fn post_processor(&self) -> Result<Option<&'a str>> {
         text("bytes of the post-processor", self.post_processor)
     }
 
-    pub(crate) fn decoder(&self) -> Result<Option<&'a str>> {
-        text("bytes of the decoder", self.decoder)
+    pub(crate) fn decoder(&self) -> Result<Option<Cow<'a, str>>> {
+        text("bytes of the decoder", self.decoder)?.map(rewritten).transpose()
     }
 }
 

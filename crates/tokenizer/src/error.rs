@@ -85,6 +85,15 @@ fn beside(found: Option<&str>) -> String {
 }
 
 impl Error {
+    /// A part of a regular expression that has no other words.
+    pub(crate) fn expression(part: &str) -> Self {
+        Self::Unsupported {
+            what: "part of a regular expression",
+            found: part.into(),
+            expected: "an expression without it",
+        }
+    }
+
     pub(crate) fn of(self, path: &Path) -> Self {
         Self::In { path: path.to_owned(), error: Box::new(self) }
     }

@@ -19,6 +19,7 @@ use crate::guarded::Finder;
 use crate::limit::Limits;
 use crate::markers::Part;
 use crate::model::Model;
+use crate::oniguruma::check_sizes;
 use crate::pipeline::{Added, Pipeline};
 use crate::scratch::Scratch;
 use crate::special::{Around, Special};
@@ -105,7 +106,10 @@ impl HuggingFaceTokenizer {
         let normalizer = part("normalizer", normal.as_deref())?;
         let pre_tokenizer = part("pre_tokenizer", pre.as_deref())?;
         let pipeline = Pipeline::new(normal.as_deref(), pre.as_deref());
-        let decoder = Decoder::new(document.decoder()?)?;
+        if pipeline.is_none() {
+            [&normal, &pre].into_iter().flatten().try_for_each(|section| check_sizes(section))?;
+        }
+        let decoder = Decoder::new(document.decoder()?.as_deref())?;
 
         document.added_tokens.retain(|token| !token.token.content.is_empty());
         let special = Special::new(sidecars, &document.model.vocab, &mut document.added_tokens)?;

@@ -234,6 +234,15 @@ fn expressions_that_backtrack_end() {
         let _ = tokenizer.encode(&"a".repeat(2000), false, false, &mut Vec::new());
         assert!(started.elapsed() < Duration::from_secs(10), "{pattern}: {:?}", started.elapsed());
     }
+    // Each part may be tried at each place: what there are many of is an error, or cheap.
+    let started = Instant::now();
+    let tokenizer = open(with("/pre_tokenizer", split(&"(?=a)".repeat(300)))).unwrap();
+    tokenizer.encode(&"abc".repeat(20_000), false, false, &mut Vec::new()).unwrap();
+    for pattern in ["(?=a)".repeat(3000), "(?:(?=a)a?){3000}".into(), format!("(?:a*)*{}", "(?=a)".repeat(3000))] {
+        let (message, code) = error(with("/pre_tokenizer", split(&pattern)));
+        assert!(message.starts_with("parts of a regular expression") && code == "over_limit", "{message}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     let started = Instant::now();
     let _ = open(with("/pre_tokenizer", split("((((a{1000}){1000}){1000}){1000})(?=b)")));
     let _ = open(with("/pre_tokenizer", split(&format!("{}{}", "(".repeat(50_000), ")".repeat(50_000)))));

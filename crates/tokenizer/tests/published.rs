@@ -408,4 +408,11 @@ fn a_files_own_expressions_mean_what_the_library_takes_them_for() {
         let tokenizer = open(&file);
         assert_eq!(encode(&tokenizer, text, true, true), expected, "{file} {text:?}");
     }
+    // Those of the decoder, too.
+    let upper = json!({ "type": "Replace", "pattern": { "Regex": "[[:upper:]]|^x" }, "content": "-" });
+    let decoder = json!({ "type": "Sequence", "decoders": [upper, { "type": "Fuse" }] });
+    let vocab = json!({ "[UNK]": 0, "É": 1, "x": 2, "½": 3 });
+    let model = json!({ "type": "BPE", "unk_token": "[UNK]", "vocab": vocab, "merges": [] });
+    let tokenizer = open(&file(&null, &null, &decoder, &[], &model));
+    assert_eq!(detokenize(&tokenizer, &[1, 2, 3, 1]), "--½-");
 }

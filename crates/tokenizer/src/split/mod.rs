@@ -18,6 +18,7 @@ mod pattern;
 mod program;
 mod rules;
 mod set;
+mod size;
 
 use regex_automata::util::pool::Pool;
 
@@ -28,6 +29,7 @@ pub(crate) use self::classes::{Class, Classes};
 pub(crate) use self::merging::Neighbour;
 pub(crate) use self::pass::Pass;
 pub(crate) use self::rules::passes;
+pub(crate) use self::size::size;
 
 /// All ways to cut of one model.
 pub(crate) struct Splitter {

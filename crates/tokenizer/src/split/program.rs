@@ -11,6 +11,9 @@ use super::set::Set;
 /// The most steps, copies of repeated parts included. Patterns of tokenizers have some dozens.
 const STEPS: usize = 4096;
 
+/// The most steps with a memory of where they failed: each may take some bytes for every byte of a text.
+const NODES: usize = 256;
+
 /// Brackets in brackets: a look around or a group that never gives back is a call of the matcher.
 const DEPTH: usize = 64;
 
@@ -94,9 +97,14 @@ impl Program {
         }))
     }
 
-    fn meet(&mut self) -> Option<usize> {
+    fn node(&mut self) -> Option<usize> {
         self.nodes += 1;
-        self.push(Step::Meet { node: self.nodes - 1 })
+        (self.nodes <= NODES).then_some(self.nodes - 1)
+    }
+
+    fn meet(&mut self) -> Option<usize> {
+        let node = self.node()?;
+        self.push(Step::Meet { node })
     }
 
     /// Appends the steps of a part.
@@ -220,8 +228,7 @@ impl Program {
                 self.steps[place] = either(place + 1, meet);
             }
         } else if let Some(set) = one(part) {
-            let (set, node) = (self.set(Some(set))?, self.nodes);
-            self.nodes += 1;
+            let (set, node) = (self.set(Some(set))?, self.node()?);
             self.push(Step::Run { set, node, kind })?;
         } else {
             let meet = self.meet()?;
