@@ -149,6 +149,34 @@ fn lists_and_settings_are_bounded_and_checked() {
 }
 
 #[test]
+fn keys_that_a_module_does_not_take_are_refused() {
+    // As sentence-transformers 6.2 does, by a TypeError; keys that it takes for granted stay.
+    let list = modules(&[
+        ("sentence_transformers.models.Transformer", ""),
+        ("sentence_transformers.models.Pooling", "1_Pooling"),
+        ("sentence_transformers.models.Dropout", "2_Dropout"),
+        ("sentence_transformers.models.Normalize", "3_Normalize"),
+    ]);
+    let files = [
+        ("1_Pooling/config.json", json!({ "word_embedding_dimension": 8, "pooling_mode_mean_tokens": true })),
+        ("sentence_bert_config.json", json!({ "max_seq_length": 16, "do_lower_case": false, "backend": "torch" })),
+        ("2_Dropout/config.json", json!({ "dropout": 0.1 })),
+        ("3_Normalize/config.json", json!({ "foo": 1 })),
+    ];
+    let made = folder("keys", &[&[list], &files[..]].concat());
+    info(&made);
+    for (name, content) in &files[..3] {
+        let mut more = content.clone();
+        more["foo"] = json!(1);
+        put(&made, name, &more);
+        refused(|| inspect(&made.0), "invalid_key", "foo");
+        put(&made, name, content);
+    }
+    put(&made, "1_Pooling/config.json", &json!({ "pooling_mode": "mean", "embedding_dimension": 8, "foo": 1 }));
+    refused(|| inspect(&made.0), "invalid_key", "foo");
+}
+
+#[test]
 fn lengths_come_from_the_nearest_file() {
     let longest = |files: &[(&str, Value)]| info(&folder("lengths", files)).pipeline.expect("vectors").max_tokens;
     let pool = ("1_Pooling/config.json", json!({}));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use trillm_core::{Activation, Dense, Number, Residual, Step, Stored};
 
-use super::activation;
+use super::{activation, keys};
 use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
 use crate::huggingface::file::File;
@@ -48,6 +48,7 @@ pub(super) fn norm(folder: &Path, width: u32) -> Result<Step> {
     let length = File::required(folder, "config.json", CONFIG)?.with(|config| {
         let length = config.count("dimension", 1, WIDTH)?;
         let length = length.ok_or_else(|| config.missing("dimension", format!("a whole number from 1 to {WIDTH}")))?;
+        keys::check(config, &[])?;
         if width > 0 && length != width {
             return Err(config.wrong("dimension", length.to_string(), format!("{width}, as the vectors have")));
         }
@@ -63,6 +64,11 @@ pub(super) fn norm(folder: &Path, width: u32) -> Result<Step> {
 /// Checks that a module takes and gives the vector of the text; its configuration may be absent.
 pub(super) fn check_names(folder: &Path) -> Result<()> {
     File::read(folder, "config.json", CONFIG)?.with(check_keys)
+}
+
+/// Checks that a Dropout, which does nothing, is no more than one; its configuration may be absent.
+pub(super) fn check_dropout(folder: &Path) -> Result<()> {
+    File::read(folder, "config.json", CONFIG)?.with(|config| keys::check(config, &["dropout"]))
 }
 
 fn check_keys(config: &Fields<'_>) -> Result<()> {

@@ -7,6 +7,7 @@ mod about;
 mod activation;
 mod config;
 mod folder;
+mod keys;
 mod labels;
 mod layer;
 mod modules;
@@ -149,7 +150,7 @@ fn add_modules(
                 layer::check_names(&module.folder)?;
                 pipeline.steps.push(Step::Normalize);
             }
-            Kind::Dropout => {}
+            Kind::Dropout => layer::check_dropout(&module.folder)?,
         }
     }
     Ok(pooled)

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use trillm_core::Pooling;
 
+use super::keys;
 use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
 use crate::huggingface::file::File;
@@ -25,6 +26,9 @@ const SWITCHES: [(&str, Pooling); 6] = [
     ("pooling_mode_lasttoken", Pooling::Last),
 ];
 
+/// How wide the vectors of tokens are, which the network says: in the newer form, and in the older one.
+const WIDTH: [&str; 2] = ["embedding_dimension", "word_embedding_dimension"];
+
 /// Ways by the names that files use.
 const NAMES: &str = "cls, max, mean, mean_sqrt_len_tokens, weightedmean or lasttoken";
 
@@ -37,7 +41,10 @@ pub(super) fn read(folder: &Path) -> Result<Read> {
             Some(mode) => named(config, mode)?,
             None => switched(config)?,
         };
-        Ok(Read { ways, include_prompt: config.flag("include_prompt")?.unwrap_or(true) })
+        let include_prompt = config.flag("include_prompt")?.unwrap_or(true);
+        let known: Vec<&str> = SWITCHES.iter().map(|(key, _)| *key).chain(WIDTH).collect();
+        keys::check(config, &known)?;
+        Ok(Read { ways, include_prompt })
     })
 }
 
@@ -64,10 +71,6 @@ fn switched(config: &Fields<'_>) -> Result<Vec<Pooling>> {
         if config.flag(key)?.unwrap_or(false) {
             ways.push(way);
         }
-    }
-    let other = config.unasked(&[]).into_iter().find(|key| key.starts_with("pooling_mode"));
-    if let Some(key) = other {
-        return Err(config.wrong(key, "a value", format!("ways of pooling: {NAMES}")));
     }
     Ok(if ways.is_empty() { vec![Pooling::Mean] } else { ways })
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use trillm_core::Pipeline;
 
 use super::about::About;
+use super::keys;
 use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
 use crate::huggingface::file::File;
@@ -24,6 +25,9 @@ const FILES: [&str; 7] = [
 
 /// The longest text that is believed, in tokens.
 const LONGEST: u32 = 1 << 30;
+
+/// What says how vectors are computed, and changes none.
+const HARMLESS: [&str; 3] = ["backend", "cache_dir", "unpad_inputs"];
 
 /// What the file says; by default, nothing.
 #[derive(Default)]
@@ -69,12 +73,10 @@ impl Transformer {
                 return Err(Error::Unsupported { what, expected: "none that changes vectors" });
             }
         }
-        Ok(Self {
-            path: PathBuf::new(),
-            max_tokens: longer.or(longest),
-            lower_case: config.flag("do_lower_case")?.unwrap_or(false),
-            task: config.text("transformer_task")?.map(Into::into),
-        })
+        let lower_case = config.flag("do_lower_case")?.unwrap_or(false);
+        let task = config.text("transformer_task")?.map(Into::into);
+        keys::check(config, &HARMLESS)?;
+        Ok(Self { path: PathBuf::new(), max_tokens: longer.or(longest), lower_case, task })
     }
 
     /// Checks that the network is loaded for `task`.
