@@ -163,7 +163,10 @@ fn what_the_file_says_of_chats_is_in_the_info() {
         .key("tokenizer.ggml.padding_token_id", 0u32)
         .key("general.sampling.temp", 0.6f32)
         .key("general.sampling.top_k", 20i32)
-        .key("general.sampling.top_p", 1.5f32);
+        .key("general.sampling.top_p", 1.5f32)
+        .key("general.sampling.sequence", "top_k;temp")
+        .key("general.sampling.mirostat", 2i32)
+        .key("general.sampling.xtc_probability", 0.0f32);
     let info = model(&writer.bytes()).expect("accepted");
     let templates: Vec<_> = info.chat_templates.iter().collect();
     assert_eq!(templates, [("default", "{{ messages }}"), ("tool_use", "{{ tools }}")]);
@@ -172,6 +175,8 @@ fn what_the_file_says_of_chats_is_in_the_info() {
     assert_eq!(names, ["temperature", "top_k"]);
     assert_eq!(info.defaults.request().sampling.top_k, 20);
     assert!(info.notes.iter().any(|note| note.contains("general.sampling: top_p is 1.5")), "{:?}", info.notes);
+    let unused = "general.sampling: no use is made here of sequence, mirostat".to_owned();
+    assert!(info.notes.contains(&unused), "{:?}", info.notes);
 }
 
 #[test]

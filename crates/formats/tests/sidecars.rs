@@ -241,6 +241,16 @@ fn publishers_say_how_they_sample() {
     // So is what there is nothing like here, unless it changes nothing.
     let (.., notes) = found(json!({ "num_beams": 4, "no_repeat_ngram_size": 3, "penalty_alpha": null }));
     assert_eq!(notes, ["generation_config.json: no use is made here of no_repeat_ngram_size, num_beams"]);
+    let (.., notes) = found(json!({ "max_new_tokens": 1, "begin_suppress_tokens": [1], "presence_penalty": 1.5 }));
+    let expected = "no use is made here of begin_suppress_tokens, max_new_tokens, presence_penalty";
+    assert_eq!(notes, [format!("generation_config.json: {expected}")]);
     let (.., notes) = found(json!({ "num_beams": 1, "no_repeat_ngram_size": 0, "suppress_tokens": [], "top_k": 5 }));
     assert_eq!(notes, Vec::<String>::new());
+    // The defaults of transformers 5.24, which files repeat.
+    let usual = json!({
+        "max_length": 20, "min_length": 0, "length_penalty": 1.0, "early_stopping": false, "num_beam_groups": 1,
+        "num_return_sequences": 1, "encoder_no_repeat_ngram_size": 0, "remove_invalid_values": false,
+        "exponential_decay_length_penalty": null, "epsilon_cutoff": 0.0, "use_cache": true, "output_scores": false,
+    });
+    assert_eq!(found(usual).2, Vec::<String>::new());
 }

@@ -13,6 +13,9 @@ const TEMPLATE: &str = "tokenizer.chat_template";
 /// Where the defaults of a file stand.
 const SAMPLING: &str = "general.sampling";
 
+/// What llama.cpp reads there as well, and is not used here.
+const UNUSED: [&str; 6] = ["sequence", "xtc_probability", "xtc_threshold", "mirostat", "mirostat_tau", "mirostat_eta"];
+
 /// Tokens with a task, by the name in keys and the name in templates.
 const TASKS: [(&str, &str); 7] = [
     ("bos", "bos_token"),
@@ -97,7 +100,20 @@ impl Gguf<'_> {
         };
         defaults.top_k = count("top_k", 0);
         defaults.repeat_last_n = count("penalty_last_n", u32::MAX);
+        let unused: Vec<_> = UNUSED.into_iter().filter(|key| self.changes(key)).collect();
+        if !unused.is_empty() {
+            notes.push(format!("{SAMPLING}: no use is made here of {}", unused.join(", ")));
+        }
         defaults.checked(notes)
+    }
+
+    /// Whether a key is there and not switched off by zero.
+    fn changes(&self, key: &str) -> bool {
+        match self.get(&format!("{SAMPLING}.{key}")) {
+            None | Some(Value::I32(0) | Value::U32(0)) => false,
+            Some(Value::F32(number)) => *number != 0.0,
+            Some(_) => true,
+        }
     }
 }
 

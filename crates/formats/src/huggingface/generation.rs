@@ -10,34 +10,52 @@ use crate::json;
 /// The file, and so the source of what it says.
 pub(super) const FILE: &str = "generation_config.json";
 
-/// What changes the choice of tokens in transformers, and has no equal here.
-const UNKNOWN: [&str; 13] = [
-    "bad_words_ids",
-    "diversity_penalty",
-    "encoder_repetition_penalty",
-    "epsilon_cutoff",
-    "eta_cutoff",
-    "forced_bos_token_id",
-    "forced_eos_token_id",
-    "no_repeat_ngram_size",
-    "num_beams",
-    "penalty_alpha",
-    "sequence_bias",
-    "suppress_tokens",
-    "top_h",
+/// What changes a text in transformers or, as the penalties, in servers that read the file, and is not used here; and
+/// the number, if it is one, with which it changes nothing.
+const UNUSED: [(&str, f64); 35] = [
+    ("bad_words_ids", 0.0),
+    ("begin_suppress_tokens", 0.0),
+    ("constraints", 0.0),
+    ("diversity_penalty", 0.0),
+    ("dola_layers", 0.0),
+    ("early_stopping", 0.0),
+    ("encoder_no_repeat_ngram_size", 0.0),
+    ("encoder_repetition_penalty", 1.0),
+    ("epsilon_cutoff", 0.0),
+    ("eta_cutoff", 0.0),
+    ("exponential_decay_length_penalty", 0.0),
+    ("force_words_ids", 0.0),
+    ("forced_bos_token_id", -1.0),
+    ("forced_eos_token_id", -1.0),
+    ("frequency_penalty", 0.0),
+    ("guidance_scale", 1.0),
+    ("length_penalty", 1.0),
+    ("max_length", 20.0),
+    ("max_new_tokens", 0.0),
+    ("max_time", 0.0),
+    ("min_length", 0.0),
+    ("min_new_tokens", 0.0),
+    ("no_repeat_ngram_size", 0.0),
+    ("num_beam_groups", 1.0),
+    ("num_beams", 1.0),
+    ("num_return_sequences", 1.0),
+    ("penalty_alpha", 0.0),
+    ("presence_penalty", 0.0),
+    ("remove_invalid_values", 0.0),
+    ("renormalize_logits", 0.0),
+    ("sequence_bias", 0.0),
+    ("suppress_tokens", 0.0),
+    ("token_healing", 0.0),
+    ("top_h", 1.0),
+    ("watermarking_config", 0.0),
 ];
 
 /// What the object of the file says.
 pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> Defaults {
-    let changes = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Array(list) => !list.is_empty(),
-        Value::Number(number) => !["0", "1", "0.0", "1.0"].contains(&number.to_string().as_str()),
-        _ => true,
-    };
-    let unknown: Vec<_> = UNKNOWN.into_iter().filter(|key| object.get(*key).is_some_and(changes)).collect();
-    if !unknown.is_empty() {
-        notes.push(format!("{FILE}: no use is made here of {}", unknown.join(", ")));
+    let is_unused = |&(key, usual): &(&str, f64)| object.get(key).is_some_and(|value| changes(value, usual));
+    let unused: Vec<_> = UNUSED.iter().filter(|entry| is_unused(entry)).map(|(key, _)| *key).collect();
+    if !unused.is_empty() {
+        notes.push(format!("{FILE}: no use is made here of {}", unused.join(", ")));
     }
     // `do_sample: false` takes the most probable token in transformers, whatever else is there. Where it is absent
     // transformers does so too, but a publisher who gives a temperature means it.
@@ -74,6 +92,15 @@ pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> 
         texts.map(given).or_else(|| wrong(notes, "stop_strings", value, "a text or a list of texts"))
     });
     defaults.checked(notes)
+}
+
+fn changes(value: &Value, usual: f64) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Number(number) => number.as_f64() != Some(usual),
+        _ => true,
+    }
 }
 
 fn given<T>(value: T) -> Given<T> {
