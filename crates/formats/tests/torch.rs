@@ -57,6 +57,16 @@ fn dicts_inside_and_other_values() {
         assert_eq!(torch.notes.len(), 2, "{:?}", torch.notes);
         assert!(torch.notes[0].contains(name) && torch.notes[1].starts_with("1 value"), "{:?}", torch.notes);
     }
+    // Under another name, if there is one such dict; what an optimizer keeps lies deeper.
+    let under = |pickle: Pickle, name| pickle.text(name).op(b"}").tensor("a", "FloatStorage", 0, 6, 0, &[6]).op(b"s");
+    for name in ["net", "model_state", "ema_state_dict", "weights"] {
+        let pickle = Pickle::dict().text("optimizer").op(b"}").text("state").op(b"}").int(0);
+        let pickle = pickle.op(b"}").tensor("exp_avg", "FloatStorage", 0, 6, 0, &[6]).op(b"sss");
+        let torch = read(&with(under(pickle, name))).expect("accepted");
+        assert!(torch.tensors.keys().eq(["a"]) && torch.notes[0].contains(name), "{:?}", torch.notes);
+    }
+    let two = under(under(Pickle::dict(), "student"), "teacher");
+    refused(&with(two), "unsupported", "under \"student\" and under \"teacher\"");
     let parameter = Pickle::dict().text("p").global("torch._utils", "_rebuild_parameter").op(b"(");
     let parameter = parameter.view("FloatStorage", 0, 6, 0, &[6], &[1]).op(b"\x88)tRs");
     assert_eq!(read(&with(parameter)).expect("accepted").tensors["p"].bytes, 24);

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use super::pickle::{Id, Object, Objects, View};
 use super::zip::Stored;
-use crate::{Element, Error, Result, Tensor, tensor};
+use crate::{Element, Error, Result, Tensor, json, tensor};
 
 /// Bytes of a tensor's name, as in safetensors.
 const NAME: usize = 4096;
 
 /// Where trainers keep the state dict in what they save. Such a dict may hold another.
 const INSIDE: [&str; 4] = ["state_dict", "model", "model_state_dict", "module"];
+/// Values beside a state dict; each is looked into.
+const WIDEST: usize = 256;
+
 /// Dicts within dicts: a pickle's may be cyclic.
 const DEPTH: usize = 4;
 
@@ -27,15 +30,14 @@ pub(super) fn tensors<'o>(
     let mut pairs = outer;
     // Beside the state dict there may be tensors, too: of random generators, a loss.
     for _ in 0..DEPTH {
-        let Some((name, inner)) = INSIDE.iter().find_map(|name| Some((name, inner(objects, pairs, name)?))) else {
-            break;
-        };
+        let known = INSIDE.iter().find_map(|name| Some((*name, inner(objects, pairs, name)?)));
+        let Some((name, inner)) = known.map_or_else(|| only(objects, pairs), |known| Ok(Some(known)))? else { break };
         if pairs.len() > 1 {
             notes.push(format!("only {name:?} of the checkpoint is used, not {} other values", pairs.len() - 1));
         }
         pairs = inner;
     }
-    if !pairs.iter().any(|(_, value)| matches!(objects.get(*value), Object::Tensor(_))) {
+    if !has_tensors(objects, pairs) {
         let names = INSIDE.map(|name| format!("{name:?}")).join(", ");
         return Err(Error::pytorch(format!("a checkpoint without tensors, in it or under {names}")));
     }
@@ -60,6 +62,31 @@ pub(super) fn tensors<'o>(
         notes.push(format!("{ignored} values of the checkpoint that are not tensors are ignored"));
     }
     Ok((tensors, notes))
+}
+
+/// A dict and its name.
+type Named<'o> = (&'o str, &'o Vec<(Id, Id)>);
+
+/// The one dict of tensors that `pairs` have under any name, if they are no tensors themselves.
+fn only<'o>(objects: &'o Objects<'o>, pairs: &[(Id, Id)]) -> Result<Option<Named<'o>>> {
+    if pairs.len() > WIDEST || has_tensors(objects, pairs) {
+        return Ok(None);
+    }
+    let mut found = pairs.iter().filter_map(|(key, value)| match (objects.get(*key), objects.get(*value)) {
+        (Object::Text(name), Object::Dict(inner)) if has_tensors(objects, inner) => Some((*name, inner)),
+        _ => None,
+    });
+    match (found.next(), found.next()) {
+        (Some((name, _)), Some((other, _))) => {
+            let [name, other] = [name, other].map(|name| json::excerpt(&name.into()));
+            Err(Error::pytorch(format!("a checkpoint with tensors under {name} and under {other}")))
+        }
+        (found, _) => Ok(found),
+    }
+}
+
+fn has_tensors(objects: &Objects<'_>, pairs: &[(Id, Id)]) -> bool {
+    pairs.iter().any(|(_, value)| matches!(objects.get(*value), Object::Tensor(_)))
 }
 
 /// The dict that `pairs` have under `name`, if there is anything in it.
