@@ -27,6 +27,8 @@ pub(crate) struct Bpe {
     pub(crate) bytes: Vec<Option<u32>>,
     /// A word that is a token is that token, whatever its merges say.
     pub(crate) ignore_merges: bool,
+    /// Which tokens are control tokens, by their ids: where a text has another way, it does not become one.
+    pub(crate) control: Vec<bool>,
     /// What every token but the first of a word begins with.
     pub(crate) prefix: String,
     /// What the last token of a word ends with.
@@ -118,9 +120,14 @@ impl Bpe {
         if !plain && !self.ignore_merges {
             return false;
         }
-        let known = vocabulary.id(word).filter(|&id| self.ignore_merges || self.reached.get(id));
+        let known =
+            vocabulary.id(word).filter(|&id| (self.ignore_merges || self.reached.get(id)) && !self.is_control(id));
         out.extend(known.map(Token));
         known.is_some()
+    }
+
+    fn is_control(&self, id: u32) -> bool {
+        self.control.get(id as usize).is_some_and(|is_control| *is_control)
     }
 
     /// Appends what merging leads to.
@@ -167,13 +174,15 @@ impl Bpe {
                 Some(&single) => single,
                 None => vocabulary.id(text),
             };
-            if let Some(id) = single.or_else(|| self.spare.id(text)) {
+            let bytes = text.bytes().map(|byte| self.bytes.get(usize::from(byte)).copied().flatten());
+            let has_bytes = || bytes.clone().all(|byte| byte.is_some());
+            let single = single.or_else(|| self.spare.id(text));
+            if let Some(id) = single.filter(|&id| !(self.is_control(id) && has_bytes())) {
                 symbols.extend(unknown.take());
                 symbols.push(Symbol { id, start });
                 continue;
             }
-            let bytes = text.bytes().map(|byte| self.bytes.get(usize::from(byte)).copied().flatten());
-            if bytes.clone().all(|byte| byte.is_some()) {
+            if has_bytes() {
                 symbols.extend(bytes.flatten().map(|id| Symbol { id, start }));
                 continue;
             }

@@ -36,7 +36,7 @@ impl Model {
         let unknown = section.unk_token.as_deref().and_then(|text| vocabulary.id(text));
         let in_texts = || section.vocab.entries.iter().filter(|(_, id)| !control.contains(id)).collect::<Vec<_>>();
         match kind {
-            "BPE" => bpe(section, vocabulary).map(Box::new).map(Self::Bpe),
+            "BPE" => bpe(section, vocabulary, &control).map(Box::new).map(Self::Bpe),
             "WordPiece" => {
                 let prefix = section.continuing_subword_prefix.as_deref().unwrap_or("##");
                 let longest = section.max_input_chars_per_word.unwrap_or(100);
@@ -105,7 +105,7 @@ fn inferred(section: &Section) -> &'static str {
     }
 }
 
-fn bpe(section: Section, vocabulary: &Vocabulary) -> Result<Bpe> {
+fn bpe(section: Section, vocabulary: &Vocabulary, control: &HashSet<u32>) -> Result<Bpe> {
     if let Some(dropout) = section.dropout.filter(|dropout| *dropout != 0.0) {
         let found = dropout.to_string();
         return Err(Error::Unsupported {
@@ -133,6 +133,7 @@ fn bpe(section: Section, vocabulary: &Vocabulary) -> Result<Bpe> {
     let ignore_merges = section.ignore_merges.unwrap_or(false);
     let plain = prefix.is_empty() && suffix.is_empty() && !ignore_merges;
     Ok(Bpe {
+        control: (0..vocabulary.len()).map(|id| control.contains(&id)).collect(),
         apart: spelled && plain && Bpe::are_apart(vocabulary, &merges, &spare),
         singles: Bpe::singles(vocabulary),
         spare,
