@@ -232,6 +232,20 @@ def test_a_text_behind_the_last_position_is_refused(tiny_onnx: Callable[..., Pat
         assert (it.embed("the man") == whole.embed("the man")).all()
 
 
+def test_which_factors_of_longrope_count_is_told(tiny_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    shutil.copytree(tiny_folder, path)
+    config = json.loads((path / "config.json").read_text())
+    pairs = config.get("head_dim", config["hidden_size"] // config["num_attention_heads"]) // 2
+    factors = {"short_factor": [1.0] * pairs, "long_factor": [4.0] * pairs}
+    config["rope_scaling"] = {"rope_type": "longrope", "original_max_position_embeddings": 256, **factors}
+    (path / "config.json").write_text(json.dumps(config))
+    note = "a context of 512 is over 256, so longrope's long factors count, for short texts too: load with context=256"
+    with trillm.load(path, threads=1) as long, trillm.load(path, threads=1, context=256) as short:
+        assert any(each.startswith(note) for each in long.info.notes)
+        assert not any("longrope" in each for each in short.info.notes)
+
+
 def test_behind_the_last_position_is_the_text_so_far(tiny_onnx: Callable[..., Path]) -> None:
     """The graph has 32 positions, and its configuration says 512."""
     with trillm.load(tiny_onnx("grown"), threads=1) as whole, trillm.load(tiny_onnx("placed"), threads=1) as model:

@@ -50,6 +50,8 @@ pub struct ModelInfo {
     pub quantization: String,
     /// The longest sequence the model was trained for, in tokens.
     pub context_trained: u32,
+    /// The longest context in which longrope's short factors count; `None` for a model without these.
+    pub short_context: Option<u32>,
     /// Width of the hidden state.
     pub width: u32,
     /// Number of layers.

@@ -142,6 +142,10 @@ impl Checkpoint {
             *weights.entry(element.name().into()).or_default() += bytes;
             parameters += bytes / element.size();
         }
+        let short_context = match &self.config {
+            Config::Decoder(it) => it.ropes.iter().find_map(huggingface::Rope::short_context),
+            Config::Encoder(_) => None,
+        };
         let (context_trained, width, vocabulary, layers) = match &self.config {
             Config::Decoder(it) => (it.context, it.width, it.vocabulary, it.kept()),
             Config::Encoder(it) => (it.context, it.width, it.vocabulary, vec![Layer::default(); it.layers as usize]),
@@ -157,6 +161,7 @@ impl Checkpoint {
             parameters,
             quantization: shape.dominant().into(),
             context_trained,
+            short_context,
             width,
             layers: count,
             vocabulary,

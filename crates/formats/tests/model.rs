@@ -180,6 +180,18 @@ fn what_the_file_says_of_chats_is_in_the_info() {
 }
 
 #[test]
+fn where_the_short_factors_of_longrope_end_is_in_the_info() {
+    let found = |writer: Writer| model(&writer.bytes()).expect("accepted").short_context;
+    let original = || number("rope.scaling.original_context_length", 64);
+    assert_eq!(found(original()), None);
+    let factors = |writer: Writer| writer.tensor("rope_factors_long.weight", &[2], 0);
+    assert_eq!(found(factors(original())), Some(64));
+    // As llama.cpp: the whole context where the file does not say it.
+    let plain = model(&Writer::model().bytes()).expect("accepted");
+    assert_eq!(found(factors(Writer::model())), Some(plain.context_trained));
+}
+
+#[test]
 fn the_quantization_is_named_after_most_bytes() {
     let half = |w: Writer| w.change("token_embd.weight", |t| (t.kind, t.bytes) = (1, t.bytes / 2));
     assert_eq!(model(&half(tiny()).bytes()).expect("accepted").quantization, "F16");

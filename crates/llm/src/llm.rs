@@ -72,6 +72,13 @@ impl Llm {
             options.published.checked(&mut info.notes).or(mem::take(&mut info.defaults))
         };
         info.system = options.system.or(info.defaults.system.as_ref().map(|given| given.value.clone()));
+        let context = options.session.context_for(info.context_trained);
+        if let Some(short) = info.short_context.filter(|short| context > *short) {
+            info.notes.push(format!(
+                "a context of {context} is over {short}, so longrope's long factors count, for short texts too: load with \
+                 context={short} for the short factors"
+            ));
+        }
         let usable = usable_processors();
         if let Some(threads) = options.session.threads.filter(|&threads| threads > usable) {
             info.warn(format!("threads is {threads}, and this process may use {usable} processors: more slow it down"));

@@ -11,6 +11,8 @@ use super::tokenizer::{self, Vocabulary};
 use super::{Gguf, types, weights};
 use crate::{Error, Result};
 
+const ORIGINAL_CONTEXT: &str = "rope.scaling.original_context_length";
+
 impl Gguf<'_> {
     /// Checks that this file, alone, makes a model that an engine may load, and says what it is.
     ///
@@ -46,6 +48,11 @@ impl Gguf<'_> {
         info.shape = Shape { width, vocabulary: info.vocabulary, layers: kept, cache_type: None, weights };
         info.quantization = self.quantization(&info.shape)?;
         info.context_trained = context;
+        let is_long = |tensor: &Tensor<'_>| tensor.name.ends_with("rope_factors_long.weight");
+        if tensors().any(is_long) {
+            let original = Keys { gguf: self, architecture: &info.architecture }.u32(ORIGINAL_CONTEXT)?;
+            info.short_context = Some(original.unwrap_or(context));
+        }
         info.width = width;
         info.layers = layers;
         info.purpose = purpose;

@@ -18,6 +18,16 @@ pub struct Rope {
     pub scaling: RopeScaling,
 }
 
+impl Rope {
+    /// The longest context in which longrope's short factors count.
+    pub(crate) fn short_context(&self) -> Option<u32> {
+        match self.scaling {
+            RopeScaling::LongRope { original_context, .. } => Some(original_context),
+            _ => None,
+        }
+    }
+}
+
 /// `rope_scaling`, or what `rope_parameters` says of it. Formulas: `modeling_rope_utils.py` of transformers.
 #[derive(Clone, PartialEq, Debug)]
 #[expect(missing_docs, reason = "the names are those of config.json")]
