@@ -229,6 +229,7 @@ def test_a_text_behind_the_last_position_is_refused(tiny_onnx: Callable[..., Pat
             with pytest.raises(ContextOverflow, match="positions for 32 tokens") as caught:
                 it.embed(texts)
             assert caught.value.code == "context_overflow"
+        assert it.context == 32
         assert (it.embed("the man") == whole.embed("the man")).all()
 
 
@@ -255,6 +256,7 @@ def test_behind_the_last_position_is_the_text_so_far(tiny_onnx: Callable[..., Pa
         # The last token is chosen from the scores of the last position.
         assert found.token_ids == expected.token_ids
         assert (found.finish_reason, found.text) == ("length", expected.text)
+        assert model.context == 32
         # Neighbours go on, and so does what comes after.
         both = model.generate([prompt, [5] * 4], max_tokens=100, **GREEDY)
         assert [len(each.token_ids) for each in both] == [13, 29]

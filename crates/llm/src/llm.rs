@@ -128,11 +128,16 @@ impl Llm {
         self.info().defaults.request()
     }
 
-    /// The longest sequence, in tokens.
+    /// The longest sequence, in tokens. A graph may have fewer positions than its configuration says: the first sequence
+    /// that is longer finds out.
     pub fn context(&self) -> u32 {
         match &self.scheduler {
-            Ok(scheduler) => scheduler.limits().context,
-            Err(_) => self.session.context_for(self.info().context_trained),
+            Ok(scheduler) => scheduler.longest(),
+            // Nobody waits here for a session that is being made.
+            Err(_) => match self.embedding.try_lock().as_deref() {
+                Ok(Embedding::By(_, embedder)) => embedder.longest(),
+                _ => self.session.context_for(self.info().context_trained),
+            },
         }
     }
 

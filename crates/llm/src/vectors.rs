@@ -91,7 +91,7 @@ impl Llm {
         let prompt = prompt(pipeline, options)?;
         let embedder = self.embedder(ways)?;
         let tokenizer = self.model().tokenizer();
-        let passages = Passages::new(tokenizer, pipeline, prompt, embedder.longest(), options.truncate)?;
+        let passages = Passages::new(tokenizer, pipeline, prompt, embedder.limit(), options.truncate)?;
         Ok(Inputs { embedder, passages, made: Vec::new(), end })
     }
 

@@ -30,6 +30,7 @@ use crate::watch::Watch;
 pub(crate) struct Model {
     owned: Arc<Owned>,
     info: trillm::ModelInfo,
+    /// The longest sequence as it was loaded, for when it is closed.
     context: u32,
 }
 
@@ -273,7 +274,7 @@ impl Model {
     /// Tokens in the cache: the longest sequence.
     #[getter]
     fn context(&self) -> u32 {
-        self.context
+        self.owned.get().map_or(self.context, |llm| llm.context())
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

@@ -1,7 +1,8 @@
 //! Embeddings: a session of its own, on a thread of its own, that packs texts into steps.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -48,6 +49,8 @@ struct Shared {
     intake: Intake<Job>,
     wake: Wake,
     closed: AtomicBool,
+    /// Tokens in the longest text that can be computed, once a step found out that there is such a limit.
+    longest: AtomicU32,
 }
 
 /// Turns texts, as tokens, into vectors. Any number of threads may ask at once.
@@ -61,7 +64,12 @@ pub struct Embedder {
 impl Embedder {
     /// Starts the thread and waits until its session is made. `session.output` must ask for embeddings.
     pub fn start(model: Arc<dyn Model>, session: SessionOptions) -> Result<Self> {
-        let shared = Arc::new(Shared { intake: Intake::new(), wake: Wake::new(), closed: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            intake: Intake::new(),
+            wake: Wake::new(),
+            closed: AtomicBool::new(false),
+            longest: AtomicU32::new(u32::MAX),
+        });
         let (started, limits) = mpsc::channel();
         let vocabulary = model.tokenizer().vocabulary();
         let body = {
@@ -84,9 +92,14 @@ impl Embedder {
         self.limits.row
     }
 
-    /// Tokens in the longest text.
-    pub fn longest(&self) -> u32 {
+    /// Tokens in the longest text that is taken.
+    pub fn limit(&self) -> u32 {
         self.limits.context.min(self.limits.tokens_per_step)
+    }
+
+    /// Tokens in the longest text, as far as is known by now.
+    pub fn longest(&self) -> u32 {
+        self.limit().min(self.shared.longest.load(Relaxed))
     }
 
     /// Whether its thread has ended, or is about to: closed, or by a panic. What is asked is refused from then on.
@@ -100,7 +113,7 @@ impl Embedder {
     /// [`Error::TextOverflow`] for a text that is too long, [`Error::InvalidParameter`] for one without tokens to pool,
     /// [`Error::NoEmbedding`] for one with a token that the model has not.
     pub fn submit(&self, texts: Vec<Passage>) -> Result<Embedding> {
-        let limit = self.longest();
+        let limit = self.limit();
         for (index, text) in texts.iter().enumerate() {
             let tokens = text.tokens.len();
             if text.prompt as usize >= tokens {
@@ -166,6 +179,9 @@ fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: 
             let given_up = || shared.closed.load(Acquire) || job.abandoned.load(Acquire);
             let vectors = catch_unwind(AssertUnwindSafe(|| embed(&mut *session, &mut batch, &job.texts, given_up)));
             let is_lost = vectors.is_err();
+            if let Ok(Err(Error::PositionsEnd { most })) = &vectors {
+                shared.longest.fetch_min(*most, Relaxed);
+            }
             // Nobody may be waiting any more.
             let _ = job.reply.send(vectors.unwrap_or_else(|_| Err(panicked("embedder"))));
             if is_lost {

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{
-    AtomicBool, AtomicU64,
+    AtomicBool, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
@@ -46,6 +46,7 @@ impl Scheduler {
             wake: Arc::new(Wake::new()),
             closed: AtomicBool::new(false),
             failure: OnceLock::new(),
+            longest: AtomicU32::new(u32::MAX),
             queue: Arc::new(Queue::new(options.queue)),
             counters: Counters::default(),
             options,
@@ -64,6 +65,12 @@ impl Scheduler {
     /// What the session can hold.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// The longest sequence, as far as is known by now: requests are measured by what the limits say, so that the first
+    /// and the second end alike.
+    pub fn longest(&self) -> u32 {
+        self.limits.context.min(self.shared.longest.load(Relaxed))
     }
 
     /// The counters.

@@ -1,6 +1,6 @@
 //! What the callers' threads and the decode thread share.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, OnceLock};
 
 use trillm_core::Error;
@@ -18,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) closed: AtomicBool,
     /// Why no session can be made any more, if that is why it is closed.
     pub(crate) failure: OnceLock<Error>,
+    /// The longest sequence that can be computed, once a step found out that it is shorter than the limits say.
+    pub(crate) longest: AtomicU32,
     pub(crate) queue: Arc<Queue>,
     pub(crate) counters: Counters,
     pub(crate) options: SchedulerOptions,

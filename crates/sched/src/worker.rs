@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Acquire;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
 use trillm_core::{Batch, Error, FinishReason, Limits, Result, Session, Tokenizer};
@@ -271,6 +271,7 @@ impl Worker {
     /// After the engine said that nothing can be computed beyond `most` tokens, and computed nothing. What longer
     /// sequences held, it may have lost in finding out.
     fn end_beyond(&mut self, stepper: &mut Stepper<'_>, most: u32) -> Result<()> {
+        self.shared.longest.fetch_min(most, Relaxed);
         for index in (0..self.running.len()).rev() {
             let sequence = &self.running[index];
             if !sequence.blocked && sequence.tokens.len() > most as usize {
