@@ -180,11 +180,19 @@ pub enum Activation {
     Softplus,
     Softsign,
     Hardtanh,
+    LogSigmoid,
+    Hardswish,
+    CELU,
+    ReLU6,
+    Hardsigmoid,
+    Tanhshrink,
+    Softshrink,
+    Hardshrink,
 }
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 21] = [
         Self::Identity,
         Self::Tanh,
         Self::Sigmoid,
@@ -198,6 +206,14 @@ impl Activation {
         Self::Softplus,
         Self::Softsign,
         Self::Hardtanh,
+        Self::LogSigmoid,
+        Self::Hardswish,
+        Self::CELU,
+        Self::ReLU6,
+        Self::Hardsigmoid,
+        Self::Tanhshrink,
+        Self::Softshrink,
+        Self::Hardshrink,
     ];
 
     /// The name of its class.

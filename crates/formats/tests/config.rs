@@ -10,7 +10,7 @@ use common::refused;
 use hugging_face::{config, with, without};
 use serde_json::{Value, json};
 use trillm_formats::Error;
-use trillm_formats::huggingface::{Activation, Config, Decoder, Encoder, Family, RopeScaling};
+use trillm_formats::huggingface::{Activation, Config, Decoder, Encoder, Family, Function, RopeScaling};
 
 const FAMILIES: [&str; 9] =
     ["llama", "mistral", "qwen2", "qwen3", "smollm3", "gemma2", "gemma3_text", "phi3", "granite"];
@@ -397,8 +397,19 @@ fn sizes_that_no_model_has_are_refused() {
 fn bert_is_an_encoder() {
     let read = encoder(&config("bert"));
     assert_eq!((read.width, read.heads, read.layers, read.feed_forward), (64, 8, 6, 128));
-    assert_eq!((read.norm_epsilon, read.activation, read.context), (1e-12, Activation::Gelu, 2048));
+    assert_eq!((read.norm_epsilon, read.activation, read.context), (1e-12, Function::Common(Activation::Gelu), 2048));
+    for (name, function) in [
+        ("relu", Function::Relu),
+        ("gelu_fast", Function::Common(Activation::GeluTanh)),
+        ("quick_gelu", Function::QuickGelu),
+        ("gelu_10", Function::Gelu10),
+        ("tanh", Function::Tanh),
+        ("mish", Function::Mish),
+    ] {
+        assert_eq!(encoder(&family("bert", json!({ "hidden_act": name }))).activation, function);
+    }
     let refuse = |keys, words| refused(|| parse(&family("bert", keys)), "invalid_key", words);
+    refuse(json!({ "hidden_act": "xielu" }), "xielu");
     refuse(json!({ "position_embedding_type": "relative_key" }), "relative_key");
     refuse(json!({ "is_decoder": true }), "is_decoder");
     refuse(json!({ "num_attention_heads": 7 }), "a divisor of the width 64");

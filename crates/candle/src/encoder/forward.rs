@@ -1,10 +1,10 @@
 //! One step of an encoder: packed texts in, one vector for each out. No text is padded to the length of another.
 
 use trillm_core::{Batch, Pooling, Result, Rows, memory};
-use trillm_formats::huggingface::{Activation, Encoder};
+use trillm_formats::huggingface::Encoder;
 use trillm_kernels::{Attention, Cells, Compute, Heads, Rule, Sequence, elementwise as each};
 
-use super::{EncoderWeights, Norm};
+use super::{EncoderWeights, Norm, function};
 use crate::compute::for_rows;
 use crate::linear::Linear;
 
@@ -113,10 +113,8 @@ impl<'m> Forward<'m> {
     fn feed_forward(&mut self, compute: &mut Compute, up: &Linear, down: &Linear, rows: usize) -> Result<()> {
         let (isa, activation) = (compute.isa, self.shape.activation);
         up.run(compute, &self.hidden, rows, &mut self.inner)?;
-        for_rows(compute, &mut self.inner, self.shape.feed_forward as usize, |_, row| match activation {
-            Activation::Silu => each::silu(isa, row),
-            Activation::GeluTanh => each::gelu_tanh(isa, row),
-            Activation::Gelu => each::gelu(isa, row),
+        for_rows(compute, &mut self.inner, self.shape.feed_forward as usize, |_, row| {
+            function::apply(isa, activation, row);
         });
         down.run(compute, &self.inner, rows, &mut self.projected)
     }

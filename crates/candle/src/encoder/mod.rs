@@ -1,6 +1,7 @@
 //! BERT and its like: every token sees all others of its text, and a text becomes one vector.
 
 mod forward;
+mod function;
 mod load;
 mod session;
 

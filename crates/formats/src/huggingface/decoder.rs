@@ -205,7 +205,7 @@ impl Activation {
     pub(super) fn read(config: &Fields<'_>, key: &'static str, default: &str) -> Result<Self> {
         match config.text(key)?.unwrap_or(default) {
             "silu" | "swish" => Ok(Self::Silu),
-            "gelu_pytorch_tanh" | "gelu_new" | "gelu_python_tanh" => Ok(Self::GeluTanh),
+            "gelu_pytorch_tanh" | "gelu_new" | "gelu_python_tanh" | "gelu_fast" | "gelu_accurate" => Ok(Self::GeluTanh),
             "gelu" | "gelu_python" => Ok(Self::Gelu),
             other => Err(config.wrong(key, format!("{other:?}"), "silu, gelu, gelu_new or gelu_pytorch_tanh")),
         }

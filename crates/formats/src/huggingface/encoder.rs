@@ -2,7 +2,7 @@
 
 use super::decoder::{VOCABULARY, WIDTH};
 use super::fields::Fields;
-use super::{Activation, layers, rope};
+use super::{Function, layers, rope};
 use crate::Result;
 
 /// A BERT-like encoder: learned positions, norms after each part, every token sees all others.
@@ -25,7 +25,7 @@ pub struct Encoder {
     /// Added to the variance in norms (`layer_norm_eps`).
     pub norm_epsilon: f32,
     /// Activation of the feed-forward part.
-    pub activation: Activation,
+    pub activation: Function,
 }
 
 impl Encoder {
@@ -58,7 +58,7 @@ impl Encoder {
             vocabulary: size("vocab_size", VOCABULARY)?,
             context: size("max_position_embeddings", rope::CONTEXT)?,
             norm_epsilon: config.positive("layer_norm_eps")?.unwrap_or(1e-12) as f32,
-            activation: Activation::read(config, "hidden_act", "gelu")?,
+            activation: Function::read(config)?,
         })
     }
 }
