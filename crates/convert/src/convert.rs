@@ -8,7 +8,7 @@ use std::time::Instant;
 use trillm_core::{Defaults, Purpose};
 use trillm_formats::gguf::{Files, Head};
 use trillm_formats::huggingface::{Config, Decoder};
-use trillm_formats::{Checkpoint, Format, Gguf, open_regular};
+use trillm_formats::{Checkpoint, Format, Gguf, is_graph, open_regular};
 
 use crate::family::Architecture;
 use crate::gguf::{self, Header, Keys, Present};
@@ -79,17 +79,27 @@ pub fn convert(
     staging::clear(destination);
     let from_gguf = !source.is_dir() && is_gguf(source)?;
     check_destination(source, destination, options)?;
-    let mut report = match (from_gguf, options.to) {
-        (true, Target::Safetensors) => to_folder(source, destination, options, progress)?,
-        (false, Target::Gguf) => to_file(source, destination, options, progress)?,
+    let made = match (from_gguf, options.to) {
+        (true, Target::Safetensors) => to_folder(source, destination, options, progress),
+        (false, Target::Gguf) => to_file(source, destination, options, progress),
         (true, Target::Gguf) => return Err(Error::SameFormat { path: source.into(), found: "a GGUF file" }),
         (false, Target::Safetensors) => {
-            Checkpoint::open(source)?;
+            checkpoint(source)?;
             return Err(Error::SameFormat { path: source.into(), found: "a Hugging Face model" });
         }
     };
+    let mut report = made.map_err(|error| staging::in_place(error, destination))?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// The model to be read. A graph is no checkpoint, and has its weights all the same.
+fn checkpoint(path: &Path) -> Result<Checkpoint> {
+    if is_graph(path) {
+        let expected = "a GGUF file, or a folder with safetensors or a PyTorch checkpoint";
+        return Err(Error::unsupported(path.display().to_string(), "an ONNX model", expected));
+    }
+    Ok(Checkpoint::open(path)?)
 }
 
 fn is_gguf(path: &Path) -> Result<bool> {
@@ -104,7 +114,7 @@ fn is_gguf(path: &Path) -> Result<bool> {
 /// Refuses to replace what no conversion wrote, and the source itself.
 fn check_destination(source: &Path, destination: &Path, options: &Convert) -> Result<()> {
     if !destination.exists() {
-        return Ok(());
+        return staging::check_folder(destination);
     }
     if !options.overwrite {
         return Err(Error::DestinationExists { path: destination.into() });
@@ -202,7 +212,7 @@ fn to_file(
     options: &Convert,
     progress: &mut dyn FnMut(Progress<'_>) -> bool,
 ) -> Result<Report> {
-    let checkpoint = Checkpoint::open(source)?;
+    let checkpoint = checkpoint(source)?;
     let Config::Decoder(decoder) = &checkpoint.config else {
         let found = "an encoder, which makes vectors of texts";
         return Err(Error::unsupported("the model", found, "a decoder, which generates text"));

@@ -172,6 +172,9 @@ impl Coded for Error {
             Self::Write { source, .. } if is_full(source) => {
                 "the result takes about as much room as the number of weights times 2 bytes, or 4 for f32".into()
             }
+            Self::Write { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "make that folder first, or name another".into()
+            }
             _ => return None,
         })
     }

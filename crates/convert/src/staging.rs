@@ -76,6 +76,36 @@ impl Drop for Staging {
     }
 }
 
+fn folder(destination: &Path) -> &Path {
+    destination.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Refuses a destination in a folder that is not there.
+pub(crate) fn check_folder(destination: &Path) -> Result<()> {
+    let folder = folder(destination);
+    let failed = |source| Error::Write { path: folder.to_owned(), source };
+    if fs::metadata(folder).map_err(failed)?.is_dir() {
+        Ok(())
+    } else {
+        Err(failed(io::ErrorKind::NotADirectory.into()))
+    }
+}
+
+/// The error for people, who know nothing of another name: what cannot be written under that is named by where it goes.
+pub(crate) fn in_place(error: Error, destination: &Path) -> Error {
+    let Error::Write { path, source } = error else { return error };
+    let name = destination.file_name().unwrap_or_default().to_string_lossy();
+    let below = path.strip_prefix(folder(destination)).unwrap_or(&path);
+    let mut parts = below.components();
+    let first = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
+    if !(first.starts_with(&format!(".{name}.")) && first.ends_with(PARTIAL)) {
+        return Error::Write { path, source };
+    }
+    let rest = parts.as_path();
+    let path = if rest.as_os_str().is_empty() { destination.to_owned() } else { destination.join(rest) };
+    Error::Write { path, source }
+}
+
 fn hidden(name: &str, what: &str) -> String {
     format!(".{name}.{}.{what}", mine())
 }
@@ -91,7 +121,7 @@ pub(crate) fn mine() -> String {
 /// matter. Gives the bytes of each that was removed.
 pub(crate) fn clear(destination: &Path) -> Vec<u64> {
     let mut removed = Vec::new();
-    let folder = destination.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(destination);
     for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let Some((name, what)) = path.file_name().and_then(|name| left(name.to_str()?)) else { continue };
         let lost = path.with_file_name(name);

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use trillm_convert::{Convert, Dtype, Error, Target, convert};
 use trillm_core::{Coded, Defaults, Setting};
 use trillm_formats::inspect;
-use trillm_testkit::models::Shape;
 use trillm_testkit::models::gguf::{Gguf, TensorType};
+use trillm_testkit::models::{OnnxForm, Shape};
 use trillm_testkit::{RandomModel, TinyLlama};
 
 /// Names in `folder`, hidden ones too.
@@ -308,9 +308,13 @@ fn what_cannot_be_written_is_an_error() {
     let nowhere = folder.path().join("no/such/folder/model");
     let error = run(&source, &nowhere, Target::Safetensors, Dtype::F32).unwrap_err();
     assert_eq!(error.code(), "write_failed", "{error}");
+    // By the folder that is not there, not by a name that only we know.
+    assert!(error.to_string().starts_with(&format!("cannot write {}/no/such/folder: ", folder.path().display())));
+    assert!(error.hint().unwrap().contains("make that folder first"));
     // A file where a folder should be: refused by every system, whoever asks.
     let error = run(&source, &source.join("model"), Target::Safetensors, Dtype::F32).unwrap_err();
     assert_eq!(error.code(), "write_failed", "{error}");
+    assert!(error.to_string().starts_with(&format!("cannot write {}: ", source.display())), "{error}");
     assert_eq!(names(folder.path()), ["tiny.gguf"]);
 }
 
@@ -323,6 +327,15 @@ fn sources_that_cannot_be_converted_say_why() {
     assert_eq!(code(&error), "same_format");
     let error = run(&at("missing.gguf"), &at("x"), Target::Safetensors, Dtype::F32).unwrap_err();
     assert_eq!(code(&error), "model_not_found");
+    fs::create_dir(at("graph")).unwrap();
+    TinyLlama::default().write_onnx(&at("graph"), OnnxForm::Shared).unwrap();
+    for (path, target) in [("graph", Target::Gguf), ("graph", Target::Safetensors), ("graph/model.onnx", Target::Gguf)]
+    {
+        let error = run(&at(path), &at("x"), target, Dtype::F32).unwrap_err();
+        let found = format!("{} is an ONNX model, expected a GGUF file, or a folder", at(path).display());
+        assert!(error.to_string().starts_with(&found), "{error}");
+        assert_eq!(code(&error), "cannot_convert");
+    }
 
     let tiny = TinyLlama::default();
     let write = |name: &str, change: &dyn Fn(Gguf) -> Gguf| {

@@ -43,3 +43,8 @@ pub(crate) fn find(path: &Path) -> Result<Found> {
         None => Err(Found::unknown(path, detect::describe(&bytes))),
     }
 }
+
+/// Whether a path leads to an ONNX graph, which has no weights that a reader of checkpoints could find.
+pub fn is_graph(path: &Path) -> bool {
+    matches!(find(path), Ok(Found::Onnx(_)))
+}

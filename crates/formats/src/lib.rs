@@ -41,6 +41,7 @@ pub use disk::open as open_regular;
 pub use element::Element;
 pub use error::{Error, Result};
 pub use gguf::Gguf;
+pub use find::is_graph;
 pub use named::named_files;
 pub use open::{inspect, open};
 pub use tensor::Tensor;
