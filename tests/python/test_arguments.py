@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections import UserList, deque
+from collections import UserList, UserString, deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,65 @@ def test_texts_without_an_order_are_refused(llm: trillm.Model, texts: Any) -> No
     for call in calls:
         with pytest.raises(InvalidRequest, match="expected"):
             call()
+
+
+@pytest.mark.parametrize("ids", [[True], [5, False], np.array([True]), (np.True_,)], ids=str)
+def test_true_is_no_token(llm: trillm.Model, tiny_model: Path, ids: Any) -> None:
+    """Python counts it among the whole numbers, numpy does not: it is refused, however it is given."""
+    tokenizer = trillm.Tokenizer(tiny_model)
+    calls: list[Callable[[], object]] = [
+        lambda: llm.generate(ids),
+        lambda: llm.generate([[5], ids]),
+        lambda: llm.stream(ids),
+        lambda: awaited(llm.agenerate(ids)),
+        lambda: llm.detokenize(ids),
+        lambda: tokenizer.decode(ids),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidRequest, match=r"(True|False|np\.True_|True_) at index [01], expected token ids"):
+            call()
+    with pytest.raises(InvalidRequest, match="a mapping with the key True, expected"):
+        llm.generate([5], logit_bias={True: 1.0})
+
+
+def test_a_class_that_stands_for_a_text_is_none(llm: trillm.Model) -> None:
+    """Nor is it a list of those that its characters are."""
+    text: Any = UserString("ab")
+    calls: list[Callable[[], object]] = [
+        lambda: llm.generate(text),
+        lambda: llm.stream(text),
+        lambda: awaited(llm.agenerate(text)),
+        lambda: llm.chat(text),
+        lambda: llm.embed(text),
+        lambda: llm.generate([5], stop=text),
+    ]
+    for call in calls:
+        with pytest.raises((InvalidRequest, ChatTemplateError)) as caught:
+            call()
+        assert "[0]" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 10**5000], ids=["large", "small", "larger"])
+def test_a_number_of_any_size_is_told_the_bound(llm: trillm.Model, tiny_model: Path, value: int) -> None:
+    """Beyond what floating point has, and beyond what Python writes."""
+    bounds = {
+        "temperature": "0 to 100",
+        "top_p": "0 to 1",
+        "presence_penalty": "-2 to 2",
+        "max_tokens": "1 to 4294967295",
+        "seed": r"0 to 2\*\*64 - 1",
+        "logit_bias": "a number or minus infinity",
+    }
+    for name, bound in bounds.items():
+        given: Any = {name: {5: value} if name == "logit_bias" else value}
+        if name == "logit_bias" and value < 0:
+            continue
+        with pytest.raises(InvalidRequest, match=f"{name} is .*, expected .*{bound}") as caught:
+            llm.generate([5], **given)
+        assert len(str(caught.value)) < 400
+        assert "something else" not in str(caught.value)
+    with pytest.raises(InvalidRequest, match=r"threads is .*, expected a whole number, 1 to 512"):
+        trillm.load(tiny_model, threads=value)
 
 
 @pytest.mark.parametrize("empty", [[], (), np.array([], dtype=np.int64)], ids=repr)

@@ -1,6 +1,7 @@
 //! Native errors as the classes of `trillm.errors`.
 
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 use trillm::{Class, Coded};
 
 use crate::door;
@@ -50,7 +51,14 @@ pub(crate) fn invalid(name: &str, found: &str, expected: &str) -> PyErr {
 /// How Python shows a value, as far as a line of an error has room for it.
 pub(crate) fn repr(value: &Bound<'_, PyAny>) -> String {
     const MOST: usize = 200;
-    let whole = value.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string());
+    let whole = match (value.repr(), value.cast::<PyInt>()) {
+        (Ok(repr), _) => repr.to_string(),
+        // Python writes numbers up to a length.
+        (Err(_), Ok(number)) => number
+            .call_method0("bit_length")
+            .map_or_else(|_| "a whole number".into(), |bits| format!("a whole number of {bits} bits")),
+        (Err(_), Err(_)) => "something else".into(),
+    };
     match whole.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &whole[..end]),
         None => whole,

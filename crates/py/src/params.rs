@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use trillm::{
@@ -94,6 +94,16 @@ pub(crate) fn get<'a, 'py, T: FromPyObject<'a, 'py>>(
     value.extract().map_err(|_| invalid(name, &repr(value), expected))
 }
 
+/// A number. A whole one beyond all that single precision has is as far beyond every range as infinity is.
+fn number(name: &str, value: Value<'_, '_>) -> PyResult<f32> {
+    match value.extract::<f32>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            Ok(if value.lt(0)? { f32::NEG_INFINITY } else { f32::INFINITY })
+        }
+        number => number.map_err(|_| invalid(name, &repr(value), NUMBER)),
+    }
+}
+
 pub(crate) fn flag(name: &str, value: Value<'_, '_>) -> PyResult<bool> {
     get(name, &scalar(value)?, "True or False")
 }
@@ -146,14 +156,14 @@ impl Generate {
                 let fit = value.extract::<&str>().is_ok_and(|word| word == FIT);
                 request.max_tokens = if fit { None } else { Some(get(name, value, POSITIVE_OR_FIT)?) };
             }
-            "temperature" => sampling.temperature = get(name, value, NUMBER)?,
+            "temperature" => sampling.temperature = number(name, value)?,
             "top_k" => sampling.top_k = get(name, value, COUNT)?,
-            "top_p" => sampling.top_p = get(name, value, NUMBER)?,
-            "min_p" => sampling.min_p = get(name, value, NUMBER)?,
-            "typical_p" => sampling.typical_p = get(name, value, NUMBER)?,
-            "repetition_penalty" => sampling.repetition_penalty = get(name, value, NUMBER)?,
-            "presence_penalty" => sampling.presence_penalty = get(name, value, NUMBER)?,
-            "frequency_penalty" => sampling.frequency_penalty = get(name, value, NUMBER)?,
+            "top_p" => sampling.top_p = number(name, value)?,
+            "min_p" => sampling.min_p = number(name, value)?,
+            "typical_p" => sampling.typical_p = number(name, value)?,
+            "repetition_penalty" => sampling.repetition_penalty = number(name, value)?,
+            "presence_penalty" => sampling.presence_penalty = number(name, value)?,
+            "frequency_penalty" => sampling.frequency_penalty = number(name, value)?,
             "repeat_last_n" => sampling.repeat_last_n = get(name, value, COUNT)?,
             "seed" => sampling.seed = Some(get(name, value, LONG)?),
             "logprobs" => sampling.logprobs = Some(get(name, value, "a whole number, 0 to 20")?),
@@ -183,8 +193,8 @@ impl Generate {
 fn bias(name: &str, item: Value<'_, '_>) -> PyResult<(Token, f32)> {
     let (token, bias): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
     let key = || invalid(name, &format!("a mapping with the key {}", repr(&token)), BIAS);
-    let token: u32 = token.extract().map_err(|_| key())?;
-    Ok((Token(token), get(&format!("{name}[{token}]"), &scalar(&bias)?, NUMBER)?))
+    let token = prompt::id(&token).ok_or_else(key)?;
+    Ok((token, number(&element(name, token.0 as usize), &scalar(&bias)?)?))
 }
 
 impl Chat {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMemoryView, PyString, PyTuple};
 use trillm::{Prompt, Token};
 
 use crate::enter::let_others_after;
@@ -13,6 +13,11 @@ use crate::room;
 const PROMPT: &str = "a text, or a list, tuple or array of token ids";
 pub(crate) const IDS: &str = "a list, tuple or array of token ids";
 const ID: &str = "token ids: whole numbers from 0 to 4294967295";
+
+/// One token id. `True` is a number to Python, and none of numpy's.
+pub(crate) fn id(value: &Bound<'_, PyAny>) -> Option<Token> {
+    if value.is_instance_of::<PyBool>() { None } else { value.extract().map(Token).ok() }
+}
 
 /// A prompt, owned: it leaves the interpreter with the call.
 pub(crate) enum Given {
@@ -41,8 +46,7 @@ impl Given {
 /// Whether `prompt` is a list of prompts rather than one: a sequence whose first item is not a number.
 #[pyfunction]
 pub(crate) fn is_batch(prompt: &Bound<'_, PyAny>) -> bool {
-    !prompt.is_instance_of::<PyString>()
-        && prompt.get_item(0).is_ok_and(|first| first.is_instance_of::<PyString>() || first.len().is_ok())
+    !is_text(prompt) && prompt.get_item(0).is_ok_and(|first| first.is_instance_of::<PyString>() || first.len().is_ok())
 }
 
 /// Whether `messages` is a list of chats rather than one: its first item is itself a list.
@@ -51,10 +55,16 @@ pub(crate) fn is_list_of_chats(messages: &Bound<'_, PyAny>) -> bool {
     messages.get_item(0).is_ok_and(|first| is_list(&first))
 }
 
+/// Whether it is a text, or a class of somebody's that stands for one (`UserString`) and is taken for none: it has
+/// places, too, with texts at them.
+fn is_text(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyString>() || value.hasattr("isidentifier").unwrap_or(false)
+}
+
 /// Whether it has places, such as a list, a tuple, a deque or an array: no text, bytes, set or mapping.
 fn is_list(value: &Bound<'_, PyAny>) -> bool {
     let has = |name: &str| value.hasattr(name).unwrap_or(false);
-    !value.is_instance_of::<PyString>() && !is_bytes(value) && value.len().is_ok() && has("__getitem__") && !has("keys")
+    !is_text(value) && !is_bytes(value) && value.len().is_ok() && has("__getitem__") && !has("keys")
 }
 
 pub(crate) fn is_bytes(value: &Bound<'_, PyAny>) -> bool {
@@ -80,7 +90,7 @@ pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyR
         return Ok(vec![text(name, one)?]);
     }
     let refused = || invalid(name, &repr(&value), expected);
-    if is_bytes(&value) {
+    if is_bytes(&value) || is_text(&value) {
         return Err(refused());
     }
     // Each is a place in a list here and in another one of Rust's, and a piece of memory of its own.
@@ -127,8 +137,8 @@ pub(crate) fn tokens(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> Py
     for (index, item) in items.enumerate() {
         let item = item?;
         let_others_after(value.py(), index)?;
-        let refused = |_| invalid(name, &format!("{} at index {index}", repr(&item)), ID);
-        tokens.push(item.extract().map(Token).map_err(refused)?);
+        let refused = || invalid(name, &format!("{} at index {index}", repr(&item)), ID);
+        tokens.push(id(&item).ok_or_else(refused)?);
     }
     Ok(tokens)
 }
