@@ -214,6 +214,10 @@ def test_a_place_that_cannot_be_written(cli: Cli, tiny_model: Path, tmp_path: Pa
         "error: cannot write none: No such file or directory (os error 2)\n"
         "hint: make that folder first, or name another\n"
     )
+    # What is written under a longer name first is called by its own.
+    long = "x" * 250
+    result = cli("convert", tiny_model, long, "--to", "safetensors", *EXACT)
+    assert result.err == f"error: cannot write {long}: File name too long (os error 36)\n"
     assert names(tmp_path) == set()
 
 
