@@ -19,12 +19,14 @@ __all__ = ["TruncationWarning", "bring_numpy", "warn"]
 def bring_numpy() -> None:
     """Imports numpy. Raises `MissingDependency` if it is not there.
 
-    Raises `OutOfMemory` if there is no room for it, and `EngineError` (`no_thread`) if there are no threads for it.
+    Raises `OutOfMemory` if there is no room for it, and `EngineError` if there are no threads (`no_thread`) or no files
+    (`too_many_files`).
 
     Not where arrays are made, for importing is Python code, which native code would run: the interpreter ends a daemon
     thread in the middle of Python code as it exits, and below native code that ends the process.
     """
     if modules.get("numpy") is None:
+        _find_files()
         _find_room()
         _find_threads()
         # Threads leave the memory reserved that they allocated from.
@@ -71,6 +73,33 @@ def _find_threads() -> None:
             "set OPENBLAS_NUM_THREADS=1, import numpy before threads are limited, end other programs, or allow more"
             " processes (ulimit -u, or the container's limit)",
         )
+
+
+_FILES = 16
+"""Several times what an import has open at once."""
+
+
+def _find_files() -> None:
+    """Raises `EngineError` unless files can be opened: half an import is not made good by another one."""
+    # Built in: no file is opened for it.
+    import errno
+
+    opened: list[int] = []
+    try:
+        for _ in range(_FILES):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            return
+        raise EngineError(
+            f"numpy, whose arrays vectors are, cannot be opened: {error.strerror}",
+            "too_many_files",
+            "close files and connections that are not needed, allow more (ulimit -n), or import numpy before there are "
+            "too many",
+        ) from None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 _LIBRARIES = 48 << 20

@@ -85,7 +85,7 @@ class Closed(TrillmError):
 
 
 class EngineError(TrillmError):
-    """An engine failed while running."""
+    """An engine failed while running, or the system gives it no threads or files."""
 
 
 class OutOfMemory(TrillmError, MemoryError):

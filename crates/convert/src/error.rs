@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use trillm_core::{Class, Coded};
+use trillm_core::{Class, Coded, files};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -145,6 +145,7 @@ impl Coded for Error {
         match self {
             Self::Source(error) => error.kind(),
             Self::Core(error) => error.kind(),
+            Self::Read { source, .. } | Self::Write { source, .. } if files::are_too_many(source) => files::KIND,
             Self::Read { .. } => (Class::NotFound, "read_failed"),
             Self::Write { source, .. } if is_full(source) => (Class::Store, "disk_full"),
             Self::Write { .. } => (Class::Store, "write_failed"),
@@ -165,6 +166,7 @@ impl Coded for Error {
         Some(match self {
             Self::Source(error) => return error.hint(),
             Self::Core(error) => return error.hint(),
+            Self::Read { source, .. } | Self::Write { source, .. } if files::are_too_many(source) => files::HINT.into(),
             Self::DestinationExists { .. } => "name another destination, or have it replaced (`overwrite=True`)".into(),
             Self::NotReplaceable { .. } => "name another destination".into(),
             Self::TensorType { .. } => "convert from a file in F32, F16, BF16, Q8_0 or a K type".into(),

@@ -30,7 +30,7 @@ pub enum Class {
     Forked,
     /// The system gives no more memory.
     OutOfMemory,
-    /// An engine failed, the system gives it no threads, or a bug of ours.
+    /// An engine failed, the system gives it no threads or files, or a bug of ours.
     Engine,
     /// The folder of models, or another place on the disk, could not be read or written.
     Store,

@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Class, Coded, Refusal, memory};
-
-/// Bytes of the largest stack that a thread is given, but for those that render templates.
-const STACK: usize = 8 << 20;
+use crate::{Class, Coded, Refusal, files};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -97,6 +94,14 @@ pub enum Error {
         /// What the system says.
         reason: String,
     },
+    /// The system opens no more files.
+    #[error("{what} cannot be opened: {reason}")]
+    NoFile {
+        /// What for: a file, or a connection.
+        what: String,
+        /// What the system says.
+        reason: String,
+    },
     /// A token that came with the tokenizer and not with the model.
     #[error("{name} has token {token}, and the model has embeddings for tokens 0 to {}", .rows.saturating_sub(1))]
     NoEmbedding {
@@ -172,16 +177,18 @@ impl Error {
         Self::Refused(Refusal::from(error))
     }
 
-    /// Threads that the system does not give. It says the same if there is no memory for the stack of one.
-    pub fn no_thread(what: impl Into<String>, error: &std::io::Error) -> Self {
-        let what = what.into();
-        let stack = memory::check::<u8>(STACK, &format!("the stack of {what}"));
-        stack.err().unwrap_or_else(|| Self::NoThread { what, reason: error.to_string() })
+    /// Files that the system does not open, because there are too many.
+    pub fn no_file(what: impl Into<String>, error: &std::io::Error) -> Self {
+        Self::NoFile { what: what.into(), reason: error.to_string() }
     }
 
-    /// The same for those that a session of `engine` computes on.
-    pub fn no_compute_threads(engine: &str, threads: usize, error: &std::io::Error) -> Self {
-        Self::no_thread(format!("{engine}: {threads} compute threads"), error)
+    /// A file that `engine` cannot open.
+    pub fn unopened(engine: &'static str, path: &Path, error: &std::io::Error) -> Self {
+        if files::are_too_many(error) {
+            Self::no_file(path.display().to_string(), error)
+        } else {
+            Self::load(engine, path, error.to_string())
+        }
     }
 }
 
@@ -208,6 +215,7 @@ impl Coded for Error {
             }
             Self::OutOfMemory { .. } => (Class::OutOfMemory, "out_of_memory"),
             Self::NoThread { .. } => (Class::Engine, "no_thread"),
+            Self::NoFile { .. } => files::KIND,
             Self::Overloaded { .. } => (Class::Overloaded, "overloaded"),
             Self::DeadlineExceeded { .. } => (Class::DeadlineExceeded, "deadline_exceeded"),
             Self::Cancelled => (Class::Cancelled, "cancelled"),
@@ -243,6 +251,7 @@ impl Coded for Error {
                 "load with fewer `threads`, end other programs, or allow more processes (ulimit -u, or the container's limit)"
                     .into()
             }
+            Self::NoFile { .. } => files::HINT.into(),
             Self::NoEmbedding { .. } => {
                 "leave out the text that stands for this token: nothing was trained for it".into()
             }

@@ -15,6 +15,7 @@ mod defaults;
 mod engine;
 mod error;
 mod event;
+pub mod files;
 mod info;
 pub mod memory;
 mod model_file;
@@ -28,6 +29,7 @@ mod request;
 mod shape;
 mod templates;
 mod texts;
+mod threads;
 mod tokenizer;
 
 pub use batch::{Batch, Limits, Slot, Span};

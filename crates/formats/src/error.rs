@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use trillm_core::{Class, Coded};
+use trillm_core::{Class, Coded, files};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -265,6 +265,7 @@ impl Coded for Error {
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory => {
                 (Class::OutOfMemory, "out_of_memory")
             }
+            Self::Read { source, .. } if files::are_too_many(source) => files::KIND,
             Self::Read { .. } => (Class::NotFound, "read_failed"),
             Self::NotAFile { .. } => (Class::NotFound, "not_a_file"),
             Self::In { error, .. } => error.kind(),
@@ -293,6 +294,7 @@ impl Coded for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::In { error, .. } => return error.hint(),
+            Self::Read { source, .. } if files::are_too_many(source) => files::HINT.into(),
             Self::Truncated { .. } => "the download may be incomplete: fetch the file again".into(),
             Self::BigEndian { .. } | Self::Version { .. } => {
                 "convert the model again with a current version of llama.cpp's tools".into()

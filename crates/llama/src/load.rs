@@ -1,10 +1,11 @@
 //! From a file to a model: weights, adapters, tokenizer, and what `info` says of them.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trillm_core::{Error, LoadOptions, ModelFile, Result, Tokenizer};
+use trillm_core::{Error, LoadOptions, ModelFile, Result, Tokenizer, files};
 use trillm_formats::gguf;
 use trillm_mapping::Watched;
 use trillm_tokenizer::GgufTokenizer;
@@ -33,6 +34,7 @@ pub(crate) fn load(file: ModelFile<gguf::Files>, options: &LoadOptions) -> Resul
     // Before the weights take memory: the headers, which hold every word of the vocabulary, are needed no more then.
     let tokenizer = GgufTokenizer::of(&contents.heads[0]).map_err(|error| Error::refused(&error))?;
     drop(contents);
+    check_room(&path, 1 + info.others.len())?;
     let log = Lines::listen();
     let mut weights =
         Model::load(&c_path(&path)?, params, options.progress.as_ref()).map_err(|failure| match failure {
@@ -58,6 +60,16 @@ pub(crate) fn load(file: ModelFile<gguf::Files>, options: &LoadOptions) -> Resul
         info.notes.push("the weights could not be locked in memory".into());
     }
     Ok(LlamaModel { info, weights, tokenizer, files: files? })
+}
+
+/// Refuses what llama.cpp could not open: it says why in words alone. It keeps the files of a model open while it loads
+/// them, and one of them twice.
+fn check_room(path: &Path, files: usize) -> Result<()> {
+    let opened: std::io::Result<Vec<File>> = (0..files + 2).map(|_| File::open(path)).collect();
+    match opened {
+        Err(error) if files::are_too_many(&error) => Err(Error::no_file(path.display().to_string(), &error)),
+        _ => Ok(()),
+    }
 }
 
 fn c_path(path: &Path) -> Result<CString> {

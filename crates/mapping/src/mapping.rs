@@ -26,9 +26,9 @@ impl Mapping {
     /// Opens a file that was `size` bytes long when its header was read. `copy` reads it instead of mapping it.
     ///
     /// # Errors
-    /// [`Error::Load`], in the name of `engine`; [`Error::OutOfMemory`].
+    /// [`Error::Load`], in the name of `engine`; [`Error::OutOfMemory`], [`Error::NoFile`].
     pub fn open(engine: &'static str, path: &Path, size: u64, copy: bool) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::load(engine, path, error.to_string()))?;
+        let file = File::open(path).map_err(|error| Error::unopened(engine, path, &error))?;
         Self::of(engine, file, path, size, copy)
     }
 

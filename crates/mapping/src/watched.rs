@@ -75,9 +75,9 @@ impl Watched {
     /// Watches a file that `engine` maps by itself.
     ///
     /// # Errors
-    /// [`Error::Load`].
+    /// [`Error::Load`], [`Error::NoFile`].
     pub fn open(engine: &'static str, path: &Path) -> Result<Self> {
-        let failed = |error: io::Error| Error::load(engine, path, error.to_string());
+        let failed = |error: io::Error| Error::unopened(engine, path, &error);
         let file = File::open(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         Self::new(file, path, size).map_err(failed)

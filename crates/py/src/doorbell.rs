@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::Wake;
 
 use pyo3::prelude::*;
+use trillm::CoreError;
+
+use crate::errors::raise;
 
 struct Bell {
     send: UnixStream,
@@ -45,7 +48,8 @@ impl Doorbell {
 impl Doorbell {
     #[new]
     fn new() -> PyResult<Self> {
-        let (send, receive) = UnixStream::pair()?;
+        let (send, receive) =
+            UnixStream::pair().map_err(|error| raise(CoreError::no_file("a socket for an event loop", &error)))?;
         send.set_nonblocking(true)?;
         receive.set_nonblocking(true)?;
         Ok(Self { bell: Arc::new(Bell { send, rung: AtomicBool::new(false) }), receive })

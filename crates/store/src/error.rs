@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use trillm_core::{Class, Coded};
+use trillm_core::{Class, Coded, files};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -201,6 +201,7 @@ impl Coded for Error {
             Self::NoFolder => (Class::Store, "no_store_folder"),
             Self::DiskFull { .. } => (Class::Store, "disk_full"),
             Self::PermissionDenied { .. } => (Class::Store, "permission_denied"),
+            Self::Io { source, .. } if files::are_too_many(source) => files::KIND,
             Self::Io { .. } => (Class::Store, "store_io"),
         }
     }
@@ -238,6 +239,7 @@ impl Coded for Error {
             Self::Damaged { reference, .. } => {
                 format!("fetch what is damaged again with: trillm verify --repair {reference}")
             }
+            Self::Io { source, .. } if files::are_too_many(source) => files::HINT.into(),
             Self::NoFolder => "set LOCAL_CACHE_DIR to a folder for models".into(),
             Self::DiskFull { .. } => "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk".into(),
             Self::PermissionDenied { .. } => "set LOCAL_CACHE_DIR to a folder of your own".into(),

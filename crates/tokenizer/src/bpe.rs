@@ -132,7 +132,7 @@ impl Bpe {
 
     /// Appends what merging leads to.
     fn merged(&self, vocabulary: &Vocabulary, word: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
-        if !scratch.has_room(word) {
+        if !scratch.shortage.spares(word) {
             return;
         }
         self.symbols(vocabulary, word, &mut scratch.symbols);

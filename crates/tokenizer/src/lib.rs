@@ -48,6 +48,7 @@ mod oniguruma;
 mod pipeline;
 mod recent;
 mod scratch;
+mod shortage;
 mod section;
 mod special;
 mod split;

@@ -76,7 +76,10 @@ impl Model {
         match self {
             Self::Bpe(model) => model.encode(vocabulary, word, scratch, out),
             Self::WordPiece(model) => return model.encode(word, &mut scratch.recent, out),
-            Self::Unigram(model) => return model.encode(word, scratch, out),
+            Self::Unigram(model) => {
+                let Scratch { unigram, recent, shortage, .. } = scratch;
+                return model.encode(word, unigram, recent, shortage, out);
+            }
             Self::WordLevel(WordLevel { unknown, control }) => {
                 let found = vocabulary.id(word).filter(|id| !control.contains(id)).or(*unknown);
                 out.extend(found.map(Token));

@@ -166,7 +166,7 @@ impl HuggingFaceTokenizer {
             Part::Text(_) if failed.is_err() => {}
             Part::Text(word) => failed = self.encode_word(word, pipeline.spells(), &mut scratch, out),
         });
-        failed.and(scratch.outcome())
+        failed.and(scratch.shortage.outcome())
     }
 
     /// Appends the tokens of one word, which is to be spelled in GPT-2's alphabet or is written as it is.
@@ -208,7 +208,7 @@ impl HuggingFaceTokenizer {
                 }
             }
         }
-        Ok(scratch.outcome())
+        Ok(scratch.shortage.outcome())
     }
 }
 

@@ -6,7 +6,8 @@ use trillm_core::Token;
 
 use crate::Result;
 use crate::endings::Endings;
-use crate::scratch::Scratch;
+use crate::recent::Recent;
+use crate::shortage::Shortage;
 use crate::words::{are_apart, words};
 
 /// What an unknown character costs beyond the worst token.
@@ -67,21 +68,28 @@ impl Unigram {
 
     /// Appends the tokens of a text whose spaces are written `▁`. Characters without any are left out, and then it gives
     /// `false`.
-    pub(crate) fn encode(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) -> bool {
-        scratch.unigram.unknown = false;
+    pub(crate) fn encode(
+        &self,
+        text: &str,
+        room: &mut Room,
+        recent: &mut Recent,
+        shortage: &mut Shortage,
+        out: &mut Vec<Token>,
+    ) -> bool {
+        room.unknown = false;
         words(text, self.apart).fold(true, |whole, word| {
-            if scratch.recent.get(word, out) {
-                scratch.unigram.unknown = false;
+            if recent.get(word, out) {
+                room.unknown = false;
                 return whole;
             }
-            if !scratch.has_room(word) {
+            if !shortage.spares(word) {
                 return whole;
             }
             let start = out.len();
-            let known = self.word(word, &mut scratch.unigram, out);
+            let known = self.word(word, room, out);
             // What an unknown character becomes depends on what came before.
             if known {
-                scratch.recent.put(word, &out[start..]);
+                recent.put(word, &out[start..]);
             }
             whole && (known || self.has_unknown())
         })

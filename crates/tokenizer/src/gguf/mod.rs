@@ -192,10 +192,10 @@ impl GgufTokenizer {
                     tokens.encode(text.as_bytes(), &mut found);
                     out.extend(found.iter().filter(|token| token.0 != SKIPPED));
                 }
-                Kind::Plamo(plamo) => plamo.encode(text, &mut scratch, out),
+                Kind::Plamo(plamo) => plamo.encode(text, &mut scratch.shortage, out),
             }
         });
-        failed.and(scratch.outcome())
+        failed.and(scratch.shortage.outcome())
     }
 
     /// Checks the length that a text has when its spaces are written `▁`, where they are.

@@ -5,7 +5,7 @@ use trillm_formats::gguf::{TokenType, Vocabulary as File};
 
 use crate::Result;
 use crate::endings::Endings;
-use crate::scratch::Scratch;
+use crate::shortage::Shortage;
 use crate::vocabulary::Vocabulary;
 
 /// The score from which on a token is never taken, and that of a character without one.
@@ -38,8 +38,8 @@ impl Plamo {
     }
 
     /// Appends the tokens of a text.
-    pub(super) fn encode(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<Token>) {
-        if !scratch.has_room(text) {
+    pub(super) fn encode(&self, text: &str, shortage: &mut Shortage, out: &mut Vec<Token>) {
+        if !shortage.spares(text) {
             return;
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);

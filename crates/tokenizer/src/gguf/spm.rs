@@ -68,7 +68,7 @@ impl Spm {
             out.push(Token(id));
             return scratch.recent.put(word, &out[start..]);
         }
-        if !scratch.has_room(word) {
+        if !scratch.shortage.spares(word) {
             return;
         }
         let symbols = &mut scratch.symbols;

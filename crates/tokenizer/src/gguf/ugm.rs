@@ -66,7 +66,8 @@ impl Ugm {
     ) -> trillm_core::Result<()> {
         let normalized = self.normalize(text);
         limits.normalized(normalized.len())?;
-        self.model.encode(&normalized, scratch, out);
+        let Scratch { unigram, recent, shortage, .. } = scratch;
+        self.model.encode(&normalized, unigram, recent, shortage, out);
         Ok(())
     }
 
