@@ -69,7 +69,7 @@ print(json.dumps(rounds))
 )
 
 
-@pytest.mark.parametrize("kind", ["gguf", "safetensors", "shared"])
+@pytest.mark.parametrize("kind", ["gguf", "safetensors", "shared", "grown"])
 def test_every_call_says_that_no_file_can_be_opened(
     kind: str, tiny_model: Path, tiny_folder: Path, tiny_onnx: Callable[..., Path]
 ) -> None:

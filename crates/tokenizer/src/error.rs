@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use trillm_core::{Class, Coded, memory};
+use trillm_core::{Class, Coded, files, memory};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -113,6 +113,7 @@ impl Error {
 impl Coded for Error {
     fn kind(&self) -> (Class, &'static str) {
         match self {
+            Self::Read { source, .. } if files::are_too_many(source) => files::KIND,
             Self::Read { .. } => (Class::NotFound, "read_failed"),
             Self::Missing { .. } => (Class::NotFound, "missing_tokenizer"),
             Self::NotAFile { .. } => (Class::NotFound, "not_a_file"),
@@ -127,6 +128,7 @@ impl Coded for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Read { source, .. } if files::are_too_many(source) => files::HINT.into(),
             Self::Memory(error) => return error.hint(),
             Self::Gguf(error) => return error.hint(),
             Self::In { error, .. } => return error.hint(),
