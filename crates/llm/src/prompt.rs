@@ -58,24 +58,24 @@ impl<'a> Prompt<'a> {
                 tokenizer.encode(text, add_special, parse_special, &mut tokens)?;
                 Ok(tokens)
             }
-            Self::Tokens(tokens) => match tokens.iter().position(|token| token.0 >= tokenizer.vocabulary()) {
-                Some(index) => Err(CoreError::InvalidParameter {
-                    name: "prompt",
-                    found: format!(
-                        "token {} at index {index}, beyond the last one, {}",
-                        tokens[index].0,
-                        tokenizer.vocabulary().saturating_sub(1),
-                    ),
-                    expected: "ids of this model's vocabulary",
+            Self::Tokens(tokens) => {
+                if let Some(index) = tokens.iter().position(|token| token.0 >= tokenizer.vocabulary()) {
+                    return Err(CoreError::InvalidParameter {
+                        name: "prompt",
+                        found: format!(
+                            "token {} at index {index}, beyond the last one, {}",
+                            tokens[index].0,
+                            tokenizer.vocabulary().saturating_sub(1),
+                        ),
+                        expected: "ids of this model's vocabulary",
+                    }
+                    .into());
                 }
-                .into()),
-                None => {
-                    let mut copy = Vec::new();
-                    memory::reserve(&mut copy, tokens.len(), "a prompt")?;
-                    copy.extend(tokens);
-                    Ok(copy)
-                }
-            },
+                let mut copy = Vec::new();
+                memory::reserve(&mut copy, tokens.len(), "a prompt")?;
+                copy.extend(tokens);
+                Ok(copy)
+            }
             // Templates make something of it, which nobody meant to ask: a greeting to nobody.
             Self::Chat { messages: [], .. } => Err(CoreError::InvalidParameter {
                 name: "messages",

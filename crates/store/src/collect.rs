@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Digest, Manifest, Result, Store, files, files::At, generations::Generations, owner::Owner, take::Gone,
+    Digest, Manifest, Result, Store, files, files::At, files::Gone, generations::Generations, owner::Owner,
     wanted::Unwanted,
 };
 
@@ -81,8 +81,8 @@ impl Store {
             let path = folder.join(format!("{}.json", manifest.model.id()));
             fs::remove_file(&path).gone().at("remove", &path)?;
         }
-        if !old.is_empty() && folder.is_dir() {
-            files::sync_folder(&folder)?;
+        if !old.is_empty() {
+            files::sync_if_there(&folder)?;
         }
         Ok(old)
     }

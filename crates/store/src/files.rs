@@ -32,10 +32,30 @@ impl<T> At<T> for io::Result<T> {
     }
 }
 
+/// That something which was to be removed or moved is not there any more is well.
+pub(crate) trait Gone {
+    fn gone(self) -> Self;
+}
+
+impl Gone for io::Result<()> {
+    fn gone(self) -> Self {
+        self.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    }
+}
+
 /// Makes renames in this folder outlast a power cut.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    synced(folder).at("sync", folder)
+}
+
+/// The same for a folder that others may have removed: then nothing in it needs to last.
+pub(crate) fn sync_if_there(folder: &Path) -> Result<()> {
+    synced(folder).gone().at("sync", folder)
+}
+
+fn synced(folder: &Path) -> io::Result<()> {
     // Windows has no such call; its renames are journaled.
-    if cfg!(unix) { File::open(folder).and_then(|file| file.sync_all()).at("sync", folder) } else { Ok(()) }
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Hands on everything `reader` yields, in pieces large enough that hashing, not system calls, is the cost.

@@ -18,6 +18,7 @@ use std::{
 use crate::{
     Digest, Result, Store, files,
     files::At,
+    files::Gone,
     owner::Owner,
     wanted::{Unwanted, Wanted},
 };
@@ -169,17 +170,6 @@ fn drop_blob(at: &Path) -> Result<Option<u64>> {
 
 fn record_beside(at: &Path) -> PathBuf {
     at.with_added_extension("record")
-}
-
-/// That something which was to be removed or moved is not there any more is well.
-pub(crate) trait Gone {
-    fn gone(self) -> Self;
-}
-
-impl Gone for io::Result<()> {
-    fn gone(self) -> Self {
-        self.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! A LoRA adapter.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use trillm_core::{LoadOptions, Token};
@@ -23,11 +22,11 @@ fn adapter() -> PathBuf {
         .tensor("blk.0.attn_q.weight.lora_a", &[width, rank], TensorType::F32)
         .tensor("blk.0.attn_q.weight.lora_b", &[rank, width], TensorType::F32);
     let size = RANK * WIDTH;
-    let fill = |index: usize, out: &mut dyn Write| {
+    file.write(&path, |index, out| {
         let weights = (index * size..(index + 1) * size).flat_map(|i| ((i % 7) as f32 - 3.0).to_le_bytes());
         out.write_all(&weights.collect::<Vec<u8>>())
-    };
-    file.write(&path, fill).expect("a scratch file");
+    })
+    .expect("a scratch file");
     path
 }
 
