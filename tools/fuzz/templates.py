@@ -44,7 +44,7 @@ _INSIDES = re.compile(
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+", re.IGNORECASE)
 
-_UNKNOWN = re.compile(r"unknown (filter|method|function|test)|is unknown|has no method named")
+_UNKNOWN = re.compile(r"unknown (filter|method|function|test)|is unknown|has no method named|has no place for")
 
 
 def published() -> list[tuple[str, str]]:
