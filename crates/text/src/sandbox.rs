@@ -14,7 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use trillm_core::Error as CoreError;
+use trillm_core::{Error as CoreError, memory};
 
 use crate::{Error, Result};
 
@@ -53,10 +53,8 @@ pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     result
 }
 
-/// Why there is no thread: the system says the same of one too many as of a stack that is too large.
+/// Why there is no thread: the system says the same of one too many as of a stack that there is no memory for.
 fn refusal(error: &io::Error) -> CoreError {
-    if thread::Builder::new().stack_size(0).spawn(|| ()).is_ok() {
-        return CoreError::OutOfMemory { what: format!("the stack of {NAME}"), bytes: STACK as u64 };
-    }
-    CoreError::no_thread(NAME, error)
+    let stack = memory::check::<u8>(STACK, &format!("the stack of {NAME}"));
+    stack.err().unwrap_or_else(|| CoreError::no_thread(NAME, error))
 }
