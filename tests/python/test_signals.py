@@ -191,6 +191,6 @@ def test_signals_are_heard_while_many_ids_are_read_or_made(tiny_model: Path) -> 
     )
     count, made, read = map(int, said.split())
     assert count > 6_000_000
-    # A hundred times; all in one go would be heard once.
-    assert made > 20
-    assert read > 20
+    # Two dozen times; all in one go would be heard once.
+    assert made > 10
+    assert read > 10

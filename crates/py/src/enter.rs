@@ -14,7 +14,7 @@ use crate::errors::{exception, raise};
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
 
 /// How many Python objects are read or made at most before others have their turn: some milliseconds.
-pub(crate) const AT_ONCE: usize = 1 << 16;
+pub(crate) const AT_ONCE: usize = 1 << 18;
 
 /// Lets other threads have the interpreter lock, and runs signal handlers, whose errors are raised here: for work with
 /// many Python objects, which needs the lock.
