@@ -59,16 +59,6 @@ impl Shape {
         self.layers.as_ref().map(|layers| layers.iter().map(bytes).fold(0, u64::saturating_add))
     }
 
-    /// Bytes of these that a single sequence of `tokens` tokens never looks at again: those behind windows.
-    pub fn behind_windows(&self, tokens: u64, kind: CacheType) -> u64 {
-        let kind = self.cache_type.unwrap_or(kind);
-        let bytes = |layer: &Layer| {
-            let behind = layer.window.map_or(0, |window| tokens.saturating_sub(window.into()));
-            layer.token_bytes(kind).saturating_mul(behind)
-        };
-        self.layers.iter().flatten().map(bytes).fold(0, u64::saturating_add)
-    }
-
     /// The type that most bytes of the weights are in; empty if there are none.
     pub fn dominant(&self) -> &str {
         self.weights.iter().max_by_key(|(_, bytes)| **bytes).map_or("", |(kind, _)| kind)
@@ -93,14 +83,5 @@ mod tests {
         assert_eq!(Shape::default().cache_bytes(100, 1, CacheType::F16), None);
         let fixed = Shape { cache_type: Some(CacheType::F32), ..shape };
         assert_eq!(fixed.cache_bytes(100, 1, CacheType::F16), fixed.cache_bytes(100, 1, CacheType::F32));
-    }
-
-    #[test]
-    fn what_is_behind_a_window_is_part_of_the_cache() {
-        let layers = vec![PLAIN, Layer { window: Some(40), ..PLAIN }];
-        let shape = Shape { layers: Some(layers), ..Shape::default() };
-        let whole = shape.cache_bytes(100, 1, CacheType::F16).expect("layers");
-        assert_eq!(shape.behind_windows(100, CacheType::F16), whole / 2 * 60 / 100);
-        assert_eq!(shape.behind_windows(40, CacheType::F16), 0);
     }
 }
