@@ -3,6 +3,8 @@
 use std::fmt::{Debug, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -46,11 +48,26 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
+/// The cells of a session, and what is logged while it is made.
+///
+/// Another test's thread may have found nobody who listens, and say so to all only now, when it gets its turn. Whoever
+/// listens after that is told.
+fn logged(model: &dyn Model, options: &SessionOptions) -> (u32, String) {
+    for _ in 0..20 {
+        let log = Log::default();
+        let cells = subscriber::with_default(log.clone(), || model.session(options).expect("a session").limits().cells);
+        let text = log.0.lock().expect("no panic").clone();
+        if !text.is_empty() {
+            return (cells, text);
+        }
+        sleep(Duration::from_millis(50));
+    }
+    panic!("nothing is logged")
+}
+
 /// Checks that llama.cpp has as many bytes for a session as the model's shape says, to a hundredth of a mebibyte.
 fn check(model: &dyn Model, options: &SessionOptions) {
-    let log = Log::default();
-    let cells = subscriber::with_default(log.clone(), || model.session(options).expect("a session").limits().cells);
-    let log = log.0.lock().expect("no panic");
+    let (cells, log) = logged(model, options);
     let size = |line: &str| {
         let (_, size) = line.split_once(" KV buffer size =").or(line.split_once(" RS buffer size ="))?;
         size.split_whitespace().next()?.parse::<f64>().ok()
