@@ -261,6 +261,16 @@ SENTENCES = {
     "config_sentence_transformers.json": b"{}",
 }
 
+DENSE = {
+    **FILES,
+    "modules.json": b'[{"type": "sentence_transformers.models.Transformer", "path": ""}, '
+    b'{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}, '
+    b'{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]',
+    "1_Pooling/config.json": b"{}",
+    "2_Dense/config.json": b"{}",
+    "2_Dense/model.safetensors": WEIGHTS,
+}
+
 ODD = {
     "model.safetensors.index.json": b'{"weight_map": {"a": "first.safetensors", "b": "second.bin"}}',
     "first.safetensors": WEIGHTS,
@@ -282,6 +292,7 @@ def in_cache(hub: Hub, folder: Path, files: dict[str, bytes]) -> Path:
         *((FILES, name) for name in ("config.json", "tokenizer.json")),
         *((SHARDS, name) for name in SHARDS),
         *((SENTENCES, name) for name in ("modules.json", "1_Pooling/config.json", "tokenizer.json")),
+        *((DENSE, name) for name in ("2_Dense/config.json", "2_Dense/model.safetensors")),
         *((ODD, name) for name in ODD if name != "model.safetensors.index.json"),
     ],
 )
@@ -296,6 +307,12 @@ def test_offline_a_part_of_a_model_is_not_taken_for_the_whole(
     assert store.list() == ([], [])
     (snapshot / lacks).symlink_to(link)
     assert content(pull(job(store, "hf:org/tiny", offline=True))) == files
+
+
+def test_a_name_that_is_no_unicode_in_a_cache_is_none_of_the_hubs(hub: Hub, store: Store, tmp_path: Path) -> None:
+    snapshot = in_cache(hub, tmp_path, FILES)
+    (Path(os.fsdecode(os.fsencode(snapshot) + b"/caf\xe9.txt"))).write_text("mine")
+    assert content(pull(job(store, "hf:org/tiny", offline=True))) == FILES
 
 
 @pytest.mark.parametrize(

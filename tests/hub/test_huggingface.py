@@ -417,6 +417,16 @@ def test_a_proxy_that_cannot_be_reached_is_named(
         close_session()
 
 
+@pytest.mark.parametrize("address", ["hf-mirror.example", "http://", "ftp://x"])
+def test_an_address_of_the_hub_that_is_none_is_refused_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    with pytest.raises(InvalidRequest, match=f"the address of the hub is '{address}'") as caught:
+        pull(job(store, "hf:org/tiny"))
+    assert "HF_ENDPOINT" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     "proxy",
     ["socks://127.0.0.1:9", "socks4://127.0.0.1:9", "ftp://127.0.0.1:9", "http://x:y", "http://127.0.0.1:99999"],

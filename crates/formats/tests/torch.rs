@@ -65,6 +65,11 @@ fn dicts_inside_and_other_values() {
         let torch = read(&with(under(pickle, name))).expect("accepted");
         assert!(torch.tensors.keys().eq(["a"]) && torch.notes[0].contains(name), "{:?}", torch.notes);
     }
+    // A loss beside it is no weight.
+    let more = Pickle::dict().tensor("loss", "FloatStorage", 0, 6, 0, &[1]).text("net").op(b"}");
+    let more = more.tensor("a", "FloatStorage", 0, 6, 0, &[6]).tensor("b", "FloatStorage", 0, 6, 0, &[6]);
+    let more = read(&with(more.op(b"s"))).expect("accepted");
+    assert!(more.tensors.keys().eq(["a", "b"]), "{:?}", more.tensors);
     let two = under(under(Pickle::dict(), "student"), "teacher");
     refused(&with(two), "unsupported", "under \"student\" and under \"teacher\"");
     let parameter = Pickle::dict().text("p").global("torch._utils", "_rebuild_parameter").op(b"(");

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// Bytes that rendering takes for each of the messages' own: values for the template, what it makes of them, and all
 /// that once more under a veil.
-const RENDERED: usize = 24;
+const RENDERED: usize = 10;
 
 /// What generation starts from.
 #[derive(Clone, Copy, Debug)]

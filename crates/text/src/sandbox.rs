@@ -9,7 +9,6 @@
 //! What remains: such a thread, given up, goes on and may take memory, some megabytes a second. A template may do this
 //! twice, then it is not run again.
 
-use std::io;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +19,9 @@ use crate::{Error, Result};
 
 /// Address space for the stack; memory is taken only as far as it is used, by real templates some kilobytes.
 const STACK: usize = 512 << 20;
+
+/// Bytes for what a rendering has beside its stack.
+const BESIDE: usize = 32 << 20;
 
 /// The thread's name.
 const NAME: &str = "trillm-template";
@@ -38,11 +40,13 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// [`OutOfMemory`](CoreError::OutOfMemory), which say nothing of the template.
 pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let (sender, receiver) = sync_channel(1);
+    // Address space that the stack takes and leaves nothing of would end the process with the first small value.
+    memory::check::<u8>(STACK + BESIDE, &format!("the stack of {NAME}"))?;
     let begin = thread::Builder::new().name(NAME.into()).stack_size(STACK).spawn(move || {
         // Nobody listens any more when it took too long.
         let _ = sender.send(work());
     });
-    let thread = begin.map_err(|error| refusal(&error))?;
+    let thread = begin.map_err(|error| CoreError::no_thread(NAME, &error))?;
     let result = match receiver.recv_timeout(DEADLINE) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => return Err(Error::Exceeded { limit: TIME_LIMIT }),
@@ -51,10 +55,4 @@ pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     // Its stack is given back before the next one is asked for. A panic was told of above.
     let _ = thread.join();
     result
-}
-
-/// Why there is no thread: the system says the same of one too many as of a stack that there is no memory for.
-fn refusal(error: &io::Error) -> CoreError {
-    let stack = memory::check::<u8>(STACK, &format!("the stack of {NAME}"));
-    stack.err().unwrap_or_else(|| CoreError::no_thread(NAME, error))
 }

@@ -63,11 +63,16 @@ pub(crate) fn unpacked(inside: &str) -> Cow<'_, str> {
 pub(crate) fn at_once(inside: &str) -> Cow<'_, str> {
     let pairs = between_commas(inside).into_iter().filter_map(|pair| pair.split_once('='));
     let pairs: Vec<(&str, &str)> = pairs.map(|(name, value)| (name.trim(), value.trim())).collect();
-    let is_late = |at: usize| pairs[..at].iter().any(|(name, _)| reads(pairs[at].1, name));
+    let is_late = |at: usize| pairs[..at].iter().any(|(target, _)| names(target).any(|name| reads(pairs[at].1, name)));
     if !(1..pairs.len()).any(is_late) {
         return inside.into();
     }
     let kept = pairs.iter().enumerate().map(|(at, (_, value))| format!("__with_{at} = ({value})"));
     let given = pairs.iter().enumerate().map(|(at, (name, _))| format!("{name} = __with_{at}"));
     format!(" {} ", kept.chain(given).collect::<Vec<_>>().join(", ")).into()
+}
+
+/// The names in a target: those in brackets are several, for which a value is taken apart.
+fn names(target: &str) -> impl Iterator<Item = &str> {
+    tokens(target).filter(|token| token.starts_with(|c: char| c.is_alphabetic() || c == '_'))
 }

@@ -18,6 +18,7 @@ fn with_gives_all_names_at_once() {
             "{% set a = 'x' %}{%- with a = a ~ '1', b = a ~ '2' -%} {{ a }} {{ b }} {%- with a = b, b = a %}{{ a }}{{ b }}{% endwith %}{% endwith %}",
             "x1 x2x2x1",
         ),
+        ("{% set a = 9 %}{% with (a, b) = (1, 2), c = a %}{{ a }}{{ b }}{{ c }}{% endwith %}", "129"),
         ("{% with a = [1, 2], b = {'k': (1, 2)} %}{{ a[0] }}{{ b.k[1] }}{% endwith %}", "12"),
     ]);
 }

@@ -37,7 +37,7 @@ pub(super) fn tensors<'o>(
         }
         pairs = inner;
     }
-    if !has_tensors(objects, pairs) {
+    if count(objects, pairs) == 0 {
         let names = INSIDE.map(|name| format!("{name:?}")).join(", ");
         return Err(Error::pytorch(format!("a checkpoint without tensors, in it or under {names}")));
     }
@@ -67,13 +67,14 @@ pub(super) fn tensors<'o>(
 /// A dict and its name.
 type Named<'o> = (&'o str, &'o Vec<(Id, Id)>);
 
-/// The one dict of tensors that `pairs` have under any name, if they are no tensors themselves.
+/// The one dict of tensors that `pairs` have under any name, if they have fewer themselves.
 fn only<'o>(objects: &'o Objects<'o>, pairs: &[(Id, Id)]) -> Result<Option<Named<'o>>> {
-    if pairs.len() > WIDEST || has_tensors(objects, pairs) {
+    if pairs.len() > WIDEST {
         return Ok(None);
     }
+    let beside = count(objects, pairs);
     let mut found = pairs.iter().filter_map(|(key, value)| match (objects.get(*key), objects.get(*value)) {
-        (Object::Text(name), Object::Dict(inner)) if has_tensors(objects, inner) => Some((*name, inner)),
+        (Object::Text(name), Object::Dict(inner)) if count(objects, inner) > beside => Some((*name, inner)),
         _ => None,
     });
     match (found.next(), found.next()) {
@@ -85,8 +86,8 @@ fn only<'o>(objects: &'o Objects<'o>, pairs: &[(Id, Id)]) -> Result<Option<Named
     }
 }
 
-fn has_tensors(objects: &Objects<'_>, pairs: &[(Id, Id)]) -> bool {
-    pairs.iter().any(|(_, value)| matches!(objects.get(*value), Object::Tensor(_)))
+fn count(objects: &Objects<'_>, pairs: &[(Id, Id)]) -> usize {
+    pairs.iter().filter(|(_, value)| matches!(objects.get(*value), Object::Tensor(_))).count()
 }
 
 /// The dict that `pairs` have under `name`, if there is anything in it.

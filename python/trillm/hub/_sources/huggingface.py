@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from trillm._core import HuggingFace, choose
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound
@@ -133,6 +133,13 @@ def arrange(job: Job, listing: Listing, locate: Callable[[str], Location]) -> Pl
 def _endpoint(options: Options) -> str:
     # Read here: `huggingface_hub` reads the variable once, when it is imported.
     url = options.source("huggingface").base_url or os.environ.get("HF_ENDPOINT") or _HUB
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise InvalidRequest(
+            f"the address of the hub is {url!r:.80}, expected one that begins with https://",
+            "invalid_parameter",
+            "it comes from HF_ENDPOINT, or from base_url in the options",
+        )
     return url.rstrip("/")
 
 

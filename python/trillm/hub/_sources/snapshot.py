@@ -27,6 +27,9 @@ _MODULES = "modules.json"
 _OF_MODULES = ("config_sentence_transformers.json", "sentence_bert_config.json")
 """What sentence-transformers writes beside the list of a model's modules."""
 
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""What the matrix of a Dense module is in: one of them."""
+
 _CONFIGURED = ("Pooling", "Dense", "LayerNorm")
 """Modules that are nothing without their configuration."""
 
@@ -53,13 +56,17 @@ def read(wanted: HuggingFace) -> Listing | None:
 
 
 def _entry(path: Path, name: str) -> Entry | None:
-    """A file of a snapshot: a link to a blob that is named by what the hub calls its content."""
+    """A file of a snapshot: a link to a blob that is named by what the hub calls its content.
+
+    A name that is no Unicode is none that the hub has.
+    """
     try:
+        name.encode()
         if not path.is_file():
             return None
         size = path.stat().st_size
         digest = path.readlink().name if path.is_symlink() else ""
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return None
     sha256 = digest if SHA256.fullmatch(digest) else None
     git = digest if GIT.fullmatch(digest) else None
@@ -74,14 +81,17 @@ def _needed(snapshot: Path, paths: dict[str, Entry]) -> Iterator[str]:
     folders = {posixpath.dirname(path) for path in paths if posixpath.basename(path) in (_MODULES, *_OF_MODULES)}
     for folder in folders:
         yield posixpath.join(folder, _MODULES)
-        for module in _modules(snapshot / folder / _MODULES):
+        for module, kind in _modules(snapshot / folder / _MODULES):
             yield posixpath.join(folder, module, "config.json")
+            weights = [posixpath.join(folder, module, name) for name in _WEIGHTS]
+            if kind == "Dense" and not any(path in paths for path in weights):
+                yield weights[0]
 
 
-def _modules(path: Path) -> list[str]:
-    """The folders of the modules that have a configuration; a list that cannot be read has none."""
+def _modules(path: Path) -> list[tuple[str, str]]:
+    """The folders and kinds of the modules that have a configuration; a list that cannot be read has none."""
     try:
-        modules = json.loads(path.read_bytes())
-        return [module["path"] for module in modules if module["type"].rpartition(".")[2] in _CONFIGURED]
+        modules = [(module["path"], module["type"].rpartition(".")[2]) for module in json.loads(path.read_bytes())]
+        return [(path, kind) for path, kind in modules if kind in _CONFIGURED]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []
