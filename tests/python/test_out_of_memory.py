@@ -167,8 +167,9 @@ def test_long_texts_without_room_end_no_process(model: Path, megabytes: int) -> 
     outcomes = dict(line.split(":") for line in done.out.splitlines())
     assert len(outcomes) == 14
     refused = {"out_of_memory", "python"}
-    expected = refused | {"done", "context_overflow", "invalid_parameter", "tools_not_shown", "unsupported"}
-    assert set(outcomes.values()) <= expected, outcomes
+    # What a stack lacked may be there again by the time it is asked for.
+    others = {"done", "no_thread", "context_overflow", "invalid_parameter", "tools_not_shown", "unsupported"}
+    assert set(outcomes.values()) <= refused | others, outcomes
     if megabytes == 1:
         assert {outcomes[name] for name in ("generate", "ids", "chat", "tokenize", "encode", "decode")} <= refused
 
