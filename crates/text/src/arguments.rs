@@ -51,10 +51,8 @@ where
     Rv: FunctionResult,
     Args: for<'a> FunctionArgs<'a>,
 {
-    let filter = Value::from_function(filter);
-    environment.add_filter(name, move |state: &mut State, given: Rest<ValueOrKwargs>| {
-        filter.call(state, &by_place(name, &given.into_values(), 1)?)
-    });
+    let call = either_way(name, Value::from_function(filter), 1);
+    environment.add_filter(name, move |state: &mut State, given: Rest<ValueOrKwargs>| call(state, given));
 }
 
 /// Adds a function that takes its arguments by place or by name.
@@ -64,10 +62,8 @@ where
     Rv: FunctionResult,
     Args: for<'a> FunctionArgs<'a>,
 {
-    let function = Value::from_function(function);
-    environment.add_function(name, move |state: &mut State, given: Rest<ValueOrKwargs>| {
-        function.call(state, &by_place(name, &given.into_values(), 0)?)
-    });
+    let call = either_way(name, Value::from_function(function), 0);
+    environment.add_function(name, move |state: &mut State, given: Rest<ValueOrKwargs>| call(state, given));
 }
 
 /// Adds a test that takes its arguments by place or by name.
@@ -77,10 +73,21 @@ where
     Rv: FunctionResult,
     Args: for<'a> FunctionArgs<'a>,
 {
-    let test = Value::from_function(test);
+    let call = either_way(name, Value::from_function(test), 1);
     environment.add_test(name, move |state: &mut State, given: Rest<ValueOrKwargs>| {
-        test.call(state, &by_place(name, &given.into_values(), 1)?).map(|found| found.is_true())
+        call(state, given).map(|found| found.is_true())
     });
+}
+
+/// Calls a function with arguments by place or by name, behind as many values as come `first`.
+fn either_way(
+    name: &'static str,
+    function: Value,
+    first: usize,
+) -> impl Fn(&mut State, Rest<ValueOrKwargs>) -> Result<Value, Error> + Send + Sync {
+    move |state: &mut State, given: Rest<ValueOrKwargs>| {
+        function.call(state, &by_place(name, &given.into_values(), first)?)
+    }
 }
 
 /// All arguments of a function, each where it belongs, behind as many values as come first.
