@@ -44,7 +44,7 @@ class Part:
 def pieces(running: Running, place: Place | None, token: str | None, part: Part) -> Iterator[bytes]:
     """A part of a file that the hub says is there. Raises as requests do."""
     try:
-        import hf_xet
+        import hf_xet  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         raise MissingDependency(
             f"{part.name} has {part.size} bytes, and the hub gives so many to the package hf_xet alone",
