@@ -28,6 +28,35 @@ from bench_decode import decode_speed
 print(decode_speed(Path(sys.argv[1])))
 """
 
+STREAMS = """
+import sys
+from functools import partial
+import trillm
+from bench_streams import TOKENS, our_client
+from ours import STREAMS, together
+with trillm.Model(sys.argv[1], threads=int(sys.argv[2]), parallel=STREAMS) as llm:
+    print(together(partial(our_client, llm), TOKENS))
+"""
+
+PAUSE = """
+import sys
+import trillm
+from bench_gap import our_pause
+with trillm.Model(sys.argv[1], threads=int(sys.argv[2]), context=8192) as llm:
+    print(our_pause(llm))
+"""
+
+PREFIX = """
+import sys
+import trillm
+from bench_prefix import CLIENTS, PREFIX, at_once, in_turn
+from ours import any_tokens
+with trillm.Model(sys.argv[1], threads=int(sys.argv[2]), context=8192, parallel=CLIENTS) as llm:
+    prefixes = [any_tokens(PREFIX) for _ in range(4)]
+    in_turn(llm, prefixes)
+    print(at_once(llm, prefixes))
+"""
+
 
 def measured(build: Path, program: str, *arguments: object) -> float:
     """What a program prints that imports the trillm of this checkout."""
@@ -43,7 +72,7 @@ def measured(build: Path, program: str, *arguments: object) -> float:
 
 
 def rows(before: Path, blocks: int) -> Iterator[Comparison]:
-    """A row for decoding and one for loading by each engine, and one for the import."""
+    """Decoding and loading by each engine, what the scheduler does on one of them, and the import."""
     models = {"GGUF": smollm2(), "bf16": smollm2_bf16(), "ONNX fp32": smollm2_onnx("plain")}
 
     def row(what: str, unit: str, program: str, *arguments: object) -> Comparison:
@@ -53,6 +82,9 @@ def rows(before: Path, blocks: int) -> Iterator[Comparison]:
     for form, path in models.items():
         yield row(f"decode {form}", "tokens/s", DECODE, path)
         yield row(f"load {form}", "s", READY, path, THREADS)
+    yield row("eight streams GGUF", "tokens/s", STREAMS, models["GGUF"], THREADS)
+    yield row("longest pause GGUF", "s", PAUSE, models["GGUF"], THREADS)
+    yield row("first token GGUF, prefix shared, eight clients at once", "s", PREFIX, models["GGUF"], THREADS)
     yield row("import trillm", "ms", MEASURE)
 
 
