@@ -25,7 +25,9 @@ pub use trillm_llm::{
     Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, OpenOptions, Prompt, Result, Vectors,
     VocabularyFile, engines,
 };
-pub use trillm_machine::{Limit, LimitSource, Memory, Processors, default_threads, waiting};
+pub use trillm_machine::{
+    Cache, Limit, LimitSource, Memory, Processors, default_threads, kept_bandwidth, read_bandwidth, waiting,
+};
 pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};
 pub use trillm_text::{ChatFormat, ChatFormats, Error as TextError, Message, RenderOptions, read_json};
 

@@ -22,6 +22,7 @@ del _interpreter
 __all__ = [
     "AsyncStream",
     "Completion",
+    "HardwareProfile",
     "LLMRouter",
     "Logprob",
     "Logprobs",
@@ -39,19 +40,23 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from trillm import hub, types  # noqa: F401
+    from trillm._hardware import HardwareProfile
 
 
-def __getattr__(name: str) -> "ModuleType":
-    """`trillm.hub` and `trillm.types`, when they are first asked for: they cost time that most programs can save."""
-    if name in ("hub", "types"):
+_LATER = {"hub": "hub", "types": "types", "HardwareProfile": "_hardware"}
+"""What costs time that most programs can save, and the modules that it is in."""
+
+
+def __getattr__(name: str) -> object:
+    """`trillm.hub` and the like, when they are first asked for."""
+    if name in _LATER:
         from importlib import import_module
 
-        return import_module(f"trillm.{name}")
+        module = import_module(f"trillm.{_LATER[name]}")
+        return getattr(module, name, module)
     raise AttributeError(f"module 'trillm' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "hub", "types"})
+    return sorted({*globals(), *_LATER})

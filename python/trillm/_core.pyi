@@ -24,12 +24,10 @@ def doctor() -> dict[str, Any]:
     """What this build and this machine can do: version, engines, CPU features, devices, threads."""
 
 def machine() -> dict[str, Any]:
-    """The machine as this process may use it. `None` where the system does not say.
+    """What `trillm.HardwareProfile` has under `cpu` and `memory`, without what is measured; caches are tuples."""
 
-    Under `cpu` its `model`, `flags`, `cores`, how many are `usable`, and the share (0 to 1) of the last ten seconds in
-    which somebody was `waiting` for one; under `memory` bytes in `total`, `available` and the `limit` with its
-    `limit_source`.
-    """
+def bandwidth(kept: str | PathLike[str] | None = None) -> float | None:
+    """Bytes of memory that all cores read in a second: as the file keeps it, or measured now, and then kept there."""
 
 def inspect(path: str | PathLike[str]) -> ModelInfo:
     """Reads and checks a model file's header. Raises `ModelFormatError`, `ModelNotFound`."""

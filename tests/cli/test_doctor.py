@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -34,6 +35,10 @@ def test_doctor_for_programs(cli: Cli, tmp_path: Path) -> None:
     assert {"llama", "onnx"} <= set(report["engines"])
     assert 1 <= report["cpu"]["usable"] <= (os.cpu_count() or 1)
     assert report["memory"]["total"] >= report["memory"]["available"] > 0
+    assert report["memory"]["bandwidth"] > 1e8
+    assert [cache["level"] for cache in report["cpu"]["caches"]] == sorted(
+        it["level"] for it in report["cpu"]["caches"]
+    )
     assert report["store"]["path"] == str(tmp_path / "store")
     assert report["store"]["models"] == report["store"]["size"] == 0
     assert report["store"]["free"] > 0
@@ -42,10 +47,10 @@ def test_doctor_for_programs(cli: Cli, tmp_path: Path) -> None:
 
 def test_doctor_sees_that_programs_wait_for_each_other() -> None:
     """Then threads of llama.cpp wait for each other."""
+    profile = trillm.HardwareProfile.detect()
 
     def warned(waiting: float | None) -> bool:
-        cpu = {"flags": None, "waiting": waiting}
-        machine = {"cpu": cpu, "memory": {"available": 10**10}}
+        machine = replace(profile, cpu=replace(profile.cpu, waiting=waiting))
         return any("--threads 1" in warning for warning in _warnings_about_machine({"engines": ["llama"]}, machine))
 
     assert [warned(waiting) for waiting in (None, 0.0, 0.1, 0.5, 1.0)] == [False, False, False, True, True]

@@ -67,7 +67,7 @@ fn cores(system: &System) -> Option<u32> {
 }
 
 /// `4` or `4-7`.
-fn range(text: &str) -> Option<Vec<u32>> {
+pub(crate) fn range(text: &str) -> Option<Vec<u32>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     Some((first.parse().ok()?..=last.parse().ok()?).collect())
 }

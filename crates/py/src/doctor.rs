@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use trillm::{Memory, Processors, llama};
+use trillm::{Cache, Memory, Processors, llama};
 
 use crate::enter::{enter, outside};
 use crate::info::ModelInfo;
@@ -39,15 +39,27 @@ pub(crate) fn doctor(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(dict)
 }
 
+/// How fast memory is read, in bytes a second: as a file keeps it, or as measured now.
+#[pyfunction]
+#[pyo3(signature = (kept=None))]
+pub(crate) fn bandwidth(py: Python<'_>, kept: Option<PathBuf>) -> PyResult<Option<f64>> {
+    outside(py, || match kept {
+        Some(file) => trillm::kept_bandwidth(&file, env!("CARGO_PKG_VERSION")),
+        None => trillm::read_bandwidth(),
+    })
+}
+
 /// The machine, as this process may use it.
 #[pyfunction]
 pub(crate) fn machine(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let (processors, memory, waiting) = outside(py, || (Processors::now(), Memory::now(), trillm::waiting()))?;
+    let look = || (Processors::now(), Cache::all(), Memory::now(), trillm::waiting());
+    let (processors, caches, memory, waiting) = outside(py, look)?;
     let cpu = PyDict::new(py);
     cpu.set_item("model", processors.model)?;
     cpu.set_item("usable", processors.usable)?;
     cpu.set_item("cores", processors.cores)?;
     cpu.set_item("waiting", waiting)?;
+    cpu.set_item("caches", caches.iter().map(|cache| (cache.level, cache.bytes, cache.shared)).collect::<Vec<_>>())?;
     cpu.set_item("flags", processors.features.map(Vec::from_iter))?;
     let bytes = PyDict::new(py);
     bytes.set_item("total", memory.as_ref().map(|memory| memory.total))?;
@@ -73,10 +85,19 @@ fn llama_facts(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         let item = PyDict::new(py);
         item.set_item("name", device.name)?;
         item.set_item("description", device.description)?;
+        item.set_item("kind", kind(device.kind))?;
         item.set_item("memory_total", device.memory_total)?;
         item.set_item("memory_free", device.memory_free)?;
         list.append(item)?;
     }
     dict.set_item("devices", list)?;
     Ok(dict)
+}
+
+fn kind(kind: llama::DeviceKind) -> &'static str {
+    match kind {
+        llama::DeviceKind::Cpu => "cpu",
+        llama::DeviceKind::Gpu => "gpu",
+        llama::DeviceKind::Accelerator => "accelerator",
+    }
 }

@@ -46,7 +46,7 @@ mod _core {
     #[pymodule_export]
     use crate::convert::convert;
     #[pymodule_export]
-    use crate::doctor::{doctor, engines, inspect, machine, named_files};
+    use crate::doctor::{bandwidth, doctor, engines, inspect, machine, named_files};
     #[pymodule_export]
     use crate::doorbell::Doorbell;
     #[cfg(feature = "fake")]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from trillm import _core, _runtime
+from trillm._hardware import HardwareProfile
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size
 from trillm.errors import TrillmError
 
@@ -39,13 +41,13 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
 
 def _report() -> dict[str, Any]:
     native = _core.doctor()
-    machine = _core.machine()
+    machine = HardwareProfile.detect()
     report: dict[str, Any] = {
         **native,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
-        "cpu": {**machine["cpu"], "architecture": platform.machine()},
-        "memory": machine["memory"],
+        "cpu": asdict(machine.cpu),
+        "memory": asdict(machine.memory),
         "warnings": _warnings_about_machine(native, machine),
     }
     if "onnx" in native["engines"]:
@@ -54,25 +56,24 @@ def _report() -> dict[str, Any]:
     return report
 
 
-def _warnings_about_machine(native: dict[str, Any], machine: dict[str, Any]) -> list[str]:
+def _warnings_about_machine(native: dict[str, Any], machine: HardwareProfile) -> list[str]:
     warnings = []
-    flags, memory = machine["cpu"]["flags"], machine["memory"]
+    flags, waiting, available = machine.cpu.flags, machine.cpu.waiting, machine.memory.available
     if not native["engines"]:
         warnings.append("no engine was compiled in: no model can run")
-    if flags is not None and platform.machine() in ("x86_64", "AMD64"):
+    if flags is not None and machine.cpu.architecture in ("x86_64", "AMD64"):
         compiled = {feature.lower() for feature in native.get("llama", {}).get("features", ())}
         if "avx2" not in flags:
             warnings.append("this processor has no AVX2: models run several times slower than on one that has")
         elif compiled and "avx2" not in compiled:
             warnings.append("this processor has AVX2, but llama was compiled without it: reinstall from source")
-    waiting = machine["cpu"]["waiting"]
     if waiting is not None and waiting > _BUSY:
         warnings.append(
             f"programs waited for a processor in {waiting:.0%} of the last 10 seconds: GGUF models may run several "
             "times faster with --threads 1 while that is so"
         )
-    if memory["available"] is not None and memory["available"] < _LOW_MEMORY:
-        warnings.append(f"only {size(memory['available'])} of memory can be used")
+    if available is not None and available < _LOW_MEMORY:
+        warnings.append(f"only {size(available)} of memory can be used")
     return warnings
 
 
@@ -120,7 +121,13 @@ def _memory_row(memory: dict[str, Any]) -> str:
     parts = [f"{size(memory[name])} {name}" for name in ("total", "available") if memory[name] is not None]
     if memory["limit"] is not None:
         parts.append(f"{size(memory['limit'])} limit ({memory['limit_source']})")
+    if memory["bandwidth"] is not None:
+        parts.append(f"read at {memory['bandwidth'] / 1e9:.3g} GB/s")
     return ", ".join(parts)
+
+
+def _caches_row(caches: list[dict[str, int]]) -> str:
+    return ", ".join(f"L{cache['level']} {size(cache['bytes'])} for {cache['shared']}" for cache in caches)
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -132,6 +139,7 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("platform", report["platform"]),
         ("build", " ".join(f"{name}={value}" for name, value in report["build"].items())),
         ("cpu", f"{cpu['model'] or 'unknown'} ({cpu['architecture']}), {cpu['usable']} usable"),
+        ("caches", _caches_row(cpu["caches"])),
         ("engines", ", ".join(report["engines"])),
         ("llama features", " ".join(llama.get("features", ()))),
         (
