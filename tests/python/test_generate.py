@@ -24,7 +24,7 @@ from trillm.errors import (
     ContextOverflow,
     DeadlineExceeded,
     InvalidRequest,
-    LoadError,
+    ModelFormatError,
     ModelNotFound,
     Overloaded,
 )
@@ -750,9 +750,28 @@ def test_an_adapter_that_is_not_there_is_not_found(tiny_model: Path, tmp_path: P
     with pytest.raises(ModelNotFound) as caught:
         trillm.load(tiny_model, lora=[missing])
     assert str(caught.value) == f"cannot read {missing}: No such file or directory (os error 2)"
-    missing.write_text("no adapter")
-    with pytest.raises(LoadError, match=r"no\.gguf"):
-        trillm.load(tiny_model, lora=[missing])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"no adapter", "expected a LoRA adapter (GGUF), found plain text"),
+        (b"", "expected a LoRA adapter (GGUF), found an empty file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "found a Git LFS pointer"),
+        (b"GGUF\x03\0\0\0\1", "the file ends inside"),
+        (None, "the key general.type holds"),
+    ],
+)
+def test_a_file_that_is_no_adapter_is_told_as_a_file_that_is_no_model(
+    tiny_model: Path, tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    path = tmp_path / "no.gguf"
+    path.write_bytes(tiny_model.read_bytes() if content is None else content)
+    with pytest.raises(ModelFormatError) as caught:
+        trillm.load(tiny_model, lora=[path])
+    assert str(caught.value).startswith(f"{path}: ")
+    assert says in str(caught.value)
+    assert "load:" not in str(caught.value)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")

@@ -19,9 +19,8 @@ use crate::{NAME, backend, ffi, memory, params};
 pub(crate) fn load(file: ModelFile<gguf::Files>, options: &LoadOptions) -> Result<LlamaModel> {
     options.without_graph(NAME)?;
     let ModelFile { path, mut info, contents } = file;
-    // llama.cpp would wait for someone to write to a pipe.
-    if let Some((adapter, _)) = options.lora.iter().find(|(path, _)| !path.is_file()) {
-        return Err(Error::load(NAME, adapter, "there is no regular file with a LoRA adapter"));
+    for (adapter, _) in &options.lora {
+        gguf::check_adapter(adapter).map_err(|error| Error::refused(&error))?;
     }
     backend::start();
     let gpus = backend::gpus();
@@ -41,6 +40,11 @@ pub(crate) fn load(file: ModelFile<gguf::Files>, options: &LoadOptions) -> Resul
             LoadFailure::Cancelled => Error::Cancelled,
             LoadFailure::Failed(reason) => failed(&path, &reason, &log),
         })?;
+    if options.mlock && log.mention("mlock") {
+        info.notes.push("the weights could not be locked in memory".into());
+    }
+    // What was said of the weights explains nothing about an adapter.
+    log.take();
     for (adapter, scale) in &options.lora {
         weights.add_adapter(&c_path(adapter)?, *scale).map_err(|reason| failed(adapter, &reason, &log))?;
         info.notes.push(format!("LoRA adapter {} at scale {scale}", adapter.display()));
@@ -56,9 +60,6 @@ pub(crate) fn load(file: ModelFile<gguf::Files>, options: &LoadOptions) -> Resul
     info.device = device(&gpus, options.gpu_layers);
     info.weights = held(&log.buffers());
     info.vocabulary = tokenizer.vocabulary();
-    if options.mlock && log.mention("mlock") {
-        info.notes.push("the weights could not be locked in memory".into());
-    }
     Ok(LlamaModel { info, weights, tokenizer, files: files? })
 }
 

@@ -64,21 +64,6 @@ template <typename F> bool guarded_making(const message * what, F && body) noexc
     return fine;
 }
 
-// The adapter loader reads these keys without looking at their type, and aborts if it is another.
-const char * adapter_fault(const gguf_context * header) {
-    for (const char * key : { "general.type", "general.architecture", "adapter.type" }) {
-        const int64_t id = gguf_find_key(header, key);
-        if (id < 0 || gguf_get_kv_type(header, id) != GGUF_TYPE_STRING) {
-            return "not a LoRA adapter: a key of its header is missing or not a string";
-        }
-    }
-    const int64_t alpha = gguf_find_key(header, "adapter.lora.alpha");
-    if (alpha >= 0 && gguf_get_kv_type(header, alpha) != GGUF_TYPE_FLOAT32) {
-        return "not a LoRA adapter: adapter.lora.alpha is not a float";
-    }
-    return nullptr;
-}
-
 } // namespace
 
 extern "C" {
@@ -103,20 +88,7 @@ bool trillm_llama_model_load(
 bool trillm_llama_adapter_load(
         llama_model * model, const char * path, llama_adapter_lora ** adapter, const message * what) {
     *adapter = nullptr;
-    return guarded_making(what, [&] {
-        gguf_context * header = gguf_init_from_file(path, { /*no_alloc*/ true, /*ctx*/ nullptr });
-        if (header == nullptr) {
-            say(what, "no file, or not GGUF");
-            return;
-        }
-        const char * fault = adapter_fault(header);
-        gguf_free(header);
-        if (fault != nullptr) {
-            say(what, fault);
-            return;
-        }
-        *adapter = llama_adapter_lora_init(model, path);
-    });
+    return guarded_making(what, [&] { *adapter = llama_adapter_lora_init(model, path); });
 }
 
 bool trillm_llama_context_new(

@@ -39,6 +39,13 @@ impl<'a> Gguf<'a> {
         })
     }
 
+    pub(crate) fn f32(&self, key: &str) -> Result<Option<f32>> {
+        self.typed(key, "a number (f32)", |value| match value {
+            Value::F32(value) => Some(*value),
+            _ => None,
+        })
+    }
+
     pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>> {
         self.typed(key, "a boolean", |value| match value {
             Value::Bool(value) => Some(*value),

@@ -4,6 +4,7 @@
 //! tokenizer is a second question, asked by [`Gguf::model`] and [`Gguf::vocabulary`]: they mirror what llama.cpp
 //! asserts, and so would abort on, once it knows the architecture. [`Files`] are both for files on the disk.
 
+mod adapter;
 mod architecture;
 mod chats;
 mod file;
@@ -26,6 +27,7 @@ mod windows;
 
 use std::collections::HashMap;
 
+pub use adapter::check_adapter;
 pub use file::{Files, Head};
 pub use tensor::Tensor;
 pub use tokenizer::{Algorithm, Pre, Rule, Special, TokenType, Vocabulary, byte_of, unescape};
