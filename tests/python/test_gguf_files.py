@@ -75,6 +75,7 @@ def test_a_mapped_file_that_changes_ends_its_model_and_not_the_process(copied: P
                 with pytest.raises(EngineError, match=r"copied\.gguf was changed") as caught:
                     call()
                 assert caught.value.code == "engine_failed"
+                assert "`copy=True`" in (caught.value.hint or "")
         assert read.generate("the man", max_tokens=9, cache_salt=9, **GREEDY).token_ids == before.token_ids
 
 

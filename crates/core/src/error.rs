@@ -154,6 +154,26 @@ pub enum Error {
     /// A file of the model is not sound, or not supported.
     #[error("{}", .0.message)]
     Refused(Refusal),
+    /// A file of the model is not what it was when it was loaded.
+    #[error("{engine} failed: {} {what}", .path.display())]
+    Changed {
+        /// The engine.
+        engine: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What was seen of it.
+        what: String,
+    },
+    /// A library that an engine needs cannot be used.
+    #[error("{engine} failed: {reason}")]
+    NoLibrary {
+        /// The engine.
+        engine: &'static str,
+        /// Which, and why not.
+        reason: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
     /// An engine failed while running.
     #[error("{engine} failed: {reason}{}", tail(.log))]
     Engine {
@@ -227,7 +247,7 @@ impl Coded for Error {
             }
             Self::Load { .. } => (Class::Load, "load_failed"),
             Self::Refused(refusal) => refusal.kind,
-            Self::Engine { .. } => (Class::Engine, "engine_failed"),
+            Self::Changed { .. } | Self::NoLibrary { .. } | Self::Engine { .. } => (Class::Engine, "engine_failed"),
         }
     }
 
@@ -252,6 +272,11 @@ impl Coded for Error {
                     .into()
             }
             Self::NoFile { .. } => files::HINT.into(),
+            Self::NoLibrary { advice, .. } => (*advice).into(),
+            Self::Changed { .. } => {
+                "load the model again; replace model files by renaming, or load with `copy=True` where others write to them"
+                    .into()
+            }
             Self::NoEmbedding { .. } => {
                 "leave out the text that stands for this token: nothing was trained for it".into()
             }

@@ -94,15 +94,16 @@ impl Watched {
     /// Checks that the bytes are what they were; the error is in the name of `engine`.
     ///
     /// # Errors
-    /// [`Error::Engine`], for ever once it was given.
+    /// [`Error::Changed`], for ever once it was given.
     pub fn check(&self, engine: &'static str) -> Result<()> {
-        if let Some(reason) = self.ended.get() {
-            return Err(failed(engine, reason));
-        }
-        let Err(what) = self.look() else { return Ok(()) };
-        let advice = "replace model files by renaming, or load with copy, and load the model again";
-        let reason = self.ended.get_or_init(|| format!("{} {what}: {advice}", self.path.display()));
-        Err(failed(engine, reason))
+        let ended = match self.ended.get() {
+            Some(what) => what,
+            None => match self.look() {
+                Ok(()) => return Ok(()),
+                Err(what) => self.ended.get_or_init(|| what),
+            },
+        };
+        Err(Error::Changed { engine, path: self.path.clone(), what: ended.clone() })
     }
 
     fn look(&self) -> std::result::Result<(), String> {
@@ -143,10 +144,6 @@ impl Watched {
         }
         Ok(state)
     }
-}
-
-fn failed(engine: &'static str, reason: &str) -> Error {
-    Error::Engine { engine, reason: reason.to_owned(), log: Vec::new() }
 }
 
 /// When a file was changed, in nanoseconds since 1970; 0 where the system does not say.

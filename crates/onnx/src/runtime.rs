@@ -18,6 +18,9 @@ use crate::{NAME, ffi};
 /// How it is called in errors.
 const LIBRARY: &str = "the library of ONNX Runtime";
 
+/// What to do where it cannot be used.
+const ADVICE: &str = "install the Python package onnxruntime, set ORT_DYLIB_PATH to the library, or name it when loading (`runtime_library`)";
+
 /// The oldest library that works, as the features of `ort` say.
 const OLDEST: u32 = ort::MINOR_VERSION;
 
@@ -80,11 +83,8 @@ fn named() -> Option<PathBuf> {
 }
 
 fn missing() -> Error {
-    let reason = format!(
-        "the library of ONNX Runtime 1.{OLDEST} or newer was not found: install the Python package onnxruntime, set \
-         ORT_DYLIB_PATH to the library, or name it when loading"
-    );
-    Error::Engine { engine: NAME, reason, log: Vec::new() }
+    let reason = format!("the library of ONNX Runtime 1.{OLDEST} or newer was not found");
+    Error::NoLibrary { engine: NAME, reason, advice: ADVICE }
 }
 
 /// By its absolute path: `ort` looks beside the program for others. A pipe would keep the loader of libraries waiting.
@@ -118,5 +118,5 @@ fn failed(library: &Path, reason: &str) -> Error {
         return error;
     }
     let reason = format!("ONNX Runtime cannot be used from {}: {reason}", library.display());
-    Error::Engine { engine: NAME, reason, log: Vec::new() }
+    Error::NoLibrary { engine: NAME, reason, advice: ADVICE }
 }
