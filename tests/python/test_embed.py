@@ -106,8 +106,7 @@ def test_the_context_limits_a_text(tiny_model: Path) -> None:
 @pytest.mark.real
 def test_what_can_be_asked_of_a_model(llm: trillm.Model, tiny_folder: Path, all_minilm: Path) -> None:
     assert (llm.info.purpose, llm.info.capabilities) == ("text", ["generate", "chat", "embed"])
-    # Its files do not say how to pool.
-    assert inspect(tiny_folder).capabilities == ["generate", "chat"]
+    assert inspect(tiny_folder).capabilities == ["generate", "chat", "embed"]
     encoder = inspect(all_minilm)
     assert (encoder.purpose, encoder.capabilities) == ("vectors", ["embed"])
     with trillm.load(all_minilm, threads=1) as model, pytest.raises(Unsupported) as caught:

@@ -99,14 +99,11 @@ impl ModelInfo {
     /// What can be asked of it: `generate`, `chat`, `embed`, `score`.
     pub fn capabilities(&self) -> Vec<&'static str> {
         let generates = self.purpose == Purpose::Text;
-        // Of a model that generates llama.cpp makes vectors; the others do if the files say how to pool.
-        let chosen = !generates || self.format == "gguf" || self.pooling().is_some();
-        let embeds = self.pipeline.is_some() && chosen;
         let all = [
             ("generate", generates),
             ("chat", generates && !self.chat_templates.is_empty()),
             ("score", self.scoring.is_some()),
-            ("embed", embeds),
+            ("embed", self.pipeline.is_some()),
         ];
         all.into_iter().filter_map(|(name, can)| can.then_some(name)).collect()
     }
