@@ -1,4 +1,7 @@
 //! Dot products, matrix products and attention over weights that stay as the file has them.
+//!
+//! Products are streamed for few rows (`stream.rs`) and cut into panels for many (`panel.rs`). All of it is safe code over
+//! the trait `Simd`, which `Isa::run` compiles for each instruction set and picks one of at run time.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -3,8 +3,15 @@
 //! One decode thread owns everything that changes: session, slots, sequences. Two structures are shared with callers,
 //! and both are lock-free: the `Intake` that requests come in by (a push is a compare-and-swap
 //! loop, taking all is one swap) and the `Ring` that pieces go out by (one store on each side).
-//! Not lock-free, and on no path between two tokens: the allocator, when a request is made or its queue node freed,
-//! and the operating system's futex, when a thread with nothing to do is put to sleep or woken.
+//! Not lock-free, in full:
+//!
+//! - the allocator: when a request is made, when its queue node is freed, when it is admitted and ended (an ordered map,
+//!   the copied prefix), for pieces longer than 22 bytes and for log-probabilities;
+//! - the operating system, when a thread is put to sleep or woken, and the byte written to an event loop's socket;
+//! - engines' pools: ggml's uses a mutex and a condition variable to start a step, and barriers within it; candle's
+//!   waits by parking threads;
+//! - log lines that are collected: warnings and errors, and everything if `logging` asks for it; they take a mutex for
+//!   the length of a push.
 //!
 //! What a step computes is decided by a pure function, `plan`, so that it can be tested without threads.
 //! No engine is named here.

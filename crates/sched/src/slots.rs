@@ -1,4 +1,8 @@
 //! The cache as the scheduler knows it: what every slot holds, who uses it, and what may go.
+//!
+//! A new request continues an idle slot in place if it extends all of it; else the prefix is shared into another, and
+//! the engine counts the same cells for both (llama.cpp's unified cache, candle's pages). An ONNX slot has room of its
+//! own, so nothing is short of cells there.
 
 use trillm_core::{Result, Session, Slot, Token, memory};
 

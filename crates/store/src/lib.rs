@@ -17,6 +17,11 @@
 //! taken/                        what a removal took away, until it has looked again
 //! ```
 //!
+//! Bytes come in by `partial.rs` (a download, over any number of attempts), `staging.rs` (a stream of unknown length) or
+//! `import.rs` (a file of this machine), and become blobs in `commit.rs`. `generations.rs` says what a reference stood
+//! for and stands for, `catalogue.rs` lists all models of this machine with what their files say, `lease.rs` what is in
+//! use, `claim.rs` who fetches; `collect.rs` and `remove.rs` take away, `verify.rs` reads everything again.
+//!
 //! There is no network here and no file lock: files are only ever added under their hash or replaced by rename, and
 //! whoever takes a blob away looks again after that (`take.rs`).
 #![forbid(unsafe_code)]

@@ -2,6 +2,14 @@
 
 :func:`fetch` returns where a model can be opened. :func:`update` asks its source for something newer, :func:`repair`
 fetches what was damaged, :func:`import_model` takes in what is on this machine, :func:`available` lists it all.
+
+What happens to a reference that is not in the store: the native store reads it; ``_fetch.py`` joins or starts the one
+download of this process (``_flight.py``) and waits for its turn among processes (a claim); ``_pull.py`` asks the source
+for a plan, leases what it names, transfers, and puts the manifest. A source, one module of ``_sources`` each, says what
+files there are, with which digests, and where they are now; the store picks those that make a model, by their names,
+and ``_named.py`` adds those that a graph or an index names, once these are here. ``_network/transfer.py`` brings them:
+ranges, connections, resuming, over a native partial file. ``_job.py`` is what the parts of one download share,
+``_resolved.py`` keeps a model from being collected while it is used.
 """
 
 from __future__ import annotations
