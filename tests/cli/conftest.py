@@ -32,6 +32,9 @@ class Result:
 Cli = Callable[..., Result]
 Terminal = Callable[..., "pexpect.spawn[str]"]
 
+PROMPT = ">>> "
+SHORT = ("--max-tokens", "4", "--ignore-eos", "--temperature", "0", "--verbose")
+
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -74,6 +77,24 @@ def terminal(tmp_path: Path, environment: dict[str, str]) -> Iterator[Terminal]:
     yield spawn
     for child in open_ones:
         child.close(force=True)
+
+
+@pytest.fixture
+def talk(terminal: Terminal, tiny_model: Path) -> Terminal:
+    """Starts a conversation with the tiny model, by default with short answers, and waits until it asks."""
+
+    def begin(*options: str) -> pexpect.spawn[str]:
+        child = terminal("run", tiny_model, *(options or SHORT))
+        child.expect_exact(PROMPT)
+        return child
+
+    return begin
+
+
+@pytest.fixture
+def chat(talk: Terminal) -> pexpect.spawn[str]:
+    """A conversation that waits for the first message."""
+    return talk()
 
 
 @pytest.fixture

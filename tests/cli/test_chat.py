@@ -9,10 +9,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from .conftest import Terminal
+from .conftest import PROMPT, SHORT, Terminal
 
-PROMPT = ">>> "
-SHORT = ("--max-tokens", "4", "--ignore-eos", "--temperature", "0", "--verbose")
 STATISTICS = re.compile(r"prompt (\d+) tokens \((\d+) cached\).*answer (\d+) tokens")
 
 
@@ -23,13 +21,6 @@ def tokens(child: pexpect.spawn[str]) -> int:
     count = int(child.match[1])
     child.expect_exact(PROMPT)
     return count
-
-
-@pytest.fixture
-def chat(terminal: Terminal, tiny_model: Path) -> pexpect.spawn[str]:
-    child = terminal("run", tiny_model, *SHORT)
-    child.expect_exact(PROMPT)
-    return child
 
 
 def ended(child: pexpect.spawn[str]) -> int | None:
@@ -86,9 +77,8 @@ def test_messages_of_several_lines(chat: pexpect.spawn[str]) -> None:
     assert tokens(chat) == quoted - 1
 
 
-def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(terminal: Terminal, tiny_model: Path) -> None:
-    child = terminal("run", tiny_model, "--ignore-eos", "--context", "60000", "--temperature", "0")
-    child.expect_exact(PROMPT)
+def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(talk: Terminal) -> None:
+    child = talk("--ignore-eos", "--context", "60000", "--temperature", "0")
     child.sendline("hello")
     child.expect("hello.*\r\n")
     child.expect(".{100}")
@@ -118,9 +108,8 @@ def test_ctrl_c_at_the_prompt(chat: pexpect.spawn[str]) -> None:
     assert ended(chat) == 0
 
 
-def test_a_message_too_long_does_not_end_it(terminal: Terminal, tiny_model: Path) -> None:
-    child = terminal("run", tiny_model, *SHORT, "--context", "256")
-    child.expect_exact(PROMPT)
+def test_a_message_too_long_does_not_end_it(talk: Terminal) -> None:
+    child = talk(*SHORT, "--context", "256")
     child.sendline("x" * 300)
     child.expect("error: .* does not fit a context of 256")
     child.expect_exact("hint: /clear")
@@ -144,12 +133,11 @@ def test_needs_a_prompt_for_other_things(terminal: Terminal, tiny_model: Path, o
 
 @pytest.mark.parametrize("settings", [{}, {"LC_ALL": "C"}, {"TERM": "dumb"}])
 def test_what_is_typed_and_no_utf8_is_refused(
-    terminal: Terminal, tiny_model: Path, environment: dict[str, str], settings: dict[str, str]
+    talk: Terminal, environment: dict[str, str], settings: dict[str, str]
 ) -> None:
     """The editor holds back the beginning of a character, of any length."""
     environment.update(settings)
-    child = terminal("run", tiny_model, *SHORT)
-    child.expect_exact(PROMPT)
+    child = talk()
     for typed in (b"caf\xe9 x", b"caf\xe9", b"\xff", b"\xe6\x97 x", b"\xf0\x9f\x98x", b"\xe9\xc3\xa9 z"):
         os.write(child.child_fd, typed + b"\r")
         child.expect_exact("error: that was not UTF-8")
@@ -177,13 +165,12 @@ def test_what_is_typed_and_no_utf8_is_refused(
     ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()),
 )
 def test_a_locale_of_ascii_alone_takes_utf8(
-    terminal: Terminal, tiny_model: Path, environment: dict[str, str], settings: dict[str, str]
+    talk: Terminal, environment: dict[str, str], settings: dict[str, str]
 ) -> None:
     for name in ("LC_ALL", "LC_CTYPE", "LANG"):
         environment.pop(name, None)
     environment.update(settings)
-    child = terminal("run", tiny_model, *SHORT)
-    child.expect_exact(PROMPT)
+    child = talk()
     lengths = []
     # What is erased is a character: half of one would be no UTF-8. The arrow fetches what was typed before `/undo`.
     for typed in ("caf", "café", "cafééé\x7f\x7f", "caf日", "\x1b[A\x1b[A"):

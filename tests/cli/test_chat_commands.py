@@ -15,15 +15,8 @@ from trillm.cli.chat.history import History
 from trillm.cli.chat.settings import EXPECTED
 from trillm.types import GenerateParams
 
-from .conftest import Terminal
-from .test_chat import PROMPT, SHORT, ended, tokens
-
-
-@pytest.fixture
-def chat(terminal: Terminal, tiny_model: Path) -> pexpect.spawn[str]:
-    child = terminal("run", tiny_model, *SHORT)
-    child.expect_exact(PROMPT)
-    return child
+from .conftest import PROMPT, SHORT, Terminal
+from .test_chat import ended, tokens
 
 
 def said(child: pexpect.spawn[str], line: str) -> str:
@@ -186,7 +179,7 @@ def test_a_file_goes_with_the_next_message(chat: pexpect.spawn[str], tmp_path: P
     assert said(chat, "/clear") == "a new conversation\n"
 
 
-def test_save_and_load(chat: pexpect.spawn[str], terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:
+def test_save_and_load(chat: pexpect.spawn[str], talk: Terminal, tmp_path: Path) -> None:
     said(chat, "/system Be brief.")
     said(chat, "/set top_k 40")
     said(chat, '/set logit_bias {"5": -1}')
@@ -203,8 +196,7 @@ def test_save_and_load(chat: pexpect.spawn[str], terminal: Terminal, tiny_model:
     assert said(chat, "/save mine").startswith("error: mine is there already")
     assert (tmp_path / "mine").read_text() == "mine"
 
-    other = terminal("run", tiny_model, *SHORT)
-    other.expect_exact(PROMPT)
+    other = talk()
     (tmp_path / "notes.txt").write_text("x")
     said(other, "/file notes.txt")
     loaded = said(other, "/load talk.json")
@@ -266,21 +258,19 @@ def test_a_saved_number_may_have_any_length(chat: pexpect.spawn[str], tmp_path: 
     assert expected[0].split("expected")[1:] == expected[1].split("expected")[1:]
 
 
-def test_a_typed_number_may_have_any_length(terminal: Terminal, tiny_model: Path) -> None:
-    child = terminal("run", tiny_model, *SHORT)
-    child.expect_exact(PROMPT)
+def test_a_typed_number_may_have_any_length(talk: Terminal) -> None:
+    child = talk()
     # Pasted, since a terminal is slow to show what is typed.
     child.send('\x1b[200~/set logit_bias {"' + "9" * 4500 + '": 1}\x1b[201~\r')
     child.expect("error: logit_bias is a mapping with the key 9+.*, expected")
     child.expect_exact(PROMPT)
 
 
-def test_what_no_editor_keeps_of_a_history_is_passed_by(terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:
+def test_what_no_editor_keeps_of_a_history_is_passed_by(talk: Terminal, tmp_path: Path) -> None:
     path = tmp_path / "state" / "trillm" / "history"
     path.parent.mkdir(parents=True)
     path.write_text('"one"\n"a\\u0000b"\n"\\ud800"\n"two"\n')
-    child = terminal("run", tiny_model, *SHORT)
-    child.expect_exact(PROMPT)
+    child = talk()
     child.send(UP * 2)
     child.expect_exact("one")
     child.send("\r")
@@ -338,9 +328,8 @@ def test_ctrl_d_does_not_lose_several_lines(chat: pexpect.spawn[str]) -> None:
 UP = "\x1b[A"
 
 
-def test_history_between_conversations(terminal: Terminal, tiny_model: Path, tmp_path: Path) -> None:
-    child = terminal("run", tiny_model, *SHORT)
-    child.expect_exact(PROMPT)
+def test_history_between_conversations(talk: Terminal, tmp_path: Path) -> None:
+    child = talk()
     child.sendline('"""ab')
     child.expect_exact("... ")
     child.sendline('cd"""')
@@ -351,8 +340,7 @@ def test_history_between_conversations(terminal: Terminal, tiny_model: Path, tmp
     path = tmp_path / "state" / "trillm" / "history"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    again = terminal("run", tiny_model, *SHORT)
-    again.expect_exact(PROMPT)
+    again = talk()
     # The last is /clear, the one before has two lines.
     again.send(UP + UP + "\r")
     assert tokens(again) == several
@@ -436,12 +424,11 @@ def test_a_dumb_terminal_gets_no_escape_sequences(
 
 
 def test_names_of_files_are_utf8_where_the_locale_knows_ascii_alone(
-    terminal: Terminal, tiny_model: Path, tmp_path: Path, environment: dict[str, str]
+    talk: Terminal, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     environment |= {"LC_ALL": "C", "PYTHONUTF8": "0"}
     (tmp_path / "café.txt").write_text("one")
-    child = terminal("run", tiny_model, *SHORT)
-    child.expect_exact(PROMPT)
+    child = talk()
     assert "goes with the next message" in said(child, "/file café.txt")
     assert "saved as" in said(child, "/save 日.json")
     assert "0 questions and answers" in said(child, "/load 日.json")
