@@ -131,23 +131,42 @@ def test_needs_a_prompt_for_other_things(terminal: Terminal, tiny_model: Path, o
     assert ended(child) == 2
 
 
-@pytest.mark.parametrize("settings", [{}, {"LC_ALL": "C"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize("way", [(mode, end) for mode in ("emacs", "vi") for end in "\r\n\x0f"], ids=repr)
+@pytest.mark.parametrize("settings", [{}, {"LC_ALL": "C"}, {"TERM": "dumb"}], ids=["as it is", "C", "dumb"])
 def test_what_is_typed_and_no_utf8_is_refused(
-    talk: Terminal, environment: dict[str, str], settings: dict[str, str]
+    talk: Terminal,
+    tmp_path: Path,
+    environment: dict[str, str],
+    settings: dict[str, str],
+    way: tuple[str, str],
 ) -> None:
-    """The editor holds back the beginning of a character, of any length."""
-    environment.update(settings)
+    """The editor holds back the beginning of a character, of any length, in any mode and whatever ends the line."""
+    mode, end = way
+    (tmp_path / "inputrc").write_text(f'set editing-mode {mode}\n"\\C-o": operate-and-get-next\n')
+    environment.update(settings, INPUTRC=str(tmp_path / "inputrc"))
     child = talk()
-    for typed in (b"caf\xe9 x", b"caf\xe9", b"\xff", b"\xe6\x97 x", b"\xf0\x9f\x98x", b"\xe9\xc3\xa9 z"):
-        os.write(child.child_fd, typed + b"\r")
+    for typed in (b"caf\xe9 x", b"caf\xe9", b"\xff", b"\xe6\x97 x", b"\xf0\x9f\x98x", b"\xe9\xc3\xa9 z", b"\xe9"):
+        os.write(child.child_fd, typed + end.encode())
         child.expect_exact("error: that was not UTF-8")
+        # Nothing is typed behind it to bring it out, not for a moment either.
+        assert child.before is not None
+        assert child.before.count("é") == typed.decode(errors="replace").count("é")
         child.expect_exact(PROMPT)
         # It does not spoil what comes next, wherever the cursor is.
-        child.send("café\x1b[D\x1b[D\r")
+        child.send("café\x1b[D\x1b[D" + end)
         tokens(child)
         child.sendline("/undo")
         child.expect_exact("forgot: café\r\n")
         child.expect_exact(PROMPT)
+
+
+def test_a_line_that_is_given_up_takes_along_what_the_editor_holds_back(chat: pexpect.spawn[str]) -> None:
+    os.write(chat.child_fd, b"caf\xe9")
+    chat.expect_exact("caf")
+    chat.sendintr()
+    chat.expect_exact(PROMPT)
+    chat.sendline("é")
+    tokens(chat)
 
 
 @pytest.mark.parametrize(

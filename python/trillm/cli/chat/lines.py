@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from trillm.cli.chat import locale
-from trillm.cli.chat.editor import editor
+from trillm.cli.chat.editor import Editor
 from trillm.cli.chat.history import History
 from trillm.cli.output import complain, say, write
 
@@ -30,7 +29,7 @@ class Lines:
     def __init__(self) -> None:
         """Prepares `input` for editing, where Python can."""
         locale.use_utf8()
-        self._editor = editor()
+        self._editor = Editor()
         self._history: History | None = History()
         self._last = ""
         try:
@@ -44,7 +43,7 @@ class Lines:
         interrupted = False
         while True:
             try:
-                line = input(">>> ")
+                line = self._input(">>> ")
                 if not line.lstrip().startswith(QUOTES):
                     self._keep(line)
                     return Typed(_encodable(line))
@@ -64,6 +63,15 @@ class Lines:
             except UnicodeError:
                 complain("that was not UTF-8")
 
+    def _input(self, prompt: str) -> str:
+        line = held = ""
+        try:
+            line = input(prompt)
+        finally:
+            # Also of a line that was given up: the next one would have it.
+            held = self._editor.held_back().decode(errors="surrogateescape")
+        return line + held
+
     def _block(self, first: str) -> str:
         """All of a message of several lines, quotes included.
 
@@ -72,7 +80,7 @@ class Lines:
         text = first
         while not text.removeprefix(QUOTES).rstrip().endswith(QUOTES):
             try:
-                text += "\n" + input("... ")
+                text += "\n" + self._input("... ")
             except EOFError:
                 write("\n")
                 return text + QUOTES
@@ -90,10 +98,7 @@ class Lines:
 
     def _remember(self, entry: str) -> None:
         self._last = entry
-        if self._editor is not None:
-            # It keeps what the locale can say, and what has no NUL in it; the rest is no loss.
-            with suppress(ValueError):
-                self._editor.add_history(entry)
+        self._editor.remember(entry)
 
     def _without_history(self, error: OSError) -> None:
         self._history = None
