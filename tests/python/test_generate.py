@@ -34,6 +34,10 @@ from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, occupied, pickl
 PROMPTS = ["the man", "and so", "on a", "he said", "in the", "when", "a", "there was nothing in the end"]
 
 
+def each(values: dict[str, list[Any]]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, ones in values.items() for value in ones]
+
+
 def test_stories_are_told_as_by_the_reference(stories: Path) -> None:
     golden = [int(number) for number in stories.with_name("golden.ids").read_text().split()]
     with trillm.load(stories, threads=1) as model:
@@ -298,64 +302,33 @@ def test_overflow_is_an_error_with_the_numbers(llm: trillm.Model) -> None:
     assert len(llm.generate(prompt, max_tokens=12, **GREEDY).token_ids) == 12
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("max_tokens", 0),
-        ("max_tokens", -1),
-        ("max_tokens", "ten"),
-        ("max_tokens", 1.5),
-        ("temperature", -0.1),
-        ("temperature", 101),
-        ("temperature", math.nan),
-        ("temperature", math.inf),
-        ("temperature", "hot"),
-        ("top_k", -1),
-        ("top_k", 0.5),
-        ("top_p", 1.1),
-        ("top_p", -0.1),
-        ("top_p", math.nan),
-        ("min_p", 1.1),
-        ("typical_p", -1),
-        ("repetition_penalty", 0),
-        ("repetition_penalty", 1000),
-        ("presence_penalty", 2.1),
-        ("frequency_penalty", -2.1),
-        ("repeat_last_n", -1),
-        ("seed", -1),
-        ("seed", 2**64),
-        ("logprobs", 21),
-        ("logprobs", -1),
-        ("logit_bias", {300: 1.0}),
-        ("logit_bias", {-1: 1.0}),
-        ("logit_bias", {1: math.nan}),
-        ("logit_bias", {1: math.inf}),
-        ("logit_bias", [1, 2]),
-        ("stop", ""),
-        ("stop", ["a", ""]),
-        ("stop", ["x"] * 17),
-        ("stop", 7),
-        ("ignore_eos", "yes"),
-        ("priority", "high"),
-        ("priority", 2**40),
-        ("timeout", 0),
-        ("timeout", -1),
-        ("timeout", math.nan),
-        ("timeout", "soon"),
-        ("cache_salt", -1),
-        ("add_special", "yes"),
-        ("parse_special", 2),
-        ("prompt", [300]),
-        ("prompt", [-1]),
-        ("prompt", [2**40]),
-        ("prompt", [1, "two"]),
-        ("prompt", 5),
-        ("prompt", None),
-        ("prompt", b"bytes are no text"),
-        ("prompt", []),
-    ],
-    ids=lambda value: str(value)[:20],
-)
+WRONG: dict[str, list[Any]] = {
+    "max_tokens": [0, -1, "ten", 1.5],
+    "temperature": [-0.1, 101, math.nan, math.inf, "hot"],
+    "top_k": [-1, 0.5],
+    "top_p": [1.1, -0.1, math.nan],
+    "min_p": [1.1],
+    "typical_p": [-1],
+    "repetition_penalty": [0, 1000],
+    "presence_penalty": [2.1],
+    "frequency_penalty": [-2.1],
+    "repeat_last_n": [-1],
+    "seed": [-1, 2**64],
+    "logprobs": [21, -1],
+    "logit_bias": [{300: 1.0}, {-1: 1.0}, {1: math.nan}, {1: math.inf}, [1, 2]],
+    "stop": ["", ["a", ""], ["x"] * 17, 7],
+    "ignore_eos": ["yes"],
+    "priority": ["high", 2**40],
+    "timeout": [0, -1, math.nan, "soon"],
+    "cache_salt": [-1],
+    "add_special": ["yes"],
+    "parse_special": [2],
+    "prompt": [[300], [-1], [2**40], [1, "two"], 5, None, b"bytes are no text", []],
+}
+"""Values that a parameter of generating may not have."""
+
+
+@pytest.mark.parametrize(("name", "value"), each(WRONG), ids=lambda value: str(value)[:20])
 def test_parameters_outside_their_range(llm: trillm.Model, name: str, value: object) -> None:
     arguments: dict[str, Any] = {"prompt": "the", "max_tokens": 1, name: value}
     with pytest.raises(InvalidRequest, match=name) as caught:
@@ -485,26 +458,24 @@ def test_leaving_the_block_closes(tiny_model: Path) -> None:
         list(stream)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("context", 0),
-        ("context", "long"),
-        ("parallel", 0),
-        ("threads", -1),
-        ("batch", 0),
-        ("ubatch", 0),
-        ("queue", 0),
-        ("prompt_chunk", 0),
-        ("gpu_layers", -1),
-        ("device", "abacus"),
-        ("cache_type", "f64"),
-        ("engine", "steam"),
-        ("mmap", "yes"),
-        ("lora", 7),
-        ("lora", [7]),
-    ],
-)
+WRONG_TO_LOAD: dict[str, list[Any]] = {
+    "context": [0, "long"],
+    "parallel": [0],
+    "threads": [-1],
+    "batch": [0],
+    "ubatch": [0],
+    "queue": [0],
+    "prompt_chunk": [0],
+    "gpu_layers": [-1],
+    "device": ["abacus"],
+    "cache_type": ["f64"],
+    "engine": ["steam"],
+    "mmap": ["yes"],
+    "lora": [7, [7]],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), each(WRONG_TO_LOAD))
 def test_parameters_of_loading(tiny_model: Path, name: str, value: object) -> None:
     params: dict[str, Any] = {name: value}
     with pytest.raises(InvalidRequest, match=name):

@@ -133,14 +133,11 @@ def test_a_package_may_be_installed_meanwhile(tmp_path: Path) -> None:
 
 
 def test_a_program_does_not_import_the_package(tiny_onnx: TinyOnnx) -> None:
-    program = (
-        TELL
-        + """
+    program = """
 assert "onnxruntime" not in sys.modules
 print(len(tell()), [name for name in sys.modules if name.split(".")[0] == "onnxruntime"])
 """
-    )
-    assert output(program, tiny_onnx("grown")) == "9 []\n"
+    assert output(TELL + program, tiny_onnx("grown")) == "9 []\n"
 
 
 def test_only_what_needs_it_looks_for_it(tiny_model: Path, tiny_onnx: TinyOnnx) -> None:
@@ -184,9 +181,7 @@ print("the same")
 
 def test_a_missing_library_is_an_error_and_not_the_end(tiny_onnx: TinyOnnx, tmp_path: Path) -> None:
     """Named as an option or in the environment; what the next one loads works."""
-    program = (
-        TELL
-        + """
+    program = """
 missing = sys.argv[2]
 assert missing in fails(runtime_library=missing)
 os.environ["ORT_DYLIB_PATH"] = missing
@@ -194,8 +189,7 @@ assert missing in fails()
 del os.environ["ORT_DYLIB_PATH"]
 print(len(tell()))
 """
-    )
-    assert output(program, tiny_onnx("grown"), tmp_path / "lib.so") == "9\n"
+    assert output(TELL + program, tiny_onnx("grown"), tmp_path / "lib.so") == "9\n"
 
 
 def test_what_is_no_library_is_an_error(tiny_onnx: TinyOnnx, tmp_path: Path) -> None:
@@ -205,23 +199,18 @@ def test_what_is_no_library_is_an_error(tiny_onnx: TinyOnnx, tmp_path: Path) -> 
 
 
 def test_no_library_at_all_says_what_to_do(tiny_onnx: TinyOnnx, tmp_path: Path) -> None:
-    program = (
-        TELL
-        + """
+    program = """
 os.environ.pop("ORT_DYLIB_PATH", None)
 sys.path.insert(0, sys.argv[2])
 said = fails()
 assert "was not found" in said, said
 """
-    )
-    assert output(program, tiny_onnx("grown"), package(tmp_path)) == ""
+    assert output(TELL + program, tiny_onnx("grown"), package(tmp_path)) == ""
 
 
 def test_a_process_has_one_library(tiny_onnx: TinyOnnx, tmp_path: Path) -> None:
     """The same by another name is the same; another one is refused, and what runs goes on."""
-    program = (
-        TELL
-        + """
+    program = """
 expected = tell(runtime_library=_runtime.library())
 assert tell(runtime_library=sys.argv[2]) == expected
 open(sys.argv[3], "w").close()
@@ -229,10 +218,9 @@ said = fails(runtime_library=sys.argv[3])
 assert "already" in said and sys.argv[3] in said, said
 assert tell() == expected
 """
-    )
     link = tmp_path / "link.so"
     link.symlink_to(output(FIND).strip())
-    assert output(program, tiny_onnx("grown"), link, tmp_path / "other.so") == ""
+    assert output(TELL + program, tiny_onnx("grown"), link, tmp_path / "other.so") == ""
 
 
 SLOW = r"""
@@ -252,9 +240,7 @@ __attribute__((constructor)) static void wait(void) {
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
 def test_a_library_that_is_a_pipe_or_a_folder_is_not_waited_for(tiny_onnx: TinyOnnx, tmp_path: Path) -> None:
-    program = (
-        TELL
-        + """
+    program = """
 pipe = os.path.join(sys.argv[2], "pipe")
 os.mkfifo(pipe)
 for path in (pipe, sys.argv[2]):
@@ -263,8 +249,7 @@ for path in (pipe, sys.argv[2]):
     assert f"from {path}: not a regular file" in fails()
 print("not waited")
 """
-    )
-    assert output(program, tiny_onnx("grown"), tmp_path) == "not waited\n"
+    assert output(TELL + program, tiny_onnx("grown"), tmp_path) == "not waited\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
@@ -276,9 +261,7 @@ def test_a_child_that_is_forked_while_the_library_is_loaded_does_not_wait_for_it
     library = tmp_path / "slow.so"
     compiler = os.environ.get("CC", "cc")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "slow.c"], check=True)
-    program = (
-        TELL
-        + """
+    program = """
 import signal, threading, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 slow = sys.argv[2]
@@ -306,21 +289,17 @@ if (child := os.fork()) == 0:
 assert os.waitpid(child, 0)[1] == 0
 print("both well")
 """
-    )
-    assert output(program, tiny_onnx("grown"), library) == "both well\n"
+    assert output(TELL + program, tiny_onnx("grown"), library) == "both well\n"
 
 
 def test_other_formats_need_no_library(tiny_model: Path, tmp_path: Path) -> None:
     """Even where one is named."""
-    program = (
-        TELL
-        + """
+    program = """
 os.environ.pop("ORT_DYLIB_PATH", None)
 sys.path.insert(0, sys.argv[2])
 print(len(tell()), len(tell(runtime_library="/nonexistent/lib.so")))
 """
-    )
-    assert output(program, tiny_model, package(tmp_path)) == "9 9\n"
+    assert output(TELL + program, tiny_model, package(tmp_path)) == "9 9\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
