@@ -30,6 +30,7 @@ class Result:
 
 
 Cli = Callable[..., Result]
+Begun = Callable[..., "subprocess.Popen[bytes]"]
 Terminal = Callable[..., "pexpect.spawn[str]"]
 
 PROMPT = ">>> "
@@ -59,6 +60,17 @@ def cli(tmp_path: Path, environment: dict[str, str]) -> Cli:
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
+
+
+@pytest.fixture
+def begun(tmp_path: Path, environment: dict[str, str]) -> Begun:
+    """Starts `trillm`, to be looked at while it runs."""
+
+    def start(*arguments: str | Path, folder: Path = tmp_path) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(trillm(*arguments), stdout=pipe, stderr=pipe, env=environment, cwd=folder)
+
+    return start
 
 
 @pytest.fixture

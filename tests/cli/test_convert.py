@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trillm as library
 
-from .conftest import Cli, Terminal, trillm
+from .conftest import Begun, Cli, Terminal
 
 GREEDY = ("--raw", "--temperature", "0", "--ignore-eos", "--max-tokens", "20", "--json")
 EXACT = ("--dtype", "f32")
@@ -35,15 +35,9 @@ def large(write_model: Callable[..., None], tmp_path_factory: pytest.TempPathFac
 
 
 @contextmanager
-def converting(source: Path, environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def converting(begun: Begun, source: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A conversion that has begun to write."""
-    with subprocess.Popen(
-        trillm("convert", source, "made", "--to", "safetensors", *EXACT),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd=folder,
-    ) as process:
+    with begun("convert", source, "made", "--to", "safetensors", *EXACT, folder=folder) as process:
         end = time.monotonic() + 60
         while not names(folder) and time.monotonic() < end:
             time.sleep(0.001)
@@ -256,9 +250,9 @@ def test_usage_errors(cli: Cli, arguments: tuple[str, ...]) -> None:
 
 
 def test_what_a_killed_conversion_leaves_the_next_one_removes(
-    cli: Cli, tiny_model: Path, large: Path, environment: dict[str, str], tmp_path: Path
+    cli: Cli, tiny_model: Path, large: Path, begun: Begun, tmp_path: Path
 ) -> None:
-    with converting(large, environment, tmp_path) as process:
+    with converting(begun, large, tmp_path) as process:
         process.kill()
     (partial,) = names(tmp_path)
     assert partial.startswith(".made.")
@@ -268,13 +262,13 @@ def test_what_a_killed_conversion_leaves_the_next_one_removes(
 
 
 def test_what_a_killed_conversion_leaves_gc_removes(
-    cli: Cli, tiny_model: Path, large: Path, environment: dict[str, str], tmp_path: Path
+    cli: Cli, tiny_model: Path, large: Path, begun: Begun, tmp_path: Path
 ) -> None:
-    with converting(large, environment, tmp_path) as process:
+    with converting(begun, large, tmp_path) as process:
         process.kill()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with converting(large, environment, elsewhere) as running:
+    with converting(begun, large, elsewhere) as running:
         running.send_signal(signal.SIGSTOP)
         (kept,) = names(elsewhere)
         (tmp_path / ".made.partial").write_text("not ours")
@@ -306,10 +300,8 @@ def test_without_a_store_that_can_be_written_it_converts(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_to_be_ended_leaves_nothing(
-    large: Path, environment: dict[str, str], tmp_path: Path, number: signal.Signals
-) -> None:
-    with converting(large, environment, tmp_path) as process:
+def test_to_be_ended_leaves_nothing(large: Path, begun: Begun, tmp_path: Path, number: signal.Signals) -> None:
+    with converting(begun, large, tmp_path) as process:
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     # Whoever waits for it sees what ended it.
@@ -319,10 +311,10 @@ def test_to_be_ended_leaves_nothing(
     assert list((tmp_path / "store" / "conversions").iterdir()) == []
 
 
-def test_a_signal_that_is_ignored_stays_so(large: Path, environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_signal_that_is_ignored_stays_so(large: Path, begun: Begun, tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with converting(large, environment, tmp_path) as process:
+        with converting(begun, large, tmp_path) as process:
             process.send_signal(signal.SIGHUP)
             process.communicate(timeout=60)
     finally:
@@ -332,9 +324,9 @@ def test_a_signal_that_is_ignored_stays_so(large: Path, environment: dict[str, s
 
 
 def test_one_conversion_leaves_another_alone(
-    cli: Cli, tiny_model: Path, large: Path, environment: dict[str, str], tmp_path: Path
+    cli: Cli, tiny_model: Path, large: Path, begun: Begun, tmp_path: Path
 ) -> None:
-    with converting(large, environment, tmp_path) as process:
+    with converting(begun, large, tmp_path) as process:
         process.send_signal(signal.SIGSTOP)
         (partial,) = names(tmp_path)
         assert cli("convert", tiny_model, "another", "--to", "safetensors", *EXACT).code == 0
@@ -344,10 +336,10 @@ def test_one_conversion_leaves_another_alone(
 
 def test_ctrl_c_leaves_nothing(
     large: Path,
-    environment: dict[str, str],
+    begun: Begun,
     tmp_path: Path,
 ) -> None:
-    with converting(large, environment, tmp_path) as process:
+    with converting(begun, large, tmp_path) as process:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Cli, Terminal, trillm
+from .conftest import Begun, Cli, Terminal, trillm
 
 FULL = Path("/dev/full")
 
@@ -94,14 +94,12 @@ def test_no_file_takes_the_place_of_a_closed_output(environment: dict[str, str])
         (),
     ],
 )
-def test_a_pipe_that_nobody_reads_is_quiet(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
-    with subprocess.Popen(
-        trillm(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
-    ) as process:
+def test_a_pipe_that_nobody_reads_is_quiet(begun: Begun, arguments: tuple[str, ...]) -> None:
+    with begun(*arguments) as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.stderr is not None
-        assert process.stderr.read() == ""
+        assert process.stderr.read() == b""
         assert process.wait() == 0
 
 
@@ -163,17 +161,12 @@ def test_words_behind_two_hyphens_are_words(tiny_model: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "embed", "pull", "list", "convert"])
-def test_help_shows_flags_as_flags(command: str, environment: dict[str, str]) -> None:
+def test_help_shows_flags_as_flags(cli: Cli, command: str, environment: dict[str, str]) -> None:
     environment["COLUMNS"] = "200"
-    result = subprocess.run(
-        trillm(command, "--help"),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "--json" in result.stdout
-    assert "bool" not in result.stdout.lower()
+    result = cli(command, "--help")
+    assert result.code == 0
+    assert "--json" in result.out
+    assert "bool" not in result.out.lower()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("run", "--help")])
@@ -190,12 +183,11 @@ def test_help_is_plain_on_terminals_that_want_it_so(
     assert ("\x1b" in shown) == (setting == {})
 
 
-def test_no_escape_sequences_where_they_mean_nothing(environment: dict[str, str]) -> None:
-    for setting in ({"TERM": "dumb"}, {"NO_COLOR": "1"}, {}):
-        done = subprocess.run(
-            trillm("run", "--help"),
-            env=environment | setting,
-            capture_output=True,
-            check=True,
-        )
-        assert b"\x1b" not in done.stdout + done.stderr
+@pytest.mark.parametrize("setting", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {}], ids=str)
+def test_no_escape_sequences_where_they_mean_nothing(
+    cli: Cli, environment: dict[str, str], setting: dict[str, str]
+) -> None:
+    environment.update(setting)
+    done = cli("run", "--help")
+    assert done.code == 0
+    assert "\x1b" not in done.out + done.err

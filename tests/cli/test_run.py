@@ -13,7 +13,7 @@ import pytest
 import trillm as library
 from trillm.errors import ContextOverflow
 
-from .conftest import Cli, Terminal, trillm
+from .conftest import Begun, Cli, Terminal, trillm
 
 GREEDY = ("--temperature", "0")
 ENDLESS = ("--ignore-eos", "--context", "60000")
@@ -254,13 +254,8 @@ def test_control_characters_in_errors_are_shown(cli: Cli) -> None:
     assert result.err.startswith('error: there is no model named "␛]0;title␇no; model"\n')
 
 
-def test_nobody_reads(tiny_model: Path, environment: dict[str, str]) -> None:
-    with subprocess.Popen(
-        trillm("run", tiny_model, "hello", "--raw", *ENDLESS),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-    ) as process:
+def test_nobody_reads(begun: Begun, tiny_model: Path) -> None:
+    with begun("run", tiny_model, "hello", "--raw", *ENDLESS) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(1)
@@ -269,13 +264,8 @@ def test_nobody_reads(tiny_model: Path, environment: dict[str, str]) -> None:
         assert process.stderr.read() == b""
 
 
-def test_ctrl_c_ends_it(tiny_model: Path, environment: dict[str, str]) -> None:
-    with subprocess.Popen(
-        trillm("run", tiny_model, "hello", *ENDLESS),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-    ) as process:
+def test_ctrl_c_ends_it(begun: Begun, tiny_model: Path) -> None:
+    with begun("run", tiny_model, "hello", *ENDLESS) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 import sys
@@ -33,6 +34,12 @@ MESSAGES = [{"role": "system", "content": "be brief"}, {"role": "user", "content
 
 SMALL_FILES = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 """What lies beside the weights in a folder of Hugging Face."""
+
+
+def change(path: Path, **keys: Any) -> None:
+    """Sets keys of a file of JSON, which need not be there."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(known | keys))
 
 
 @contextmanager

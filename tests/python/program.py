@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,15 +19,25 @@ class Finished:
     err: str
 
 
-def run(source: str, *arguments: str | Path, limit: float = 60) -> Finished:
+def compiled(source: str, folder: Path) -> Path:
+    """A library made from C, to be loaded, or preloaded with `LD_PRELOAD`."""
+    library = folder / "library.so"
+    command = [os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library), "-ldl"]
+    subprocess.run(command, input=source, text=True, check=True)
+    return library
+
+
+def run(source: str, *arguments: str | Path, limit: float = 60, **environment: str) -> Finished:
     """Runs a program to its end; its arguments are in `sys.argv`."""
     command = [sys.executable, "-X", "faulthandler", "-c", dedent(source), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+    done = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=limit, check=False
+    )
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-def output(source: str, *arguments: str | Path, limit: float = 60) -> str:
+def output(source: str, *arguments: str | Path, limit: float = 60, **environment: str) -> str:
     """As `run`, for programs that must end well and say nothing on standard error; what they printed."""
-    done = run(source, *arguments, limit=limit)
+    done = run(source, *arguments, limit=limit, **environment)
     assert (done.code, done.err) == (0, ""), done
     return done.out

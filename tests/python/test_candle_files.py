@@ -15,6 +15,7 @@ import trillm
 from sources import error_codes
 from trillm.errors import ModelFormatError, ModelNotFound, TrillmError
 
+from . import helpers
 from .helpers import GREEDY, SMALL_FILES
 
 
@@ -271,8 +272,7 @@ def test_damaged_small_files(tiny_folder: Path, folder: Path, name: str, content
 )
 def test_a_config_of_another_model(tiny_folder: Path, folder: Path, field: str, value: object) -> None:
     shutil.copy(tiny_folder / "model.safetensors", folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {field: value}))
+    helpers.change(folder / "config.json", **{field: value})
     # Numbers that are possible but contradict the tensors are found when these are.
     refused(folder)
 

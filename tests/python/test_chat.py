@@ -16,7 +16,7 @@ from trillm._core import Store
 from trillm.errors import ChatTemplateError, InvalidRequest
 from trillm.types import Message
 
-from .helpers import GREEDY
+from .helpers import GREEDY, change
 
 MESSAGES = [
     {"role": "system", "content": "be brief"},
@@ -281,14 +281,9 @@ def folder(tiny_folder: Path, tmp_path: Path) -> Path:
     return copy
 
 
-def changed(folder: Path, name: str, **more: Any) -> None:
-    path = folder / name
-    path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | more))
-
-
 def test_named_templates(folder: Path) -> None:
     named = [{"name": name, "template": f"{name} {{{{ pad_token }}}}"} for name in ("default", "tool_use", "rag")]
-    changed(folder, "tokenizer_config.json", chat_template=named, pad_token="<pad>")
+    change(folder / "tokenizer_config.json", chat_template=named, pad_token="<pad>")
     with trillm.load(folder, threads=1) as llm:
         assert set(llm.info.chat_templates) == {"default", "tool_use", "rag"}
         assert llm.info.chat_template == "default {{ pad_token }}"
@@ -299,7 +294,7 @@ def test_named_templates(folder: Path) -> None:
             llm.render_chat(MESSAGES, template_name="x")
         with pytest.raises(InvalidRequest, match="template_name"):
             llm.render_chat(MESSAGES, template_name="rag", template="x")
-    changed(folder, "tokenizer_config.json", chat_template=named[1:])
+    change(folder / "tokenizer_config.json", chat_template=named[1:])
     with trillm.load(folder, threads=1) as llm:
         with pytest.raises(ChatTemplateError, match="tool_use") as caught:
             llm.chat(MESSAGES)
@@ -308,7 +303,7 @@ def test_named_templates(folder: Path) -> None:
 
 
 def test_the_publishers_defaults_are_where_requests_begin(folder: Path) -> None:
-    changed(folder, "generation_config.json", do_sample=False, temperature=0.7)
+    change(folder / "generation_config.json", do_sample=False, temperature=0.7)
     with trillm.load(folder, threads=1) as llm:
         assert llm.info.defaults == {"temperature": {"value": 0.0, "source": "generation_config.json"}}
         greedy = llm.chat(MESSAGES, max_tokens=16, temperature=0, ignore_eos=True).token_ids
@@ -346,7 +341,7 @@ def test_stops_of_the_publisher_end_an_answer(folder: Path) -> None:
     with trillm.load(folder, threads=1) as llm:
         text = llm.generate("the man", max_tokens=30, temperature=0, ignore_eos=True).text
     stop = text[3:5]
-    changed(folder, "generation_config.json", stop_strings=[stop])
+    change(folder / "generation_config.json", stop_strings=[stop])
     with trillm.load(folder, threads=1) as llm:
         assert llm.generate("the man", max_tokens=30, temperature=0, ignore_eos=True).text == text[: text.index(stop)]
         assert llm.generate("the man", max_tokens=30, temperature=0, ignore_eos=True, stop=[]).text == text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import pickle
 import re
 import shutil
@@ -15,6 +14,8 @@ import trillm
 from sources import ROOT, error_codes
 from trillm import errors
 from trillm.errors import ModelFormatError, ModelNotFound, TrillmError, Unsupported
+
+from .helpers import change
 
 CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, TrillmError)]
 
@@ -107,8 +108,7 @@ def written(name: str, content: bytes) -> Callable[[Path], None]:
 
 
 def of_another_model(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"model_type": "mamba"}))
+    change(folder / "config.json", model_type="mamba")
 
 
 def without_tokenizer(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .program import run
+from .program import compiled, output, run
 from .sentences import CASES, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,10 +151,7 @@ def model(
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = tmp_path_factory.mktemp("threadless") / "threadless.so"
-    compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", built, C, "-ldl"], check=True)
-    return built
+    return compiled(C.read_text(), tmp_path_factory.mktemp("threadless"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what fails is preloaded as on Linux")
@@ -163,12 +160,8 @@ def test_any_thread_may_fail_to_start(model: tuple[Path, str], library: Path, st
     # ggml asserts that it gets its threads. They are tried beforehand; if one fails for all that, those before it stay:
     # one of the two that generate, and one of those that embed.
     forgets = 2 if model[0].suffix == ".gguf" else 0
-    command = [sys.executable, "-X", "faulthandler", "-c", EACH, *map(str, model), str(int(stays)), str(forgets)]
-    done = subprocess.run(
-        command, env=os.environ | {"LD_PRELOAD": str(library)}, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    *rounds, last = json.loads(done.stdout)
+    said = output(EACH, *model, str(int(stays)), str(forgets), limit=100, LD_PRELOAD=str(library))
+    *rounds, last = json.loads(said)
     assert last == []
     # The decode thread, the compute threads, that of the template or the one that embeds.
     assert len(rounds) >= 3

@@ -5,15 +5,13 @@ A process has one runtime, so what is tried here is tried in processes of their 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .program import output, run
+from .program import compiled, output, run
 
 TinyOnnx = Callable[..., Path]
 
@@ -257,10 +255,7 @@ def test_a_child_that_is_forked_while_the_library_is_loaded_does_not_wait_for_it
     tiny_onnx: TinyOnnx, tmp_path: Path
 ) -> None:
     """By a library that takes as long as it is told to: neither it nor the right one can be loaded in the child."""
-    (tmp_path / "slow.c").write_text(SLOW)
-    library = tmp_path / "slow.so"
-    compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "slow.c"], check=True)
+    library = compiled(SLOW, tmp_path)
     program = """
 import signal, threading, warnings
 warnings.simplefilter("ignore", DeprecationWarning)

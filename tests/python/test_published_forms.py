@@ -14,7 +14,7 @@ import trillm
 from trillm import _core
 from trillm.errors import ContextOverflow, InvalidRequest, ModelFormatError, ModelNotFound
 
-from .helpers import GREEDY, SMALL_FILES
+from .helpers import GREEDY, SMALL_FILES, change
 
 Json = dict[str, Any]
 
@@ -34,11 +34,6 @@ def put(path: Path, header: Json, data: bytes) -> None:
     text = json.dumps(header)
     text += " " * (-len(text) % 8)
     path.write_bytes(struct.pack("<Q", len(text)) + text.encode() + data)
-
-
-def change(path: Path, **keys: object) -> None:
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | keys))
 
 
 @pytest.fixture
@@ -66,10 +61,15 @@ def expected(tiny_folder: Path) -> list[int]:
 @pytest.fixture
 def more_tokens(folder: Path) -> Path:
     """A model as Gemma 3 270M and CodeLlama are: a token was added, and the embedding left as it was."""
-    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    return with_token(folder, "<image_soft_token>")
+
+
+def with_token(folder: Path, content: str) -> Path:
+    """The folder, with one more token than its model has rows for."""
+    path = folder / "tokenizer.json"
     flags = dict.fromkeys(["single_word", "lstrip", "rstrip", "normalized"], False)
-    tokenizer["added_tokens"] += [{"id": ROWS, "content": "<image_soft_token>", "special": True, **flags}]
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    added = json.loads(path.read_text())["added_tokens"]
+    change(path, added_tokens=[*added, {"id": ROWS, "content": content, "special": True, **flags}])
     return folder
 
 
@@ -96,11 +96,7 @@ def test_a_graph_has_as_many_rows_as_its_embedding(tiny_onnx: Callable[..., Path
     source = tiny_onnx("grown")
     folder = tmp_path / "more"
     shutil.copytree(source, folder)
-    tokenizer = json.loads((folder / "tokenizer.json").read_text())
-    flags = dict.fromkeys(["single_word", "lstrip", "rstrip", "normalized"], False)
-    tokenizer["added_tokens"] += [{"id": ROWS, "content": "<more>", "special": True, **flags}]
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    assert answer(folder) == answer(source)
+    assert answer(with_token(folder, "<more>")) == answer(source)
     with trillm.load(folder, threads=1) as model, pytest.raises(InvalidRequest, match=f"token {ROWS}"):
         model.generate([1, ROWS], max_tokens=1)
 
@@ -239,8 +235,8 @@ def test_which_factors_of_longrope_count_is_told(tiny_folder: Path, tmp_path: Pa
     config = json.loads((path / "config.json").read_text())
     pairs = config.get("head_dim", config["hidden_size"] // config["num_attention_heads"]) // 2
     factors = {"short_factor": [1.0] * pairs, "long_factor": [4.0] * pairs}
-    config["rope_scaling"] = {"rope_type": "longrope", "original_max_position_embeddings": 256, **factors}
-    (path / "config.json").write_text(json.dumps(config))
+    rope = {"rope_type": "longrope", "original_max_position_embeddings": 256, **factors}
+    change(path / "config.json", rope_scaling=rope)
     note = "a context of 512 is over 256, so longrope's long factors count, for short texts too: load with context=256"
     with trillm.load(path, threads=1) as long, trillm.load(path, threads=1, context=256) as short:
         assert any(each.startswith(note) for each in long.info.notes)
