@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trillm
 
 LETTERS: dict[int, float] = dict.fromkeys(range(261), -math.inf)
@@ -87,6 +88,18 @@ def until(condition: Callable[[], bool], limit: float = 30) -> bool:
 def idle(model: trillm.Model) -> bool:
     """Whether all slots become free, and nobody wants one."""
     return until(lambda: not any(model.stats()[state] for state in ("running", "waiting", "paused")))
+
+
+def refused(
+    error: type[Exception] | tuple[type[Exception], ...], match: str, *calls: Callable[[], object]
+) -> list[Any]:
+    """Asserts that each call is, with such a message; the errors."""
+    errors = []
+    for call in calls:
+        with pytest.raises(error, match=match) as caught:
+            call()
+        errors.append(caught.value)
+    return errors
 
 
 def pickled(value: Any) -> list[Any]:

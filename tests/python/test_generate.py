@@ -29,7 +29,7 @@ from trillm.errors import (
     Overloaded,
 )
 
-from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, occupied, pickled, until
+from .helpers import ENDLESS, GREEDY, LETTERS, SAMPLED, endless, occupied, pickled, refused, until
 
 PROMPTS = ["the man", "and so", "on a", "he said", "in the", "when", "a", "there was nothing in the end"]
 
@@ -607,7 +607,9 @@ def test_a_prompt_that_is_none_is_named(llm: trillm.Model, prompt: Any, message:
 def test_text_that_is_no_unicode_is_refused_wherever_it_is_given(llm: trillm.Model, tiny_model: Path) -> None:
     broken = "a\udcffb"
     tokenizer = trillm.Tokenizer(tiny_model)
-    calls: list[Callable[[], object]] = [
+    refused(
+        InvalidRequest,
+        ".",
         lambda: llm.tokenize(broken),
         lambda: tokenizer.encode(broken),
         lambda: llm.chat([{"role": "user", "content": broken}]),
@@ -616,10 +618,7 @@ def test_text_that_is_no_unicode_is_refused_wherever_it_is_given(llm: trillm.Mod
         lambda: llm.chat([{"role": "user", "content": "Hi"}], template=broken),
         lambda: llm.chat([{"role": "user", "content": "Hi"}], template_args={"a": broken}),
         lambda: llm.generate(["the", broken]),
-    ]
-    for call in calls:
-        with pytest.raises(InvalidRequest):
-            call()
+    )
 
 
 @pytest.mark.parametrize(
