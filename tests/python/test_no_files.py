@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .program import output
+from .program import compiled, output
+from .sentences import CASES, write
 
 FILL = """
 import asyncio, json, os, resource, sys, warnings
@@ -69,20 +71,21 @@ print(json.dumps(rounds))
 )
 
 
-@pytest.mark.parametrize("kind", ["gguf", "safetensors", "shared", "grown"])
+@pytest.mark.parametrize("kind", ["gguf", "safetensors", "dense", "shared", "grown"])
 def test_every_call_says_that_no_file_can_be_opened(
-    kind: str, tiny_model: Path, tiny_folder: Path, tiny_onnx: Callable[..., Path]
+    kind: str, tiny_model: Path, tiny_folder: Path, tiny_onnx: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = {"gguf": tiny_model, "safetensors": tiny_folder}.get(kind) or tiny_onnx(kind)
+    if kind == "dense":
+        write(next(case for case in CASES if case.name == "dense-two"), tmp_path)
+    known = {"gguf": tiny_model, "safetensors": tiny_folder, "dense": tmp_path}
+    path = known.get(kind) or tiny_onnx(kind)
     rounds: list[list[str]] = json.loads(output(EACH, path))
     assert {code for said in rounds for code in said} == {"too_many_files"}
     assert rounds[-1] == []
 
 
 def test_numpy_is_not_half_imported(tiny_model: Path) -> None:
-    program = (
-        FILL
-        + """
+    program = """
 with trillm.load(path, threads=1) as model:
     fill(3)
     try:
@@ -92,5 +95,64 @@ with trillm.load(path, threads=1) as model:
     empty()
     print(model.embed("a").ndim)
 """
+    assert output(FILL + program, tiny_model).splitlines() == ["too_many_files True", "2"]
+
+
+def test_a_model_that_cannot_be_opened_is_not_damaged(tiny_model: Path, tmp_path: Path) -> None:
+    program = (
+        FILL
+        + """
+from pathlib import Path
+from trillm.hub import import_model
+
+store = trillm._core.Store(sys.argv[2])
+manifest, _ = import_model(path, link="copy", store=store)
+[(_, sha256, size)] = manifest.files
+[blob] = Path(sys.argv[2]).glob(f"blobs/*/{sha256}")
+
+def touched():
+    # It is read again, since it may have been written to.
+    os.utime(blob, (1, 1))
+    return store.has(sha256, size)
+
+for call in (touched, lambda: store.verify(manifest.reference) == []):
+    for left in range(8):
+        fill(left)
+        try:
+            print(call())
+        except trillm.errors.EngineError as error:
+            print(error.code)
+        empty()
+    assert call()
+"""
     )
-    assert output(program, tiny_model).splitlines() == ["too_many_files True", "2"]
+    assert set(output(program, tiny_model, tmp_path / "store").split()) == {"too_many_files", "True"}
+
+
+SOCKETLESS = """
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+int socketpair(int domain, int type, int protocol, int pair[2]) {
+    errno = atoi(getenv("SOCKETLESS"));
+    return -1;
+}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what fails is preloaded as on Linux")
+def test_a_socket_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    program = """
+import errno, os
+from trillm import _core
+from trillm.errors import TrillmError
+for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES):
+    os.environ["SOCKETLESS"] = str(number)
+    try:
+        _core.Doorbell()
+    except TrillmError as error:
+        print(error.code)
+"""
+    said = output(program, LD_PRELOAD=str(compiled(SOCKETLESS, tmp_path))).splitlines()
+    assert said == ["too_many_files", "too_many_files", "out_of_memory", "engine_failed"]

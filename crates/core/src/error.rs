@@ -202,6 +202,15 @@ impl Error {
         Self::NoFile { what: what.into(), reason: error.to_string() }
     }
 
+    /// What `engine` wanted of the system, and is no file of a model: a socket, say. The system says why there is none.
+    pub fn not_given(engine: &'static str, what: &str, error: &std::io::Error) -> Self {
+        match error.kind() {
+            _ if files::are_too_many(error) => Self::no_file(what, error),
+            std::io::ErrorKind::OutOfMemory => Self::OutOfMemory { what: what.into(), bytes: 0 },
+            _ => Self::Engine { engine, reason: format!("{what} cannot be opened: {error}"), log: Vec::new() },
+        }
+    }
+
     /// A file that `engine` cannot open.
     pub fn unopened(engine: &'static str, path: &Path, error: &std::io::Error) -> Self {
         if files::are_too_many(error) {

@@ -17,3 +17,23 @@ pub fn are_too_many(error: &Error) -> bool {
     const EMFILE: i32 = 24;
     matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Coded, Error as CoreError};
+
+    #[test]
+    fn what_the_system_says_decides_which_error_it_is() {
+        for (number, class, code) in [
+            (23, Class::Engine, "too_many_files"),
+            (24, Class::Engine, "too_many_files"),
+            (12, Class::OutOfMemory, "out_of_memory"),
+            (13, Class::Engine, "engine_failed"),
+        ] {
+            let error = CoreError::not_given("asyncio", "a socket", &Error::from_raw_os_error(number));
+            assert_eq!(error.kind(), (class, code), "{error}");
+            assert!(error.to_string().contains("a socket"), "{error}");
+        }
+    }
+}

@@ -186,7 +186,7 @@ fn read(stored: &Stored, rows: usize, columns: usize) -> Result<Vec<f32>> {
         file.seek(SeekFrom::Start(stored.offset))?;
         file.take(size as u64).read_to_end(&mut bytes)
     };
-    let found = read().map_err(|error| failed(error.to_string()))?;
+    let found = read().map_err(|error| Error::unopened("trillm", &stored.path, &error))?;
     if found < size {
         return Err(failed(format!("a layer has {found} bytes, expected {size}")));
     }

@@ -1,6 +1,6 @@
 //! How a decode thread rings an event loop without the interpreter lock: a byte in a socket.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -48,10 +48,14 @@ impl Doorbell {
 impl Doorbell {
     #[new]
     fn new() -> PyResult<Self> {
-        let (send, receive) =
-            UnixStream::pair().map_err(|error| raise(CoreError::no_file("a socket for an event loop", &error)))?;
-        send.set_nonblocking(true)?;
-        receive.set_nonblocking(true)?;
+        let made = || {
+            let (send, receive) = UnixStream::pair()?;
+            send.set_nonblocking(true)?;
+            receive.set_nonblocking(true)?;
+            Ok((send, receive))
+        };
+        let failed = |error: io::Error| raise(CoreError::not_given("asyncio", "a socket for an event loop", &error));
+        let (send, receive) = made().map_err(failed)?;
         Ok(Self { bell: Arc::new(Bell { send, rung: AtomicBool::new(false) }), receive })
     }
 

@@ -11,11 +11,12 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use trillm_core::files::are_too_many;
 
 use crate::{
     Blob, Digest, Expected, Result, Store,
     chunks::{self, CHUNK, measure},
-    files,
+    files::{self, At},
 };
 
 const SCHEMA: u32 = 1;
@@ -127,6 +128,8 @@ impl Store {
         let path = self.blob_path(digest);
         let unreadable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => Ok(Some("is missing".into())),
+            // Nothing is wrong with the blob.
+            _ if are_too_many(&error) => Err(error).at("read", &path),
             _ => Ok(Some(format!("cannot be read: {error}"))),
         };
         let metadata = match fs::metadata(&path) {

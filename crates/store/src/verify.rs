@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, fs::File, io, ops::Range};
 
+use trillm_core::files::are_too_many;
+
 use crate::{
     Digest, Expected, FileName, Partial, Result, Store,
     chunks::{self, measure},
@@ -36,7 +38,7 @@ impl Store {
             if !seen.insert(sha256) {
                 continue;
             }
-            if let Some((ranges, reason)) = self.look(sha256, size) {
+            if let Some((ranges, reason)) = self.look(sha256, size)? {
                 let reference = reference.to_owned();
                 damages.push(Damage { reference, file: file.name, sha256, size, ranges, reason });
             }
@@ -75,29 +77,33 @@ impl Store {
     }
 
     /// What is wrong with a blob, and where; `None` if nothing is.
-    fn look(&self, sha256: Digest, size: u64) -> Option<(Vec<Range<u64>>, String)> {
+    fn look(&self, sha256: Digest, size: u64) -> Result<Option<(Vec<Range<u64>>, String)>> {
         let everything = || chunks::ranges(0..chunks::count(size), size);
         let mut file = match File::open(self.blob_path(sha256)) {
             // Not a pipe, which might never end.
             Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => file,
-            Ok(_) => return Some((everything(), "is not a file".into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some((everything(), "is missing".into())),
-            Err(error) => return Some((everything(), format!("cannot be opened: {error}"))),
+            Ok(_) => return Ok(Some((everything(), "is not a file".into()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some((everything(), "is missing".into())));
+            }
+            // Nothing is wrong with the blob.
+            Err(error) if are_too_many(&error) => return Err(error).at("read", &self.blob_path(sha256)),
+            Err(error) => return Ok(Some((everything(), format!("cannot be opened: {error}")))),
         };
         let reason = match measure(&mut file, &Expected::default()) {
             Ok((found, _)) if found.sha256 == sha256 && file.metadata().is_ok_and(|now| now.len() == size) => {
-                return None;
+                return Ok(None);
             }
             Ok((found, _)) => format!("has sha256 {}, expected {sha256}", found.sha256),
             Err(error) => format!("cannot be read: {error}"),
         };
-        let Some(record) = self.record(sha256, size) else { return Some((everything(), reason)) };
+        let Some(record) = self.record(sha256, size) else { return Ok(Some((everything(), reason))) };
         // Beyond the end of a file that was cut, and where the disk fails, reading fails.
         let wrong = |(index, good): &(usize, u64)| chunk_hash(&file, chunks::range(*index, size)).ok() != Some(*good);
         let damaged = record.hashes.into_iter().enumerate().filter(wrong).map(|(index, _)| index);
         let ranges = chunks::ranges(damaged, size);
         // The record was made of the damaged bytes, if it finds nothing wrong with them.
         let is_longer = file.metadata().is_ok_and(|now| now.len() > size);
-        Some((if ranges.is_empty() && !is_longer { everything() } else { ranges }, reason))
+        Ok(Some((if ranges.is_empty() && !is_longer { everything() } else { ranges }, reason)))
     }
 }
