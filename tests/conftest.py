@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trillm
@@ -90,6 +91,17 @@ def tiny_onnx(write_model: WriteModel, tmp_path_factory: pytest.TempPathFactory)
         return path
 
     return written
+
+
+@pytest.fixture(params=["llama", "candle", "onnx"])
+def load_any(
+    request: pytest.FixtureRequest, tiny_model: Path, tiny_folder: Path, tiny_onnx: Callable[..., Path]
+) -> Callable[..., trillm.Model]:
+    """Loads the tiny model for each engine, with numbers that do not depend on where in the cache they lie."""
+    exact: dict[str, Any] = {"threads": 1, "cache_type": "f32"}
+    if request.param == "llama":
+        return partial(trillm.load, tiny_model, flash_attention=False, **exact)
+    return partial(trillm.load, tiny_folder if request.param == "candle" else tiny_onnx("grown"), **exact)
 
 
 @pytest.fixture(scope="session")

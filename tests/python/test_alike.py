@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import trillm
+from trillm.errors import LoadError, Unsupported
 
 from .helpers import GREEDY, MESSAGES, SAMPLED, TEXTS
 
@@ -173,3 +174,34 @@ def test_a_beginning_is_computed_once(model: trillm.Model) -> None:
     assert whole.usage.cached_tokens == 0
     assert again.usage.cached_tokens > len(prompt) / 2
     assert again.token_ids == whole.token_ids
+
+
+# How a model is loaded.
+
+
+def test_loading_says_how_far_it_is_and_can_be_cancelled(load_any: Callable[..., trillm.Model]) -> None:
+    shares: list[float] = []
+    load_any(progress=shares.append).close()
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    with pytest.raises(LoadError) as caught:
+        load_any(progress=lambda _: False)
+    assert caught.value.code == "load_cancelled"
+
+
+@pytest.mark.parametrize(
+    ("load_any", "options", "named"),
+    [
+        ("llama", {"quantize": "q8_0"}, "q8_0 .*llama|llama.*q8_0"),
+        ("candle", {"cache_type": "q8_0"}, "cache.*candle"),
+        ("onnx", {"quantize": "q8_0"}, "quantiz.*onnx"),
+        *((engine, {"gpu_layers": 1}, f"GPU.*{engine}") for engine in ("candle", "onnx")),
+        *((engine, {"lora": ["adapter.gguf"]}, f"LoRA.*{engine}") for engine in ("candle", "onnx")),
+    ],
+    ids=str,
+    indirect=["load_any"],
+)
+def test_what_an_engine_has_not_is_an_error(load_any: Callable[..., trillm.Model], options: Any, named: str) -> None:
+    with pytest.raises(Unsupported, match=named) as caught:
+        load_any(**options)
+    assert caught.value.code == "unsupported"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import trillm
 from trillm import _core
-from trillm.errors import EngineError, InvalidRequest, LoadError, ModelNotFound, Unsupported
+from trillm.errors import EngineError, InvalidRequest, ModelNotFound, Unsupported
 
 from .helpers import GREEDY, MESSAGES, TEXTS
 from .sentences import SENTENCES
@@ -165,16 +165,6 @@ def assert_near(expected: trillm.Model, found: trillm.Model, difference: float) 
     assert 0 < max(abs(one - other) for one, other in common) < difference
 
 
-def test_loading_says_how_far_it_is_and_can_be_cancelled(tiny_folder: Path) -> None:
-    shares: list[float] = []
-    trillm.load(tiny_folder, progress=shares.append, **EXACT).close()
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    with pytest.raises(LoadError) as caught:
-        trillm.load(tiny_folder, progress=lambda _: False, **EXACT)
-    assert caught.value.code == "load_cancelled"
-
-
 # What it cannot do.
 
 
@@ -186,23 +176,6 @@ def test_the_wrong_engine_is_an_error(tiny_folder: Path, tiny_model: Path) -> No
         assert engine in str(caught.value)
         assert format_ in str(caught.value)
         assert caught.value.hint
-
-
-def test_llama_cpp_does_not_quantize(tiny_model: Path) -> None:
-    with pytest.raises(Unsupported, match="q8_0") as caught:
-        trillm.load(tiny_model, quantize="q8_0")
-    assert caught.value.code == "unsupported"
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [({"cache_type": "q8_0"}, "cache"), ({"gpu_layers": 1}, "GPU"), ({"lora": ["adapter.gguf"]}, "LoRA")],
-    ids=str,
-)
-def test_what_it_has_not_is_an_error(tiny_folder: Path, options: dict[str, Any], named: str) -> None:
-    with pytest.raises(Unsupported, match=named) as caught:
-        trillm.load(tiny_folder, **options)
-    assert "candle" in str(caught.value)
 
 
 @pytest.mark.parametrize("options", [{"quantize": "q2_k"}, {"cache_type": "f8"}, {"copy": "yes"}], ids=str)

@@ -510,16 +510,6 @@ def test_the_info_says_what_was_decided(llm: trillm.Model, tiny_model: Path) -> 
     assert "tiny" in repr(llm)
 
 
-def test_progress_is_told_and_may_cancel(tiny_model: Path) -> None:
-    shares: list[float] = []
-    trillm.load(tiny_model, threads=1, progress=shares.append).close()
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    with pytest.raises(trillm.errors.LoadError) as caught:
-        trillm.load(tiny_model, threads=1, progress=lambda _: False)
-    assert caught.value.code == "load_cancelled"
-
-
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("temprature", "temperature"), ("n_predict", "max_tokens"), ("max_new_tokens", "max_tokens"), ("Seed", "seed")],

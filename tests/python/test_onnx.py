@@ -15,7 +15,7 @@ import pytest
 import trillm
 from numpy.typing import NDArray
 from trillm import _core
-from trillm.errors import Closed, EngineError, InvalidRequest, LoadError, ModelNotFound, Unsupported
+from trillm.errors import Closed, EngineError, InvalidRequest, ModelNotFound, Unsupported
 
 from .helpers import ENDLESS, GREEDY, SAMPLED, TEXTS, another_counts_beside, idle, until
 from .sentences import SENTENCES
@@ -220,27 +220,6 @@ def test_other_engines_refuse_what_is_for_graphs(
         trillm.Model(path, **options)
     assert caught.value.code == "unsupported"
     assert engine in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [({"quantize": "q8_0"}, "quantiz"), ({"gpu_layers": 1}, "GPU"), ({"lora": ["adapter.gguf"]}, "LoRA")],
-    ids=str,
-)
-def test_what_it_has_not_is_an_error(tiny_onnx: TinyOnnx, options: dict[str, Any], named: str) -> None:
-    with pytest.raises(Unsupported, match=named) as caught:
-        trillm.load(tiny_onnx("grown"), **options)
-    assert "onnx" in str(caught.value)
-
-
-def test_loading_says_how_far_it_is_and_can_be_cancelled(tiny_onnx: TinyOnnx) -> None:
-    shares: list[float] = []
-    trillm.load(tiny_onnx("grown"), threads=1, progress=shares.append).close()
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    with pytest.raises(LoadError) as caught:
-        trillm.load(tiny_onnx("grown"), progress=lambda _: False)
-    assert caught.value.code == "load_cancelled"
 
 
 def test_a_tokenizer_from_elsewhere(tiny_onnx: TinyOnnx, grown: trillm.Model, tmp_path: Path) -> None:

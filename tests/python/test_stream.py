@@ -6,9 +6,7 @@ import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trillm
@@ -215,19 +213,7 @@ def test_cancelled_requests_make_room_in_the_queue_at_once(tiny_model: Path) -> 
                 stream.close()
 
 
-Load = Callable[..., trillm.Model]
-
-
-@pytest.fixture(params=["llama", "candle", "onnx"])
-def load_any(request: pytest.FixtureRequest, tiny_model: Path, tiny_folder: Path, tiny_onnx: TinyOnnx) -> Load:
-    """Loads the tiny model for each engine, with numbers that do not depend on where in the cache they lie."""
-    exact: dict[str, Any] = {"threads": 1, "cache_type": "f32"}
-    if request.param == "llama":
-        return partial(trillm.load, tiny_model, flash_attention=False, **exact)
-    return partial(trillm.load, tiny_folder if request.param == "candle" else tiny_onnx("grown"), **exact)
-
-
-def test_streams_that_are_held_make_nobody_wait(load_any: Load) -> None:
+def test_streams_that_are_held_make_nobody_wait(load_any: Callable[..., trillm.Model]) -> None:
     """Eight slots, and eight readers that stop after one piece, with more to come than a stream holds."""
     with load_any(parallel=8) as model:
         alone = model.generate("the man", max_tokens=400, **GREEDY).token_ids
@@ -255,7 +241,7 @@ def test_streams_in_a_cycle_make_nobody_wait_and_end_when_they_are_collected(tin
         assert idle(model)
 
 
-def test_a_stream_keeps_its_model(load_any: Load) -> None:
+def test_a_stream_keeps_its_model(load_any: Callable[..., trillm.Model]) -> None:
     with load_any() as model:
         expected = model.generate("the man", max_tokens=30, **GREEDY).text
 
