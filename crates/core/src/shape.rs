@@ -32,6 +32,8 @@ pub struct Layer {
     pub key: u32,
     /// Numbers in a value of one head; zero where values are computed from keys (latent attention).
     pub value: u32,
+    /// Numbers that an indexer keeps beside them, to pick the tokens that are looked at; zero without one.
+    pub index: u32,
     /// Positions that are looked at, the own one included; `None` looks at all. Engines keep the others too, so that
     /// prefixes can be shared and cut.
     pub window: Option<u32>,
@@ -42,8 +44,8 @@ pub struct Layer {
 impl Layer {
     /// Bytes of keys and values for one token.
     fn token_bytes(&self, kind: CacheType) -> u64 {
-        let row = |size: u32| kind.bytes(u64::from(self.kv_heads) * u64::from(size));
-        row(self.key) + row(self.value)
+        let row = |heads: u32, size: u32| kind.bytes(u64::from(heads) * u64::from(size));
+        row(self.kv_heads, self.key) + row(self.kv_heads, self.value) + row(1, self.index)
     }
 }
 
@@ -69,7 +71,7 @@ impl Shape {
 mod tests {
     use super::*;
 
-    const PLAIN: Layer = Layer { kv_heads: 3, key: 64, value: 64, window: None, state: 0 };
+    const PLAIN: Layer = Layer { kv_heads: 3, key: 64, value: 64, index: 0, window: None, state: 0 };
 
     #[test]
     fn a_cache_grows_with_tokens_and_a_state_with_sequences() {
@@ -80,6 +82,8 @@ mod tests {
         assert_eq!(shape.cache_bytes(32, 0, CacheType::Q8_0), Some(3 * 3 * 64 * 34));
         assert_eq!(shape.cache_bytes(32, 0, CacheType::Q4_0), Some(3 * 3 * 64 * 18));
         assert_eq!(shape.cache_bytes(u64::MAX, 1, CacheType::F16), Some(u64::MAX));
+        let indexed = Shape { layers: Some(vec![Layer { index: 32, ..PLAIN }]), ..Shape::default() };
+        assert_eq!(indexed.cache_bytes(100, 1, CacheType::F16), Some((3 * 64 * 2 + 32) * 2 * 100));
         assert_eq!(Shape::default().cache_bytes(100, 1, CacheType::F16), None);
         let fixed = Shape { cache_type: Some(CacheType::F32), ..shape };
         assert_eq!(fixed.cache_bytes(100, 1, CacheType::F16), fixed.cache_bytes(100, 1, CacheType::F32));

@@ -21,7 +21,7 @@ fn layers(architecture: &str, count: u32, keys: &[(&str, Value)]) -> Option<Vec<
     info.shape.layers
 }
 
-const PLAIN: Layer = Layer { kv_heads: 1, key: 4, value: 4, window: None, state: 0 };
+const PLAIN: Layer = Layer { kv_heads: 1, key: 4, value: 4, index: 0, window: None, state: 0 };
 
 #[test]
 fn heads_that_share_keys_are_kept_once() {
@@ -62,7 +62,7 @@ fn layers_that_keep_nothing_of_their_own() {
     assert_eq!(layers("glm4", 3, &[("nextn_predict_layers", Value::from(1u32))]), Some(vec![PLAIN; 2]));
     // An encoder sees a text at once.
     assert_eq!(layers("bert", 2, &[]), Some(vec![Layer::default(); 2]));
-    // Indexers beside the cache.
+    // Each sequence has a cache of its own, with compressed parts.
     assert_eq!(layers("deepseek4", 1, &[]), None);
 }
 
@@ -95,5 +95,96 @@ fn a_state_does_not_grow() {
     assert_eq!(
         found.iter().map(|layer| (layer.kv_heads, layer.state)).collect::<Vec<_>>(),
         [(0, state), (0, state), (0, state), (1, 0)]
+    );
+}
+
+/// Latent attention with one key of 4 numbers, and an indexer of 6.
+fn indexed(architecture: &str, count: u32, more: &[(&str, Value)]) -> Vec<(u32, u32, u32)> {
+    let keys = [
+        ("attention.key_length_mla", Value::from(4u32)),
+        ("attention.value_length_mla", Value::from(4u32)),
+        ("attention.indexer.key_length", Value::from(6u32)),
+    ];
+    let found = layers(architecture, count, &[&keys[..], more].concat()).expect("known");
+    found.iter().map(|layer| (layer.key, layer.value, layer.index)).collect()
+}
+
+#[test]
+fn an_indexer_keeps_keys_beside_the_cache() {
+    let types = |numbers: &[u32]| ("attention.indexer.types", Value::array(numbers.iter().copied()));
+    assert_eq!(indexed("deepseek32", 2, &[]), [(4, 0, 6); 2]);
+    assert_eq!(indexed("deepseek32", 2, &[("nextn_predict_layers", 1u32.into())]), [(4, 0, 6)]);
+    assert_eq!(indexed("glm-dsa", 2, &[types(&[1, 0])]), [(4, 0, 6), (4, 0, 0)]);
+    // Older ones have them everywhere, and newer ones in the first two layers and then in one of four.
+    assert_eq!(indexed("glm-dsa", 8, &[]), [(4, 0, 6); 8]);
+    let newer: Vec<u32> =
+        indexed("glm-dsa", 8, &[("context_length", (1u32 << 20).into())]).iter().map(|layer| layer.2).collect();
+    assert_eq!(newer, [6, 6, 6, 0, 0, 0, 6, 0]);
+    assert_eq!(indexed("hy_v4", 2, &[types(&[1, 0])]), [(4, 0, 0); 2]);
+    let top = ("attention.indexer.top_k", Value::from(2u32));
+    assert_eq!(indexed("hy_v4", 2, &[types(&[1, 0]), top]), [(4, 0, 6), (4, 0, 0)]);
+    // As a cache of its own it has values too, unless those are computed from keys.
+    let dense = ("leading_dense_block_count", Value::from(1u32));
+    let found = layers("minimax-m3", 2, &[dense, ("attention.indexer.key_length", 6u32.into())]).expect("known");
+    assert_eq!(found, [PLAIN, Layer { index: 6 + 4, ..PLAIN }]);
+}
+
+#[test]
+fn a_state_by_the_delta_rule_is_a_square_for_each_head() {
+    let keys = [
+        ("kda.head_dim", Value::from(3u32)),
+        ("ssm.conv_kernel", Value::from(4u32)),
+        ("attention.head_count_kv", Value::array([0u32, 1, 0])),
+    ];
+    // Three convolutions look three tokens back, in two heads of three numbers.
+    let state = 4 * (3 * 3 * 2 * 3 + 3 * 3 * 2);
+    for architecture in ["kimi-linear", "kimi-k3", "bailingmoe3", "glm5-next"] {
+        let found = layers(architecture, 3, &keys).expect("known");
+        let kept: Vec<_> = found.iter().map(|layer| (layer.kv_heads, layer.state)).collect();
+        assert_eq!(kept, [(0, state), (1, 0), (0, state)], "{architecture}");
+    }
+    // Of those that guess ahead the hybrids keep a place in the cache, and no state.
+    let guess = [&keys[..], &[("nextn_predict_layers", 1u32.into())]].concat();
+    let found = layers("kimi-linear", 3, &guess).expect("known");
+    assert_eq!(found.iter().map(|layer| layer.state).collect::<Vec<_>>(), [state, 0, 0]);
+}
+
+#[test]
+fn layers_without_attention_are_those_that_the_file_lists() {
+    let listed = ("attention.recurrent_layers", Value::array([1u32, 0, 1]));
+    let found = layers("minimax-01", 3, &[listed]).expect("known");
+    // A square of four numbers for each of two heads.
+    let state = 4 * 4 * 4 * 2;
+    let kept: Vec<_> = found.iter().map(|layer| (layer.kv_heads, layer.state)).collect();
+    assert_eq!(kept, [(0, state), (1, 0), (0, state)]);
+}
+
+#[test]
+fn a_layer_that_runs_several_times_keeps_something_each_time() {
+    assert_eq!(layers("nanbeige", 2, &[("num_loops", 3u32.into())]), Some(vec![PLAIN; 6]));
+    assert_eq!(layers("graniteswitch", 2, &[]), Some(vec![PLAIN; 3]));
+    for plain in ["hrm_text", "t5", "t5encoder", "llama-embed"] {
+        let loops =
+            [("hrm.layers_per_stack", 1u32.into()), ("hrm.h_cycles", 1u32.into()), ("hrm.l_cycles", 1u32.into())];
+        assert_eq!(layers(plain, 2, &loops), Some(vec![PLAIN; 2]), "{plain}");
+    }
+}
+
+#[test]
+fn a_feed_forward_network_that_stands_alone_keeps_nothing() {
+    let keys = [
+        ("ssm.conv_kernel", Value::from(4u32)),
+        ("ssm.inner_size", Value::from(16u32)),
+        ("ssm.state_size", Value::from(3u32)),
+        ("ssm.time_step_rank", Value::from(2u32)),
+        ("ssm.group_count", Value::from(1u32)),
+        ("attention.head_count_kv", Value::array([0u32, 0, 1])),
+        ("feed_forward_length", Value::array([0u32, 16, 0])),
+    ];
+    let state = 4 * (3 * (16 + 2 * 3) + 3 * 16);
+    let found = layers("nemotron_h", 3, &keys).expect("known");
+    assert_eq!(
+        found.iter().map(|layer| (layer.kv_heads, layer.state)).collect::<Vec<_>>(),
+        [(0, state), (0, 0), (1, 0)]
     );
 }

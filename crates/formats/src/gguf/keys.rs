@@ -134,6 +134,24 @@ impl Keys<'_, '_> {
         }
     }
 
+    /// Whether the element for a layer of an array of numbers or booleans is another than zero; `None` without one.
+    pub(crate) fn listed(&self, key: &str, layer: u32) -> Option<bool> {
+        let Some(Value::Array(array @ Array::Numbers { bytes, .. })) = self.gguf.get(&self.name(key)) else {
+            return None;
+        };
+        let width = bytes.len().checked_div(array.len())?;
+        let element = bytes.chunks_exact(width).nth(layer as usize)?;
+        Some(element.iter().any(|&byte| byte != 0))
+    }
+
+    /// The same, or what one number says of all layers.
+    pub(crate) fn flagged(&self, key: &str, layer: u32) -> Option<bool> {
+        match self.gguf.get(&self.name(key)) {
+            Some(Value::U32(number)) => Some(*number != 0),
+            _ => self.listed(key, layer),
+        }
+    }
+
     /// The error that `key` holds `found`.
     #[expect(clippy::needless_pass_by_value, reason = "callers hand over numbers and `format_args!`")]
     pub(crate) fn wrong<T>(&self, key: &str, found: impl ToString, expected: impl Into<String>) -> Result<T> {

@@ -5,17 +5,23 @@ use trillm_core::Layer;
 
 use super::architecture::Architecture;
 use super::heads::Heads;
+use super::indexers::Indexers;
 use super::keys::Keys;
 use super::state::{self, Recurs};
 use super::windows;
 use crate::Result;
 
-/// Caches with parts of other kinds beside keys and values (indexers, adapters), with layers that run several times, or
-/// without a rule that was read here.
+/// A cache that grows with the number of sequences, and has parts in rows of 256 for every 4 or 128 tokens.
+const OF_ITS_OWN: &str = "deepseek4";
+
+/// Encoders for which llama.cpp makes a cache all the same.
+const CACHED_ENCODERS: &[&str] = &["llama-embed", "t5encoder"];
+
+/// Layers that guess more tokens ahead have a place in the cache, though they are not run.
 #[rustfmt::skip]
-const OF_THEIR_OWN: &[&str] = &[
-    "bailingmoe3", "deepseek32", "deepseek4", "dots3note", "glm-dsa", "glm5-next", "graniteswitch", "hrm_text", "hy_v4",
-    "kimi-k3", "kimi-linear", "llama-embed", "minimax-01", "minimax-m3", "nanbeige", "qwen4exp", "t5", "t5encoder",
+const GUESSES_KEPT: &[&str] = &[
+    "bailingmoe3", "falcon-h1", "granitehybrid", "hy_v4", "jamba", "kimi-k3", "kimi-linear", "lfm2", "lfm2moe",
+    "minimax-m3", "nemotron_h", "nemotron_h_moe", "plamo2",
 ];
 
 /// What a model of `layers` layers of `width` keeps; `None` if that is not known of its architecture.
@@ -25,39 +31,65 @@ pub(crate) fn read(
     heads: &Heads,
     (layers, width): (u32, u32),
 ) -> Result<Option<Vec<Layer>>> {
-    if OF_THEIR_OWN.contains(&keys.architecture) || keys.gguf.get(&keys.name("attention.recurrent_layers")).is_some() {
+    if keys.architecture == OF_ITS_OWN {
         return Ok(None);
     }
-    if architecture.encoder {
+    if architecture.encoder && !CACHED_ENCODERS.contains(&keys.architecture) {
         return Ok(Some(vec![Layer::default(); layers as usize]));
     }
     let windows = windows::read(keys, layers)?;
-    let (recurs, state) = (state::recurs(keys, architecture.recurrent)?, state::bytes(keys, width)?);
+    let (recurs, state) = (state::recurs(keys, architecture.recurrent)?, state::bytes(keys, heads, width)?);
+    let indexers = Indexers::read(keys)?;
     // Values are computed from the keys that are kept.
     let has = |key: &str| keys.u32(key).map(|size| size.is_some_and(|size| size > 0));
     let is_latent = has("attention.key_length_mla")? && has("attention.value_length_mla")?;
+    let forward = keys.layered("feed_forward_length", layers, u32::MAX)?;
+    let is_alone = |index: u32| forward.as_ref().is_none_or(|sizes| sizes[index as usize] == 0);
     let owners = owners(keys, layers)?;
-    // Layers at the end that guess more tokens ahead are not run.
     let run = layers - keys.u32("nextn_predict_layers")?.unwrap_or(0).min(layers - 1);
     let layer = |index: u32| {
         let (window, kv_heads) = (windows[index as usize], heads.kv[index as usize]);
-        let is_recurrent = match recurs {
-            Recurs::None => false,
-            Recurs::All => true,
-            Recurs::WithoutHeads => kv_heads == 0,
-            Recurs::Between(interval) => !(index + 1).is_multiple_of(interval),
-        };
-        let attends = index < owners && !(is_recurrent && matches!(recurs, Recurs::Between(_)));
+        let is_recurrent = index < run
+            && match recurs {
+                Recurs::None => false,
+                Recurs::All => true,
+                Recurs::WithoutHeads => kv_heads == 0,
+                Recurs::Alone => kv_heads == 0 && is_alone(index),
+                Recurs::Between(interval) => keys
+                    .flagged("attention.recurrent_layers", index)
+                    .unwrap_or_else(|| !(index + 1).is_multiple_of(interval)),
+            };
+        let attends = index < owners
+            && match recurs {
+                Recurs::Between(_) => !is_recurrent,
+                Recurs::Alone => is_alone(index),
+                _ => !architecture.recurrent,
+            };
         let (key, value) = heads.sizes[usize::from(window.is_some())];
-        Layer {
+        let mut layer = Layer {
             kv_heads: if attends { kv_heads } else { 0 },
             key,
             value: if is_latent { 0 } else { value },
+            index: 0,
             window,
-            state: if is_recurrent { state } else { 0 },
-        }
+            state: if is_recurrent { state.saturating_add(state::n_grams(keys, index, width)?) } else { 0 },
+        };
+        layer.index = indexers.numbers(keys, index, &layer, is_latent);
+        Ok(layer)
     };
-    Ok(Some((0..run).map(layer).collect()))
+    let kept = if GUESSES_KEPT.contains(&keys.architecture) { layers } else { run };
+    let mut found = (0..kept).map(layer).collect::<Result<Vec<_>>>()?;
+    match keys.architecture {
+        // Its layers run several times, and keep something each time.
+        "nanbeige" => found = found.repeat(keys.u32("num_loops")?.unwrap_or(1) as usize),
+        // One more layer with one head chooses among adapters.
+        "graniteswitch" => {
+            let (key, value) = heads.sizes[0];
+            found.push(Layer { kv_heads: 1, key, value, ..Layer::default() });
+        }
+        _ => {}
+    }
+    Ok(Some(found))
 }
 
 /// The layers from the first that keep keys and values of their own; those behind them use theirs.

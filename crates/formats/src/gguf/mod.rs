@@ -11,6 +11,7 @@ mod file;
 mod header;
 mod heads;
 mod hyper;
+mod indexers;
 mod info;
 mod keys;
 mod layers;

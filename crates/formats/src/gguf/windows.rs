@@ -3,7 +3,7 @@
 
 use super::keys::Keys;
 use super::limits;
-use super::value::{Array, Value};
+use super::value::Value;
 use crate::Result;
 
 /// How an architecture has windows where its files do not say it for each layer.
@@ -25,6 +25,7 @@ const RULES: &[Rule] = &[
     rule("afmoe", 0, 4),
     rule("cohere2", 0, 4),
     Rule { first: true, ..rule("cohere2moe", 0, 4) },
+    rule("dots3note", 0, 0),
     rule("exaone-moe", 128, 4),
     rule("exaone4", 4096, 4),
     rule("gemma2", 4096, 2),
@@ -81,13 +82,9 @@ enum Pattern {
 }
 
 fn pattern(keys: &Keys<'_, '_>, layer: u32) -> Option<Pattern> {
-    match keys.gguf.get(&keys.name("attention.sliding_window_pattern"))? {
+    const KEY: &str = "attention.sliding_window_pattern";
+    match keys.gguf.get(&keys.name(KEY))? {
         Value::U32(period) => Some(Pattern::Period(*period)),
-        Value::Array(array @ Array::Numbers { bytes, .. }) => {
-            let width = bytes.len().checked_div(array.len())?;
-            let element = bytes.chunks_exact(width).nth(layer as usize)?;
-            Some(Pattern::Layer(element.iter().any(|&byte| byte != 0)))
-        }
-        _ => None,
+        _ => keys.listed(KEY, layer).map(Pattern::Layer),
     }
 }

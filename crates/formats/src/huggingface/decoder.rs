@@ -171,7 +171,7 @@ impl Decoder {
             key: self.head,
             value: self.head,
             window: attention.window,
-            state: 0,
+            ..Layer::default()
         };
         self.layers.iter().map(layer).collect()
     }

@@ -5,6 +5,7 @@ mod cache;
 mod common;
 mod conformance;
 mod embedding;
+mod grown;
 mod load;
 mod reference;
 mod session;
