@@ -100,15 +100,12 @@ def _texts(texts: Sequence[str], files: Sequence[str]) -> list[tuple[dict[str, A
     # Errors that need no model are found here, before one is loaded.
     texts = [argument_text(text, "TEXT") for text in texts]
     attached = [attached_text(path) for path in files]
-    lines = _lines(input_text())
+    # An empty line is a text, too: the vectors are counted by the lines.
+    piped = input_text()
+    lines = [line.removesuffix("\r") for line in piped.split("\n")] if piped else []
     if not texts and not lines and not files:
         raise UsageError(f"no TEXT, and nothing on {INPUT}")
     return [
         *(({"text": text}, text) for text in [*texts, *lines]),
         *(({"file": name}, text) for name, text in attached),
     ]
-
-
-def _lines(text: str) -> list[str]:
-    """Each line. An empty one is a text, too: the vectors are counted by the lines."""
-    return [line.removesuffix("\r") for line in text.split("\n")] if text else []

@@ -30,7 +30,9 @@ _PROSE = ("PROMPT...", "TEXT...")
 def message(error: typer.TyperException) -> str:
     """What is wrong with a command line."""
     text = error.format_message().replace("Value error, ", "")
-    text = re.sub(r"Input should be a valid (\w+).*", _kind, text)
+    text = re.sub(
+        r"Input should be a valid (\w+).*", lambda kind: f"expected {_KINDS.get(kind[1], f'a {kind[1]}')}", text
+    )
     text = text.replace("Input should be", "expected")
     text = text.replace("Unable to parse input string as an integer, exceeded maximum size", "expected fewer digits")
     # Choices come one on a line, behind commas of their own.
@@ -54,18 +56,13 @@ def hint(error: typer.TyperException) -> str:
     return f"if {option} belongs to {last}, put it behind --{quotes}: {line}; else {see}"
 
 
-def _kind(found: re.Match[str]) -> str:
-    return f"expected {_KINDS.get(found[1], f'a {found[1]}')}"
-
-
 def _found(error: typer.TyperException) -> str:
     """What was given instead, as far as pydantic tells."""
     details: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
-    return f", found {_shortened(str(details[0]['input']))!r}" if details else ""
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    if not details:
+        return ""
+    text = str(details[0]["input"])
+    return f", found {text if len(text) <= _SHOWN else f'{text[:_SHOWN]}…'!r}"
 
 
 def _plainly() -> None:
