@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import trillm
+from trillm.errors import TrillmError
 
 LETTERS: dict[int, float] = dict.fromkeys(range(261), -math.inf)
 """Forbids the tiny model everything but letters and words: no control tokens, no bytes that are no text."""
@@ -88,6 +89,14 @@ def until(condition: Callable[[], bool], limit: float = 30) -> bool:
 def idle(model: trillm.Model) -> bool:
     """Whether all slots become free, and nobody wants one."""
     return until(lambda: not any(model.stats()[state] for state in ("running", "waiting", "paused")))
+
+
+@contextmanager
+def failing(error: type[TrillmError], code: str, match: str = "") -> Iterator[Any]:
+    """Asserts that an error is raised, with this code; what pytest says of it."""
+    with pytest.raises(error, match=match or None) as caught:
+        yield caught
+    assert caught.value.code == code
 
 
 def refused(

@@ -10,12 +10,11 @@ import shutil
 import tarfile
 from pathlib import Path
 
-import pytest
 import trillm
 from sources import error_codes
 from trillm.errors import ModelFormatError
 
-from .helpers import SMALL_FILES
+from .helpers import SMALL_FILES, failing
 from .program import output
 
 
@@ -24,9 +23,8 @@ def test_a_pickle_that_asks_for_more_than_tensors(tiny_folder: Path, tmp_path: P
     for name in SMALL_FILES:
         shutil.copy(tiny_folder / name, tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.")
-    with pytest.raises(ModelFormatError, match=r"os\.system") as caught:
+    with failing(ModelFormatError, "forbidden_global", r"os\.system") as caught:
         trillm.load(tmp_path)
-    assert caught.value.code == "forbidden_global"
     assert caught.value.hint is not None
     assert "safetensors" in caught.value.hint
 

@@ -16,7 +16,7 @@ from trillm._core import Store
 from trillm.errors import ChatTemplateError, InvalidRequest
 from trillm.types import Message
 
-from .helpers import GREEDY, change
+from .helpers import GREEDY, change, failing
 
 MESSAGES = [
     {"role": "system", "content": "be brief"},
@@ -128,9 +128,8 @@ def test_a_control_token_of_one_character_is_text_in_a_message(folder: Path, tmp
 
 def test_no_template_is_an_error_and_never_a_guess(plain: trillm.Model) -> None:
     for call in (plain.chat, plain.chat_stream, plain.render_chat):
-        with pytest.raises(ChatTemplateError, match="no chat template") as caught:
+        with failing(ChatTemplateError, "no_chat_template", "no chat template") as caught:
             call([{"role": "user", "content": "hi"}])
-        assert caught.value.code == "no_chat_template"
         assert caught.value.hint
 
 
@@ -219,9 +218,8 @@ def test_a_message_without_content_is_named_where_a_template_fails(llm: trillm.M
 def test_a_template_that_is_empty_is_not_one_that_is_missing(llm: trillm.Model, plain: trillm.Model) -> None:
     for model in (llm, plain):
         for call in (model.chat, model.chat_stream, model.render_chat):
-            with pytest.raises(ChatTemplateError, match="the one that was given is empty") as caught:
+            with failing(ChatTemplateError, "invalid_chat_template", "the one that was given is empty"):
                 call([{"role": "user", "content": "hi"}], template=" \n")
-            assert caught.value.code == "invalid_chat_template"
 
 
 @pytest.mark.parametrize(
@@ -296,9 +294,8 @@ def test_named_templates(folder: Path) -> None:
             llm.render_chat(MESSAGES, template_name="rag", template="x")
     change(folder / "tokenizer_config.json", chat_template=named[1:])
     with trillm.load(folder, threads=1) as llm:
-        with pytest.raises(ChatTemplateError, match="tool_use") as caught:
+        with failing(ChatTemplateError, "no_default_chat_template", "tool_use"):
             llm.chat(MESSAGES)
-        assert caught.value.code == "no_default_chat_template"
         assert llm.info.chat_template is None
 
 
