@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -203,3 +204,34 @@ def test_loading_says_how_far_it_is_and_can_be_cancelled(load_any: Callable[...,
 def test_what_an_engine_has_not_is_an_error(load_any: Callable[..., trillm.Model], options: Any, named: str) -> None:
     with failing(Unsupported, "unsupported", named):
         load_any(**options)
+
+
+@pytest.mark.parametrize("kind", ["gguf", "safetensors"])
+def test_a_mapped_file_may_be_touched_appended_to_and_replaced(
+    tiny_model: Path, tiny_folder: Path, tmp_path: Path, kind: str
+) -> None:
+    """None of it changes the weights: what is mapped stays."""
+    exact: dict[str, Any] = {"threads": 1, "cache_type": "f32"}
+    if kind == "gguf":
+        path = weights = Path(shutil.copy(tiny_model, tmp_path))
+        exact["flash_attention"] = False
+    else:
+        path = Path(shutil.copytree(tiny_folder, tmp_path / "copied"))
+        weights = path / "model.safetensors"
+    with trillm.load(path, **exact) as model:
+
+        def told(salt: int) -> list[int]:
+            ids: list[int] = model.generate("the man", max_tokens=9, cache_salt=salt, **GREEDY).token_ids
+            return ids
+
+        expected = told(0)
+        for _ in range(2):
+            weights.touch()
+            assert told(1) == expected
+            with weights.open("ab") as file:
+                file.write(b"more")
+            assert told(2) == expected
+        another = weights.with_name("another")
+        another.write_bytes(b"another model")
+        another.replace(weights)
+        assert told(3) == expected

@@ -215,29 +215,6 @@ def test_a_file_that_changes_is_noticed(copied: Path, change: str) -> None:
         assert read.generate("the man", max_tokens=9, cache_salt=9, **GREEDY).token_ids == before.token_ids
 
 
-def test_a_file_may_be_touched_and_appended_to(copied: Path) -> None:
-    """Neither changes the weights."""
-    weights = copied / "model.safetensors"
-    with trillm.load(copied, **EXACT) as model:
-        expected = model.generate("the man", max_tokens=9, **GREEDY).token_ids
-        for _ in range(2):
-            weights.touch()
-            assert model.generate("the man", max_tokens=9, cache_salt=1, **GREEDY).token_ids == expected
-            with weights.open("ab") as file:
-                file.write(b"more")
-            assert model.generate("the man", max_tokens=9, cache_salt=2, **GREEDY).token_ids == expected
-
-
-def test_a_file_may_be_replaced(copied: Path, candle: trillm.Model) -> None:
-    """By renaming: what is mapped stays."""
-    expected = candle.generate("the man", max_tokens=9, **GREEDY)
-    with trillm.load(copied, **EXACT) as model:
-        new = copied / "new"
-        new.write_bytes(b"another model")
-        new.replace(copied / "model.safetensors")
-        assert model.generate("the man", max_tokens=9, **GREEDY).token_ids == expected.token_ids
-
-
 # Vectors of sentences.
 
 

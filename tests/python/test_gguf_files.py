@@ -76,17 +76,3 @@ def test_a_mapped_file_that_changes_ends_its_model_and_not_the_process(copied: P
                     call()
                 assert "`copy=True`" in (caught.value.hint or "")
         assert read.generate("the man", max_tokens=9, cache_salt=9, **GREEDY).token_ids == before.token_ids
-
-
-def test_a_mapped_file_may_be_touched_appended_to_and_replaced(copied: Path) -> None:
-    with trillm.load(copied, **EXACT) as model:
-        expected = model.generate("the man", max_tokens=9, **GREEDY).token_ids
-        copied.touch()
-        assert model.generate("the man", max_tokens=9, cache_salt=1, **GREEDY).token_ids == expected
-        with copied.open("ab") as file:
-            file.write(b"more")
-        assert model.generate("the man", max_tokens=9, cache_salt=2, **GREEDY).token_ids == expected
-        another = copied.with_name("another")
-        another.write_bytes(b"another")
-        another.rename(copied)
-        assert model.generate("the man", max_tokens=9, cache_salt=3, **GREEDY).token_ids == expected

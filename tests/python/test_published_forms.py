@@ -15,19 +15,12 @@ from trillm import _core
 from trillm.errors import ContextOverflow, InvalidRequest, ModelFormatError, ModelNotFound
 
 from .helpers import GREEDY, SMALL_FILES, change, failing
+from .sentences import read_header
 
 Json = dict[str, Any]
 
 ROWS = 300
 """Rows of the tiny model's embedding, all of which have tokens."""
-
-
-def tensors(path: Path) -> tuple[Json, bytes]:
-    content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    header.pop("__metadata__", None)
-    return header, content[8 + length :]
 
 
 def put(path: Path, header: Json, data: bytes) -> None:
@@ -125,7 +118,7 @@ def test_such_a_token_is_left_out_of_a_conversion(more_tokens: Path, tmp_path: P
 )
 def test_wrapped_names(folder: Path, tmp_path: Path, expected: list[int], model: str, head: str) -> None:
     path = folder / "model.safetensors"
-    header, data = tensors(path)
+    header, data = read_header(path)
     inner = {name: model + name.removeprefix("model.") for name in header if name.startswith("model.")}
     put(path, {inner.get(name, head + name): place for name, place in header.items()}, data)
     assert answer(folder) == expected
@@ -136,7 +129,7 @@ def test_wrapped_names(folder: Path, tmp_path: Path, expected: list[int], model:
 
 def test_an_output_matrix_that_is_missing_is_not_made_up(folder: Path) -> None:
     path = folder / "model.safetensors"
-    header, data = tensors(path)
+    header, data = read_header(path)
     output = header.pop("lm_head.weight")
     put(path, header | {"other.weight": output}, data)
     with pytest.raises(ModelFormatError, match=r"lm_head\.weight is missing.*tie_word_embeddings"):
@@ -148,7 +141,7 @@ def test_an_output_matrix_that_is_missing_is_not_made_up(folder: Path) -> None:
 def test_a_matrix_that_is_both_may_have_either_name(folder: Path) -> None:
     """Transformers ties what is there to what is not."""
     path = folder / "model.safetensors"
-    header, data = tensors(path)
+    header, data = read_header(path)
     change(folder / "config.json", tie_word_embeddings=True)
     output = header.pop("lm_head.weight")
     put(path, header | {"other.weight": output}, data)
@@ -165,7 +158,7 @@ def test_a_matrix_that_is_both_may_have_either_name(folder: Path) -> None:
 
 def test_a_class_without_an_output_matrix_makes_vectors_alone(folder: Path) -> None:
     path = folder / "model.safetensors"
-    header, data = tensors(path)
+    header, data = read_header(path)
     output = header.pop("lm_head.weight")
     put(path, header | {"other.weight": output}, data)
     change(folder / "config.json", architectures=["LlamaModel"])
