@@ -20,7 +20,7 @@ pub use trillm_core::{
     Pipeline, Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Shape,
     Text, Timings, Token, Tokenizer, Usage, memory,
 };
-pub use trillm_formats::{inspect, named_files};
+pub use trillm_formats::{NamedModule, Opened, huggingface::purpose_of, inspect, named_files, named_modules, opened};
 pub use trillm_llm::{
     Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, OpenOptions, Prompt, Result, Vectors,
     VocabularyFile, engines,

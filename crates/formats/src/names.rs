@@ -18,8 +18,28 @@ pub const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
 /// The folder of chat templates with a name.
 pub const TEMPLATES: &str = "additional_chat_templates";
 
-/// The small files that belong to weights.
-pub const COMPANIONS: [&str; 18] = [
+/// The list of a model's parts, of sentence-transformers.
+pub const MODULES: &str = "modules.json";
+
+/// What sentence-transformers says of a model as a whole, beside that list.
+pub const ABOUT_MODULES: &str = "config_sentence_transformers.json";
+
+/// How a Pooling is configured in models without that list.
+pub const POOLING: &str = "1_Pooling/config.json";
+
+/// How texts become tokens, as sentence-transformers says it beside the network: the first that says anything counts.
+pub const ABOUT_TOKENS: [&str; 7] = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+];
+
+/// The small files that belong to weights, beside those of [`ABOUT_TOKENS`].
+pub const COMPANIONS: [&str; 17] = [
     // What readers look at.
     "config.json",
     "generation_config.json",
@@ -28,10 +48,9 @@ pub const COMPANIONS: [&str; 18] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
-    "modules.json",
-    "1_Pooling/config.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
+    MODULES,
+    POOLING,
+    ABOUT_MODULES,
     // Tokenizers that are not read, so that the error can say which it is.
     "tokenizer.model",
     "spiece.model",
@@ -48,7 +67,7 @@ pub fn is_left_behind(name: &str) -> bool {
     ["training_args", "optimizer", "scheduler", "rng_state"].iter().any(|start| name.starts_with(start))
 }
 
-/// Whether sentence-transformers keeps in a folder of this name what comes after the model: `2_Dense`.
+/// Whether sentence-transformers gives a part of a model a folder of this name: `2_Dense`.
 pub fn is_module(folder: &str) -> bool {
     folder.split_once('_').is_some_and(|(number, name)| {
         !number.is_empty()
@@ -56,4 +75,9 @@ pub fn is_module(folder: &str) -> bool {
             && name.starts_with(|c: char| c.is_ascii_uppercase())
             && name.bytes().all(|byte| byte.is_ascii_alphabetic())
     })
+}
+
+/// Whether such a folder holds the network.
+pub fn is_network(folder: &str) -> bool {
+    is_module(folder) && folder.ends_with("_Transformer")
 }

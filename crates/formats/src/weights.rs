@@ -62,25 +62,30 @@ pub(crate) fn is_index(path: &Path) -> bool {
     path.to_string_lossy().ends_with(".index.json")
 }
 
+/// The file or the index of those that a folder stands for.
+pub(crate) fn of_folder(folder: &Path) -> Result<PathBuf> {
+    main(folder, &weight_names(folder)?)
+}
+
+fn main(folder: &Path, names: &BTreeSet<String>) -> Result<PathBuf> {
+    let other: Vec<&String> = names.iter().filter(|name| name.ends_with(".safetensors")).collect();
+    let found = |found| Err(Error::Weights { path: folder.to_owned(), found, expected: EXPECTED });
+    let there = |wanted: &'static str| names.contains(wanted).then_some(wanted);
+    match (there(SAFETENSORS).or(there(SAFETENSORS_INDEX)), &other[..]) {
+        (Some(name), _) => Ok(folder.join(name)),
+        (None, [name]) => Ok(folder.join(name)),
+        (None, []) => match there(PYTORCH).or(there(PYTORCH_INDEX)) {
+            Some(name) => Ok(folder.join(name)),
+            None => found("no weights".into()),
+        },
+        (None, several) => found(format!("{} .safetensors files and no {SAFETENSORS_INDEX}", several.len())),
+    }
+}
+
 fn in_folder(folder: &Path) -> Result<Weights> {
     let names = weight_names(folder)?;
-    let other: Vec<&String> = names.iter().filter(|name| name.ends_with(".safetensors")).collect();
-    let mut weights = if names.contains(SAFETENSORS) {
-        single(folder, &folder.join(SAFETENSORS))?
-    } else if names.contains(SAFETENSORS_INDEX) {
-        indexed(folder, &folder.join(SAFETENSORS_INDEX))?
-    } else if let [name] = other[..] {
-        single(folder, &folder.join(name))?
-    } else if other.len() > 1 {
-        let found = format!("{} .safetensors files and no {SAFETENSORS_INDEX}", other.len());
-        return Err(Error::Weights { path: folder.to_owned(), found, expected: EXPECTED });
-    } else if names.contains(PYTORCH) {
-        single(folder, &folder.join(PYTORCH))?
-    } else if names.contains(PYTORCH_INDEX) {
-        indexed(folder, &folder.join(PYTORCH_INDEX))?
-    } else {
-        return Err(Error::Weights { path: folder.to_owned(), found: "no weights".into(), expected: EXPECTED });
-    };
+    let main = main(folder, &names)?;
+    let mut weights = if is_index(&main) { indexed(folder, &main) } else { single(folder, &main) }?;
     let used: BTreeSet<_> = weights.files.iter().filter_map(|file| file.path.file_name()).collect();
     let unused =
         names.iter().filter(|name| !name.ends_with(".index.json") && !used.contains(name.as_ref() as &std::ffi::OsStr));

@@ -8,7 +8,7 @@ use common::{Folder, refused};
 use hugging_face::safetensors;
 use serde_json::{Value, json};
 use trillm_core::{Activation, ModelInfo, Pooling, Purpose, Residual, Step};
-use trillm_formats::inspect;
+use trillm_formats::{inspect, named_modules, opened};
 
 const WORDS: (&str, &[u64]) = ("embeddings.word_embeddings.weight", &[4, 2]);
 
@@ -239,4 +239,62 @@ fn damaged_files_are_errors() {
         }
         folder.write(name, &text);
     }
+}
+
+#[test]
+fn a_list_names_its_parts_for_whoever_takes_them_along() {
+    let list = json!([
+        {"path": "net/", "type": "sentence_transformers.models.Transformer"},
+        {"path": "pooling", "type": "sentence_transformers.models.Pooling"},
+        {"path": "a/b", "type": "sentence_transformers.sentence_transformer.modules.layer_norm.LayerNorm"},
+        {"path": "", "type": "sentence_transformers.models.Normalize"},
+        {"path": "own", "type": "of.somebody.Else"},
+        {"type": "no path"},
+        7,
+    ]);
+    let folder = folder("named", &[("modules.json", list)]);
+    let named = named_modules(&folder.0.join("modules.json")).unwrap();
+    let said = named.iter().map(|it| (it.folder.as_str(), it.is_network, it.needs_configuration, it.has_weights));
+    let expected = [
+        ("net", true, false, false),
+        ("pooling", false, true, false),
+        ("a/b", false, true, true),
+        ("", false, false, false),
+        ("own", false, false, false),
+    ];
+    assert_eq!(said.collect::<Vec<_>>(), expected);
+    for other in [json!({}), json!("text"), json!(null)] {
+        put(&folder, "modules.json", &other);
+        assert_eq!(named_modules(&folder.0.join("modules.json")).unwrap(), []);
+    }
+    assert_eq!(named_modules(&folder.0.join("none.json")).unwrap(), []);
+    for path in ["..", "../x", "/etc", "a//b", "a\\b", "C:", "./a"] {
+        put(&folder, "modules.json", &json!([{"path": path, "type": "x"}]));
+        let error = named_modules(&folder.0.join("modules.json")).unwrap_err().to_string();
+        assert!(error.contains("the key path holds") && error.contains("a path below the folder"), "{error}");
+    }
+}
+
+#[test]
+fn what_loading_opens_is_said_without_loading_it() {
+    let model = folder("opened", &[]);
+    let at = |name: &str| model.0.join(name);
+    let places = |path: &std::path::Path| {
+        let found = opened(path).unwrap().unwrap();
+        [found.file, found.small, found.modules]
+    };
+    assert_eq!(places(&model.0), [at("model.safetensors"), model.0.clone(), model.0.clone()]);
+    assert_eq!(places(&at("model.safetensors")), places(&model.0));
+    assert_eq!(opened(&at("config.json")).unwrap(), None);
+    std::fs::create_dir_all(at("net")).unwrap();
+    std::fs::rename(at("model.safetensors"), at("net/odd.safetensors")).unwrap();
+    assert!(opened(&model.0).is_err());
+    put(&model, "modules.json", &json!([{"path": "net", "type": "sentence_transformers.models.Transformer"}]));
+    assert_eq!(places(&model.0), [at("net/odd.safetensors"), at("net"), model.0.clone()]);
+    std::fs::create_dir_all(at("onnx")).unwrap();
+    model.write("onnx/model.onnx", b"a graph by its name");
+    let above = model.0.canonicalize().unwrap();
+    assert_eq!(places(&at("onnx/model.onnx")), [at("onnx/model.onnx"), model.0.clone(), model.0.clone()]);
+    model.write("onnx/tokenizer.json", b"{}");
+    assert_eq!(places(&at("onnx")), [at("onnx/model.onnx"), at("onnx"), above]);
 }

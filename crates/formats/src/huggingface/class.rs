@@ -1,8 +1,13 @@
 //! `architectures`: the class of transformers that a model was saved from, which says what it is for. The tensors of a
 //! classifier are those of a model that generates, but for the last.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 use trillm_core::Purpose;
+
+use super::CONFIG;
+use crate::{disk, json};
 
 /// Ends of names of classes that predict the next token.
 const TEXT: [&str; 4] = ["ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForCausalLMWithValueHead"];
@@ -35,6 +40,13 @@ pub(crate) fn purpose(class: &str, has_head: bool) -> Purpose {
         // `LlamaModel`: the states alone. Its embedding would make scores that it was never trained for.
         Purpose::Vectors
     }
+}
+
+/// What the model is for whose `config.json` lies at `path`; `None` if it cannot be read.
+pub fn purpose_of(path: &Path) -> Option<Purpose> {
+    let bytes = disk::small(path, CONFIG).ok().flatten()?;
+    let config = json::object(&bytes, CONFIG, "config.json").ok()?;
+    Some(purpose(class(&config), false))
 }
 
 #[cfg(test)]

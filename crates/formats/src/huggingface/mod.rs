@@ -17,6 +17,7 @@ mod sidecars;
 mod templates;
 
 pub use added::{Found, NamedToken};
+pub use class::purpose_of;
 pub use config::Config;
 pub use decoder::{Activation, Decoder};
 pub use encoder::Encoder;

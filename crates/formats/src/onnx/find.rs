@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::{self, GENAI};
 use crate::huggingface::TOKENIZER;
+use crate::names::MODULES;
 use crate::{Error, Result};
 
 /// Names of a decoder's file, as exporters write them.
@@ -67,13 +68,12 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// The folder that says how texts become vectors, for a file whose other small files lie in `folder`: the one above, if
 /// the file lies in a folder `onnx` of a model of sentence-transformers.
-pub(super) fn modules(file: &Path, folder: &Path) -> PathBuf {
-    const LIST: &str = "modules.json";
+pub(crate) fn modules(file: &Path, folder: &Path) -> PathBuf {
     let own = parent(file);
     let full = own.canonicalize().unwrap_or_else(|_| own.to_owned());
-    let above = full.parent().filter(|above| full.ends_with("onnx") && above.join(LIST).is_file());
+    let above = full.parent().filter(|above| full.ends_with("onnx") && above.join(MODULES).is_file());
     match above {
-        Some(above) if !folder.join(LIST).is_file() => above.to_owned(),
+        Some(above) if !folder.join(MODULES).is_file() => above.to_owned(),
         _ => folder.to_owned(),
     }
 }
@@ -84,7 +84,7 @@ pub(super) fn parent(file: &Path) -> &Path {
 }
 
 /// The folder with tokenizer and configuration for a file: its own, or the one above it.
-pub(super) fn sidecars(file: &Path) -> PathBuf {
+pub(crate) fn sidecars(file: &Path) -> PathBuf {
     let own = parent(file);
     let has_any = |folder: &Path| [TOKENIZER, "config.json", GENAI].iter().any(|name| folder.join(name).is_file());
     // A folder that is named by nothing but dots has its name, and what is above it, from the system.

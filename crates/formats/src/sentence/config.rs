@@ -8,9 +8,8 @@ use super::{activation, layer};
 use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
 use crate::huggingface::file::File;
+use crate::names::ABOUT_MODULES as FILE;
 use crate::{Result, json};
-
-const FILE: &str = "config_sentence_transformers.json";
 
 /// Prompts of a model.
 const PROMPTS: usize = 1024;

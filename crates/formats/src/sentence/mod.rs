@@ -18,12 +18,14 @@ use std::path::Path;
 
 use trillm_core::{Pipeline, Pooling, Step};
 
+use crate::names::POOLING;
 use crate::{Error, Result};
 
 pub(crate) use about::{About, Given};
 pub(crate) use folder::Folder;
 pub(crate) use labels::{Labels, Layer, read as labels};
 pub(crate) use layer::stored;
+pub use modules::{NamedModule, named as named_modules};
 
 use config::Settings;
 use modules::{Kind, Module};
@@ -66,13 +68,13 @@ pub(crate) fn read(folder: &Folder, about: &About<'_>, notes: &mut Vec<String>) 
 
 /// A folder without a list of modules. Copies of models come without it that do have what it would name.
 fn without_list(folder: &Folder, about: &About<'_>, notes: &mut Vec<String>) -> Result<Pipeline> {
-    let folder_of_pooling = folder.path.join("1_Pooling");
-    if about.given == Given::Whole || !folder_of_pooling.join("config.json").is_file() {
+    let pooling = folder.path.join(POOLING);
+    if about.given == Given::Whole || !pooling.is_file() {
         return Ok(unstated(about, notes));
     }
     let mut pipeline = Transformer::read(&folder.path)?.pipeline(about);
     pipeline.stated = true;
-    add_pooling(&mut pipeline, &folder_of_pooling, about, notes)?;
+    add_pooling(&mut pipeline, pooling.parent().unwrap_or(&folder.path), about, notes)?;
     folder.settings.add_prompts(&mut pipeline);
     notes.push("there is no modules.json: what it would list is taken to be 1_Pooling alone".into());
     Ok(pipeline)

@@ -6,12 +6,11 @@ use serde_json::Value;
 
 use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
+use crate::names::MODULES as FILE;
 use crate::{Error, Result, disk, json};
 
-const FILE: &str = "modules.json";
-
 /// Parts of a model.
-const MODULES: usize = 64;
+const COUNT: usize = 64;
 
 /// What a part does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +36,16 @@ impl Kind {
 
     pub(super) fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether such a part is nothing without its configuration.
+    fn needs_configuration(self) -> bool {
+        matches!(self, Self::Pooling) || self.has_weights()
+    }
+
+    /// Whether such a part has weights of its own, the network left aside.
+    fn has_weights(self) -> bool {
+        matches!(self, Self::Dense | Self::LayerNorm)
     }
 
     /// By the path of a class, whose packages were renamed more than once: `sentence_transformers.models.Pooling`,
@@ -91,9 +100,9 @@ fn parse(bytes: &[u8], folder: &Path) -> Result<Vec<Module>> {
     };
     let list = json::parse(bytes, CONFIG, what)?;
     let Value::Array(items) = &list else { return Err(malformed(&list, "a list")) };
-    if items.len() > MODULES {
+    if items.len() > COUNT {
         let (what, found) = ("the number of modules".into(), items.len() as u64);
-        return Err(Error::Limit { what, offset: 0, found, limit: MODULES as u64 });
+        return Err(Error::Limit { what, offset: 0, found, limit: COUNT as u64 });
     }
     items.iter().map(|item| module(item.as_object().ok_or_else(|| malformed(item, "objects"))?, folder)).collect()
 }
@@ -107,10 +116,53 @@ fn module(object: &serde_json::Map<String, Value>, root: &Path) -> Result<Module
     })?;
     let path = fields.text("path")?.unwrap_or_default();
     if !is_below(path) {
-        return Err(fields.wrong("path", json::excerpt(&path.into()), "a path below the folder"));
+        return Err(outside(&path.into()));
     }
     let folder = if path.is_empty() { root.to_owned() } else { root.join(path) };
     Ok(Module { kind, folder, root: root.to_owned() })
+}
+
+/// A part of a model, as the list names it, whether or not it can be run here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NamedModule {
+    /// Its folder, below that of the list; empty for that folder itself.
+    pub folder: String,
+    /// Whether it is the network, whose configuration and tokenizer lie in that folder, too.
+    pub is_network: bool,
+    /// Whether it is nothing without its `config.json`.
+    pub needs_configuration: bool,
+    /// Whether it has weights of its own.
+    pub has_weights: bool,
+}
+
+/// The parts that the list at `path` names, for whoever takes a model elsewhere. A list that cannot be read as one names
+/// none: whoever opens the model is told what is wrong with it.
+///
+/// # Errors
+/// [`Error::Key`] for a part that would lie outside of the model.
+pub fn named(path: &Path) -> Result<Vec<NamedModule>> {
+    let list = disk::small(path, CONFIG).ok().flatten().and_then(|bytes| json::parse(&bytes, CONFIG, FILE).ok());
+    let items = list.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut found = Vec::new();
+    for (number, item) in items.iter().enumerate().take(COUNT) {
+        let Some(folder) = item.get("path").and_then(Value::as_str) else { continue };
+        if !is_below(folder) {
+            return Err(outside(&item["path"]).of(path));
+        }
+        let kind = item.get("type").and_then(Value::as_str).and_then(Kind::of);
+        found.push(NamedModule {
+            folder: folder.strip_suffix('/').unwrap_or(folder).to_owned(),
+            is_network: number == 0 && kind == Some(Kind::Transformer),
+            needs_configuration: kind.is_some_and(Kind::needs_configuration),
+            has_weights: kind.is_some_and(Kind::has_weights),
+        });
+    }
+    Ok(found)
+}
+
+/// The error for a path that is not below the folder of the list.
+fn outside(path: &Value) -> Error {
+    Error::Key { key: "path".into(), found: json::excerpt(path), expected: "a path below the folder".into() }
 }
 
 /// Whether a path leads to a folder below, on any system; an empty one leads to the folder itself.

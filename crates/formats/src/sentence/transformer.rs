@@ -1,4 +1,4 @@
-//! `sentence_bert_config.json`: how texts become tokens, and which of the network's outputs counts.
+//! `sentence_bert_config.json`, or what older models call it: how texts become tokens, and which of the network's outputs counts.
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +10,8 @@ use super::keys;
 use crate::huggingface::CONFIG;
 use crate::huggingface::fields::Fields;
 use crate::huggingface::file::File;
+use crate::names::ABOUT_TOKENS;
 use crate::{Error, Result, json};
-
-/// The file's names: the first that says anything counts.
-const FILES: [&str; 7] = [
-    "sentence_bert_config.json",
-    "sentence_roberta_config.json",
-    "sentence_distilbert_config.json",
-    "sentence_camembert_config.json",
-    "sentence_albert_config.json",
-    "sentence_xlm-roberta_config.json",
-    "sentence_xlnet_config.json",
-];
 
 /// The longest text that is believed, in tokens.
 const LONGEST: u32 = 1 << 30;
@@ -41,7 +31,7 @@ pub(super) struct Transformer {
 impl Transformer {
     /// Reads the file in `folder`, if there is one.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        for name in FILES {
+        for name in ABOUT_TOKENS {
             let file = File::read(folder, name, CONFIG)?;
             if !file.object.is_empty() {
                 let found = file.with(Self::parse)?;
