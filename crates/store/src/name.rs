@@ -20,6 +20,11 @@ impl FileName {
         &self.0
     }
 
+    /// The first rule that a name breaks; `None` if it is one.
+    pub fn fault(name: &str) -> Option<&'static str> {
+        fault(name)
+    }
+
     /// How many folders deep the file lies.
     pub(crate) fn depth(&self) -> usize {
         self.0.matches('/').count()

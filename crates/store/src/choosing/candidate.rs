@@ -52,6 +52,8 @@ pub(super) struct Candidate<'a> {
     /// Whether the folder alone leads to it, since its files have the usual names.
     pub(super) by_folder: bool,
     pub(super) quantization: Option<String>,
+    /// The folder of the whole model, where these are only its network, in a folder below.
+    pub(super) root: Option<&'a str>,
     /// Whether it may be chosen unasked.
     pub(super) usual: bool,
     /// The smaller, the better, where all else is equal.
@@ -63,12 +65,17 @@ pub(super) struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     /// A usual one, opened by its first file.
     pub(super) fn new(kind: Kind, files: Vec<&'a str>) -> Self {
-        Self { kind, files, by_folder: false, quantization: None, usual: true, rank: 0, missing: None }
+        Self { kind, files, by_folder: false, quantization: None, root: None, usual: true, rank: 0, missing: None }
     }
 
-    /// Where it lies: `""` is the repository itself.
+    /// Where its weights lie: `""` is the repository itself.
     pub(super) fn folder(&self) -> &'a str {
         folder(self.files[0])
+    }
+
+    /// The folder that its files keep their places below.
+    pub(super) fn home(&self) -> &'a str {
+        self.root.unwrap_or(self.folder())
     }
 }
 
@@ -90,6 +97,12 @@ pub(super) fn ends(path: &str, ending: &str) -> bool {
 /// A name in a folder.
 pub(super) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// A path below a folder, from there; as it is if it lies elsewhere.
+pub(super) fn below<'p>(folder: &str, path: &'p str) -> &'p str {
+    let rest = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+    rest.filter(|_| !folder.is_empty()).unwrap_or(path)
 }
 
 /// Whether a name is this word, or begins with it and something else.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use trillm_formats::names;
 
 use super::candidate::{Candidate, Kind, begins_with_word, ends, folder, join, last};
+use super::companions::Small;
+use super::modules::Role;
 use super::quantization::quantization_of;
 use super::sets::{Set, sets};
 
@@ -21,18 +23,19 @@ const ACCELERATORS: [&str; 10] = ["cuda", "directml", "dml", "gpu", "npu", "qnn"
 type Files<'a> = BTreeSet<&'a str>;
 
 /// All models; a file with weights is in at least one of them.
-pub(super) fn candidates<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<Candidate<'a>> {
+pub(super) fn candidates<'a>(there: &Small<'a>) -> Vec<Candidate<'a>> {
     let mut folders: BTreeMap<&str, Files<'_>> = BTreeMap::new();
-    for path in paths {
+    for path in there.paths.iter().copied() {
         folders.entry(folder(path)).or_default().insert(path);
     }
     let mut found = Vec::new();
     let mut all_graphs = Vec::new();
-    for files in folders.values() {
+    for (place, files) in &folders {
+        let role = there.modules.role(place);
         found.extend(sets(files.iter().copied(), ".gguf").into_iter().map(gguf));
         all_graphs.extend(graphs(files));
-        found.extend(checkpoints(files, Kind::Safetensors, ".safetensors", names::SAFETENSORS));
-        found.extend(checkpoints(files, Kind::Pytorch, ".bin", names::PYTORCH));
+        found.extend(checkpoints(files, role, Kind::Safetensors));
+        found.extend(checkpoints(files, role, Kind::Pytorch));
         // The originals of some publishers. Where no index names them, each is a model of its own.
         let originals = files.iter().filter(|path| ends(path, ".pt") || ends(path, ".pth"));
         found.extend(originals.map(|path| Candidate { usual: false, ..Candidate::new(Kind::Pytorch, vec![path]) }));
@@ -119,10 +122,17 @@ fn rank(name: &str) -> Option<usize> {
 }
 
 /// Weights of one folder. Which of them the folder stands for is what the readers of `trillm_formats` say.
-fn checkpoints<'a>(files: &Files<'a>, kind: Kind, ending: &str, name: &str) -> Vec<Candidate<'a>> {
+fn checkpoints<'a>(files: &Files<'a>, role: Role<'a>, kind: Kind) -> Vec<Candidate<'a>> {
+    let (ending, name) =
+        if kind == Kind::Pytorch { (".bin", names::PYTORCH) } else { (".safetensors", names::SAFETENSORS) };
     let mut sets = sets(files.iter().copied(), ending);
     sets.retain(|set| !names::is_left_behind(set.stem));
-    let main = main(files, &sets, kind, name);
+    let mut main = main(files, &sets, kind, name);
+    if let Some(main) = &mut main {
+        main.usual = role != Role::Part;
+        main.root =
+            if let Role::Network(root) = role { Some(root).filter(|root| *root != main.folder()) } else { None };
+    }
     let taken: HashSet<&str> = main.iter().flat_map(|main| main.files.iter().copied()).collect();
     let others =
         sets.into_iter().filter(|set| !taken.contains(set.files[0])).map(|set| other(files, set, kind, ending));
@@ -136,8 +146,7 @@ fn main<'a>(files: &Files<'a>, sets: &[Set<'a>], kind: Kind, name: &str) -> Opti
     let sets: Vec<&Set<'a>> = sets.iter().filter(|set| !is_part(set)).collect();
     let folder = folder(sets.first()?.files[0]);
     let model = |files: Vec<&'a str>, missing: Option<String>| {
-        let usual = !names::is_module(last(folder));
-        Some(Candidate { by_folder: true, usual, missing, ..Candidate::new(kind, files) })
+        Some(Candidate { by_folder: true, missing, ..Candidate::new(kind, files) })
     };
     let single = join(folder, name);
     if let Some(single) = files.get(single.as_str()) {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::candidate::{Candidate, Kind, ends, join, last};
+use super::among::Among;
+use super::candidate::{Candidate, Kind, below, ends, join, last};
 use super::pattern;
 use super::quantization::{bits, graphs_like, is_quantization, normal};
 use super::repository::{Repository, either};
@@ -32,7 +33,8 @@ pub struct Choice {
 /// The files to fetch, of those that a repository has: paths, and sizes in bytes where they are known.
 ///
 /// `wanted` is a path, a folder (`/` at its end), a pattern (`*`, `?`, `[`) or a quantization; `None` leaves it to the
-/// preferences. A path of one part of a model is the whole model.
+/// preferences. A path of one part of a model is the whole model. A choice with a list of modules in it that was not read
+/// is to be made again once it was.
 ///
 /// # Errors
 /// [`Error::NotInRepository`](crate::Error::NotInRepository).
@@ -40,16 +42,17 @@ pub fn choose(
     files: impl IntoIterator<Item = (String, Option<u64>)>,
     wanted: Option<&str>,
     preferences: &Preferences,
+    among: &Among<'_>,
 ) -> Result<Choice> {
     let sizes = files.into_iter().filter(|(path, _)| crate::name::fault(path).is_none()).collect();
-    let repository = Repository::new(&sizes);
+    let repository = Repository::new(&sizes, among);
     match wanted {
         None => unasked(&repository, preferences),
         Some(path) if sizes.contains_key(path) => by_path(&repository, path),
         Some(folder) if folder.ends_with('/') => by_folder(&repository, folder),
         Some(pattern) if pattern.contains(['*', '?', '[']) => by_pattern(&repository, pattern),
         Some(name) if is_quantization(name) => by_quantization(&repository, name, preferences),
-        Some(path) => Err(repository.nothing(format!("the repository has no file {path}"))),
+        Some(path) => Err(repository.nothing(format!("{} has no file {path}", among.place))),
     }
 }
 
@@ -60,7 +63,7 @@ fn unasked(repository: &Repository<'_>, preferences: &Preferences) -> Result<Cho
     let [kind, rest @ ..] = &found[..] else {
         let others: Vec<Kind> = Kind::ALL.into_iter().filter(has).collect();
         let but = if others.is_empty() { String::new() } else { format!(", only in {}", titles(&others)) };
-        let message = format!("the repository has no model in {}{but}", titles(&preferences.formats));
+        let message = format!("{} has no model in {}{but}", repository.place, titles(&preferences.formats));
         return Err(repository.nothing(message));
     };
     let (model, reason) = best(repository, *kind, preferences);
@@ -142,14 +145,14 @@ fn by_quantization(repository: &Repository<'_>, wanted: &str, preferences: &Pref
     }
     there.sort();
     there.dedup();
-    Err(repository.nothing_but(format!("the repository has no model with {wanted}"), there))
+    Err(repository.nothing_but(format!("{} has no model with {wanted}", repository.place), there))
 }
 
 fn by_folder(repository: &Repository<'_>, wanted: &str) -> Result<Choice> {
     let inside = repository.sizes.keys().filter_map(|path| Some((path.strip_prefix(wanted)?.to_owned(), path.clone())));
     let files: BTreeMap<_, _> = inside.collect();
     if files.is_empty() {
-        return Err(repository.nothing(format!("the repository has no folder {wanted}")));
+        return Err(repository.nothing(format!("{} has no folder {wanted}", repository.place)));
     }
     let is_inside = |model: &&Candidate<'_>| format!("{}/", model.folder()).starts_with(wanted);
     let models: Vec<_> = repository.models.iter().filter(is_inside).collect();
@@ -161,7 +164,7 @@ fn by_pattern(repository: &Repository<'_>, wanted: &str) -> Result<Choice> {
     let fits = |path: &&String| pattern::fits(path, wanted) || pattern::fits(last(path), wanted);
     let matching: Vec<&String> = repository.sizes.keys().filter(fits).collect();
     if matching.is_empty() {
-        return Err(repository.nothing(format!("no file of the repository fits {wanted}")));
+        return Err(repository.nothing(format!("no file of {} fits {wanted}", repository.place)));
     }
     let why = format!("{wanted}: {} of {}, as asked for", matching.len(), count(repository.sizes.len()));
     let mut files: BTreeMap<String, String> = matching.iter().map(|path| ((*path).clone(), (*path).clone())).collect();
@@ -173,7 +176,7 @@ fn by_pattern(repository: &Repository<'_>, wanted: &str) -> Result<Choice> {
     for model in &models {
         files.extend(model.files.iter().map(|path| ((*path).to_owned(), (*path).to_owned())));
         for (name, path) in repository.beside(model) {
-            files.entry(join(model.folder(), &name)).or_insert(path.to_owned());
+            files.entry(join(model.home(), &name)).or_insert(path.to_owned());
         }
     }
     Ok(choice(files, opened(repository, &models, "")?, why))
@@ -186,15 +189,19 @@ fn opened(repository: &Repository<'_>, models: &[&Candidate<'_>], prefix: &str) 
     if model.usual {
         repository.check(model)?;
     }
+    if model.root.is_some() {
+        // Opened by its network alone, it would be another model.
+        return Ok(None);
+    }
     let name = model.files[0].strip_prefix(prefix).unwrap_or(model.files[0]);
     Ok((!model.by_folder || name.contains('/')).then(|| name.to_owned()))
 }
 
 /// A model with its small files, without the folders it lies in.
-fn whole(repository: &Repository<'_>, model: &Candidate<'_>, reason: &str) -> Result<Choice> {
+fn whole<'a>(repository: &Repository<'a>, model: &Candidate<'a>, reason: &str) -> Result<Choice> {
     repository.check(model)?;
     let mut files: BTreeMap<String, String> =
-        model.files.iter().map(|path| (last(path).to_owned(), (*path).to_owned())).collect();
+        model.files.iter().map(|path| (below(model.home(), path).to_owned(), (*path).to_owned())).collect();
     for (name, path) in repository.beside(model) {
         files.entry(name).or_insert(path.to_owned());
     }

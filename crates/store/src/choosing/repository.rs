@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::among::Among;
 use super::candidate::{Candidate, Kind};
 use super::candidates::candidates;
 use super::companions::Small;
@@ -12,6 +13,8 @@ const LISTED: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct Repository<'a> {
+    /// What errors call it.
+    pub(super) place: &'a str,
     /// Bytes of each file, where they are known.
     pub(super) sizes: &'a BTreeMap<String, Option<u64>>,
     /// Those that are better where all else is equal come first.
@@ -20,15 +23,15 @@ pub(super) struct Repository<'a> {
 }
 
 impl<'a> Repository<'a> {
-    pub(super) fn new(sizes: &'a BTreeMap<String, Option<u64>>) -> Self {
-        let paths = || sizes.keys().map(String::as_str);
-        let mut models = candidates(paths());
+    pub(super) fn new(sizes: &'a BTreeMap<String, Option<u64>>, among: &Among<'a>) -> Self {
+        let small = Small::new(sizes.keys().map(String::as_str), among.lists);
+        let mut models = candidates(&small);
         models.sort_by_cached_key(|model| {
             let path = model.files[0];
             let (depth, length) = (path.matches('/').count(), path.chars().count());
             (model.rank, depth, model.missing.is_some(), length, path)
         });
-        Self { sizes, models, small: Small::new(paths()) }
+        Self { place: among.place, sizes, models, small }
     }
 
     /// The models in a format that may be chosen unasked.
@@ -42,8 +45,8 @@ impl<'a> Repository<'a> {
     }
 
     /// The small files of a model. A GGUF file has everything in it.
-    pub(super) fn beside(&self, model: &Candidate<'_>) -> BTreeMap<String, &'a str> {
-        if model.kind == Kind::Gguf { BTreeMap::new() } else { self.small.beside(model.folder()) }
+    pub(super) fn beside(&self, model: &Candidate<'a>) -> BTreeMap<String, &'a str> {
+        if model.kind == Kind::Gguf { BTreeMap::new() } else { self.small.beside(model) }
     }
 
     /// The error for what is not there.
@@ -69,7 +72,7 @@ impl<'a> Repository<'a> {
     /// Whether a part is missing.
     pub(super) fn check(&self, model: &Candidate<'_>) -> Result<()> {
         let Some(missing) = &model.missing else { return Ok(()) };
-        Err(self.nothing(format!("{} needs {missing}, which the repository does not have", model.files[0])))
+        Err(self.nothing(format!("{} needs {missing}, which {} does not have", model.files[0], self.place)))
     }
 }
 

@@ -49,15 +49,15 @@ pub(super) fn sets<'a>(files: impl Iterator<Item = &'a str>, ending: &str) -> Ve
     found
 }
 
-/// The names of all parts of the set that a file belongs to, and of the index that lists them; `None` for a file that
-/// stands alone.
-pub(super) fn whole(path: &str) -> Option<(Vec<String>, String)> {
+/// How many parts the set has that a file belongs to, their names, and that of the index that lists them; `None` for a file
+/// that stands alone.
+pub(super) fn whole(path: &str) -> Option<(usize, impl Iterator<Item = String>, String)> {
     let (stem, ending) = path.rsplit_once('.')?;
     let (_, Shard { stem, number, count }) = shard(stem)?;
     let width = number.len();
-    let part = |number: u32| format!("{stem}-{number:0width$}-of-{count}.{ending}");
-    let most = count.parse().unwrap_or(0);
-    Some(((1..=most).map(part).collect(), format!("{stem}.{ending}.index.json")))
+    let part = move |number: usize| format!("{stem}-{number:0width$}-of-{count}.{ending}");
+    let most: usize = count.parse().ok()?;
+    Some((most, (1..=most).map(part), format!("{stem}.{ending}.index.json")))
 }
 
 fn shard(stem: &str) -> Option<(u32, Shard<'_>)> {
