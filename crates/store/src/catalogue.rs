@@ -5,12 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use trillm_core::ModelInfo;
-use trillm_formats::names::{ENDINGS, PYTORCH};
+use trillm_formats::names::{ENDINGS, MODULES, PYTORCH, PYTORCH_INDEX};
 
 use crate::{Manifest, Names, Result, Store};
 
 /// How weights are called that make their folder a model.
-const OF_FOLDERS: [&str; 3] = [".onnx", ".safetensors", PYTORCH];
+const OF_FOLDERS: [&str; 4] = [".onnx", ".safetensors", PYTORCH, PYTORCH_INDEX];
+
+/// What tells of a model whose weights lie below, or are called otherwise.
+const FILES_OF_FOLDERS: [&str; 3] = ["config.json", "genai_config.json", MODULES];
 
 /// A model on this machine.
 #[derive(Debug)]
@@ -90,7 +93,7 @@ impl Catalogue {
             self.problems.push(format!("the folder of models {} cannot be read: {}", folder.display(), said(&error)));
             Vec::new()
         });
-        for path in paths.into_iter().filter(|path| may_be_a_model(path)) {
+        for path in paths.into_iter().filter(|path| may_be_a_model(path) && !leads_back(path, folder)) {
             let known = Known::new(path, None);
             match &known.info {
                 Ok(_) => self.own.push(known),
@@ -104,15 +107,25 @@ impl Catalogue {
     }
 }
 
+/// Whether a path may lead to a model, by names: what loading takes by what it holds would all have to be opened.
 fn may_be_a_model(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let ends = |name: &[u8], endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending.as_bytes()));
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes().to_ascii_lowercase();
+    let is_below = || FILES_OF_FOLDERS.iter().any(|name| path.join(name).is_file());
     // Weights without their configuration are worth a word.
-    let has_weights = || {
-        fs::read_dir(path)
-            .is_ok_and(|entries| entries.flatten().any(|entry| ends(entry.file_name().as_encoded_bytes(), &OF_FOLDERS)))
+    let has = |folder: &Path, ending: &str| {
+        let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.into_iter().any(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()))
     };
-    ends(name, &ENDINGS) || path.join("config.json").is_file() || has_weights()
+    ENDINGS.iter().any(|ending| name.ends_with(ending.as_bytes()))
+        || is_below()
+        || OF_FOLDERS.iter().any(|ending| has(path, ending))
+        || has(&path.join("onnx"), ".onnx")
+}
+
+/// Whether a link leads to the folder that it lies in, or to one that this lies in.
+fn leads_back(path: &Path, folder: &Path) -> bool {
+    path.is_symlink()
+        && path.canonicalize().is_ok_and(|target| folder.canonicalize().is_ok_and(|folder| folder.starts_with(target)))
 }
 
 /// What the system says of an error, without its number.
