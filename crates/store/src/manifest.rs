@@ -46,6 +46,9 @@ pub struct Model {
     /// How its publisher says it chats best.
     #[serde(default)]
     pub chat: Option<Chat>,
+    /// What whoever uses it should know of how it came: that it may be a part of what its source has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One file of a model.

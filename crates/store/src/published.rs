@@ -59,7 +59,15 @@ mod tests {
 
     fn published(reference: &str, chat: Option<Chat>) -> Vec<(&'static str, String, &'static str)> {
         let source = Source::Import { path: String::new() };
-        let model = Model { reference: reference.into(), source, files: Vec::new(), open: None, licence: None, chat };
+        let model = Model {
+            reference: reference.into(),
+            source,
+            files: Vec::new(),
+            open: None,
+            licence: None,
+            chat,
+            notes: Vec::new(),
+        };
         let list = Manifest::new(1, 0, model).published().list();
         list.into_iter().map(|(name, value, source)| (name, format!("{value:?}"), source)).collect()
     }

@@ -190,7 +190,15 @@ mod tests {
         let sha256 = Digest::of(CONTENT);
         let file = ModelFile { name: "x".parse().unwrap(), sha256, size: CONTENT.len() as u64, origin: None };
         let source = Source::Import { path: "x".into() };
-        Model { reference: "m".into(), source, files: vec![file], open: None, licence: None, chat: None }
+        Model {
+            reference: "m".into(),
+            source,
+            files: vec![file],
+            open: None,
+            licence: None,
+            chat: None,
+            notes: Vec::new(),
+        }
     }
 
     /// The first half of a removal.

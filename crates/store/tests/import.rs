@@ -25,7 +25,15 @@ fn put(store: &Store, blob: Blob) {
     let name: FileName = "model.gguf".parse().unwrap();
     let file = ModelFile { name, sha256: blob.sha256, size: blob.size, origin: None };
     let source = Source::Import { path: "somewhere".into() };
-    let model = Model { reference: "local:m".into(), source, files: vec![file], open: None, licence: None, chat: None };
+    let model = Model {
+        reference: "local:m".into(),
+        source,
+        files: vec![file],
+        open: None,
+        licence: None,
+        chat: None,
+        notes: Vec::new(),
+    };
     store.put(model).unwrap();
 }
 

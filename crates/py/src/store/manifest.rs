@@ -87,6 +87,12 @@ impl Manifest {
         Defaults::from(&self.manifest.published())
     }
 
+    /// What whoever uses it should know of how it came.
+    #[getter]
+    fn notes(&self) -> &[String] {
+        &self.manifest.model.notes
+    }
+
     /// All of what was put, as JSON.
     #[getter]
     fn model(&self) -> String {
