@@ -38,6 +38,18 @@ def named_files(path: str | PathLike[str], name: str) -> list[str]:
     Raises `ModelFormatError`, `ModelNotFound`, `Unsupported`.
     """
 
+def opened(
+    path: str | PathLike[str],
+) -> tuple[Path, Path, Path] | None:
+    """What loading a path comes to; `None` if it leads to no model.
+
+    That is the file that is opened, the folder with the small files, and the one that says how texts become vectors.
+    Raises `ModelFormatError`, `ModelNotFound`, `Unsupported`.
+    """
+
+def purpose_of(path: str | PathLike[str]) -> Literal["text", "vectors", "labels"] | None:
+    """What the model is for whose `config.json` lies there; `None` if it cannot be read."""
+
 def convert(
     source: str | PathLike[str],
     destination: str | PathLike[str],
@@ -388,6 +400,8 @@ class Manifest:
     @property
     def published(self) -> dict[str, dict[str, Any]]: ...
     @property
+    def notes(self) -> list[str]: ...
+    @property
     def model(self) -> str: ...
 
 @final
@@ -418,20 +432,47 @@ class Choice:
     @property
     def why(self) -> str: ...
 
+@final
+class ModuleList:
+    """A list of modules, of sentence-transformers, that was read."""
+
+    def __new__(cls, file: str | PathLike[str], path: str) -> Self:
+        """Reads the list in `file`, which its repository has as `path`. One that cannot be read names nothing.
+
+        Raises `ModelFormatError` for a part that would lie outside of the model.
+        """
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the parts, below that of the list."""
+
 def choose(
-    files: Sequence[tuple[str, int | None]], wanted: str | None, formats: Sequence[str], quantizations: Sequence[str]
+    files: Sequence[tuple[str, int | None]],
+    wanted: str | None,
+    formats: Sequence[str],
+    quantizations: Sequence[str],
+    lists: Sequence[ModuleList] = ...,
+    *,
+    place: str = "the repository",
 ) -> Choice:
     """The files to fetch of a repository: their paths there, and their names inside the model. Raises `ModelNotFound`.
 
     `wanted` is a path, a folder (`/` at its end), a pattern (`*`, `?`, `[`) or a quantization; `None` leaves it to the
-    preferences, the best first. A path of one part of a model is the whole model.
+    preferences, the best first. A path of one part of a model is the whole model. A choice with a list of modules
+    (`modules.json`) that is not among `lists` is to be made again once that was read. Errors call the repository
+    `place`.
     """
 
-def needed(paths: Sequence[str]) -> list[str]:
+def needed(paths: Sequence[str], lists: Sequence[ModuleList] = ...) -> list[str]:
     """The paths of what the models among these files cannot do without, there or not."""
 
+def file_name_fault(name: str) -> str | None:
+    """Why the store does not take this as the name of a model's file; `None` if it does."""
+
 def is_file_name(name: str) -> bool:
-    """Whether the store takes this as the name of a model's file."""
+    """Whether it does."""
 
 def is_model_name(name: str) -> bool:
     """Whether a name ends as those of models do."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import logging
 import os
 import shutil
 import socket
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,9 +20,9 @@ from hub_server import Hub, git_id, sha256
 from huggingface_hub import constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
 from ollama_server import Registry
-from trillm._core import Store
+from trillm._core import Manifest, Store
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound, StoreError
-from trillm.hub import fetch
+from trillm.hub import fetch, update
 from trillm.hub._network.retries import limits
 from trillm.hub._pull import pull
 from trillm.hub._remote import Location, RemoteFile
@@ -354,6 +358,172 @@ def test_offline_what_the_hub_does_not_have_is_not_missed(hub: Hub, store: Store
     with pytest.raises(EntryNotFoundError):
         hf_hub_download("org/tiny", "tokenizer.json", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False)
     assert content(pull(job(store, "hf:org/tiny", offline=True))) == files
+
+
+LISTED = {
+    "config.json": b'{"architectures": ["BertModel"]}',
+    **{name: FILES[name] for name in list(FILES) if name != "config.json"},
+}
+"""A model that makes vectors."""
+
+
+def noted(manifest: Manifest) -> str:
+    """What is said wherever a model is used."""
+    return " / ".join(manifest.notes)
+
+
+def forget_what_there_is(folder: Path) -> None:
+    """As versions of the real client before 2.0 leave a cache: they wrote no list of a repository's files."""
+    shutil.rmtree(folder / "hub" / "models--org--tiny" / "trees")
+
+
+def ask_for(hub: Hub, folder: Path, *names: str) -> None:
+    """As libraries ask for single files, which may not be there."""
+    for name in names:
+        with contextlib.suppress(EntryNotFoundError):
+            hf_hub_download("org/tiny", name, cache_dir=folder / "hub", endpoint=hub.url, token=False)
+
+
+def test_offline_what_nobody_asked_for_is_said_and_no_reason_to_refuse(
+    hub: Hub, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An encoder as transformers leaves it, which never asks for a list of modules."""
+    hub.add("org/tiny", LISTED)
+    ask_for(hub, tmp_path, *LISTED, *OF_TOKENS)
+    manifest = pull(job(store, "hf:org/tiny", offline=True))
+    assert content(manifest) == LISTED
+    assert noted(manifest) == (
+        "hf:org/tiny was taken from a cache, and nothing says whether org/tiny has modules.json, by which its answers "
+        "may be others; fetch all of it once while online: trillm update hf:org/tiny"
+    )
+    # Wherever it is used, until its source was asked.
+    for _ in range(2):
+        with pytest.warns(RuntimeWarning, match="nothing says whether org/tiny has modules.json"):
+            fetch("hf:org/tiny", store=store, offline=True)
+    assert "nothing says whether" in caplog.text
+    update("hf:org/tiny", store=store)
+    assert noted(store.get("hf:org/tiny")) == ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fetch("hf:org/tiny", store=store, offline=True)
+
+
+OF_TOKENS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
+
+
+@pytest.mark.parametrize("files", [LISTED, FILES])
+@pytest.mark.parametrize("listed", [False, True])
+def test_offline_a_whole_snapshot_leaves_no_doubt(
+    hub: Hub, store: Store, tmp_path: Path, files: dict[str, bytes], *, listed: bool
+) -> None:
+    in_cache(hub, tmp_path, files | {".gitattributes": b""})
+    if not listed:
+        forget_what_there_is(tmp_path)
+    manifest = pull(job(store, "hf:org/tiny", offline=True))
+    assert (content(manifest), manifest.notes) == (files, [])
+
+
+def test_offline_a_download_of_all_that_was_cut_is_not_the_whole(hub: Hub, store: Store, tmp_path: Path) -> None:
+    in_cache(hub, tmp_path, LISTED | {".gitattributes": b""})
+    forget_what_there_is(tmp_path)
+    (tmp_path / "hub" / "models--org--tiny" / "blobs" / "x.incomplete").write_bytes(b"")
+    assert "modules.json" in noted(pull(job(store, "hf:org/tiny", offline=True)))
+
+
+@pytest.mark.parametrize(
+    ("class_", "lacks"),
+    [
+        ("LlamaForCausalLM", "tokenizer_config.json"),
+        ("LlamaForCausalLM", "generation_config.json"),
+        ("LlamaForCausalLM", "chat_template.jinja"),
+        ("LlamaForCausalLM", "additional_chat_templates/tool_use.jinja"),
+        ("BertModel", "modules.json"),
+        ("Qwen3ForCausalLM", "modules.json"),
+    ],
+)
+def test_offline_what_the_repository_is_known_to_have_is_missed(
+    hub: Hub, store: Store, tmp_path: Path, class_: str, lacks: str
+) -> None:
+    """The real client writes down what there is when it is to fetch more than one file of it."""
+    files = FILES | {"config.json": json.dumps({"architectures": [class_]}).encode()}
+    hub.add("org/tiny", {**files, lacks: b"[]", "vocab.txt": b"of no use", "README.md": b"a card"})
+    snapshot_download("org/tiny", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False, allow_patterns=[*FILES])
+    with pytest.raises(DownloadError, match=f"^{lacks} is not on this machine, and offline mode forbids"):
+        pull(job(store, "hf:org/tiny", offline=True))
+    assert store.list() == ([], [])
+    ask_for(hub, tmp_path, lacks)
+    manifest = pull(job(store, "hf:org/tiny", offline=True))
+    assert {name for name, _, _ in manifest.files} == {*FILES, lacks}
+
+
+DOUBTED: list[tuple[str, tuple[str, ...], list[str]]] = [
+    ("LlamaForCausalLM", (), ["tokenizer_config", "generation_config", "chat_template"]),
+    ("LlamaForCausalLM", OF_TOKENS, ["generation_config"]),
+    ("LlamaForCausalLM", (*OF_TOKENS, "generation_config.json"), []),
+    ("BertModel", (), ["tokenizer_config", "modules"]),
+    ("BertModel", (*OF_TOKENS, "modules.json"), []),
+    ("BertForSequenceClassification", OF_TOKENS, []),
+]
+"""Classes of models, what was asked for in vain, and what is doubted then."""
+
+
+@pytest.mark.parametrize("case", DOUBTED)
+def test_offline_what_changes_answers_is_doubted_until_it_was_asked_for(
+    hub: Hub, store: Store, tmp_path: Path, case: tuple[str, tuple[str, ...], list[str]]
+) -> None:
+    class_, asked, doubted = case
+    files = FILES | {"config.json": json.dumps({"architectures": [class_]}).encode()}
+    hub.add("org/tiny", files)
+    ask_for(hub, tmp_path, *files, *asked)
+    said = noted(pull(job(store, "hf:org/tiny", offline=True)))
+    names = ("tokenizer_config", "generation_config", "chat_template", "modules", "config_sentence_transformers")
+    assert [name for name in names if f"{name}.j" in said] == doubted
+    assert bool(said) == bool(doubted)
+
+
+def test_offline_what_a_list_of_modules_goes_with_is_doubted(hub: Hub, store: Store, tmp_path: Path) -> None:
+    files = {name: data for name, data in SENTENCES.items() if name != "config_sentence_transformers.json"}
+    hub.add("org/tiny", files)
+    ask_for(hub, tmp_path, *files, *OF_TOKENS)
+    said = noted(pull(job(store, "hf:org/tiny", offline=True)))
+    assert "config_sentence_transformers.json, sentence_bert_config.json, by which" in said
+
+
+@pytest.mark.parametrize("wanted", ["onnx/", "onnx/*", "*.safetensors"])
+def test_offline_a_folder_or_pattern_is_what_the_cache_has_and_that_is_said(
+    hub: Hub, store: Store, tmp_path: Path, wanted: str
+) -> None:
+    files = FILES | {"onnx/a.json": b"1", "onnx/b.json": b"2", "other.safetensors": WEIGHTS}
+    hub.add("org/tiny", files | {".gitattributes": b""})
+    ask_for(hub, tmp_path, *FILES, "onnx/a.json")
+    reference = f"hf:org/tiny:{wanted}"
+    manifest = pull(job(store, reference, offline=True))
+    count = len(manifest.files)
+    assert f"nothing says whether org/tiny has more files that fit than {count}; fetch all" in noted(manifest)
+    with pytest.warns(RuntimeWarning, match="was taken from a cache"):
+        fetch(reference, store=store)
+    store.remove(reference)
+    # What is there is known, and that it is not all.
+    patterns = ["onnx/a.json"]
+    snapshot_download("org/tiny", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False, allow_patterns=patterns)
+    assert f"and org/tiny has more files that fit than {count};" in noted(pull(job(store, reference, offline=True)))
+    store.remove(reference)
+    snapshot_download("org/tiny", cache_dir=tmp_path / "hub", endpoint=hub.url, token=False)
+    manifest = pull(job(store, reference, offline=True))
+    assert (len(manifest.files), manifest.notes) == (count + 1, [])
+
+
+def test_a_cached_name_that_says_there_are_a_million_parts_costs_nothing(
+    hub: Hub, store: Store, tmp_path: Path
+) -> None:
+    in_cache(hub, tmp_path, {"m-000001-of-999999.gguf": WEIGHTS})
+    for listed in (True, False):
+        if not listed:
+            forget_what_there_is(tmp_path)
+        start = time.process_time()
+        with pytest.raises(DownloadError, match="is not on this machine, and offline"):
+            pull(job(store, "hf:org/tiny", offline=True))
+        assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("down", [False, True])

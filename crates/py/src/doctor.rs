@@ -27,6 +27,20 @@ pub(crate) fn named_files(py: Python<'_>, path: PathBuf, name: &str) -> PyResult
     enter(py, || trillm::named_files(&path, name)).map(|names| names.into_iter().collect())
 }
 
+/// What loading a path comes to: the file that is opened, the folder with the small files, and the one that says how texts
+/// become vectors; `None` if the path leads to no model.
+#[pyfunction]
+pub(crate) fn opened(py: Python<'_>, path: PathBuf) -> PyResult<Option<(PathBuf, PathBuf, PathBuf)>> {
+    let found = enter(py, || trillm::opened(&path))?;
+    Ok(found.map(|found| (found.file, found.small, found.modules)))
+}
+
+/// What the model is for whose `config.json` lies there; `None` if it cannot be read.
+#[pyfunction]
+pub(crate) fn purpose_of(py: Python<'_>, path: PathBuf) -> PyResult<Option<&'static str>> {
+    Ok(outside(py, || trillm::purpose_of(&path))?.map(trillm::Purpose::name))
+}
+
 /// What this build and this machine can do.
 #[pyfunction]
 pub(crate) fn doctor(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {

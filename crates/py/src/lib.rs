@@ -46,7 +46,7 @@ mod _core {
     #[pymodule_export]
     use crate::convert::convert;
     #[pymodule_export]
-    use crate::doctor::{bandwidth, doctor, engines, inspect, machine, named_files};
+    use crate::doctor::{bandwidth, doctor, engines, inspect, machine, named_files, opened, purpose_of};
     #[pymodule_export]
     use crate::doorbell::Doorbell;
     #[cfg(feature = "fake")]
@@ -64,8 +64,9 @@ mod _core {
     use crate::prompt::{is_batch, is_list_of_chats};
     #[pymodule_export]
     use crate::store::{
-        Choice, Claim, Collected, Damage, HuggingFace, Lease, Manifest, Ollama, Partial, Pypi, Reference, SpanWriter,
-        Staging, Store, Url, catalogue, choose, is_file_name, is_model_name, known, needed,
+        Choice, Claim, Collected, Damage, HuggingFace, Lease, Manifest, ModuleList, Ollama, Partial, Pypi, Reference,
+        SpanWriter, Staging, Store, Url, catalogue, choose, file_name_fault, is_file_name, is_model_name, known,
+        needed,
     };
     #[pymodule_export]
     use crate::stream::Stream;

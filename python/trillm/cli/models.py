@@ -201,6 +201,7 @@ def _rows(facts: dict[str, Any], manifest: Manifest | None) -> list[tuple[str, s
             ("source", manifest.source),
             ("generation", f"{manifest.generation}, sha256:{manifest.id}"),
             ("added", added(manifest)),
+            *(("warning", note) for note in manifest.notes),
             *((f"file {name}", f"{size(length)}, sha256 {sha256}") for name, sha256, length in manifest.files),
         ]
     return [(name, value) for name, value in rows if value]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trillm import _warnings
 from trillm._core import HuggingFace, Ollama, Store
 from trillm._keywords import advising
 from trillm._reference import not_in_store, parse
@@ -66,7 +67,11 @@ def resolve(
     if wanted.local is not None:
         return Resolved(wanted, wanted.local, None, None)
     store = Store() if store is None else store
-    return _stored(store, wanted) or _download(store, wanted, options, progress)
+    found = _stored(store, wanted) or _download(store, wanted, options, progress)
+    for note in found.notes:
+        _log.warning("%s", note)
+    _warnings.give(found.notes)
+    return found
 
 
 def renew(

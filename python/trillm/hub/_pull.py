@@ -119,5 +119,6 @@ def _bring(job: Job, client: Client, plan: Plan) -> Manifest:
             "open": plan.open or (plan.files[0].name if named and len(plan.files) == 1 else None),
             "licence": plan.licence,
             "chat": None if plan.chat is None else dict(plan.chat),
+            "notes": list(plan.notes),
         }
         return job.put(model)

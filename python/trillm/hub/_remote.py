@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ class Plan:
     licence: str | None = None
     chat: Mapping[str, Any] | None = None
     """`system`, `temperature` and `top_p`, as the publisher advises."""
+    notes: Sequence[str] = ()
+    """What whoever uses the model should know of how it came."""
     beside: Callable[[str, str], RemoteFile] | None = None
     """Another file of the source, by the name that the source has for it, and the one inside the model: for what shows
     only when the files are there. Raises `ModelNotFound` or `DownloadError`."""

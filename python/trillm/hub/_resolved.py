@@ -32,6 +32,11 @@ class Resolved:
         """What its alias or its source recommends, beside what its files say: each value with who gave it."""
         return {} if self.manifest is None else self.manifest.published
 
+    @property
+    def notes(self) -> list[str]:
+        """What whoever uses it should know of how it came to the store."""
+        return [] if self.manifest is None else self.manifest.notes
+
     def release(self) -> None:
         """Lets go of its files. Harmless when called again."""
         if self._lease is not None:

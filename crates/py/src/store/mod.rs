@@ -13,7 +13,7 @@ use trillm_store as store;
 
 use self::download::expected;
 pub(crate) use self::{
-    choice::{Choice, choose, is_file_name, is_model_name, needed},
+    choice::{Choice, ModuleList, choose, file_name_fault, is_file_name, is_model_name, needed},
     download::{Claim, Lease, Partial, SpanWriter, Staging},
     facts::{catalogue, known},
     manifest::{Collected, Damage, Manifest},

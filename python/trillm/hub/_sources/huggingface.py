@@ -12,15 +12,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from trillm._core import HuggingFace, choose
+from trillm._core import HuggingFace
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound
+from trillm.hub._lists import choose_by_lists
 from trillm.hub._network.client import origin
 from trillm.hub._network.retries import limits, retrying
 from trillm.hub._remote import Location, Plan, RemoteFile
+from trillm.hub._sources.caches import gather
 from trillm.hub._sources.hub_api import ask, xet
 from trillm.hub._sources.xet import Part, pieces
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trillm.hub._job import Job
     from trillm.hub._network.client import Client
     from trillm.hub._network.crew import Running
@@ -39,9 +43,10 @@ def credentials(options: Options) -> Mapping[str, str]:
 def plan(job: Job, client: Client) -> Plan:
     """Asks the hub what the repository has and chooses among it. Offline, what the hub's own cache has of it counts.
 
+    Lists of modules are fetched for it: which files are parts of a model is said there.
+
     Raises `ModelNotFound`, `DownloadError`, `TransientError`.
     """
-    del client  # The session of `huggingface_hub` asks.
     if job.options.no_network:
         from trillm.hub._sources.offline import plan_offline
 
@@ -51,7 +56,12 @@ def plan(job: Job, client: Client) -> Plan:
     endpoint = _endpoint(job.options)
     token = _token(job.options)
     listing = retrying(job, lambda: ask(job, wanted, endpoint, token))
-    planned = arrange(job, listing, lambda path: _location(endpoint, wanted.repo, listing.commit, path))
+
+    def bring(file: RemoteFile) -> Path:
+        [(sha256, _)] = gather(job, client, [file])
+        return job.store.root / "blobs" / "sha256" / sha256
+
+    planned = arrange(job, listing, lambda path: _location(endpoint, wanted.repo, listing.commit, path), bring)
     return replace(planned, files=tuple(_large(job, file) for file in planned.files))
 
 
@@ -85,17 +95,16 @@ def _location(endpoint: str, repo: str, commit: str, path: str) -> Location:
     return Location(f"{endpoint}/{quote(repo)}/resolve/{commit}/{quote(path)}")
 
 
-def arrange(job: Job, listing: Listing, locate: Callable[[str], Location]) -> Plan:
-    """What to fetch of a repository."""
+def arrange(
+    job: Job,
+    listing: Listing,
+    locate: Callable[[str], Location],
+    bring: Callable[[RemoteFile], Path | None],
+) -> Plan:
+    """What to fetch of a repository. ``bring`` fetches a small file at once, and says where it is, if it can be had."""
     wanted = job.wanted.source
     assert isinstance(wanted, HuggingFace)
     entries = {entry.path: entry for entry in listing.files}
-    choice = choose(
-        [(entry.path, entry.size) for entry in listing.files],
-        wanted.file,
-        job.options.preferred_formats,
-        job.options.quantization_preference,
-    )
 
     def remote(path: str, name: str) -> RemoteFile:
         entry = entries.get(path)
@@ -115,6 +124,13 @@ def arrange(job: Job, listing: Listing, locate: Callable[[str], Location]) -> Pl
             here=entry.here,
         )
 
+    choice = choose_by_lists(
+        [(entry.path, entry.size) for entry in listing.files],
+        wanted.file,
+        lambda path: bring(remote(path, path)),
+        formats=job.options.preferred_formats,
+        quantizations=job.options.quantization_preference,
+    )
     return Plan(
         files=tuple(remote(path, name) for path, name in choice.files),
         source={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from trillm._core import HuggingFace, Ollama
 from trillm.errors import ModelNotFound
 from trillm.hub._failure import download_failed
 from trillm.hub._sources import huggingface, ollama, snapshot
-from trillm.hub._sources.caches import ollama_folders
+from trillm.hub._sources.caches import find, ollama_folders
+from trillm.hub._sources.doubts import doubts, lacking
 from trillm.hub._sources.layers import LARGEST_MANIFEST
 
 if TYPE_CHECKING:
@@ -29,10 +31,14 @@ def plan_offline(job: Job) -> Plan:
 
     wanted = job.wanted.source
     if isinstance(wanted, HuggingFace):
-        listing = snapshot.read(wanted)
+        found = snapshot.read(wanted)
         try:
-            if listing is not None:
-                return huggingface.arrange(job, listing, nowhere)
+            if found is not None:
+                plan = huggingface.arrange(job, found.listing, nowhere, find)
+                lacks = lacking(found, plan)
+                if lacks and found.tree is not None and not snapshot.is_several(wanted):
+                    raise _offline(job, lacks[0])
+                return replace(plan, notes=tuple(doubts(found, wanted, plan, job.wanted.text)))
         except ModelNotFound:
             # What the repository has is not known here.
             pass

@@ -2,16 +2,20 @@
 
 That library fetches file by file, so a cache may have any part of a repository, and nothing says which. What a model
 cannot do without is listed though it is not there: whoever wants the model then misses it, and nobody takes the part
-for the whole.
+for the whole. What a model may have besides is told by :mod:`doubts`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import posixpath
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trillm._core import needed
+from trillm._core import ModuleList, needed
+from trillm.errors import TrillmError
+from trillm.hub._lists import NAME
 from trillm.hub._named import beside, named_by
 from trillm.hub._sources.caches import folder_name, hub_cache
 from trillm.hub._sources.listing import GIT, SHA256, Entry, Listing
@@ -22,20 +26,36 @@ if TYPE_CHECKING:
 
     from trillm._core import HuggingFace
 
-_MODULES = "modules.json"
+_FETCHED_WITH_ALL = ".gitattributes"
+"""A file that every repository has since it was made, and that nobody fetches but whoever fetches all."""
 
-_OF_MODULES = ("config_sentence_transformers.json", "sentence_bert_config.json")
-"""What sentence-transformers writes beside the list of a model's modules."""
-
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""What the matrix of a Dense module is in: one of them."""
-
-_CONFIGURED = ("Pooling", "Dense", "LayerNorm")
-"""Modules that are nothing without their configuration."""
+_LARGEST_TREE = 64 << 20
+"""Bytes of what the library wrote down of a repository's files."""
 
 
-def read(wanted: HuggingFace) -> Listing | None:
-    """What the cache has of a repository at a revision, and what it should have; `None` if it has nothing."""
+@dataclass(frozen=True)
+class Snapshot:
+    """What the cache has of a repository at one commit."""
+
+    folder: Path
+    listing: Listing
+    """Its files, and those that it should have."""
+    absent: Path
+    """Where the library wrote down what it asked for in vain."""
+    tree: frozenset[str] | None
+    """What the repository has, where the library wrote that down."""
+    whole: bool
+    """Whether all of it was fetched, as far as one can tell."""
+
+    def may_lack(self, path: str) -> bool:
+        """Whether the repository has this file, as far as anybody here knows, and the cache does not."""
+        if (self.folder / path).is_file() or (self.absent / path).is_file():
+            return False
+        return not self.whole if self.tree is None else path in self.tree
+
+
+def read(wanted: HuggingFace) -> Snapshot | None:
+    """What the cache has of a repository at a revision; `None` if it has nothing."""
     folder = hub_cache() / folder_name(wanted.repo)
     revision = wanted.revision or "main"
     try:
@@ -47,12 +67,34 @@ def read(wanted: HuggingFace) -> Listing | None:
         return None
     there = [_entry(path, path.relative_to(snapshot).as_posix()) for path in sorted(snapshot.rglob("*"))]
     entries = {entry.path: entry for entry in there if entry is not None}
-    # Where the hub said once that it does not have a file, the library wrote that down.
+    tree = _tree(folder / "trees" / f"{commit}.json")
+    # A download of all that was cut leaves the beginning of a file.
+    whole = _FETCHED_WITH_ALL in entries and not any(folder.glob("blobs/*.incomplete"))
     absent = folder / ".no_exist" / commit
-    for path in sorted(set(_needed(snapshot, entries))):
-        if path not in entries and not (absent / path).is_file():
+    found = Snapshot(snapshot, Listing(commit, ()), absent, tree, whole)
+    for path in sorted(set(_needed(snapshot, entries)).difference(entries)):
+        # Copies of models have parts and no list of them; nothing else is done without.
+        is_certain = tree is None and not (absent / path).is_file() and posixpath.basename(path) != NAME
+        if is_certain or found.may_lack(path):
             entries[path] = Entry(path, None, None, None)
-    return Listing(commit, tuple(entries.values()))
+    return replace(found, listing=Listing(commit, tuple(entries.values())))
+
+
+def _tree(path: Path) -> frozenset[str] | None:
+    """The files of a repository, as the library wrote them down when it was to fetch all of them."""
+    try:
+        if path.stat().st_size > _LARGEST_TREE:
+            return None
+        found = json.loads(path.read_bytes())
+        return frozenset(found["files"]) if found["format_version"] == 1 else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def is_several(wanted: HuggingFace) -> bool:
+    """Whether a folder or a pattern was asked for, rather than one model."""
+    asked = wanted.file or ""
+    return asked.endswith("/") or any(mark in asked for mark in "*?[")
 
 
 def _entry(path: Path, name: str) -> Entry | None:
@@ -75,23 +117,11 @@ def _entry(path: Path, name: str) -> Entry | None:
 
 def _needed(snapshot: Path, paths: dict[str, Entry]) -> Iterator[str]:
     """What the models of a snapshot cannot do without, there or not."""
-    yield from needed(list(paths))
+    lists = []
     for path in paths:
         yield from (beside(path, other) for other in named_by(snapshot / path, path))
-    folders = {posixpath.dirname(path) for path in paths if posixpath.basename(path) in (_MODULES, *_OF_MODULES)}
-    for folder in folders:
-        yield posixpath.join(folder, _MODULES)
-        for module, kind in _modules(snapshot / folder / _MODULES):
-            yield posixpath.join(folder, module, "config.json")
-            weights = [posixpath.join(folder, module, name) for name in _WEIGHTS]
-            if kind == "Dense" and not any(path in paths for path in weights):
-                yield weights[0]
-
-
-def _modules(path: Path) -> list[tuple[str, str]]:
-    """The folders and kinds of the modules that have a configuration; a list that cannot be read has none."""
-    try:
-        modules = [(module["path"], module["type"].rpartition(".")[2]) for module in json.loads(path.read_bytes())]
-        return [(path, kind) for path, kind in modules if kind in _CONFIGURED]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return []
+        if posixpath.basename(path) == NAME:
+            # One that names what lies elsewhere is refused where it is chosen.
+            with contextlib.suppress(TrillmError):
+                lists.append(ModuleList(snapshot / path, path))
+    yield from needed(list(paths), lists)
