@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -264,6 +265,16 @@ def test_files_that_would_lie_elsewhere_are_left_out(hub: Hub, store: Store, nam
     hub.announced = {"siblings": [{**SIBLING, "rfilename": name}]}
     with pytest.raises(ModelNotFound):
         pull(job(store, "hf:org/tiny"))
+
+
+def test_what_is_left_out_is_said_in_order(hub: Hub, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    names = [f"{letter}:x.gguf" for letter in "hgfedcba"]
+    hub.add("org/tiny", FILES)
+    hub.announced = {"siblings": [{**SIBLING, "rfilename": name} for name in [*names, names[0]]]}
+    with caplog.at_level(logging.WARNING, "trillm.hub"), pytest.raises(ModelNotFound):
+        pull(job(store, "hf:org/tiny"))
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"org/tiny lists a file named {name!r}, which is left out" for name in sorted(names)]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import random
 import shutil
 import zipfile
@@ -189,6 +191,21 @@ def test_what_was_imported_is_repaired_from_where_it_was(store: Store, tmp_path:
         repair("local:mine", store.verify("local:mine"), store=store)
 
 
+def test_what_was_imported_from_the_folder_above_is_repaired(
+    store: Store, tiny_onnx: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_onnx("grown"), tmp_path / "model")
+    (folder / "onnx").mkdir()
+    (folder / "model.onnx").rename(folder / "onnx" / "model.onnx")
+    for path in (folder / "onnx", folder / "onnx" / "model.onnx", folder):
+        import_model(path, name="graph", link="copy", store=store)
+        for name in ("config.json", "model.onnx"):
+            damage(store, digests(store, "local:graph")[name], 1)
+        repair("local:graph", store.verify("local:graph"), store=store)
+        assert store.verify("local:graph") == []
+        store.remove("local:graph")
+
+
 def test_a_folder_is_imported_with_what_belongs_to_it(store: Store, tiny_folder: Path) -> None:
     manifest, how = import_model(tiny_folder, name="folder", store=store)
     assert how != "copy"
@@ -265,6 +282,48 @@ def test_what_cannot_be_imported(store: Store, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest):
         import_model(empty / "x.gguf", name="../x", store=store)
     assert store.list() == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "match"),
+    [
+        (
+            "x?.gguf",
+            "x",
+            r"no model's file can be called 'x\?.gguf' in the store: it has a control character",
+        ),
+        ("x .gguf ", "x", r"no model's file can be called 'x .gguf ' in the store: it has a component that ends with"),
+        ("my model.gguf", None, "'my model.gguf' makes no name for a model: expected 1 to 100 letters"),
+        (".gguf", None, "'.gguf' makes no name for a model"),
+    ],
+)
+def test_a_file_with_an_odd_name_is_told_what_was_expected(
+    store: Store, tmp_path: Path, file: str, name: str | None, match: str
+) -> None:
+    (tmp_path / file).write_bytes(WEIGHTS)
+    with pytest.raises(InvalidRequest, match=match):
+        import_model(tmp_path / file, name=name, store=store)
+    assert store.list() == ([], [])
+
+
+def test_a_folder_with_odd_names_is_told_what_was_expected(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    (odd / "plain").mkdir(parents=True)
+    (odd / "plain" / "x.gguf").write_bytes(WEIGHTS)
+    for path in (odd, odd / "plain", odd / "plain" / "x.gguf"):
+        with pytest.raises(InvalidRequest, match="has a name that is not UTF-8, as names in the store are"):
+            import_model(path, name="x", store=store)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("b?.gguf", "a?.gguf"):
+        (folder / name).write_bytes(WEIGHTS)
+    with caplog.at_level(logging.WARNING, "trillm.hub"), pytest.raises(ModelNotFound) as caught:
+        import_model(folder, name="x", store=store)
+    assert str(caught.value) == f"the folder {folder} has no model in GGUF, ONNX, safetensors or PyTorch"
+    left_out = [record.getMessage().partition(" ")[0] for record in caplog.records]
+    assert left_out == ["a?.gguf", "b?.gguf"]
 
 
 def test_what_is_available(store: Store, tiny_model: Path, tiny_folder: Path, tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from trillm._core import Reference, Store, choose
+from trillm._core import ModuleList, Reference, Store, file_name_fault, is_model_name, opened
 from trillm._keywords import advising
 from trillm._reference import at_home
-from trillm.errors import InvalidRequest, ModelNotFound
+from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 from trillm.hub._flight import share
 from trillm.hub._job import Job
+from trillm.hub._lists import NAME, choose_by_lists
 from trillm.hub._named import beside, named_by
 from trillm.hub._options import FORMATS, QUANTIZATIONS, Options
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from trillm._core import Choice, Manifest
     from trillm.hub._progress import Report
     from trillm.types import Link
+
+_log = logging.getLogger("trillm.hub")
 
 
 @advising
@@ -43,11 +47,29 @@ def import_model(
     if not place:
         raise InvalidRequest("the path is empty, expected that of a model", "invalid_parameter")
     path = Path(place).absolute()
+    if ".." in path.parts:
+        # What lies above is looked at, too.
+        path = path.resolve()
     store = Store() if store is None else store
     chosen = _choose(path)
-    wanted = Reference(at_home(f"local:{path.stem if name is None and path.is_file() else name or path.name}"))
+    wanted = _reference(path, name)
     job = Job(store, wanted, Options())
     return share((store.root, wanted.text, path, link), job, lambda job: _import(job, path, chosen, link), progress)
+
+
+def _reference(path: Path, name: str | None) -> Reference:
+    if name:
+        return Reference(at_home(f"local:{name}"))
+    name = path.stem if path.is_file() else path.name
+    try:
+        return Reference(at_home(f"local:{name}"))
+    except InvalidRequest:
+        raise InvalidRequest(
+            f"{path.name!r} makes no name for a model: expected 1 to 100 letters, digits and - _ . that begin with a "
+            "letter or digit",
+            "invalid_reference",
+            "say with `name` what to call it",
+        ) from None
 
 
 class _Chosen(NamedTuple):
@@ -59,17 +81,76 @@ class _Chosen(NamedTuple):
 
 
 def _choose(path: Path) -> _Chosen:
-    if path.is_dir():
-        folder, wanted = path, None
-    elif path.is_file():
-        folder, wanted = path.parent, path.name
-    else:
+    if not path.is_dir() and not path.is_file():
         raise ModelNotFound(f"there is no file or folder {path}", "model_not_found", "check the path")
-    if wanted is not None:
-        _check_name(wanted)
-    files = [file for file in sorted(folder.rglob("*") if wanted is None else folder.iterdir()) if file.is_file()]
-    listed = [(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files]
-    return _with_named(folder, choose(listed, wanted, FORMATS, QUANTIZATIONS))
+    _check(path)
+    folder, wanted, files = _around(path)
+    listed = []
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        fault = file_name_fault(name)
+        if fault is None:
+            listed.append((name, file.stat().st_size))
+        elif is_model_name(name):
+            _log.warning("%s is left out, since no model's file can be called so in the store: %s", _shown(name), fault)
+    choice = choose_by_lists(
+        listed,
+        wanted,
+        folder.joinpath,
+        formats=FORMATS,
+        quantizations=QUANTIZATIONS,
+        place=f"the folder {folder}",
+    )
+    return _with_named(folder, choice)
+
+
+def _around(path: Path) -> tuple[Path, str | None, list[Path]]:
+    """The folder that all of a model is in, the file to take of it, if that is known, and what may belong to it.
+
+    That is what loading the path would look at, or everything, where nothing could be loaded as it lies.
+    """
+    own = path if path.is_dir() else path.parent
+    files = _below(own) if path.is_dir() else _beside(own)
+    try:
+        found = opened(path)
+    except TrillmError:
+        found = None
+    if found is None:
+        return own, None if path.is_dir() else path.name, files
+    file, small, modules = found
+    # A graph may have the rest of its model in the folder above.
+    above = own.parent
+    if _is_same(small, above):
+        return above, file.relative_to(above).as_posix(), _beside(above) + files
+    if _is_same(modules, above):
+        about_texts = [path for path in _beside(above, named=False) if _is_about_texts(path, above)]
+        return above, file.relative_to(above).as_posix(), about_texts + files
+    return own, file.relative_to(own).as_posix(), files
+
+
+def _is_same(folder: Path, other: Path) -> bool:
+    return folder == other or folder.resolve() == other.resolve()
+
+
+def _is_about_texts(path: Path, folder: Path) -> bool:
+    """Whether this says how texts become vectors."""
+    return path.parent != folder or path.name == NAME or "sentence_" in path.name
+
+
+def _below(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.rglob("*")) if file.is_file()]
+
+
+def _beside(folder: Path, *, named: bool = True) -> list[Path]:
+    """The files of a folder, and of those below it that the rest of a model may lie in; not what else is there.
+
+    ``named`` takes chat templates with a name along.
+    """
+    below = ["additional_chat_templates"] if named else []
+    if (folder / NAME).is_file():
+        below += ModuleList(folder / NAME, NAME).folders
+    folders = [folder, *(folder / name for name in below if (folder / name).is_dir())]
+    return [file for place in folders for file in sorted(place.iterdir()) if file.is_file()]
 
 
 def _with_named(folder: Path, choice: Choice) -> _Chosen:
@@ -91,19 +172,28 @@ def _with_named(folder: Path, choice: Choice) -> _Chosen:
     return _Chosen(folder, [(path, name) for name, path in files.items()], opened)
 
 
-def _check_name(name: str) -> None:
+def _check(path: Path) -> None:
+    """Raises `InvalidRequest` for what the store cannot remember, or cannot call a file."""
+    hint = "rename it, or load it where it is"
     try:
-        name.encode()
+        str(path).encode()
     except UnicodeEncodeError:
-        shown = os.fsencode(name).decode(errors="replace")
         raise InvalidRequest(
-            f"the name of the file {shown} is not UTF-8, as names in the store are",
-            "invalid_file_name",
-            "rename it, or load it where it is",
+            f"{_shown(path)} has a name that is not UTF-8, as names in the store are", "invalid_file_name", hint
         ) from None
+    fault = file_name_fault(path.name) if path.is_file() else None
+    if fault is not None:
+        raise InvalidRequest(
+            f"no model's file can be called {path.name!r} in the store: {fault}", "invalid_file_name", hint
+        )
+
+
+def _shown(path: Path | str) -> str:
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _import(job: Job, path: Path, chosen: _Chosen, link: Link) -> tuple[Manifest, Link | None]:
+    own = path if path.is_dir() else path.parent
     files = []
     ways: set[Link | None] = set()
     for origin, name in chosen.files:
@@ -112,7 +202,9 @@ def _import(job: Job, path: Path, chosen: _Chosen, link: Link) -> tuple[Manifest
             sha256, size, how = job.store.import_file(source, link)
             meter.add(size)
         ways.add(how)
-        files.append({"name": name, "sha256": sha256, "size": size, "origin": None if origin == name else origin})
+        # From where the path leads to, so that it is found again.
+        place = Path(os.path.relpath(source, own)).as_posix()
+        files.append({"name": name, "sha256": sha256, "size": size, "origin": None if place == name else place})
     model = {
         "reference": job.wanted.text,
         "source": {"kind": "import", "path": str(path)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from functools import partial
 from pathlib import Path
@@ -102,7 +103,8 @@ def _copy(job: Job, target: Partial, chunks: Iterable[bytes]) -> None:
 def _imported(path: str, file: dict[str, str]) -> Path:
     """Where an imported file was."""
     where = Path(path)
-    where = (where if where.is_dir() else where.parent) / (file["origin"] or file["name"])
+    # It may have been in the folder above.
+    where = Path(os.path.normpath((where if where.is_dir() else where.parent) / (file["origin"] or file["name"])))
     if not where.is_file():
         raise StoreError(
             f"{where} is not there any more, and nothing else has its content",

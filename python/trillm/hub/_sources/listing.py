@@ -63,8 +63,8 @@ def read(body: bytes, repo: str) -> Listing:
             "check the address of the hub (HF_ENDPOINT)",
         ) from None
     sound = tuple(entry for entry in entries if is_file_name(entry.path))
-    for entry in set(entries).difference(sound):
-        _log.warning("%s lists a file named %r, which is left out", repo, entry.path[:200])
+    for path in sorted({entry.path for entry in entries}.difference(entry.path for entry in sound)):
+        _log.warning("%s lists a file named %r, which is left out", repo, path[:200])
     return Listing(commit, sound, licence, gated)
 
 
