@@ -99,7 +99,7 @@ impl Checkpoint {
         }
         let given = object.get("_name_or_path").and_then(serde_json::Value::as_str);
         let given = given.and_then(|name| name.split(['/', '\\']).rfind(|part| !part.is_empty() && *part != "."));
-        let name = given.map_or_else(|| folder_name(&folder), Into::into);
+        let name = given.map_or_else(|| folder_name(root), Into::into);
         let license = license(&folder)?;
         Ok(Self {
             folder,
@@ -223,10 +223,16 @@ fn tie(decoder: &mut Decoder, tensors: &BTreeMap<String, Tensor>, notes: &mut Ve
     decoder.tied = shared;
 }
 
-/// The last part of a folder's full name.
+/// What a folder is called: the last part of its full name. Where that is a digest, as stores of models call folders, it is
+/// the repository that the cache of `huggingface_hub` has there, or else the whole path.
 pub(crate) fn folder_name(folder: &Path) -> String {
     let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    let name = full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if ![40, 64].contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return name;
+    }
+    let of_cache = full.ancestors().nth(2).and_then(|above| above.file_name()?.to_str()?.strip_prefix("models--"));
+    of_cache.map_or_else(|| full.display().to_string(), |repository| repository.replacen("--", "/", 1))
 }
 
 /// The line `license:` of the YAML between two lines `---` that model cards begin with.
@@ -248,4 +254,23 @@ pub(crate) fn license(folder: &Path) -> Result<Option<String>> {
     let license = front.find_map(|line| line.strip_prefix("license:"));
     let license = license.map(|license| license.trim().trim_matches(['"', '\'']));
     Ok(license.filter(|license| !license.is_empty() && license.len() <= NAME).map(Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_called_by_a_digest_has_a_better_name() {
+        let digest = "0123456789abcdef".repeat(4);
+        for (path, name) in [
+            ("/models/tiny".to_owned(), "tiny".to_owned()),
+            (format!("/store/snapshots/{digest}"), format!("/store/snapshots/{digest}")),
+            (format!("/hub/models--org--my--name/snapshots/{}", &digest[..40]), "org/my--name".to_owned()),
+            (format!("/hub/models--gpt2/snapshots/{}", &digest[..40]), "gpt2".to_owned()),
+            ("/cafe".to_owned(), "cafe".to_owned()),
+        ] {
+            assert_eq!(folder_name(Path::new(&path)), name);
+        }
+    }
 }

@@ -71,7 +71,8 @@ def load(
             )
         if chats and not llm.info.chat_templates:
             hint = _NO_CHAT if llm.info.purpose == "text" else _NO_TEXT
-            raise ChatTemplateError(f"{llm.info.name} has no chat template", "no_chat_template", hint)
+            called = llm.info.name if found.manifest is None else reference
+            raise ChatTemplateError(f"{called} has no chat template", "no_chat_template", hint)
         ours: GenerateParams = {"temperature": 0.7, "top_p": 0.95}
         advised = llm.info.defaults
         defaults = {name: value for name, value in ours.items() if name not in advised}
