@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -124,6 +125,22 @@ def test_without_a_chat_template_nothing_is_guessed(cli: Cli, no_template: Path)
     assert (result.code, result.out) == (1, "")
     assert result.err == "error: tiny has no chat template\nhint: --raw continues PROMPT as it stands\n"
     assert cli("run", no_template, "hello", "--raw", "--max-tokens", "1").code == 0
+
+
+def test_a_stored_model_without_a_name_is_called_by_its_reference(cli: Cli, tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "plain")
+    config = json.loads((folder / "config.json").read_text())
+    config.pop("_name_or_path", None)
+    (folder / "config.json").write_text(json.dumps(config))
+    for file in (folder / "tokenizer_config.json", folder / "chat_template.jinja"):
+        file.unlink(missing_ok=True)
+    assert cli("import", folder).code == 0
+    assert cli("run", folder, "hello").err.startswith("error: plain has no chat template\n")
+    assert cli("run", "local:plain", "hello").err.startswith("error: local:plain has no chat template\n")
+    # A folder that a store calls by a digest is called by all of its path.
+    shown = json.loads(cli("show", "local:plain", "--json").out)
+    assert Path(shown["info"]["name"]).is_dir()
+    assert shown["info"]["name"] == str(Path(shown["path"]).resolve())
 
 
 def test_an_overflow_names_the_numbers(cli: Cli, tiny_model: Path) -> None:
