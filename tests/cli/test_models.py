@@ -39,6 +39,7 @@ def test_from_pull_to_rm(cli: Cli, package: str, tiny_model: Path, environment: 
     # In a log, lines rather than a bar.
     assert "unpacking tiny/model.gguf" in pulled.err or "unpacking model.gguf" in pulled.err
     assert "\x1b" not in pulled.err
+    assert "note: " not in pulled.err
 
     listed = cli("list")
     head, row = listed.out.splitlines()

@@ -177,9 +177,9 @@ def test_a_package_is_repaired(store: Store, tmp_path: Path, monkeypatch: pytest
     assert path.read_bytes() == WEIGHTS
 
 
-def test_what_was_imported_is_repaired_from_where_it_was(store: Store, tmp_path: Path) -> None:
+def test_what_was_imported_is_repaired_from_where_it_was(store: Store, tiny_model: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.gguf"
-    file.write_bytes(WEIGHTS)
+    file.write_bytes(tiny_model.read_bytes() + WEIGHTS)
     manifest, how = import_model(file, link="copy", store=store)
     assert (manifest.reference, how) == ("local:mine", "copy")
     damage(store, digests(store, "local:mine")["mine.gguf"], 2 * CHUNK)

@@ -53,8 +53,12 @@ def pull(
                 if found.manifest is None:
                     raise ModelNotFound(f"{reference} is a file, not from Hugging Face", "model_not_found")
                 publish(store, found.manifest)
+            facts, problem = known(found.path, found.manifest)
+            if problem is not None:
+                # It is what its source has, whole; whether that is a model is another question.
+                say(f"note: {problem}")
             if as_json:
-                print_json(known(found.path, found.manifest)[0])
+                print_json(facts)
             else:
                 write(f"{found.path}\n")
 

@@ -16,6 +16,7 @@ from trillm.hub._job import Job
 from trillm.hub._lists import NAME, choose_by_lists
 from trillm.hub._named import beside, named_by
 from trillm.hub._options import FORMATS, QUANTIZATIONS, Options
+from trillm.hub._readable import check
 
 if TYPE_CHECKING:
     from trillm._core import Choice, Manifest
@@ -39,9 +40,10 @@ def import_model(
     Each byte is read once, for its digest. ``link`` is the way in: `"reflink"` shares the blocks until one side is
     written, `"hardlink"` is a second name for the file, `"reference"` remembers where the file is, `"copy"` copies;
     `"auto"` takes the first of these three that the file system can do, and never copies. A file that is changed later
-    is found out and refused. What the store had already is linked in no way: `None`.
+    is found out and refused. What the store had already is linked in no way: `None`. What loading would refuse for what
+    its files say is refused before anything is kept.
 
-    Raises `ModelNotFound`, `InvalidRequest`, `StoreError`.
+    Raises `ModelNotFound`, `ModelFormatError`, `Unsupported`, `InvalidRequest`, `StoreError`.
     """
     place = at_home(path)
     if not place:
@@ -196,6 +198,7 @@ def _import(job: Job, path: Path, chosen: _Chosen, link: Link) -> tuple[Manifest
     own = path if path.is_dir() else path.parent
     files = []
     ways: set[Link | None] = set()
+    check(chosen.folder, chosen.files, chosen.open)
     for origin, name in chosen.files:
         source = chosen.folder / origin
         with job.meter("verifying", name, source.stat().st_size) as meter:
