@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from trillm.errors import DownloadError, StoreError, TrillmError
+from trillm.errors import DownloadError, ModelNotFound, StoreError, TrillmError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system says where there is no room left."""
@@ -18,6 +18,10 @@ class TransientError(Exception):
         self.error = error
         self.retry_after = retry_after
         """Seconds that the server asked us to wait."""
+
+
+class UnknownModel(ModelNotFound):
+    """A source says that it has no such model, which is also what it says to those who may not know."""
 
 
 def may_pass(message: str, hint: str) -> TransientError:

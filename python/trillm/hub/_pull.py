@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from trillm._core import HuggingFace, Ollama, Pypi, Url
-from trillm.errors import DownloadError, StoreError, TrillmError
-from trillm.hub._failure import TransientError
+from trillm.errors import DownloadError, MissingDependency, StoreError, TrillmError
+from trillm.hub._failure import TransientError, UnknownModel
 from trillm.hub._named import beside, named_by
 from trillm.hub._network.client import Client
 from trillm.hub._network.retries import retrying
@@ -30,21 +30,25 @@ _PLANNED = {HuggingFace: huggingface, Ollama: ollama, Url: url}
 """Sources that say what there is before it is fetched."""
 
 
+_CACHES_COUNT = ("download_failed", "access_denied", "model_not_found", "missing_dependency")
+"""What may become of asking a source while copies of what it once gave count, as its own client has it."""
+
+
 def pull(job: Job, *, again: bool = False) -> Manifest:
     """Brings what the source has now into the store, and puts it in use.
 
-    If the source cannot be reached, what other programs have of it on this machine will do, as long as it is all of the
-    model: unless the question is what the source has now (``again``).
+    If the source cannot be reached, or gives nothing to us, what other programs have of it on this machine will do, as
+    long as it is all of the model: unless the question is what the source has now (``again``).
     """
     cached = None if again or job.options.no_network else _on_this_machine(job)
     if cached is None:
         return retrying(job, lambda: _attempt(job))
     try:
         return _attempt(job, once=True)
-    except (DownloadError, TransientError) as failed:
+    except (DownloadError, MissingDependency, TransientError, UnknownModel) as failed:
         error = failed.error if isinstance(failed, TransientError) else failed
         job.check()
-        if error.code != "download_failed":
+        if error.code not in _CACHES_COUNT:
             raise error from None
         _log.warning("%s; using what another program left on this machine", error)
     return _bring(job, Client(job, {}, offline=True), cached)

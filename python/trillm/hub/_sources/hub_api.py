@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from trillm.errors import DownloadError, MissingDependency, ModelNotFound
-from trillm.hub._failure import download_failed, may_pass
+from trillm.hub._failure import UnknownModel, download_failed, may_pass
 from trillm.hub._network.client import certificates
 from trillm.hub._network.crew import beside
 from trillm.hub._network.meaning import of_exception, of_status
@@ -64,7 +64,7 @@ def _xet(wanted: HuggingFace, url: str, endpoint: str, token: str | None) -> Pla
 
 def _ask(job: Job, wanted: HuggingFace, endpoint: str, token: str | None) -> Listing:
     import httpx2
-    from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.errors import OfflineModeIsEnabled, RevisionNotFoundError
 
     url = f"{endpoint}/api/models/{quote(wanted.repo)}/revision/{quote(wanted.revision or 'main', safe='')}"
     # Identity, or a short answer could unpack to a long one before we can count.
@@ -85,7 +85,10 @@ def _ask(job: Job, wanted: HuggingFace, endpoint: str, token: str | None) -> Lis
             "unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE before Python starts",
         ) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise _failure(error, wanted, endpoint, token) from None
+        failed = _failure(error, wanted, endpoint, token)
+        if isinstance(failed, ModelNotFound) and not isinstance(error, RevisionNotFoundError):
+            raise UnknownModel(str(failed), failed.code, failed.hint) from None
+        raise failed from None
     listing = read(body, wanted.repo)
     if listing.gated and token is None:
         raise _gated(wanted, endpoint, token)

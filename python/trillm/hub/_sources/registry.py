@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from trillm.errors import DigestMismatch, DownloadError, ModelNotFound, Unsupported
-from trillm.hub._failure import TransientError
+from trillm.hub._failure import TransientError, UnknownModel
 from trillm.hub._network.client import origin
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Registry:
         try:
             return self._authorised(url, headers)
         except ModelNotFound:
-            raise ModelNotFound(
+            raise UnknownModel(
                 f"{self._host} has no model {self._model}", "model_not_found", "check the name and the tag"
             ) from None
 
