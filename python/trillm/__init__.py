@@ -6,6 +6,10 @@
 'The capital of France is Paris.'
 """
 
+# Before all else: from here on, Ctrl-C ends the command line quietly.
+from trillm import _program
+
+# isort: split
 from typing import TYPE_CHECKING
 
 from trillm import _interpreter, errors
@@ -16,8 +20,8 @@ from trillm._router import LLMRouter
 from trillm._streaming import AsyncStream
 from trillm._vectors import TruncationWarning
 
-# Only its being imported matters.
-del _interpreter
+# Only their being imported matters.
+del _interpreter, _program
 
 __all__ = [
     "AsyncStream",

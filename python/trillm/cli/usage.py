@@ -13,6 +13,7 @@ from typing import Any
 import typer
 import typer.core
 
+from trillm._program import Interruptible
 from trillm.cli import flags
 from trillm.cli.output import draws
 
@@ -90,7 +91,8 @@ class Command(typer.core.TyperCommand):
         """As its base does it; an error of usage that is found later knows, too, whose help to see."""
         flags.learn(self.params)
         try:
-            return super().invoke(ctx)
+            with Interruptible():
+                return super().invoke(ctx)
         except typer.TyperException as error:
             if getattr(error, "ctx", None) is None:
                 error.ctx = ctx  # type: ignore[attr-defined]
