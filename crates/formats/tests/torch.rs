@@ -58,11 +58,11 @@ fn dicts_inside_and_other_values() {
         assert!(torch.notes[0].contains(name) && torch.notes[1].starts_with("1 value"), "{:?}", torch.notes);
     }
     // Under another name, if there is one such dict; what an optimizer keeps lies deeper.
-    let under = |pickle: Pickle, name| pickle.text(name).op(b"}").tensor("a", "FloatStorage", 0, 6, 0, &[6]).op(b"s");
+    let net = |pickle: Pickle, name| under(pickle, name, |dict| tensors(dict, &["a"]));
     for name in ["net", "model_state", "ema_state_dict", "weights"] {
         let pickle = Pickle::dict().text("optimizer").op(b"}").text("state").op(b"}").int(0);
         let pickle = pickle.op(b"}").tensor("exp_avg", "FloatStorage", 0, 6, 0, &[6]).op(b"sss");
-        let torch = read(&with(under(pickle, name))).expect("accepted");
+        let torch = read(&with(net(pickle, name))).expect("accepted");
         assert!(torch.tensors.keys().eq(["a"]) && torch.notes[0].contains(name), "{:?}", torch.notes);
     }
     // A loss beside it is no weight.
@@ -70,7 +70,7 @@ fn dicts_inside_and_other_values() {
     let more = more.tensor("a", "FloatStorage", 0, 6, 0, &[6]).tensor("b", "FloatStorage", 0, 6, 0, &[6]);
     let more = read(&with(more.op(b"s"))).expect("accepted");
     assert!(more.tensors.keys().eq(["a", "b"]), "{:?}", more.tensors);
-    let two = under(under(Pickle::dict(), "student"), "teacher");
+    let two = net(net(Pickle::dict(), "student"), "teacher");
     refused(&with(two), "unsupported", "under \"student\" and under \"teacher\"");
     let parameter = Pickle::dict().text("p").global("torch._utils", "_rebuild_parameter").op(b"(");
     let parameter = parameter.view("FloatStorage", 0, 6, 0, &[6], &[1]).op(b"\x88)tRs");
@@ -85,6 +85,60 @@ fn dicts_inside_and_other_values() {
         typed.global("torch.storage", "UntypedStorage").text("1").text("cpu").int(8).op(b"tQ").int(0).ints(&[8]);
     let typed = typed.ints(&[1]).op(b"\x89}").global("torch", "float8_e4m3fn").op(b"tRs");
     assert_eq!(read(&with(typed)).expect("accepted").tensors["f8"].element, Element::F8E4M3);
+}
+
+/// A dict in the dict on the stack, filled by what `fill` writes.
+fn under(pickle: Pickle, name: &str, fill: impl FnOnce(Pickle) -> Pickle) -> Pickle {
+    fill(pickle.text(name).op(b"}")).op(b"s")
+}
+
+/// One tensor of each name.
+fn tensors(pickle: Pickle, names: &[&str]) -> Pickle {
+    names.iter().fold(pickle, |pickle, name| pickle.tensor(name, "FloatStorage", 0, 6, 0, &[6]))
+}
+
+#[test]
+fn the_dict_of_a_network_is_found_by_the_names_in_it() {
+    const EMBEDDING: &str = "model.embed_tokens.weight";
+    const SCALER: [&str; 3] = ["mean", "std", "count"];
+    let net = |pickle| tensors(pickle, &[EMBEDDING]);
+    let found = |pickle: Pickle| {
+        let torch = read(&with(pickle)).expect("accepted");
+        assert!(torch.tensors.keys().eq([EMBEDDING]), "{:?}", torch.tensors);
+        torch.notes.join("; ")
+    };
+    // Beside more tensors of another kind, and beside loose ones.
+    for name in ["model", "net"] {
+        let pickle = under(under(Pickle::dict(), "scaler", |dict| tensors(dict, &SCALER)), name, net);
+        let notes = found(tensors(pickle, &SCALER));
+        assert_eq!(notes, format!("only {name:?} of the checkpoint is used, not 4 other values"));
+    }
+    // Any number of dicts deep.
+    let deep = under(Pickle::dict(), "a", |dict| under(dict, "b", net));
+    assert_eq!(found(deep), "");
+    let deeper = under(Pickle::dict(), "a", |dict| under(under(dict, "b", |dict| under(dict, "c", net)), "step", net));
+    assert_eq!(found(deeper), "only \"a.step\" of the checkpoint is used, not 1 other values");
+    // A known name wins, at whatever depth; one with nothing of a network in it does not.
+    for outer in ["state_dict", "a"] {
+        let both = |dict| under(under(dict, "ema_state_dict", net), "state_dict", net);
+        let both = if outer == "a" { under(Pickle::dict(), "a", both) } else { both(Pickle::dict()) };
+        assert!(found(both).contains("state_dict\" of"));
+    }
+    let empty = under(under(Pickle::dict(), "model", |dict| tensors(dict, &SCALER)), "net", net);
+    assert!(found(empty).starts_with("only \"net\""));
+    // What an optimizer keeps for each weight lies deeper than the weights.
+    let states = |dict| under(dict, "state", |dict| under(dict, "exp_avg", net));
+    assert!(found(under(under(Pickle::dict(), "optimizer", states), "net", net)).starts_with("only \"net\""));
+    // Both could be meant.
+    let two = under(Pickle::dict(), "a", |dict| under(under(dict, "net", net), "ema", net));
+    refused(&with(two), "unsupported", "with tensors under \"a.ema\" and under \"a.net\"");
+    // A file of several may have layers alone, or neither.
+    let layers = under(Pickle::dict(), "net", |dict| tensors(dict, &["layers.7.norm.weight"]));
+    let layers = under(layers, "scaler", |dict| tensors(dict, &SCALER));
+    assert!(read(&with(layers)).expect("accepted").tensors.keys().eq(["layers.7.norm.weight"]));
+    // A dict that has itself inside ends.
+    let cyclic = under(Pickle::dict().op(b"q\x01"), "a", |dict| net(dict).text("b").op(b"h\x01s"));
+    found(cyclic);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub use rope::{Rope, RopeScaling};
 pub use sidecars::Sidecars;
 
 pub(crate) use class::{class, purpose};
-pub(crate) use names::{OUTPUT, plain as plain_names};
+pub(crate) use names::{OUTPUT, is_embedding, is_of_layer, plain as plain_names};
 pub(crate) use sidecars::ids as token_ids;
 
 /// The file that a model's tokenizer is in.

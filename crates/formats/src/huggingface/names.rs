@@ -15,6 +15,8 @@ use crate::{Result, Tensor, WeightFile, same};
 const WRAPPERS: [&str; 4] = ["_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
 const EMBEDDING: &str = "embed_tokens.weight";
+/// The embedding of an encoder.
+const ENCODER_EMBEDDING: &str = "word_embeddings.weight";
 const FIRST_LAYER: &str = "layers.0.";
 /// What a decoder's tensors are called by.
 const MODEL: &str = "model.";
@@ -61,6 +63,17 @@ pub(crate) fn plain(
             files,
         ),
     }
+}
+
+/// Whether a tensor of this name is the token embedding of a network, whatever wrapped it.
+pub(crate) fn is_embedding(name: &str) -> bool {
+    [EMBEDDING, ENCODER_EMBEDDING].iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a tensor of this name belongs to a layer of a network.
+pub(crate) fn is_of_layer(name: &str) -> bool {
+    let mut parts = name.split('.').skip_while(|part| !["layers", "layer"].contains(part));
+    parts.nth(1).is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The tensors under other names. Two of one name are one if they are the same.

@@ -4,6 +4,7 @@
 //! A pickle can run any program when Python opens it. [`scan`] and [`Torch`] read it as data, and refuse it if it asks
 //! for anything that tensors are not made of. Layout of the archive: `caffe2/serialize/inline_container.h` of PyTorch.
 
+mod dict;
 mod pickle;
 mod state;
 mod zip;
@@ -38,8 +39,8 @@ pub struct Torch {
 impl Torch {
     /// Reads a checkpoint of `size` bytes: the archive's directory and its pickle, never the weights.
     ///
-    /// The checkpoint is a dict of tensors, or one that has such a dict under `state_dict`, `model`, `model_state_dict` or
-    /// `module`.
+    /// The checkpoint is a dict of tensors, or one that has such a dict inside: under `state_dict`, `model`,
+    /// `model_state_dict` or `module`, or the only one that has a network's tensors.
     ///
     /// # Errors
     /// [`Error::Global`] if the pickle asks for more than tensors; [`Error::Pytorch`] for `TorchScript`, compressed

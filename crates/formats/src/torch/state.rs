@@ -2,20 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::dict;
 use super::pickle::{Id, Object, Objects, View};
 use super::zip::Stored;
-use crate::{Element, Error, Result, Tensor, json, tensor};
+use crate::{Element, Error, Result, Tensor, tensor};
 
 /// Bytes of a tensor's name, as in safetensors.
 const NAME: usize = 4096;
-
-/// Where trainers keep the state dict in what they save. Such a dict may hold another.
-const INSIDE: [&str; 4] = ["state_dict", "model", "model_state_dict", "module"];
-/// Values beside a state dict; each is looked into.
-const WIDEST: usize = 256;
-
-/// Dicts within dicts: a pickle's may be cyclic.
-const DEPTH: usize = 4;
 
 /// The tensors of the pickle's value `root`, and notes on what was left out; `storage` finds an entry of the archive by a storage's key.
 pub(super) fn tensors<'o>(
@@ -23,28 +16,18 @@ pub(super) fn tensors<'o>(
     root: Id,
     storage: impl Fn(&str) -> Option<Stored>,
 ) -> Result<(BTreeMap<String, Tensor>, Vec<String>)> {
-    let Object::Dict(outer) = objects.get(root) else {
+    if !matches!(objects.get(root), Object::Dict(_)) {
         return Err(Error::pytorch(format!("a checkpoint that is {}", objects.get(root).kind())));
-    };
-    let mut notes = Vec::new();
-    let mut pairs = outer;
-    // Beside the state dict there may be tensors, too: of random generators, a loss.
-    for _ in 0..DEPTH {
-        let known = INSIDE.iter().find_map(|name| Some((*name, inner(objects, pairs, name)?)));
-        let Some((name, inner)) = known.map_or_else(|| only(objects, pairs), |known| Ok(Some(known)))? else { break };
-        if pairs.len() > 1 {
-            notes.push(format!("only {name:?} of the checkpoint is used, not {} other values", pairs.len() - 1));
-        }
-        pairs = inner;
     }
-    if count(objects, pairs) == 0 {
-        let names = INSIDE.map(|name| format!("{name:?}")).join(", ");
+    let Some(state) = dict::find(objects, root)? else {
+        let names = dict::KNOWN.map(|name| format!("{name:?}")).join(", ");
         return Err(Error::pytorch(format!("a checkpoint without tensors, in it or under {names}")));
-    }
+    };
+    let mut notes = Vec::from_iter(state.note());
 
     let mut tensors = BTreeMap::new();
     let mut ignored = 0;
-    for (key, value) in pairs {
+    for (key, value) in state.pairs {
         match (objects.get(*key), objects.get(*value)) {
             (Object::Text(name), Object::Tensor(view)) => {
                 if name.is_empty() || name.len() > NAME {
@@ -62,41 +45,6 @@ pub(super) fn tensors<'o>(
         notes.push(format!("{ignored} values of the checkpoint that are not tensors are ignored"));
     }
     Ok((tensors, notes))
-}
-
-/// A dict and its name.
-type Named<'o> = (&'o str, &'o Vec<(Id, Id)>);
-
-/// The one dict of tensors that `pairs` have under any name, if they have fewer themselves.
-fn only<'o>(objects: &'o Objects<'o>, pairs: &[(Id, Id)]) -> Result<Option<Named<'o>>> {
-    if pairs.len() > WIDEST {
-        return Ok(None);
-    }
-    let beside = count(objects, pairs);
-    let mut found = pairs.iter().filter_map(|(key, value)| match (objects.get(*key), objects.get(*value)) {
-        (Object::Text(name), Object::Dict(inner)) if count(objects, inner) > beside => Some((*name, inner)),
-        _ => None,
-    });
-    match (found.next(), found.next()) {
-        (Some((name, _)), Some((other, _))) => {
-            let [name, other] = [name, other].map(|name| json::excerpt(&name.into()));
-            Err(Error::pytorch(format!("a checkpoint with tensors under {name} and under {other}")))
-        }
-        (found, _) => Ok(found),
-    }
-}
-
-fn count(objects: &Objects<'_>, pairs: &[(Id, Id)]) -> usize {
-    pairs.iter().filter(|(_, value)| matches!(objects.get(*value), Object::Tensor(_))).count()
-}
-
-/// The dict that `pairs` have under `name`, if there is anything in it.
-fn inner<'o>(objects: &'o Objects<'o>, pairs: &[(Id, Id)], name: &str) -> Option<&'o Vec<(Id, Id)>> {
-    let named = |(key, _): &&(Id, Id)| matches!(objects.get(*key), Object::Text(text) if *text == name);
-    match objects.get(pairs.iter().rfind(named)?.1) {
-        Object::Dict(inner) if !inner.is_empty() => Some(inner),
-        _ => None,
-    }
 }
 
 /// Where a tensor's data is in the file.

@@ -5,7 +5,7 @@ use crate::{Element, Error, Result};
 use super::global::Global;
 
 /// Names a value of [`Objects`]. Values refer to each other by it, so cycles are harmless.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(in crate::torch) struct Id(u32);
 
 /// What `persistent_id` of `torch.save` says of a storage: an entry of the archive.
