@@ -29,6 +29,7 @@ InCJKUnifiedIdeographs InHangulSyllables
 OTHERS = r"""
 \P{^L} \P{Graph} \p{uppercase-letter} [\p{^L}] [\P{Word}] [^\w] [\w&&[^\d_]] [\w&&\d] [^\W] [a\w] . (?m:.) (?m).
 (?mi-x:.) (?m-m:.) [a-z--b] [a-z~~b] [a-c-e] [a-z&&b-y&&c-x] [^a-z&&[^b]] []a] [^]a] [a-c[x-z]] [^a-c[x-z]] [^a[^b]]
+[a-z--[aeiou]] [a-z-[aeiou]] [a-[b]] [[a]--[b]] [ac-[^b]d] [+--[x]] [a-[b]-[c]] []-a] []-[b]] [^]-a]
 [a&&] [&&a] [^a&&a] [[:alpha]] [a[:^space:]] [[:space:]\h] [\d-] (?W)\w (?W)\W (?W)[\w] (?W)[[:word:]] (?W)\p{Word}
 (?W)[[:alpha:]] (?D)\d (?D)[[:digit:]] (?S)\s (?P)\w (?P)\D (?P)\s (?P)\p{Alpha} (?P)\p{Punct} (?P)\p{L} (?D)\p{Nd}
 (?W-W)\w (?P)(?-W)\w (?i)\p{Lu} (?i)[\p{Lu}] (?i)\P{Lu} (?i)[[:upper:]] (?i)[^[:upper:]] (?i)[a-z] (?i)[^a-z] (?i)k

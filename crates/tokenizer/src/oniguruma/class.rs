@@ -19,26 +19,18 @@ enum Item {
 
 /// Writes the class that `text` goes on with behind its bracket, and gives the rest. One without an end stays so.
 pub(super) fn write<'a>(text: &'a str, groups: usize, ascii: Ascii, out: &mut String) -> Result<&'a str> {
-    let mut rest = open(text, out);
+    let within = Class { groups, ascii };
+    let mut rest = within.open(text, out)?;
     let mut depth = 1;
     while depth > 0 {
-        let Some((item, behind)) = read(rest, groups, ascii)? else { break };
+        let Some((item, behind)) = within.read(rest)? else { break };
         rest = behind;
         match item {
-            Item::Character(first) => {
-                push(first, out);
-                if let Some(range) = rest.strip_prefix('-')
-                    && let Some((Item::Character(last), behind)) = read(range, groups, ascii)?
-                {
-                    out.push('-');
-                    push(last, out);
-                    rest = behind;
-                }
-            }
+            Item::Character(first) => rest = within.range(first, rest, out)?,
             Item::Set(set) => out.push_str(&set.in_class()),
             Item::And => out.push_str("&&"),
             Item::Opens => {
-                rest = open(rest, out);
+                rest = within.open(rest, out)?;
                 depth += 1;
             }
             Item::Closes => {
@@ -50,33 +42,60 @@ pub(super) fn write<'a>(text: &'a str, groups: usize, ascii: Ascii, out: &mut St
     Ok(rest)
 }
 
-/// Writes how a class begins: a bracket at once is none that closes it.
-fn open<'a>(text: &'a str, out: &mut String) -> &'a str {
-    out.push('[');
-    let rest = text.strip_prefix('^').inspect(|_| out.push('^')).unwrap_or(text);
-    rest.strip_prefix(']').inspect(|_| out.push_str(r"\]")).unwrap_or(rest)
+/// What a class is to be read by.
+#[derive(Clone, Copy)]
+struct Class {
+    groups: usize,
+    ascii: Ascii,
 }
 
-fn read(text: &str, groups: usize, ascii: Ascii) -> Result<Option<(Item, &str)>> {
-    let Some(first) = text.chars().next() else { return Ok(None) };
-    let rest = &text[first.len_utf8()..];
-    Ok(Some(match first {
-        '\\' => {
-            let Some((escape, rest)) = escape::read(rest, true, groups, ascii) else { return Ok(None) };
-            match escape {
-                Escape::Character(found) => (Item::Character(found), rest),
-                Escape::Set(set) => (Item::Set(set), rest),
-                Escape::Other(what) | Escape::Unknown(what) => return Err(Error::expression(&format!(r"\{what}"))),
+impl Class {
+    /// Writes how a class begins: a bracket at once is none that closes it.
+    fn open<'a>(self, text: &'a str, out: &mut String) -> Result<&'a str> {
+        out.push('[');
+        let rest = text.strip_prefix('^').inspect(|_| out.push('^')).unwrap_or(text);
+        rest.strip_prefix(']').map_or(Ok(rest), |rest| self.range(']', rest, out))
+    }
+
+    /// Writes a character, or the range that it begins. One that a class would end is nothing, nor is its beginning.
+    fn range<'a>(self, first: char, rest: &'a str, out: &mut String) -> Result<&'a str> {
+        let end = rest.strip_prefix('-').map(|range| Ok::<_, Error>((range, self.read(range)?))).transpose()?;
+        match end {
+            Some((range, Some((Item::Opens, _)))) => Ok(range),
+            Some((_, Some((Item::Character(last), behind)))) => {
+                push(first, out);
+                out.push('-');
+                push(last, out);
+                Ok(behind)
+            }
+            _ => {
+                push(first, out);
+                Ok(rest)
             }
         }
-        '[' => match bracket(rest, ascii)? {
-            Some((set, rest)) => (Item::Set(set), rest),
-            None => (Item::Opens, rest),
-        },
-        ']' => (Item::Closes, rest),
-        '&' if rest.starts_with('&') => (Item::And, &rest[1..]),
-        first => (Item::Character(first), rest),
-    }))
+    }
+
+    fn read(self, text: &str) -> Result<Option<(Item, &str)>> {
+        let Some(first) = text.chars().next() else { return Ok(None) };
+        let rest = &text[first.len_utf8()..];
+        Ok(Some(match first {
+            '\\' => {
+                let Some((escape, rest)) = escape::read(rest, true, self.groups, self.ascii) else { return Ok(None) };
+                match escape {
+                    Escape::Character(found) => (Item::Character(found), rest),
+                    Escape::Set(set) => (Item::Set(set), rest),
+                    Escape::Other(what) | Escape::Unknown(what) => return Err(Error::expression(&format!(r"\{what}"))),
+                }
+            }
+            '[' => match bracket(rest, self.ascii)? {
+                Some((set, rest)) => (Item::Set(set), rest),
+                None => (Item::Opens, rest),
+            },
+            ']' => (Item::Closes, rest),
+            '&' if rest.starts_with('&') => (Item::And, &rest[1..]),
+            first => (Item::Character(first), rest),
+        }))
+    }
 }
 
 /// The set of `[:name:]`, of which the first bracket is gone.
