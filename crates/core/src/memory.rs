@@ -3,6 +3,9 @@
 
 use crate::{Error, Result};
 
+/// Bytes: what is smaller finds what it needs wherever a request may begin, and is not asked for.
+pub const LARGE: usize = 1 << 16;
+
 /// The error for `count` values of `T` that there is no memory for.
 pub fn none<T>(count: usize, what: impl Into<String>) -> Error {
     let bytes = (count as u64).saturating_mul(size_of::<T>() as u64);

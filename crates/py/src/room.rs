@@ -5,13 +5,11 @@ use trillm::memory;
 
 use crate::errors::raise;
 
-/// Bytes: what is smaller finds what it needs.
-const LARGE: usize = 1 << 16;
-
 /// Checks that there is memory for `count` values of `T`, which are called `what`.
 ///
 /// # Errors
 /// `OutOfMemory`.
 pub(crate) fn check<T>(count: usize, what: &str) -> PyResult<()> {
-    if count.saturating_mul(size_of::<T>()) < LARGE { Ok(()) } else { memory::check::<T>(count, what).map_err(raise) }
+    let is_small = count.saturating_mul(size_of::<T>()) < memory::LARGE;
+    if is_small { Ok(()) } else { memory::check::<T>(count, what).map_err(raise) }
 }

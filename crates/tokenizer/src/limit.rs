@@ -2,9 +2,6 @@
 
 use trillm_core::{Error, Result, memory};
 
-/// Texts and words from this length on ask for memory first: smaller ones find what they need.
-pub(crate) const LARGE: usize = 1 << 16;
-
 /// Bytes that a text's tokens take while it is read, for each of its own: a token is four, a list that grows has twice
 /// the room, and the text is written anew.
 const TOKENS: usize = 16;
@@ -34,7 +31,11 @@ impl Limits {
     /// Checks the length of a text, and that there is memory for its tokens.
     pub(crate) fn text(self, text: &str) -> Result<()> {
         check(text.len(), self.text, "less than 2 GiB")?;
-        if text.len() < LARGE { Ok(()) } else { memory::check::<[u8; TOKENS]>(text.len(), "the tokens of a text") }
+        if text.len() < memory::LARGE {
+            Ok(())
+        } else {
+            memory::check::<[u8; TOKENS]>(text.len(), "the tokens of a text")
+        }
     }
 
     /// Checks a length that a text is about to have, or has.

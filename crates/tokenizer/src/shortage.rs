@@ -2,8 +2,6 @@
 
 use trillm_core::{Error, Result, memory};
 
-use crate::limit::LARGE;
-
 /// Bytes that the parts of a word take while they are put together, for each of its own: symbols and links of merging,
 /// the queues in which they wait, or the best way up to each place.
 const PARTS: usize = 40;
@@ -15,7 +13,7 @@ pub(crate) struct Shortage(Option<Error>);
 impl Shortage {
     /// Whether there is memory for the parts of a word. If not, it is to be left out.
     pub(crate) fn spares(&mut self, word: &str) -> bool {
-        if word.len() >= LARGE && self.0.is_none() {
+        if word.len() >= memory::LARGE && self.0.is_none() {
             self.0 = memory::check::<[u8; PARTS]>(word.len(), "a long word of a text").err();
         }
         self.0.is_none()
