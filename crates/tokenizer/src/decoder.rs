@@ -108,10 +108,10 @@ impl Decoder {
         Ok(Self { steps, byte_level })
     }
 
-    /// Appends the bytes that a token spelled so has in the middle of a text. `added` tokens stand beside the model's:
-    /// they are texts, not spelled in GPT-2's alphabet.
-    pub(crate) fn write(&self, spelling: &str, added: bool, out: &mut Vec<u8>) {
-        if added && self.byte_level {
+    /// Appends the bytes that a token spelled so has in the middle of a text. `is_text`: as added tokens are, it is not
+    /// spelled in GPT-2's alphabet.
+    pub(crate) fn write(&self, spelling: &str, is_text: bool, out: &mut Vec<u8>) {
+        if is_text && self.byte_level {
             return out.extend_from_slice(spelling.as_bytes());
         }
         let (mut text, mut place) = (Cow::Borrowed(spelling), Place::MIDDLE);
@@ -134,11 +134,11 @@ impl Decoder {
         out.extend_from_slice(text.as_bytes());
     }
 
-    /// The text that these tokens are, as a whole: each its spelling, and whether it was added.
+    /// The text that these tokens are, as a whole: each its spelling, and whether that is a text.
     pub(crate) fn decode<'t>(&self, tokens: impl Iterator<Item = (&'t str, bool)>) -> String {
-        let text = |(spelling, added)| {
+        let text = |(spelling, is_text)| {
             let mut spelled = String::new();
-            if added && self.byte_level {
+            if is_text && self.byte_level {
                 // What the chain makes a text of again.
                 alphabet::spell(spelling, &mut spelled);
                 return Cow::Owned(spelled);

@@ -60,6 +60,7 @@ mod unigram;
 mod vocabulary;
 mod wordpiece;
 mod words;
+mod written;
 
 pub use error::{Error, Result};
 pub use gguf::GgufTokenizer;

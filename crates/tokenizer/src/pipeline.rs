@@ -65,8 +65,8 @@ impl Pipeline {
         Some(Self { normals, splitter: Splitter::new(passes), writing })
     }
 
-    /// Normalizes a part of a text.
-    fn normalize(&self, text: &str) -> Option<String> {
+    /// Normalizes a part of a text. `None` if it stays.
+    pub(crate) fn normalize(&self, text: &str) -> Option<String> {
         normal::normalize(&self.normals, text)
     }
 

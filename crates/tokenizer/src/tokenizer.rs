@@ -1,13 +1,13 @@
 //! The tokenizer of one model.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::{
-    AddedVocabulary, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _,
-    PreTokenizerWrapper,
+    AddedVocabulary, NormalizedString, Normalizer as _, NormalizerWrapper, OffsetReferential, OffsetType,
+    PreTokenizedString, PreTokenizer as _, PreTokenizerWrapper,
 };
 use trillm_core::{Error as EngineError, Guarded, PairFrame, Token, Tokenizer};
 use trillm_formats::huggingface::Sidecars;
@@ -25,6 +25,7 @@ use crate::scratch::Scratch;
 use crate::special::{Around, Special};
 use crate::table::Table;
 use crate::vocabulary::Vocabulary;
+use crate::written::Written;
 use crate::{Error, Result, file, growth};
 
 /// What `tokenizer.json` and the small files beside it describe. Any number of threads may use it at once; it keeps no
@@ -47,6 +48,7 @@ pub struct HuggingFaceTokenizer {
     special: Special,
     around: Around,
     decoder: Decoder,
+    written: Written,
     /// Tokens that the model has scores for.
     rows: u32,
     limits: Limits,
@@ -109,6 +111,7 @@ impl HuggingFaceTokenizer {
         if pipeline.is_none() {
             [&normal, &pre].into_iter().flatten().try_for_each(|section| check_sizes(section))?;
         }
+        let in_alphabet = normal.as_deref().is_some_and(|section| section.contains("\"ByteLevel\""));
         let decoder = Decoder::new(document.decoder()?.as_deref())?;
 
         document.added_tokens.retain(|token| !token.token.content.is_empty());
@@ -125,8 +128,12 @@ impl HuggingFaceTokenizer {
         let model = Model::new(model, &vocabulary, control)?;
         drop(bytes);
 
+        let written = match &pipeline {
+            Some(pipeline) => Written::new(&added_tokens, in_alphabet, |text| Ok(pipeline.normalize(text)))?,
+            None => Written::new(&added_tokens, in_alphabet, |text| normalized(normalizer.as_ref(), text))?,
+        };
         let words = Words::new(&added_tokens, pipeline, normalizer.as_ref())?;
-        let bytes = write_out(&vocabulary, &decoder, &added_tokens);
+        let bytes = write_out(&vocabulary, &decoder, &written, &added_tokens);
         let finder = guard(|| Finder::new(&added_tokens, normalizer.as_ref()))
             .map_err(|reason| Error::malformed("added_tokens", reason))?;
         let control = ids(added_tokens.iter().filter(|token| token.token.special));
@@ -145,6 +152,7 @@ impl HuggingFaceTokenizer {
             special,
             around,
             decoder,
+            written,
             rows,
             limits: Limits::default(),
         })
@@ -255,14 +263,26 @@ fn find<'a>(
     found.map_err(|reason| Error::malformed("added_tokens", reason))
 }
 
+/// What the library makes of a text before it is cut. `None` if it stays.
+fn normalized(normalizer: Option<&NormalizerWrapper>, text: &str) -> Result<Option<String>> {
+    let Some(normalizer) = normalizer else { return Ok(None) };
+    let made = guard(|| {
+        let mut text = NormalizedString::from(text);
+        normalizer.normalize(&mut text)?;
+        Ok(text.get().to_owned())
+    });
+    made.map(Some).map_err(|reason| Error::malformed("added_tokens", reason))
+}
+
 /// The bytes of every token.
-fn write_out(vocabulary: &Vocabulary, decoder: &Decoder, added: &[AddedToken]) -> Table {
-    let special: HashMap<u32, bool> = added.iter().map(|token| (token.id, token.token.special)).collect();
+fn write_out(vocabulary: &Vocabulary, decoder: &Decoder, written: &Written, added: &[AddedToken]) -> Table {
+    let special: HashSet<u32> = added.iter().filter(|token| token.token.special).map(|token| token.id).collect();
     let mut bytes = Table::with_capacity(vocabulary.len() as usize, 0);
     for id in 0..vocabulary.len() {
-        bytes.push(|out| match (vocabulary.text(id), special.get(&id)) {
-            (None, _) | (_, Some(true)) => {}
-            (Some(text), added) => decoder.write(text, added.is_some(), out),
+        bytes.push(|out| {
+            if let Some((text, is_text)) = written.of(vocabulary, id).filter(|_| !special.contains(&id)) {
+                decoder.write(text, is_text, out);
+            }
         });
     }
     bytes.shrink();
@@ -357,8 +377,7 @@ impl Tokenizer for HuggingFaceTokenizer {
         let joined = if tokens.iter().any(is_written) { None } else { self.decoder.decode_bytes(bytes()) };
         joined.unwrap_or_else(|| {
             let shown = tokens.iter().filter(|token| !is_silent(token));
-            let is_added = |token| self.all_added.binary_search(token).is_ok();
-            self.decoder.decode(shown.filter_map(|token| Some((self.vocabulary.text(token.0)?, is_added(token)))))
+            self.decoder.decode(shown.filter_map(|token| self.written.of(&self.vocabulary, token.0)))
         })
     }
 }

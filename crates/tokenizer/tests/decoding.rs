@@ -55,14 +55,19 @@ fn llama() -> Value {
 }
 
 fn file(decoder: &Value) -> String {
+    normalizing(&Value::Null, WORDS[26], decoder)
+}
+
+/// A file whose last added token that is none of control is this, and is looked for in normalized texts.
+fn normalizing(normalizer: &Value, last: &str, decoder: &Value) -> String {
     let added = |id: usize| {
-        json!({ "id": id, "content": WORDS[id], "special": id == 27, "single_word": false, "lstrip": false,
-            "rstrip": false, "normalized": false })
+        json!({ "id": id, "content": if id == 26 { last } else { WORDS[id] }, "special": id == 27, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": id == 26 })
     };
     let vocab: serde_json::Map<String, Value> =
         WORDS[..25].iter().zip(0..).map(|(word, id): (_, u32)| ((*word).to_owned(), id.into())).collect();
     json!({
-        "version": "1.0", "added_tokens": [added(25), added(26), added(27)], "normalizer": null,
+        "version": "1.0", "added_tokens": [added(25), added(26), added(27)], "normalizer": normalizer,
         "pre_tokenizer": null, "post_processor": null, "decoder": decoder,
         "model": { "type": "WordLevel", "unk_token": "go", "vocab": vocab },
     })
@@ -70,9 +75,13 @@ fn file(decoder: &Value) -> String {
 }
 
 fn ours(decoder: &Value) -> HuggingFaceTokenizer {
+    open(&file(decoder))
+}
+
+fn open(file: &str) -> HuggingFaceTokenizer {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
-    std::fs::write(&path, file(decoder)).unwrap();
+    std::fs::write(&path, file).unwrap();
     HuggingFaceTokenizer::open(&path, &Sidecars::default()).unwrap()
 }
 
@@ -110,6 +119,39 @@ fn the_ends_of_a_text_and_bytes_that_are_no_text() {
             assert_eq!(decode(&tokenizer, ids), *expected, "{name}: {ids:?}");
         }
     }
+}
+
+/// What the Python package `tokenizers` 0.23 gives, and the library.
+#[test]
+fn an_added_token_comes_back_as_it_is_normalized() {
+    let prepend = json!({ "type": "Prepend", "prepend": "▁" });
+    let spaces = json!({ "type": "Replace", "pattern": { "String": " " }, "content": "▁" });
+    let both = json!({ "type": "Sequence", "normalizers": [prepend, spaces] });
+    let alphabet = json!({ "type": "Sequence", "normalizers": [part("Lowercase"), part("ByteLevel")] });
+    // Only the library reads this one.
+    let unknown = json!({ "type": "Sequence", "normalizers": [part("Lowercase"),
+        { "type": "Replace", "pattern": { "String": "" }, "content": "" }] });
+    for (normalizer, last, decoder, expected) in [
+        (part("Lowercase"), "FOÓ x", Value::Null, "go foó x go"),
+        (part("NFD"), "ü", Value::Null, "go u\u{308} go"),
+        (part("Lowercase"), "FOO", byte_level(), "gofoogo"),
+        (both.clone(), "FOO x", llama(), "go FOO xgo"),
+        (both, "FOO x", metaspace("first"), "go FOO xgo"),
+        (alphabet, "É x", byte_level(), "goé xgo"),
+        (unknown, "FOO", Value::Null, "go foo go"),
+    ] {
+        let file = normalizing(&normalizer, last, &decoder);
+        let (tokenizer, library) = (open(&file), file.parse::<tokenizers::Tokenizer>().unwrap());
+        let ids = [GO, 26, GO];
+        assert_eq!(decode(&tokenizer, &ids), expected, "{normalizer} {decoder}");
+        assert_eq!(library.decode(&ids, true).unwrap(), expected, "{normalizer} {decoder}");
+        let pieces: Vec<u8> = ids.into_iter().flat_map(|id| tokenizer.bytes(Token(id)).to_vec()).collect();
+        assert_eq!(String::from_utf8(pieces).unwrap().trim_start(), expected, "{normalizer} {decoder}");
+        assert_eq!(tokenizer.spelling(Token(26)), Some(last));
+    }
+    // The alphabet is for what the model spells in it: here the library makes U+FFFD.
+    let file = normalizing(&part("Lowercase"), "É", &byte_level());
+    assert_eq!(decode(&open(&file), &[26]), "é");
 }
 
 /// Chains of any steps. What reads whole words comes at the library's panics for texts shorter than it strips.
