@@ -41,20 +41,25 @@ pub(crate) fn check_shown(
     if found.is_empty() {
         return Ok(());
     }
-    let mut marked = messages.to_vec();
-    for (number, &(index, part)) in found.iter().enumerate() {
-        part.mark(marked[index].to_mut(), &mark(number));
+    // One rendering tells it of nearly all; what is cut for its length has its beginning still.
+    let mut unseen: Vec<usize> = (0..found.len()).collect();
+    for at_end in [true, false] {
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let mut marked = messages.to_vec();
+        for &number in &unseen {
+            let (index, part) = found[number];
+            part.mark(marked[index].to_mut(), &mark(number), at_end);
+        }
+        let marked = render(&marked).unwrap_or_default();
+        unseen.retain(|&number| !marked.contains(&mark(number)) || text.contains(&mark(number)));
     }
-    // One rendering tells it of nearly all.
-    let marked = render(&marked).unwrap_or_default();
-    let unseen = |number: usize| !marked.contains(&mark(number)) || text.contains(&mark(number));
-    for (number, &(index, part)) in found.iter().enumerate() {
-        if unseen(number) {
-            let mut without = messages.to_vec();
-            part.take(without[index].to_mut());
-            if render(&without).is_ok_and(|made| made == text) {
-                return Err(Error::PartNotShown { index, what: part.name() });
-            }
+    for (index, part) in unseen.into_iter().map(|number| found[number]) {
+        let mut without = messages.to_vec();
+        part.take(without[index].to_mut());
+        if render(&without).is_ok_and(|made| made == text) {
+            return Err(Error::PartNotShown { index, what: part.name() });
         }
     }
     Ok(())
@@ -82,15 +87,15 @@ fn says_something(content: &Value) -> bool {
 }
 
 impl Part {
-    /// Makes it another one.
-    fn mark(self, fields: &mut Fields, mark: &str) {
+    /// Makes it another one, by a mark at its end or its beginning.
+    fn mark(self, fields: &mut Fields, mark: &str, at_end: bool) {
         let text = match self {
             Self::Call(at) => fields.get_mut(CALLS[0]).and_then(|calls| calls.get_mut(at)).and_then(name),
             Self::OnlyCall => fields.get_mut(CALLS[1]).and_then(name),
-            Self::Answer => fields.get_mut("content").and_then(last_text),
+            Self::Answer => fields.get_mut("content").and_then(|content| answer(content, at_end)),
         };
         if let Some(text) = text {
-            text.push_str(mark);
+            text.insert_str(if at_end { text.len() } else { 0 }, mark);
         }
     }
 
@@ -123,9 +128,10 @@ fn name(call: &mut Value) -> Option<&mut String> {
     text(holder.get_mut("name")?)
 }
 
-fn last_text(content: &mut Value) -> Option<&mut String> {
+/// The text that an answer ends or begins with.
+fn answer(content: &mut Value, at_end: bool) -> Option<&mut String> {
     match content {
-        Value::Array(parts) => text(parts.last_mut()?.get_mut("text")?),
+        Value::Array(parts) => text(if at_end { parts.last_mut() } else { parts.first_mut() }?.get_mut("text")?),
         content => text(content),
     }
 }

@@ -4,8 +4,10 @@
 //! none. Whether they did is seen in what was rendered, and not in the template's source: one that names tools may show
 //! them only beside a system message, and one that does not may come to them by another name.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use aho_corasick::AhoCorasick;
 use serde_json::{Value, json};
 
 use crate::{Message, Result, tojson};
@@ -19,7 +21,7 @@ pub(crate) fn are_given(tools: &Value) -> bool {
 ///
 /// A name may be in it for other reasons: a user wrote it, or another tool's name has it inside. So the tools are
 /// rendered once more with a mark on each. A mark is not seen either where a template has words of its own for a tool
-/// that it knows by name: then the name must be there more often than without the tool.
+/// that it knows by name, or cuts names that are long: then the name must be there more often than without the tool.
 pub(crate) fn are_shown(tools: &Value, text: &str, render: impl Fn(Option<Value>) -> Result<String>) -> bool {
     let all = list(tools);
     let mut marked = all.to_vec();
@@ -29,22 +31,99 @@ pub(crate) fn are_shown(tools: &Value, text: &str, render: impl Fn(Option<Value>
         }
     }
     let marked = render(Some(marked.into())).unwrap_or_default();
-    let is_shown = |(number, tool): (usize, &Value)| {
+    let (mut named, mut nameless) = (Vec::new(), Vec::new());
+    for (number, tool) in all.iter().enumerate() {
         let mark = mark(number);
         if marked.contains(&mark) && !text.contains(&mark) {
-            return true;
+            continue;
         }
-        let rest: Vec<Value> = [&all[..number], &all[number + 1..]].concat();
-        let without = render((!rest.is_empty()).then(|| rest.into())).ok();
         match shown_text(&mut tool.clone()).filter(|name| !name.is_empty()) {
-            Some(name) => {
-                let count = |text: String| text.matches(name.as_str()).count();
-                count(text.into()) > without.map_or(0, count)
-            }
-            None => without.as_deref() != Some(text),
+            Some(name) => named.push((number, std::mem::take(name))),
+            None => nameless.push(number),
         }
+    }
+    let without = |left_out: &[usize]| {
+        let rest = all.iter().enumerate().filter(|(number, _)| !left_out.contains(number));
+        let rest: Vec<Value> = rest.map(|(_, tool)| tool.clone()).collect();
+        render((!rest.is_empty()).then(|| rest.into())).ok()
     };
-    all.iter().enumerate().all(is_shown)
+    names_are_shown(all, &named, text, without) && nameless.iter().all(|it| without(&[*it]).as_deref() != Some(text))
+}
+
+/// Whether the text has the names of these tools, which are some of `all`, more often than without their tools.
+///
+/// As many are left out at once as say nothing of one another: what is missing then is missing for its own tool.
+fn names_are_shown(
+    all: &[Value],
+    tools: &[(usize, String)],
+    text: &str,
+    without: impl Fn(&[usize]) -> Option<String>,
+) -> bool {
+    let Ok(names) = AhoCorasick::new(tools.iter().map(|(_, name)| name)) else { return false };
+    let counts = |text: &str| {
+        let mut counts = vec![0_usize; tools.len()];
+        names.find_overlapping_iter(text).for_each(|found| counts[found.pattern().as_usize()] += 1);
+        counts
+    };
+    let with = counts(text);
+    if with.contains(&0) {
+        return false;
+    }
+    let mut groups = apart(&names, &tools.iter().map(|(number, _)| &all[*number]).collect::<Vec<_>>());
+    while let Some(group) = groups.pop() {
+        let numbers: Vec<usize> = group.iter().map(|&at| tools[at].0).collect();
+        // A template says other things where it has no tools at all, and may fail without some.
+        let some_stay = group.len() == 1 || group.len() < all.len();
+        let made = if some_stay { without(&numbers) } else { None };
+        if made.is_none() && group.len() > 1 {
+            let (left, right) = group.split_at(group.len() / 2);
+            groups.extend([left.to_vec(), right.to_vec()]);
+            continue;
+        }
+        let counted = made.map_or_else(|| vec![0; tools.len()], |made| counts(&made));
+        if group.iter().any(|&at| with[at] <= counted[at]) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Groups of tools, by their places, none of which has the name of another in its group anywhere in it.
+fn apart(names: &AhoCorasick, tools: &[&Value]) -> Vec<Vec<usize>> {
+    let mut related = vec![BTreeSet::new(); tools.len()];
+    for (at, tool) in tools.iter().enumerate() {
+        each_text(tool, &mut |text| {
+            for other in names.find_overlapping_iter(text).map(|found| found.pattern().as_usize()) {
+                related[at].insert(other);
+                related[other].insert(at);
+            }
+        });
+    }
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut group_of: Vec<usize> = Vec::new();
+    for (at, related) in related.iter().enumerate() {
+        let taken: BTreeSet<usize> = related.range(..at).map(|other| group_of[*other]).collect();
+        let group = (0..).find(|group| !taken.contains(group)).unwrap_or(groups.len());
+        group_of.push(group);
+        match groups.get_mut(group) {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    groups
+}
+
+/// All texts in a value.
+fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, see)),
+        Value::Object(items) => items.iter().for_each(|(key, item)| {
+            see(key);
+            each_text(item, see);
+        }),
+        _ => {}
+    }
 }
 
 /// What is added to a tool so that it is found again: digits, which nothing escapes or makes capitals of, and as many
@@ -89,4 +168,31 @@ pub(crate) fn in_system(messages: &[Message], tools: &Value) -> Result<Vec<Messa
     };
     system.0.insert("content".into(), content);
     Ok(messages)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn many_tools_take_few_renderings() {
+        let tool = |name: String| json!({"name": name, "description": "Better than find."});
+        let tools: Value = (0..1000).map(|n| tool(format!("find_{n}"))).chain([tool("find".into())]).collect();
+        let renderings = Cell::new(0);
+        let render = |tools: Option<Value>, needs: usize| {
+            renderings.set(renderings.get() + 1);
+            let tools = tools.filter(|tools| list(tools).len() >= needs).ok_or(crate::Error::NoChatTemplate)?;
+            let cut = |tool: &Value| tool["name"].as_str().unwrap_or_default().chars().take(8).collect::<String>();
+            Ok(list(&tools).iter().map(|tool| cut(tool) + " ").collect::<String>())
+        };
+        // Names have others inside: `find`, `find_1`, `find_11` and `find_111` are four groups.
+        for (needs, most) in [(0, 1 + 4), (900, 1 + 40)] {
+            let text = render(Some(tools.clone()), 0).expect("rendered");
+            renderings.set(0);
+            assert!(are_shown(&tools, &text, |tools| render(tools, needs)));
+            assert!(renderings.get() <= most, "{} renderings", renderings.get());
+        }
+    }
 }

@@ -87,6 +87,30 @@ fn a_tool_is_shown_in_words_of_the_templates_own() {
 }
 
 #[test]
+fn many_tools_whose_names_are_cut_are_each_looked_for() {
+    // The last name is in the others, and in a description; the template counts what it is asked for.
+    let names = (0..1000).map(|n| format!("find_{n:04}")).chain(["find".into()]);
+    let tools = names.map(|name| json!({"name": name, "description": "As find, but better."})).collect::<Vec<_>>();
+    let cut = "{% for t in tools %}{{ t.name[:9] }} {% endfor %}{{ messages[0].content }}";
+    let but_one = "{% for t in tools if t.name != 'find_0500' %}{{ t.name[:9] }} {% endfor %}{{ messages[0].content }}";
+    let but_last = "{% for t in tools if t.name != 'find' %}{{ t.name[:9] }} {% endfor %}{{ messages[0].content }}";
+    let knows_both = "{% if tools %}find_0001 find_0002{% endif %}{{ messages[0].content }}";
+    // Without any of them it fails: what is missing is found by halves.
+    let all = "{% if not tools %}{{ raise_exception('none') }}{% endif %}".to_owned() + cut;
+    let show = |template: &str, tools: &[Value], content: &str| {
+        let options = RenderOptions { tools: Some(tools.to_vec().into()), ..RenderOptions::default() };
+        ChatTemplate::new(template).unwrap().render(&[Message::new("user", content)], &options)
+    };
+    for template in [cut, &all] {
+        assert!(show(template, &tools, "find_0500").is_ok(), "{template}");
+    }
+    for template in [but_one, but_last] {
+        assert_eq!(show(template, &tools, "find_0500"), Err(Error::ToolsNotShown), "{template}");
+    }
+    assert_eq!(show(knows_both, &tools[1..3], "Hi"), Err(Error::ToolsNotShown));
+}
+
+#[test]
 fn tools_that_are_shown_are_the_templates_own() {
     for (template, expected) in [
         ("{% for t in tools %}{{ (t.function or t).name }} {% endfor %}", "get_weather add "),
@@ -182,6 +206,8 @@ fn calls_and_answers_that_are_shown_are_left_alone() {
         ("{{ {'f': 'known'}[messages[1].tool_calls[0].function.name] }}", called(&call), "known"),
         ("{{ messages[1].content }}", answered("sunny".into()), "sunny"),
         ("{{ messages[1].content | length }}", answered("sunny".into()), "5"),
+        // Cut, so that what is behind it is not there.
+        ("{{ messages[1].content[:20] }}", answered("a text of twenty-five letters".into()), "a text of twenty-fiv"),
         // There is nothing to show.
         (users, called(&json!([])), "Hi"),
         (users, called(&Value::Null), "Hi"),
