@@ -12,7 +12,7 @@ use crate::arguments::add_filter;
 use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::path::along;
 use crate::white::{lines, strip};
-use crate::{method, numbers, pprint, pycompat, python, wrap};
+use crate::{kinds, method, numbers, pprint, pycompat, python, wrap};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
@@ -184,7 +184,7 @@ fn truncate(
 
 fn wordcount(value: &Value) -> Result<usize, Error> {
     let text = python::text(value)?;
-    Ok(text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).count())
+    Ok(text.split(|c| !kinds::is_word(c)).filter(|word| !word.is_empty()).count())
 }
 
 /// `'%s'|format(x)`, or `'%(name)s'|format(name=x)`.

@@ -1,53 +1,8 @@
-//! What kind of letter a character is, where Python and Rust do not agree: letters with a large first part are neither
-//! capitals nor small, and digits are not all that has a value.
+//! Capitals and small letters, where Python and Rust do not agree: letters with a large first part are neither, and each
+//! letter is changed by itself, but for the sigma at the end of a word, which those around it decide.
 
 /// Letters of two parts: large, with a large first part, small.
 const DIGRAPHS: [[char; 3]; 4] = [['Ǆ', 'ǅ', 'ǆ'], ['Ǉ', 'ǈ', 'ǉ'], ['Ǌ', 'ǋ', 'ǌ'], ['Ǳ', 'ǲ', 'ǳ']];
-
-/// The zero of each script that has ten digits in a row (Unicode 14, as Python 3.11); those of mathematics are five.
-const ZEROS: [u32; 66] = [
-    0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0,
-    0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620,
-    0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0,
-    0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60,
-    0x16AC0, 0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
-];
-
-/// Other digits: raised, in circles, of scripts without a zero.
-const OTHER_DIGITS: [(u32, u32); 20] = [
-    (0xB2, 0xB3),
-    (0xB9, 0xB9),
-    (0x1369, 0x1371),
-    (0x19DA, 0x19DA),
-    (0x2070, 0x2070),
-    (0x2074, 0x2079),
-    (0x2080, 0x2089),
-    (0x2460, 0x2468),
-    (0x2474, 0x247C),
-    (0x2488, 0x2490),
-    (0x24EA, 0x24EA),
-    (0x24F5, 0x24FD),
-    (0x24FF, 0x24FF),
-    (0x2776, 0x277E),
-    (0x2780, 0x2788),
-    (0x278A, 0x2792),
-    (0x10A40, 0x10A43),
-    (0x10E60, 0x10E68),
-    (0x11052, 0x1105A),
-    (0x1F100, 0x1F10A),
-];
-
-/// `str.isdecimal` of one character.
-pub(crate) fn is_decimal(c: char) -> bool {
-    let code = u32::from(c);
-    let at = ZEROS.partition_point(|zero| *zero <= code);
-    at > 0 && code - ZEROS[at - 1] < 10
-}
-
-/// `str.isdigit` of one character.
-pub(crate) fn is_digit(c: char) -> bool {
-    is_decimal(c) || OTHER_DIGITS.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(c)))
-}
 
 /// Whether a letter is one with a large first part.
 fn is_mixed(c: char) -> bool {
@@ -81,36 +36,66 @@ pub(crate) fn is_title(text: &str) -> bool {
     found
 }
 
+/// Each letter of a text, and what is small for it where it stands.
+fn lowered(text: &str) -> impl Iterator<Item = (char, String)> {
+    let small = text.to_lowercase();
+    let mut at = 0;
+    text.chars().map(move |c| {
+        // A sigma at the end of a word is another one, as long as the one inside.
+        let end = at + c.to_lowercase().map(char::len_utf8).sum::<usize>();
+        let found = small.get(at..end).unwrap_or_default().to_owned();
+        at = end;
+        (c, found)
+    })
+}
+
 /// With a capital where a letter follows what is none, as `str.title`.
 pub(crate) fn title(text: &str) -> String {
     let (mut out, mut inside) = (String::with_capacity(text.len()), false);
-    for (at, c) in text.char_indices() {
-        match inside {
-            false => out.push_str(&to_title(c)),
-            // Sigma at the end of a word is another one, which its neighbours decide.
-            true if c == 'Σ' => {
-                let goes_on = text[at + c.len_utf8()..].starts_with(char::is_alphabetic);
-                out.push(if goes_on { 'σ' } else { 'ς' });
-            }
-            true => out.extend(c.to_lowercase()),
-        }
+    for (c, small) in lowered(text) {
+        out += &if inside { small } else { to_title(c) };
         inside = c.is_uppercase() || c.is_lowercase() || is_mixed(c);
     }
     out
 }
 
+/// With a capital in front, and no other, as `str.capitalize`.
+pub(crate) fn capitalize(text: &str) -> String {
+    lowered(text).enumerate().map(|(at, (c, small))| if at == 0 { to_title(c) } else { small }).collect()
+}
+
+/// `str.swapcase`: what is neither large nor small stays.
+pub(crate) fn swap(text: &str) -> String {
+    let other = |(c, small): (char, String)| match c {
+        c if is_upper(c) => small,
+        c if c.is_lowercase() => c.to_uppercase().collect(),
+        c => c.into(),
+    };
+    lowered(text).map(other).collect()
+}
+
 /// A letter as the first of a word.
-pub(crate) fn to_title(c: char) -> String {
+fn to_title(c: char) -> String {
     if let Some(forms) = DIGRAPHS.iter().find(|forms| forms.contains(&c)) {
         return forms[1].into();
     }
-    // Georgian has no capitals for this.
-    if ('ა'..='ჿ').contains(&c) {
-        return c.into();
+    match c {
+        // Georgian has no capitals for this.
+        'ა'..='ჿ' => return c.into(),
+        c if is_mixed(c) => return c.into(),
+        // Greek letters with an iota below keep it there.
+        '\u{1F80}'..='\u{1FAF}' => return char::from_u32(u32::from(c) + 8).unwrap_or(c).into(),
+        'ᾳ' | 'ῃ' | 'ῳ' => return char::from_u32(u32::from(c) + 9).unwrap_or(c).into(),
+        _ => {}
     }
+    let is_greek = ('\u{1FB0}'..='\u{1FFF}').contains(&c);
     let mut out = String::new();
     for part in c.to_uppercase() {
-        if out.contains(char::is_uppercase) { out.extend(part.to_lowercase()) } else { out.push(part) }
+        match out.contains(char::is_uppercase) {
+            true if is_greek && part == 'Ι' => out.push('\u{345}'),
+            true => out.extend(part.to_lowercase()),
+            false => out.push(part),
+        }
     }
     out
 }

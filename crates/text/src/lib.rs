@@ -30,6 +30,7 @@ mod groups;
 mod guard;
 mod inspected;
 mod json;
+mod kinds;
 mod late;
 mod lazy;
 mod letters;

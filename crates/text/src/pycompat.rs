@@ -13,7 +13,7 @@ use crate::arguments::add_function;
 use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::method::{ATTRIBUTE, ITEM};
 use crate::white::{self, is_space};
-use crate::{format, generators, letters, look, method, python};
+use crate::{format, generators, kinds, letters, look, method, python};
 
 /// Adds the methods and functions.
 pub(crate) fn install(environment: &mut Environment) {
@@ -105,15 +105,9 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
         "istitle" if args.is_empty() => letters::is_title(text).into(),
         "isupper" | "islower" if args.is_empty() => letters::is_cased(text, name == "isupper").into(),
         "title" if args.is_empty() => letters::title(text).into(),
-        "capitalize" if args.is_empty() => {
-            let mut characters = text.chars();
-            let first = characters.next().map(letters::to_title).unwrap_or_default();
-            format!("{first}{}", characters.as_str().to_lowercase()).into()
-        }
-        "isidentifier" => {
-            let is_start = |c: char| c.is_alphabetic() || c == '_';
-            (text.starts_with(is_start) && text.chars().all(|c| is_start(c) || c.is_numeric())).into()
-        }
+        "capitalize" if args.is_empty() => letters::capitalize(text).into(),
+        "swapcase" if args.is_empty() => letters::swap(text).into(),
+        "isidentifier" if args.is_empty() => kinds::is_identifier(text).into(),
         "zfill" => {
             let (width,): (usize,) = from_args(args)?;
             let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));
@@ -133,19 +127,15 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
             lines.map(|(line, end)| if keepends { format!("{line}{end}") } else { line.into() }).collect()
         }
         "casefold" if args.is_empty() => letters::fold(text).into(),
-        "swapcase" => {
-            let swap = |c: char| -> String {
-                if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() }
-            };
-            text.chars().map(swap).collect::<String>().into()
-        }
         "isprintable" => {
             from_args::<()>(args)?;
-            text.chars().all(python::is_printable).into()
+            text.chars().all(kinds::is_printable).into()
         }
-        "isdecimal" if args.is_empty() => all(text, letters::is_decimal),
-        "isdigit" if args.is_empty() => all(text, letters::is_digit),
-        "isnumeric" if args.is_empty() => all(text, char::is_numeric),
+        "isalpha" if args.is_empty() => all(text, kinds::is_letter),
+        "isalnum" if args.is_empty() => all(text, kinds::is_alphanumeric),
+        "isdecimal" if args.is_empty() => all(text, kinds::is_decimal),
+        "isdigit" if args.is_empty() => all(text, kinds::is_digit),
+        "isnumeric" if args.is_empty() => all(text, kinds::is_numeric),
         "isspace" if args.is_empty() => all(text, white::is_space),
         _ => return Ok(None),
     }))

@@ -8,6 +8,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
 use crate::bounds::{MAX_OUTPUT, TooLong};
+use crate::kinds::is_printable;
 use crate::lazy::{self, View};
 
 /// Values in values. Python stops near a thousand.
@@ -225,16 +226,6 @@ fn escape(c: char, out: &mut String) {
         0x100..=0xFFFF => write!(out, "\\u{code:04x}"),
         _ => write!(out, "\\U{code:08x}"),
     };
-}
-
-/// `str.isprintable` of one character, but for code points that Unicode has not assigned.
-pub(crate) fn is_printable(c: char) -> bool {
-    c == ' '
-        || !(c.is_control()
-            || c.is_whitespace()
-            || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-                | '\u{2060}'..='\u{206F}' | '\u{E000}'..='\u{F8FF}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
-                | '\u{E0001}'..='\u{E007F}' | '\u{F0000}'..='\u{10FFFF}'))
 }
 
 #[cfg(test)]

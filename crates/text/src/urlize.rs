@@ -8,9 +8,9 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
 use crate::arguments::add_filter;
 use crate::bounds::bounded;
+use crate::kinds::{is_decimal, is_word};
 use crate::markup::escape;
 use crate::python;
-use crate::tokens::is_word;
 
 /// Last parts of an address without a scheme.
 const ENDINGS: [&str; 8] = ["com", "net", "int", "edu", "gov", "org", "info", "mil"];
@@ -146,11 +146,11 @@ fn is_link(text: &str) -> bool {
     let rest = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
     let (has_scheme, rest) = rest.map_or((false, lower.as_str()), |rest| (true, rest));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let follows = |port: &str| (1..=5).contains(&port.chars().count()) && port.chars().all(char::is_numeric);
+    let follows = |port: &str| (1..=5).contains(&port.chars().count()) && port.chars().all(is_decimal);
     let host = authority.rsplit_once(':').filter(|(_, port)| follows(port)).map_or(authority, |(host, _)| host);
     let is_part = |part: &str| !part.is_empty() && part.chars().all(|c| is_word(c) || c == '%' || c == '-');
     let numbers: Vec<&str> = host.split('.').collect();
-    let is_number = |part: &&str| (1..=3).contains(&part.chars().count()) && part.chars().all(char::is_numeric);
+    let is_number = |part: &&str| (1..=3).contains(&part.chars().count()) && part.chars().all(is_decimal);
     if has_scheme
         && (numbers.len() == 4 && numbers.iter().all(is_number) || is_version_6(host) || is_version_6(authority))
     {

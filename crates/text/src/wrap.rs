@@ -3,8 +3,8 @@
 use minijinja::{Error, ErrorKind, Value};
 
 use crate::bounds::{TooLong, bounded};
-use crate::python;
 use crate::white::lines;
+use crate::{kinds, python};
 
 /// Bytes of a text that is wrapped, each of which may become a line.
 const LONGEST: usize = 1 << 20;
@@ -85,8 +85,8 @@ fn is_space(c: char) -> bool {
 
 /// What a line may be broken between: white space, words, and parts of words with hyphens.
 fn chunks(line: &[char], hyphens: bool) -> Vec<&[char]> {
-    let is_letter = |at: usize| line.get(at).is_some_and(|c| c.is_alphabetic() || *c == '_');
-    let is_word = |at: usize| line.get(at).is_some_and(|c| c.is_alphanumeric() || *c == '_');
+    let is_letter = |at: usize| line.get(at).is_some_and(|c| kinds::is_letter(*c) || *c == '_');
+    let is_word = |at: usize| line.get(at).is_some_and(|c| kinds::is_word(*c));
     let is_punctuated = |at: usize| is_word(at) || line.get(at).is_some_and(|c| "!\"'&.,?".contains(*c));
     let dashes = |at: usize| line[at..].iter().take_while(|c| **c == '-').count();
     let mut chunks = Vec::new();
