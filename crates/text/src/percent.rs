@@ -1,12 +1,10 @@
 //! `'%s' % x`: Python's older way to format.
 
-use std::fmt::Write;
-
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
 use crate::bounds::{MAX_OUTPUT, TooLong};
-use crate::{lazy, python};
+use crate::{floats, lazy, python};
 
 /// The widest field, and the most digits: more is a bomb.
 const WIDTH: usize = 10_000;
@@ -221,19 +219,8 @@ impl Field {
         };
         let sign = if number.is_sign_negative() && !number.is_nan() { "-" } else { "" };
         let size = number.abs();
-        let digits = self.precision.unwrap_or(6);
-        let body = if size.is_finite() {
-            match letter.to_ascii_lowercase() {
-                'f' => format!("{size:.digits$}"),
-                'e' => exponent(size, digits),
-                _ => general(size, digits.max(1), self.alternate),
-            }
-        } else if size.is_nan() {
-            "nan".into()
-        } else {
-            "inf".into()
-        };
-        Ok((sign, if letter.is_ascii_uppercase() { body.to_uppercase() } else { body }))
+        let body = floats::written(size, letter, self.precision.unwrap_or(6), self.alternate);
+        Ok((sign, body))
     }
 }
 
@@ -253,38 +240,4 @@ fn character(value: &Value) -> Result<char, Error> {
         None => (None, "%c requires int or char"),
     };
     found.ok_or_else(|| wrong(expected))
-}
-
-/// As C writes it: at least two digits of exponent.
-fn exponent(number: f64, digits: usize) -> String {
-    let text = format!("{number:.digits$e}");
-    let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, power) = power.strip_prefix('-').map_or(('+', power), |power| ('-', power));
-    let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(out, "{mantissa}e{sign}{power:0>2}");
-    out
-}
-
-/// `%g`: so many digits that count, with an exponent where the number is small or large.
-fn general(number: f64, digits: usize, keeps_zeros: bool) -> String {
-    if number == 0.0 {
-        return "0".into();
-    }
-    let text = exponent(number, digits - 1);
-    let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
-    let power: i32 = power.parse().unwrap_or(0);
-    let strip = |text: &str| {
-        if text.contains('.') && !keeps_zeros {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text.to_owned()
-        }
-    };
-    if power < -4 || power >= digits as i32 {
-        let tail = &text[mantissa.len()..];
-        return format!("{}{tail}", strip(mantissa));
-    }
-    let decimals = (digits as i32 - 1 - power).max(0) as usize;
-    strip(&format!("{number:.decimals$}"))
 }
