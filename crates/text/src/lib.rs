@@ -61,6 +61,7 @@ mod template;
 mod tojson;
 mod tokens;
 mod tools;
+mod translate;
 mod urlize;
 mod veil;
 mod white;

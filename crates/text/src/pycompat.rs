@@ -13,7 +13,7 @@ use crate::arguments::add_function;
 use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::method::{ATTRIBUTE, ITEM};
 use crate::white::{self, is_space};
-use crate::{format, generators, kinds, letters, look, method, python};
+use crate::{format, generators, kinds, letters, look, method, python, translate};
 
 /// Adds the methods and functions.
 pub(crate) fn install(environment: &mut Environment) {
@@ -108,6 +108,11 @@ fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>
         "capitalize" if args.is_empty() => letters::capitalize(text).into(),
         "swapcase" if args.is_empty() => letters::swap(text).into(),
         "isidentifier" if args.is_empty() => kinds::is_identifier(text).into(),
+        "maketrans" => translate::table(args)?,
+        "translate" => {
+            let (table,): (&Value,) = from_args(args)?;
+            translate::translated(text, table)?.into()
+        }
         "zfill" => {
             let (width,): (usize,) = from_args(args)?;
             let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));

@@ -120,3 +120,21 @@ fn fields_of_format_are_pythons() {
     );
 }
 
+#[test]
+fn characters_are_translated() {
+    all_alike(
+        render,
+        &[
+            (
+                "{{ 'hello'.translate(''.maketrans('el', 'ip')) }} {{ 'hello'.translate(''.maketrans('', '', 'l')) }} {{ 'hello'.translate({104: 'J', 108: none, 111: 48}) }}",
+                "hippo heo Je0",
+            ),
+            (
+                "{{ ''.maketrans('ab', 'cd', 'x') }} {{ ''.maketrans({'a': 'xy', 98: none}) }} {{ 'abc'.translate(''.maketrans({'a': 'xy', 98: none})) }}",
+                "{97: 99, 98: 100, 120: None} {97: 'xy', 98: None} xyc",
+            ),
+            ("{{ 'abc'.translate({}) }} {{ 'ab'.translate('x' * 97 ~ 'yz') }}", "abc yz"),
+        ],
+    );
+}
+
