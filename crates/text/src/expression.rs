@@ -50,9 +50,6 @@ enum Part {
     Low,
 }
 
-/// The most operators of one kind in a row. Templates have some dozens.
-const CHAIN: usize = 1000;
-
 /// Bytes of an operand that may be written twice. Longer ones, each within the next, would grow without bound.
 const SHORT: usize = 64;
 
@@ -175,9 +172,8 @@ fn group(tokens: &mut &[&str]) -> String {
             (second, last) = (last, token);
         }
     }
-    apply(&mut parts, Part::Modulo, MODULO);
-    apply(&mut parts, Part::Concat, CONCAT);
-    compare(&parts) + closing
+    remainders(&mut parts);
+    compare(&joined_texts(&parts)) + closing
 }
 
 /// Whether what was named is called or given a value: its name stays.
@@ -199,23 +195,45 @@ fn block<'a>(tokens: &[&'a str]) -> Option<(&'a str, usize)> {
     }
 }
 
-/// Makes a filter of each of these operators, from left to right.
-fn apply(parts: &mut Vec<(Part, String)>, operator: Part, filter: &str) {
-    let binds_more = |part: Part| matches!(part, Part::Operand | Part::Times);
-    // Each is copied once for every one behind it; a longer chain is nested too deep for the parser in any case.
-    if parts.iter().filter(|(part, _)| *part == operator).count() > CHAIN {
-        return;
-    }
-    while let Some(at) = parts.iter().position(|(part, _)| *part == operator) {
+/// Whether it belongs to an operand of `~`.
+fn binds_more(part: Part) -> bool {
+    matches!(part, Part::Operand | Part::Times)
+}
+
+/// Makes a filter of each `%`, from left to right: those in a row are filters in a row, which are not nested.
+fn remainders(parts: &mut Vec<(Part, String)>) {
+    while let Some(at) = parts.iter().position(|(part, _)| *part == Part::Modulo) {
         let start = parts[..at].iter().rposition(|(part, _)| !binds_more(*part)).map_or(0, |before| before + 1);
-        // What is behind `%` goes to the next of its kind; what is behind `~` may be a product.
-        let ends = |part: Part| if operator == Part::Concat { !binds_more(part) } else { part != Part::Operand };
-        let end = parts[at + 1..].iter().position(|(part, _)| ends(*part)).map_or(parts.len(), |after| at + 1 + after);
-        let (left, right) = (joined(&parts[start..at]), joined(&parts[at + 1..end]));
         // White space around stays, so that words do not touch.
-        let text = format!(" ({})|{filter}({}) ", left.trim(), right.trim());
-        parts.splice(start..end, [(Part::Operand, text)]);
+        let mut text = format!(" ({})", joined(&parts[start..at]).trim());
+        let mut end = at;
+        while parts.get(end).is_some_and(|(part, _)| *part == Part::Modulo) {
+            let behind = &parts[end + 1..];
+            let size = behind.iter().position(|(part, _)| *part != Part::Operand).unwrap_or(behind.len());
+            text.extend(["|", MODULO, "(", joined(&behind[..size]).trim(), ")"]);
+            end += 1 + size;
+        }
+        parts.splice(start..end, [(Part::Operand, text + " ")]);
     }
+}
+
+/// The parts with one filter for each chain of `~`, however long it is: a filter within a filter would be nested.
+fn joined_texts(parts: &[(Part, String)]) -> Vec<(Part, String)> {
+    let mut out: Vec<(Part, String)> = Vec::with_capacity(parts.len());
+    let belongs = |part: Part| binds_more(part) || part == Part::Concat;
+    for chain in parts.chunk_by(|(before, _), (after, _)| belongs(*before) == belongs(*after)) {
+        if !chain.iter().any(|(part, _)| *part == Part::Concat) {
+            out.extend_from_slice(chain);
+            continue;
+        }
+        let operands = chain.split(|(part, _)| *part == Part::Concat).map(|parts| joined(parts).trim().to_owned());
+        let mut operands = operands.collect::<Vec<_>>().into_iter();
+        let first = operands.next().unwrap_or_default();
+        // A list: a call takes so many arguments and no more.
+        let rest = operands.collect::<Vec<_>>().join(", ");
+        out.push((Part::Operand, format!(" ({first})|{CONCAT}([{rest}]) ")));
+    }
+    out
 }
 
 fn joined(parts: &[(Part, String)]) -> String {
@@ -268,8 +286,8 @@ mod tests {
             ("a + b * c % -d.e[f % 2] + g", "a + (b * c)|__modulo(-d.e[ (f)|__modulo(2) ]) + g"),
             ("'%s %%' % (a, b)", "('%s %%')|__modulo((a, b))"),
             ("- not a % 2 == 0 -", "- not (a)|__modulo(2) == 0 -"),
-            ("x = a ~ b * 2 ~ 'c'", "x = ((a)|__concat(b * 2))|__concat('c')"),
-            ("call['x'] ~ set % filter", "(call['x'])|__concat( (set)|__modulo(filter) )"),
+            ("x = a ~ b * 2 ~ 'c'", "x = (a)|__concat([b * 2, 'c'])"),
+            ("call['x'] ~ set % filter", "(call['x'])|__concat([(set)|__modulo(filter)])"),
             ("a % b is not none and c", "(a)|__modulo(b is not none) and c"),
             ("{'a': 'x}}' % b}", "{'a': ('x}}')|__modulo(b) }"),
             ("not a + 1 < b.c and d", "not (a + 1)|__compare('<', (b.c)) and d"),
@@ -283,10 +301,7 @@ mod tests {
                 "a.__attribute('items') + b.upper() + c.__item('keys') + d['x']",
             ),
             ("ns.count = ns.count + loop.index", "ns.count = ns.__attribute('count') + loop.index"),
-            (
-                "self.b() ~ self . c ( ) ~ self ~ self.d",
-                "(((__block_b())|__concat(__block_c ( )))|__concat(self))|__concat(__block_d)",
-            ),
+            ("self.b() ~ self . c ( ) ~ self ~ self.d", "(__block_b())|__concat([__block_c ( ), self, __block_d])"),
             ("( +a) - +b + -1 ** +2 or - true", "(a) - b + -1 ** 2 or -1"),
             ("self [ 'b' ] ( ) + self[b]", "__block_b ( ) + self[b]"),
             ("a[1.0] + b[i] + c['x'] + d[n / 2]", "a[(1.0)|__key] + b[i] + c['x'] + d[(n / 2)|__key]"),

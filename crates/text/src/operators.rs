@@ -140,12 +140,15 @@ fn is_whole(value: &Value) -> bool {
     value.is_integer() || value.kind() == minijinja::value::ValueKind::Bool
 }
 
-/// `~`: both as text.
-fn concat(left: &Value, right: &Value) -> Result<String, Error> {
-    let (mut text, right) = (python::text(left)?, python::text(right)?);
-    if text.len() + right.len() > MAX_OUTPUT {
-        return Err(TooLong.into());
+/// `~`: all of a chain as text, of which `rest` is a list.
+fn concat(first: &Value, rest: &Value) -> Result<String, Error> {
+    let mut text = python::text(first)?;
+    for value in rest.try_iter()? {
+        let more = python::text(&value)?;
+        if text.len() + more.len() > MAX_OUTPUT {
+            return Err(TooLong.into());
+        }
+        text.push_str(&more);
     }
-    text.push_str(&right);
     Ok(text)
 }

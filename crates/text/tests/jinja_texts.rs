@@ -138,3 +138,32 @@ fn characters_are_translated() {
     );
 }
 
+#[test]
+fn long_chains_are_no_deeper_than_short_ones() {
+    all_alike(
+        render,
+        &[
+            ("{{ 'a' ~ 1 ~ 2.0 ~ none ~ [1] ~ 2 * 3 ~ -1 ~ 'b' }}", "a12.0None[1]6-1b"),
+            ("{{ 1 + 2 ~ 3 + 4 if false else 'x' ~ 1 == 'x1' }} {{ ('a' ~ 'b') ~ 'c' }}", "True abc"),
+            (
+                "{{ 1 == 1 == 1 }} {{ 2 == 2 == 2 }} {{ 1 == 1 != 2 }} {{ 1 < 2 == 2 }} {{ 'a' in 'ab' in ['ab'] }} {{ 1 == 1 in [1] }} {{ 2 in [2] == true }} {{ 3 not in [1] != 2 }}",
+                "True True True True True True False True",
+            ),
+        ],
+    );
+    // Jinja2 bears any number of these, and 190 of the others.
+    for (operator, count) in [("~", 5000), ("<=", 1000), ("==", 1000), ("+", 190), ("and", 190), ("*", 190), ("%", 190)]
+    {
+        let chain = vec!["1"; count].join(&format!(" {operator} "));
+        let expected = match operator {
+            "~" => "1".repeat(count),
+            "+" => count.to_string(),
+            "%" => "0".into(),
+            "<=" | "==" => "True".into(),
+            _ => "1".into(),
+        };
+        assert_eq!(render(&format!("{{{{ {chain} }}}}")), Ok(expected), "{operator}");
+    }
+    assert_eq!(render(&format!("{{{{ 'a'{} }}}}", " | string".repeat(190))).as_deref(), Ok("a"));
+}
+
