@@ -256,6 +256,10 @@ mod tests {
                 "{%- with __with_0 = (1), __with_1 = (a), a = __with_0, b = __with_1 -%}{% endwith %}\
                  {% with a = 1, b = 2 %}{% endwith %}",
             ),
+            (
+                "{% with a, b = (1, 2), c = 3 %}{% endwith %}",
+                "{% with (a, b) = ((1, 2))|__items_of, c = 3 %}{% endwith %}",
+            ),
             ("{% include 'x' -%}", "{% set __other = ''|__other_template -%}"),
             (
                 "{%- macro m(a, b=a) -%}{{ varargs }}{%- endmacro -%}",

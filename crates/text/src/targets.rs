@@ -52,7 +52,7 @@ pub(crate) fn assigns(inside: &str) -> bool {
 /// An assignment to several names, which a text is taken apart for too.
 pub(crate) fn unpacked(inside: &str) -> Cow<'_, str> {
     match inside.split_once('=') {
-        Some((names, value)) if names.contains(',') && !names.contains(['(', '[', '"', '\'']) => {
+        Some((names, value)) if names.contains(',') && !names.contains(['[', '"', '\'']) => {
             format!("{names}= ({})|{ITEMS}", value.trim()).into()
         }
         _ => inside.into(),
@@ -61,15 +61,34 @@ pub(crate) fn unpacked(inside: &str) -> Cow<'_, str> {
 
 /// The names of a `with` block, whose values are computed before any name has its own.
 pub(crate) fn at_once(inside: &str) -> Cow<'_, str> {
-    let pairs = between_commas(inside).into_iter().filter_map(|pair| pair.split_once('='));
-    let pairs: Vec<(&str, &str)> = pairs.map(|(name, value)| (name.trim(), value.trim())).collect();
-    let is_late = |at: usize| pairs[..at].iter().any(|(target, _)| names(target).any(|name| reads(pairs[at].1, name)));
-    if !(1..pairs.len()).any(is_late) {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut before: Vec<&str> = Vec::new();
+    for part in between_commas(inside) {
+        let Some((name, value)) = part.split_once('=') else {
+            before.push(part.trim());
+            continue;
+        };
+        before.push(name.trim());
+        // Several names without brackets take one value apart, as with them.
+        let target = if before.len() > 1 { format!("({})", before.join(", ")) } else { before.concat() };
+        before.clear();
+        let several = target.starts_with('(');
+        let value = if several { format!("({})|{ITEMS}", value.trim()) } else { value.trim().to_owned() };
+        pairs.push((target, value));
+    }
+    let several = pairs.iter().any(|(target, _)| target.starts_with('('));
+    let is_late = |at: usize| pairs[..at].iter().any(|(target, _)| names(target).any(|name| reads(&pairs[at].1, name)));
+    let late = (1..pairs.len()).any(is_late);
+    if !before.is_empty() || !several && !late {
         return inside.into();
     }
-    let kept = pairs.iter().enumerate().map(|(at, (_, value))| format!("__with_{at} = ({value})"));
-    let given = pairs.iter().enumerate().map(|(at, (name, _))| format!("{name} = __with_{at}"));
-    format!(" {} ", kept.chain(given).collect::<Vec<_>>().join(", ")).into()
+    let kept = pairs.iter().enumerate().filter(|_| late).map(|(at, (_, value))| format!("__with_{at} = ({value})"));
+    let kept = kept.collect::<Vec<_>>();
+    let given = pairs
+        .iter()
+        .enumerate()
+        .map(|(at, (name, value))| if late { format!("{name} = __with_{at}") } else { format!("{name} = {value}") });
+    format!(" {} ", kept.into_iter().chain(given).collect::<Vec<_>>().join(", ")).into()
 }
 
 /// The names in a target: those in brackets are several, for which a value is taken apart.

@@ -167,3 +167,55 @@ fn long_chains_are_no_deeper_than_short_ones() {
     assert_eq!(render(&format!("{{{{ 'a'{} }}}}", " | string".repeat(190))).as_deref(), Ok("a"));
 }
 
+#[test]
+fn with_takes_values_apart() {
+    all_alike(
+        render,
+        &[
+            (
+                "{% with a, b = (1, 2) %}{{ a }}{{ b }}{% endwith %} {% with (a, b) = (1, 2) %}{{ a }}{{ b }}{% endwith %} {% with c = 0, a, b = 'xy' %}{{ a }}{{ b }}{{ c }}{% endwith %}",
+                "12 12 xy0",
+            ),
+            (
+                "{% set a = 5 %}{% with a, b = (1, a), c = a %}{{ a }}{{ b }}{{ c }}{% endwith %}{{ a }} {% with (a, b), c = ((1, 2), 3) %}{{ a }}{{ b }}{{ c }}{% endwith %}",
+                "1555 123",
+            ),
+            (
+                "{% with a, (b, c) = (1, (2, 3)), d = 4 %}{{ a }}{{ b }}{{ c }}{{ d }}{% endwith %} {% set (a, b) = 'xy' %}{{ a }}{{ b }} {% set a, (b, c) = 'x', ('y', 'z') %}{{ a }}{{ b }}{{ c }} {% for a, (b, c) in [(1, ('x', 'y'))] %}{{ a }}{{ b }}{{ c }}{% endfor %}",
+                "1234 xy xyz 1xy",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_python_refuses_is_refused() {
+    for source in [
+        "{{ '{:5s}'.format(1) }}",
+        "{{ '{:d}'.format('x') }}",
+        "{{ '{:=5}'.format('x') }}",
+        "{{ '{:+}'.format('x') }}",
+        "{{ '{:,_}'.format(1) }}",
+        "{{ '{:.2d}'.format(1) }}",
+        "{{ '{:d}'.format(1.5) }}",
+        "{{ '{:,x}'.format(1) }}",
+        "{{ '{:5}'.format(none) }}",
+        "{{ '{:5}'.format([1]) }}",
+        "{{ '{:,}'.format('x') }}",
+        "{{ '{:zd}'.format(1) }}",
+        "{{ '{:+c}'.format(97) }}",
+        "{{ '{:.}'.format(1.5) }}",
+        "{{ '{:5 }'.format(1) }}",
+        "{{ ''.maketrans('ab', 'c') }}",
+        "{{ ''.maketrans({'ab': 1}) }}",
+        "{{ ''.maketrans('ab') }}",
+        "{{ 'a'.translate({97: 1.5}) }}",
+        "{{ 'a'.translate() }}",
+        "{% with a, b %}{% endwith %}",
+        "{% with a, b = 1 %}{% endwith %}",
+        "{% with a = 1, b %}{% endwith %}",
+        "{% with a, b = (1, 2, 3) %}{% endwith %}",
+    ] {
+        assert!(render(source).is_err(), "{source}");
+    }
+}
