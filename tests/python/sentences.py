@@ -110,6 +110,10 @@ FUNCTIONS = [
     "Softplus",
     "Softsign",
     "Hardtanh",
+    "RReLU",
+    "Softmax",
+    "Softmin",
+    "LogSoftmax",
 ]
 
 CASES = [
@@ -128,6 +132,7 @@ CASES = [
     Case("dense-two", modules=[new("mean"), dense(40, "activation.GELU"), dense(12, "linear.Identity", 40), NORMALIZE]),
     Case("dense-residual", modules=[new("mean"), dense(WIDTH, "activation.Tanh", use_residual=True)]),
     Case("dense-residual-projected", modules=[new("mean"), dense(24, "activation.ReLU", use_residual=True)]),
+    Case("dense-residual-softmax", modules=[new("mean"), dense(24, "activation.Softmax", use_residual=True)]),
     *(
         Case(
             f"dense-{saved}",
@@ -293,6 +298,7 @@ SCORERS = [
     ),
     Scorer("three-labels", 3),
     Scorer("identity", config={"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}),
+    Scorer("softmax", 3, {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Softmax"}}),
     Scorer("older-identity", config={"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}),
     Scorer(
         "cross-encoder",

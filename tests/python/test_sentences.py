@@ -109,12 +109,9 @@ def test_scores_of_a_graph_are_those_of_sentence_transformers(scorer: Scorer, tm
     write_graph(tmp_path)
     with trillm.load(tmp_path, threads=1) as model:
         assert (model.info.purpose, model.info.pipeline) == ("labels", [])
-        assert model.info.scoring[1:] == [
-            "Pooling, by the model itself",
-            "Identity()"
-            if "identity" in scorer.name or scorer.name in ("cross-encoder", "three-labels")
-            else "Sigmoid()",
-        ]
+        function = {"softmax": "Softmax()", "cross-encoder": "Identity()", "three-labels": "Identity()"}
+        default = "Identity()" if "identity" in scorer.name else "Sigmoid()"
+        assert model.info.scoring[1:] == ["Pooling, by the model itself", function.get(scorer.name, default)]
         with pytest.warns(trillm.TruncationWarning) if scorer.call else nullcontext():
             scores = model.score(PAIRS, **scorer.call)
         with pytest.raises(Unsupported, match=r"BertForSequenceClassification models .*do not generate text") as caught:

@@ -92,7 +92,7 @@ pub enum Step {
         /// One number for each place.
         bias: Stored,
     },
-    /// A function of each number.
+    /// A function of its numbers.
     Activation(Activation),
     /// To length 1.
     Normalize,
@@ -163,7 +163,8 @@ impl Number {
     }
 }
 
-/// A function of one number, by the name of its class in `torch.nn`, with that class's defaults.
+/// A function of the numbers of a vector, by the name of its class in `torch.nn`, with that class's defaults. Most take
+/// each by itself; the soft ones at the end take all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the names are torch's")]
 pub enum Activation {
@@ -188,11 +189,15 @@ pub enum Activation {
     Tanhshrink,
     Softshrink,
     Hardshrink,
+    RReLU,
+    Softmax,
+    Softmin,
+    LogSoftmax,
 }
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::Identity,
         Self::Tanh,
         Self::Sigmoid,
@@ -214,6 +219,10 @@ impl Activation {
         Self::Tanhshrink,
         Self::Softshrink,
         Self::Hardshrink,
+        Self::RReLU,
+        Self::Softmax,
+        Self::Softmin,
+        Self::LogSoftmax,
     ];
 
     /// The name of its class.

@@ -1,15 +1,35 @@
-//! Functions of one number, as `torch.nn` has them with the defaults of their classes.
+//! Functions of the numbers of a vector, as `torch.nn` has them with the defaults of their classes.
 
 use trillm_core::Activation;
 
-/// Computed in double precision: it is done once for each number of a vector.
-pub(crate) fn apply(activation: Activation, x: f32) -> f32 {
-    let x = f64::from(x);
+/// Applies a function to a vector, in double precision: it is done once for each.
+pub(crate) fn apply(activation: Activation, vector: &mut [f32]) {
+    match activation {
+        Activation::Softmax => soft(vector, 1.0, f64::exp),
+        Activation::Softmin => soft(vector, -1.0, f64::exp),
+        Activation::LogSoftmax => soft(vector, 1.0, |x| x),
+        _ => vector.iter_mut().for_each(|x| *x = of_one(activation, f64::from(*x)) as f32),
+    }
+}
+
+/// What each number is, as a logarithm, of the sum of all; of a list of vectors torch takes each by itself.
+fn soft(vector: &mut [f32], sign: f64, given: impl Fn(f64) -> f64) {
+    let numbers = || vector.iter().map(|x| sign * f64::from(*x));
+    let largest = numbers().fold(f64::NEG_INFINITY, f64::max);
+    let whole = largest + numbers().map(|x| (x - largest).exp()).sum::<f64>().ln();
+    for x in vector {
+        *x = given(sign * f64::from(*x) - whole) as f32;
+    }
+}
+
+/// A function that takes each number by itself.
+fn of_one(activation: Activation, x: f64) -> f64 {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     // torch stops here, where the two differ by less than 32 bits can tell.
     let softplus = |x: f64| if x > 20.0 { x } else { x.exp().ln_1p() };
-    let y = match activation {
-        Activation::Identity => x,
+    match activation {
+        // The soft ones are none of one number.
+        Activation::Identity | Activation::Softmax | Activation::Softmin | Activation::LogSoftmax => x,
         Activation::Tanh => x.tanh(),
         Activation::Sigmoid => sigmoid(x),
         Activation::ReLU => x.max(0.0),
@@ -52,8 +72,15 @@ pub(crate) fn apply(activation: Activation, x: f32) -> f32 {
                 0.0
             }
         }
-    };
-    y as f32
+        // Outside of training the slope is the middle of those it draws from, 1/8 and 1/3.
+        Activation::RReLU => {
+            if x > 0.0 {
+                x
+            } else {
+                x * (11.0 / 48.0)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -99,9 +126,25 @@ mod tests {
             ),
             (Activation::Softshrink, [-6.5, -2.5, -0.5, 0.0, 0.0, 0.0, 0.5, 2.5, 6.5]),
             (Activation::Hardshrink, [-7.0, -3.0, -1.0, 0.0, 0.0, 0.0, 1.0, 3.0, 7.0]),
+            (Activation::RReLU, [-1.604_167, -0.687_5, -0.229_166_7, -0.091_666_67, 0.0, 0.4, 1.0, 3.0, 7.0]),
+            (
+                Activation::Softmax,
+                [
+                    8.119_926e-7,
+                    4.433_329e-5,
+                    0.000_327_581_2,
+                    0.000_596_891_8,
+                    0.000_890_458,
+                    0.001_328_407,
+                    0.002_420_516,
+                    0.017_885_33,
+                    0.976_505_8,
+                ],
+            ),
         ] {
-            for (x, expected) in inputs.into_iter().zip(expected) {
-                let found = apply(activation, x);
+            let mut vector = inputs;
+            apply(activation, &mut vector);
+            for ((x, found), expected) in inputs.into_iter().zip(vector).zip(expected) {
                 assert!((found - expected).abs() <= 1e-6 * expected.abs().max(0.1), "{activation:?}({x}): {found}");
             }
         }

@@ -98,9 +98,7 @@ impl Loaded {
                 (vectors, width)
             }
             Self::Activation(activation) => {
-                for x in &mut vectors {
-                    *x = apply(*activation, *x);
-                }
+                vectors.chunks_exact_mut(width.max(1)).for_each(|vector| apply(*activation, vector));
                 (vectors, width)
             }
             Self::Normalize => {
@@ -122,16 +120,17 @@ impl Dense {
     /// Appends what becomes of one vector.
     fn run(&self, vector: &[f32], out: &mut Vec<f32>) {
         let row = |matrix: &[f32], index: usize| dot(&matrix[index * self.inputs..][..self.inputs], vector);
-        let output = |index| {
-            let sum = row(&self.weight, index) + self.bias.get(index).copied().unwrap_or(0.0);
-            let residual = match (self.adds_inputs, self.residual.is_empty()) {
+        let sum = |index| row(&self.weight, index) + self.bias.get(index).copied().unwrap_or(0.0);
+        let start = out.len();
+        out.extend((0..self.outputs).map(sum));
+        apply(self.activation, &mut out[start..]);
+        for (index, output) in out[start..].iter_mut().enumerate() {
+            *output += match (self.adds_inputs, self.residual.is_empty()) {
                 (true, _) => vector[index],
                 (false, false) => row(&self.residual, index),
                 (false, true) => 0.0,
             };
-            apply(self.activation, sum) + residual
-        };
-        out.extend((0..self.outputs).map(output));
+        }
     }
 }
 
