@@ -20,6 +20,7 @@ use crate::lifetime::Owned;
 use crate::params::{Chat, messages as chat_messages, open_options};
 use crate::place::Place;
 use crate::prompt::{is_batch, is_list_of_chats};
+use crate::room;
 use crate::stream::{Stream, TURN};
 use crate::tokenizer::{Encode, decode};
 use crate::vectors::{self, Embedding};
@@ -172,8 +173,12 @@ impl Model {
         let llm = self.owned.get()?;
         let place = Place { argument: "messages", index: None };
         let (messages, chat) = (chat_messages(place, messages)?, Chat::new(&self.info.defaults, params)?);
-        aside(py, true, llm, move |llm, _| llm.render_chat(&messages, &chat.options, chat.template.as_deref()))?
-            .map_err(raise)
+        let text =
+            aside(py, true, llm, move |llm, _| llm.render_chat(&messages, &chat.options, chat.template.as_deref()));
+        let text = text?.map_err(raise)?;
+        // Python's own text has four bytes for each character at most.
+        room::check::<[u8; 4]>(text.len(), "a text")?;
+        Ok(text)
     }
 
     #[pyo3(signature = (texts, **params))]

@@ -265,7 +265,7 @@ fn json(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<serde_json
             || error.is_instance_of::<PyValueError>(py)
             || error.is_instance_of::<PyRecursionError>(py);
         if !known {
-            return Err(error);
+            return Err(room::told(py, error, name));
         }
         let culprit: Option<(String, String, String)> =
             ours(py, |params| params.call_method1("culprit", (name, value, expected))?.extract())?;

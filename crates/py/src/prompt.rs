@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMemoryView, PyString, PyTuple};
 use trillm::{Prompt, Token};
@@ -95,7 +96,9 @@ pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyR
     }
     // Each is a place in a list here and in another one of Rust's, and a piece of memory of its own.
     room::check::<[u8; 96]>(value.len().unwrap_or_default(), name)?;
-    let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|_| refused())?;
+    let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyMemoryError>(value.py()) { room::told(value.py(), error, name) } else { refused() }
+    })?;
     let item = |(index, item)| {
         let_others_after(value.py(), index)?;
         one_text(&element(name, index), item, "a text")
@@ -113,7 +116,10 @@ pub(crate) fn one_text(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> 
 fn text(name: &str, value: &Bound<'_, PyString>) -> PyResult<String> {
     // A character has four bytes at most.
     room::check::<[u8; 4]>(value.len()?, name)?;
-    value.to_cow().map(Cow::into_owned).map_err(|_| {
+    value.to_cow().map(Cow::into_owned).map_err(|error| {
+        if error.is_instance_of::<PyMemoryError>(value.py()) {
+            return room::told(value.py(), error, name);
+        }
         let index = value.as_any().try_iter().ok().and_then(|characters| {
             characters.enumerate().find(|(_, c)| c.as_ref().is_ok_and(|c| c.extract::<&str>().is_err()))
         });

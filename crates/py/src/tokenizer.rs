@@ -113,13 +113,15 @@ impl Encode {
 /// Token ids as a list of Python's.
 fn listed<'py>(py: Python<'py>, tokens: &[trillm::Token]) -> PyResult<Bound<'py, PyList>> {
     // A place in the list, which has an eighth more of them than it needs, and a number.
-    room::check::<[u8; 48]>(tokens.len(), "a list of token ids")?;
-    let made = |part: &[trillm::Token]| PyList::new(py, part.iter().map(|token| token.0));
+    const WHAT: &str = "a list of token ids";
+    room::check::<[u8; 48]>(tokens.len(), WHAT)?;
+    let lacks = |error| room::told(py, error, WHAT);
+    let made = |part: &[trillm::Token]| PyList::new(py, part.iter().map(|token| token.0)).map_err(lacks);
     let (first, rest) = tokens.split_at(tokens.len().min(AT_ONCE));
     let list = made(first)?;
     for part in rest.chunks(AT_ONCE) {
         let_others(py)?;
-        list.set_slice(list.len(), list.len(), made(part)?.as_any())?;
+        list.set_slice(list.len(), list.len(), made(part)?.as_any()).map_err(lacks)?;
     }
     Ok(list)
 }

@@ -17,6 +17,7 @@ use crate::errors::{invalid, raise, repr};
 use crate::lifetime::Owned;
 use crate::params::{TEXTS, each, flag, get};
 use crate::prompt::{element, is_bytes, one_text, texts as texts_of};
+use crate::room;
 
 /// An array, and for each text that was cut its index and how many tokens were left out.
 pub(crate) type Given<'py> = (Bound<'py, PyAny>, Vec<(usize, usize)>);
@@ -192,7 +193,8 @@ fn pooling(name: &str) -> PyResult<Option<Pooling>> {
 /// What Python gets: the array, and what was cut.
 fn given<'py>(numpy: &Bound<'py, PyModule>, (made, shape): (Vectors, Vec<usize>)) -> PyResult<Given<'py>> {
     let cuts = made.cuts.iter().map(|cut| (cut.text, cut.tokens)).collect();
-    Ok((array(numpy, &made.numbers, &shape)?, cuts))
+    let array = array(numpy, &made.numbers, &shape);
+    Ok((array.map_err(|error| room::told(numpy.py(), error, "an array of vectors"))?, cuts))
 }
 
 fn array<'py>(numpy: &Bound<'py, PyModule>, numbers: &[f32], shape: &[usize]) -> PyResult<Bound<'py, PyAny>> {
