@@ -99,6 +99,17 @@ def test_a_model_is_pulled_with_all_parts_that_it_lists(
     assert files_of(fetch("hf:org/model", store=store)) == files
 
 
+@pytest.mark.parametrize(("form", "network"), [(old, "0_Transformer"), (odd, "encoder/net"), (renamed, "")])
+def test_the_words_of_a_model_are_where_its_network_is(
+    form: Callable[[Path], None], network: str, tmp_path: Path
+) -> None:
+    form(tmp_path / "model")
+    whole, part = trillm.Tokenizer(tmp_path / "model"), trillm.Tokenizer(tmp_path / "model" / network)
+    ids = whole.encode("a dog sat on the mat")
+    assert len(ids) > 5
+    assert part.encode("a dog sat on the mat") == ids
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_model_is_imported_with_all_parts_that_it_lists(
     form: Callable[[Path], None], store: Store, tmp_path: Path

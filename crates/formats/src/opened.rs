@@ -6,8 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::find::{Found, find};
-use crate::names::MODULES;
-use crate::{Result, named_modules, onnx, weights};
+use crate::{Result, onnx, sentence, weights};
 
 /// Where a model lies.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,10 +32,7 @@ pub fn opened(path: &Path) -> Result<Option<Opened>> {
             Some(Opened { file, small, modules })
         }
         Found::Checkpoint if path.is_dir() => {
-            let parts = named_modules(&path.join(MODULES))?;
-            let network = parts.iter().find(|part| part.is_network).map(|part| part.folder.as_str());
-            let small =
-                network.filter(|below| !below.is_empty()).map_or_else(|| path.to_owned(), |below| path.join(below));
+            let small = sentence::network(path)?;
             Some(Opened { file: weights::of_folder(&small)?, small, modules: path.to_owned() })
         }
         Found::Checkpoint | Found::Gguf | Found::Json => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::find::{Found, find};
 use crate::gguf::{self, Head};
 use crate::huggingface::{Config, Sidecars, TOKENIZER};
-use crate::{Result, onnx, weights};
+use crate::{Result, onnx, sentence, weights};
 
 /// What was read of a tokenizer, and of the files that say how it is used.
 #[derive(Debug)]
@@ -24,14 +24,18 @@ pub enum TokenizerFile {
 impl TokenizerFile {
     /// Reads a file or folder that is to hold a tokenizer.
     ///
-    /// A folder is one of Hugging Face's layout with `tokenizer.json` in it; that file itself stands for its folder.
+    /// A folder is one of Hugging Face's layout with `tokenizer.json` in it, or in the folder of its network; that file itself
+    /// stands for its folder.
     ///
     /// # Errors
     /// What is wrong with the file, and with the model's other small files.
     pub fn open(path: &Path) -> Result<Self> {
         match find(path)? {
             Found::Gguf => gguf::vocabulary(path).map(Self::Gguf),
-            Found::Checkpoint if path.is_dir() => beside(path, path.join(TOKENIZER)),
+            Found::Checkpoint if path.is_dir() => {
+                let folder = sentence::network(path)?;
+                beside(&folder, folder.join(TOKENIZER))
+            }
             Found::Onnx(file) => {
                 let (path, sidecars) = onnx::vocabulary(&file)?;
                 Ok(Self::HuggingFace { path, sidecars: Box::new(sidecars) })

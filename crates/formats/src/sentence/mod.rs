@@ -25,6 +25,7 @@ pub(crate) use about::{About, Given};
 pub(crate) use folder::Folder;
 pub(crate) use labels::{Labels, Layer, read as labels};
 pub(crate) use layer::stored;
+pub(crate) use modules::network;
 pub use modules::{NamedModule, named as named_modules};
 
 use config::Settings;

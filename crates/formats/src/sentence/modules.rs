@@ -160,6 +160,15 @@ pub fn named(path: &Path) -> Result<Vec<NamedModule>> {
     Ok(found)
 }
 
+/// The folder with the network of a model: one below `folder`, if a list there names it, whatever else the list says.
+///
+/// # Errors
+/// As [`named`].
+pub(crate) fn network(folder: &Path) -> Result<PathBuf> {
+    let below = named(&folder.join(FILE))?.into_iter().find(|module| module.is_network && !module.folder.is_empty());
+    Ok(below.map_or_else(|| folder.to_owned(), |module| folder.join(module.folder)))
+}
+
 /// The error for a path that is not below the folder of the list.
 fn outside(path: &Value) -> Error {
     Error::Key { key: "path".into(), found: json::excerpt(path), expected: "a path below the folder".into() }
