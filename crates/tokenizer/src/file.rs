@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
+const NAME: &str = "tokenizer.json";
+
 /// The largest file read, in bytes. The largest known, of 262,144 tokens with their merges, has 34 MB.
 const LIMIT: u64 = 64 << 20;
 
@@ -14,7 +16,9 @@ const OTHERS: [&str; 4] = ["tokenizer.model", "spiece.model", "vocab.json", "voc
 
 /// The path of `tokenizer.json`, and what it holds. `path` is the file or its folder.
 pub(crate) fn read(path: &Path) -> Result<(PathBuf, Vec<u8>)> {
-    let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
+    // One that is a folder by mistake is what is wrong, and no folder to look into.
+    let is_folder = path.is_dir() && !path.ends_with(NAME);
+    let file = if is_folder { path.join(NAME) } else { path.to_owned() };
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => {
             let beside = |name: &&str| file.with_file_name(name).is_file();

@@ -142,7 +142,12 @@ fn what_is_not_there_says_what_was_looked_for() {
     assert!(missing.to_string().ends_with("tokenizer.json is not there; the folder has tokenizer.model"), "{missing}");
     assert!(missing.hint().unwrap().starts_with("convert it"));
     fs::create_dir(folder.path().join("tokenizer.json")).unwrap();
-    assert_eq!(open(folder.path()).code(), "not_a_file");
+    for path in [folder.path().to_owned(), folder.path().join("tokenizer.json")] {
+        let error = open(&path);
+        assert_eq!(error.code(), "not_a_file");
+        assert!(error.to_string().contains("tokenizer.json is not"), "{error}");
+        assert!(!error.to_string().contains("tokenizer.json/"), "{error}");
+    }
 }
 
 #[test]
