@@ -112,10 +112,10 @@ def test_a_pipe_that_nobody_reads_is_quiet(begun: Begun, arguments: tuple[str, .
         ),
         (("convert", "a", "b", "--to", "gguf"), "Missing option '--dtype'. Choose from: bf16, f16, f32"),
         (("gc", "--keep", "x"), "Invalid value for '--keep': expected a whole number, found 'x'"),
-        (("gc", "--keep", "0"), "Invalid value for '--keep': expected greater than or equal to 1, found '0'"),
+        (("gc", "--keep", "0"), "Invalid value for '--keep': expected a whole number, 1 to 4294967295, found '0'"),
         (
             ("gc", "--keep", "9" * 5000),
-            f"Invalid value for '--keep': expected fewer digits, found '{'9' * 200}…'",
+            f"Invalid value for '--keep': expected a whole number, 1 to 4294967295, found '{'9' * 200}…'",
         ),
         (("run", "m", "p", "-t", "hot"), "Invalid value for '--temperature' / '-t': expected a number, found 'hot'"),
     ],

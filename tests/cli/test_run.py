@@ -160,7 +160,7 @@ def test_as_many_tokens_as_fit(cli: Cli, tiny_model: Path) -> None:
     assert "fit" in refused.err
     wrong = cli("run", tiny_model, "the man", "--max-tokens", "all")
     assert wrong.code == 2
-    assert "'--max-tokens' / '-n': expected a whole number, 1 or more, or fit, found 'all'" in wrong.err
+    assert "'--max-tokens' / '-n': expected a whole number, 1 to 4294967295, or fit, found 'all'" in wrong.err
 
 
 def test_an_unknown_model_gets_suggestions(cli: Cli) -> None:
@@ -236,11 +236,9 @@ def test_hints_name_flags(cli: Cli, tiny_model: Path, arguments: tuple[str, ...]
 )
 def test_what_the_native_half_refuses(cli: Cli, tiny_model: Path, options: tuple[str, ...]) -> None:
     result = cli("run", tiny_model, "hello", *options)
-    assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("error: ")
-    assert options[0][2:].replace("-", "_") in result.err
-    error = json.loads(cli("run", tiny_model, "hello", *options, "--json").out)["error"]
-    assert result.err.splitlines()[0] == f"error: {error['message']}"
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: Invalid value for '{options[0]}'")
+    assert cli("run", tiny_model, "hello", *options, "--json") == result
 
 
 def test_text_that_is_not_utf8(cli: Cli, tiny_model: Path) -> None:

@@ -12,6 +12,7 @@ from trillm._reference import parse
 from trillm._vectors import TruncationWarning
 from trillm.cli import loaded
 from trillm.cli.given import INPUT, argument_text, attached_text, input_text
+from trillm.cli.numbers import CONTEXT, THREADS
 from trillm.cli.output import UsageError, failing_clearly, print_json, say, write
 
 if TYPE_CHECKING:
@@ -59,11 +60,19 @@ def command(
     unscaled: Annotated[bool, typer.Option("--no-normalize", help="Leave vectors as long as they come.")] = False,
     context: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Tokens that a text may have.", show_default="as trained, at most 4096"),
+        typer.Option(
+            min=1,
+            max=CONTEXT,
+            metavar="N",
+            help="Tokens that a text may have.",
+            show_default="as trained, at most 4096",
+        ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Compute threads.", show_default="one for each physical core"),
+        typer.Option(
+            min=1, max=THREADS, metavar="N", help="Compute threads.", show_default="one for each physical core"
+        ),
     ] = None,
     engine: Annotated[str, typer.Option(metavar="NAME", help="auto goes by the file's format.")] = "auto",
 ) -> None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from trillm.cli.flags import named_by_flags
-from trillm.errors import TrillmError
+from trillm.cli.flags import misgiven, named_by_flags
+from trillm.errors import InvalidRequest, TrillmError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -201,12 +201,18 @@ def failure(error: TrillmError | OSError | UnicodeError) -> tuple[str, str, str 
 
 @contextmanager
 def failing_clearly(*, as_json: bool) -> Iterator[None]:
-    """Turns the errors that are not bugs into a clear line, or a JSON document, and exit code 1."""
+    """Turns the errors that are not bugs into a clear line, or a JSON document, and exit code 1.
+
+    A value that an option does not take is an error of usage, whoever finds it.
+    """
     try:
         yield
     except BrokenPipeError:
         raise typer.Exit(unread()) from None
     except (TrillmError, OSError, UnicodeError) as error:
+        usage = misgiven(error) if isinstance(error, InvalidRequest) else None
+        if usage is not None:
+            raise UsageError(usage) from None
         message, code, hint = failure(error)
     else:
         return

@@ -11,7 +11,7 @@ from trillm._reference import parse
 from trillm.cli import chat, loaded
 from trillm.cli.chat.conversation import Conversation
 from trillm.cli.given import argument_text
-from trillm.cli.numbers import whole_number
+from trillm.cli.numbers import CONTEXT, COUNT, SEED, THREADS, whole_number
 from trillm.cli.output import UsageError, failing_clearly, print_json, say
 from trillm.cli.prompt import Asked
 
@@ -82,7 +82,8 @@ def command(
         typer.Option(
             "--temperature",
             "-t",
-            min=0,
+            min=0.0,
+            max=100.0,
             metavar="F",
             help="0 always takes the most probable token.",
             show_default="the publisher's, else 0.7",
@@ -91,8 +92,8 @@ def command(
     top_p: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            max=1,
+            min=0.0,
+            max=1.0,
             metavar="F",
             help="Probability mass to choose from.",
             show_default="the publisher's, else 0.95",
@@ -102,6 +103,7 @@ def command(
         int | None,
         typer.Option(
             min=0,
+            max=COUNT,
             metavar="N",
             help="Choose among so many tokens; 0 is all.",
             show_default="the publisher's, else all",
@@ -110,14 +112,14 @@ def command(
     min_p: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            max=1,
+            min=0.0,
+            max=1.0,
             metavar="F",
             help="Drop what is less probable than this share of the most probable.",
             show_default="the publisher's, else 0",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Makes the answer repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=SEED, metavar="N", help="Makes the answer repeatable.")] = None,
     stop: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="End before this text. May be repeated.")
     ] = None,
@@ -126,6 +128,7 @@ def command(
         int | None,
         typer.Option(
             min=1,
+            max=CONTEXT,
             metavar="N",
             help="Tokens that prompt and answer may have.",
             show_default="as trained, at most 4096",
@@ -133,7 +136,9 @@ def command(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Compute threads.", show_default="one for each physical core"),
+        typer.Option(
+            min=1, max=THREADS, metavar="N", help="Compute threads.", show_default="one for each physical core"
+        ),
     ] = None,
     engine: Annotated[str, typer.Option(metavar="NAME", help="auto goes by the file's format.")] = "auto",
 ) -> None:
@@ -194,9 +199,9 @@ def _count(text: str | None) -> int | str | None:
     if text is None or text == "fit":
         return text
     count = whole_number(text) if text.isascii() and text.isdecimal() else 0
-    if count == 0:
+    if not 1 <= count <= COUNT:
         raise UsageError(
-            f"Invalid value for '--max-tokens' / '-n': expected a whole number, 1 or more, or fit, found {text!r}"
+            f"Invalid value for '--max-tokens' / '-n': expected a whole number, 1 to {COUNT}, or fit, found {text!r}"
         )
     return count
 

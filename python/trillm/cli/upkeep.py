@@ -9,6 +9,7 @@ import typer
 from trillm._core import Manifest, Store
 from trillm.cli import progress
 from trillm.cli.models import AsJson, ReferenceArgument, added, all_of, looking
+from trillm.cli.numbers import COUNT
 from trillm.cli.output import failing_clearly, print_columns, print_json, readable, size, write
 from trillm.errors import StoreError
 from trillm.types import Link
@@ -124,7 +125,9 @@ def gc(
     *,
     keep: Annotated[
         int | None,
-        typer.Option("--keep", min=1, help="Generations of each model to keep; all if not given.", show_default=False),
+        typer.Option(
+            "--keep", min=1, max=COUNT, help="Generations of each model to keep; all if not given.", show_default=False
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

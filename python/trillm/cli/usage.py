@@ -15,6 +15,7 @@ import typer.core
 
 from trillm._program import Interruptible
 from trillm.cli import flags
+from trillm.cli.numbers import SEED
 from trillm.cli.output import draws
 
 __all__ = ["Command", "Group", "hint", "message"]
@@ -38,6 +39,7 @@ def message(error: typer.TyperException) -> str:
     text = text.replace("Unable to parse input string as an integer, exceeded maximum size", "expected fewer digits")
     # Choices come one on a line, behind commas of their own.
     text = re.sub(r"\s*\n\s*", " ", text).removesuffix(".")
+    text = re.sub(r"expected (?:greater than|less than|fewer digits)[^,]*", lambda _: _range(error), text)
     return text + _found(error) if "expected" in text else text
 
 
@@ -117,3 +119,11 @@ def _plain(params: list[Any]) -> list[Any]:
         if getattr(param, "is_flag", False):
             param.metavar = ""
     return params
+
+
+def _range(error: typer.TyperException) -> str:
+    """Both bounds of an option, as the native half gives them."""
+    param = getattr(error, "param", None)
+    least, most = getattr(param, "min", None), getattr(param, "max", None)
+    kind = "" if isinstance(most, float) else "a whole number, "
+    return f"expected {kind}{least:g} to " + (f"{most:g}" if not kind else "2**64 - 1" if most == SEED else f"{most}")
