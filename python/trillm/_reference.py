@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from trillm._core import Reference, Store
-from trillm.errors import InvalidRequest, ModelNotFound
+from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,5 +112,15 @@ def _named(text: str) -> str:
 def _hint(text: str, hint: str | None) -> str | None:
     if not _NAME.fullmatch(text):
         return hint
+    if _is_imported(text):
+        return f"did you mean local:{text}, which is in the store?"
     elsewhere = f"if it is a model of Ollama's: ollama:{text}"
     return f"{elsewhere}; {hint}" if hint else elsewhere
+
+
+def _is_imported(name: str) -> bool:
+    try:
+        Store().get(f"local:{name}")
+    except TrillmError:
+        return False
+    return True

@@ -100,6 +100,7 @@ def test_settings(chat: pexpect.spawn[str]) -> None:
         ('/set stop [""]', "stop is an empty string"),
         ("/set max_tokens " + "9" * 23, 'expected a whole number, 1 to 4294967295, or "fit"'),
         ("/set temprature 0", "no parameter temprature"),
+        ("/set parse_special true", "parse_special is none of a conversation: the Python API has it"),
         ("/set num_predict 0", "did you mean max_tokens?"),
         ("/set num_ctx 9", "--context N"),
     ],
@@ -294,7 +295,10 @@ def test_another_model_goes_on(chat: pexpect.spawn[str], tiny_model: Path, no_te
     assert said(chat, "/model ./other.gguf").startswith("tiny; what was said stays")
     assert said(chat, "/model") == "./other.gguf\n"
     assert asked(chat, "two") > first
-    assert said(chat, f"/model {no_template}").startswith("error: tiny has no chat template")
+    refused = said(chat, f"/model {no_template}")
+    assert refused.startswith("error: tiny has no chat template")
+    # What it advises can be done from outside only.
+    assert "trillm run MODEL --raw PROMPT" in refused
     assert said(chat, "/model") == "./other.gguf\n"
     assert asked(chat, "three") > first
 

@@ -102,6 +102,15 @@ def test_advice_can_be_followed(cli: Cli, arguments: tuple[str, ...], hint: str)
         assert "pull" not in advice
 
 
+def test_what_was_imported_is_offered_by_its_name(cli: Cli, tiny_model: Path) -> None:
+    assert cli("import", tiny_model, "--name", "st").code == 0
+    for arguments in (("rm", "st"), ("show", "st"), ("run", "st", "hello"), ("history", "st")):
+        result = cli(*arguments)
+        assert result.code == 1
+        assert result.err.endswith("\nhint: did you mean local:st, which is in the store?\n")
+    assert "ollama:other" in cli("rm", "other").err
+
+
 def test_list_says_what_it_cannot_read(cli: Cli, tmp_path: Path, tiny_model: Path, environment: dict[str, str]) -> None:
     folder = tmp_path / "models"
     folder.mkdir()

@@ -123,7 +123,10 @@ def test_stop_ends_the_text(cli: Cli, tiny_model: Path) -> None:
 def test_without_a_chat_template_nothing_is_guessed(cli: Cli, no_template: Path) -> None:
     result = cli("run", no_template, "hello")
     assert (result.code, result.out) == (1, "")
-    assert result.err == "error: tiny has no chat template\nhint: --raw continues PROMPT as it stands\n"
+    assert (
+        result.err
+        == "error: tiny has no chat template\nhint: it continues texts as they stand: trillm run MODEL --raw PROMPT\n"
+    )
     assert cli("run", no_template, "hello", "--raw", "--max-tokens", "1").code == 0
 
 

@@ -69,7 +69,9 @@ def test_from_update_to_rollback(cli: Cli, web: Web, name: str) -> None:
     assert newest.startswith("2 *")
     assert oldest.startswith("1  ")
     assert cli("rollback", name).out.startswith(f"{name} is generation 1 again, sha256:")
-    assert cli("rollback", name).code == 1
+    refused = cli("rollback", name)
+    assert refused.code == 1
+    assert refused.err.endswith(f"\nhint: see them with: trillm history {name}\n")
     generations = json.loads(cli("history", name, "--json").out)["generations"]
     assert [(entry["generation"], entry["in_use"]) for entry in generations] == [(2, False), (1, True)]
     pinned = cli("rm", f"{name}@{generations[0]['digest']}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Loaded", "load"]
 
-_NO_CHAT = "--raw continues PROMPT as it stands"
+_NO_CHAT = "it continues texts as they stand: trillm run MODEL --raw PROMPT"
 _NO_TEXT = "it makes no text: `trillm embed` prints vectors, and `score` of the Python API compares texts"
 
 

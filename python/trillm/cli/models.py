@@ -136,7 +136,9 @@ def looking(*, fetched: bool) -> Iterator[None]:
     try:
         yield
     except ModelNotFound as error:
-        hint = error.hint if fetched else "`trillm list` shows what is in the store"
+        # Of a generation that there is not, the native half knows best where to look.
+        own = fetched or error.code == "no_generation"
+        hint = error.hint if own else "`trillm list` shows what is in the store"
         raise ModelNotFound(str(error), error.code, hint) from None
 
 

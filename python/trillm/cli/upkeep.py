@@ -47,8 +47,9 @@ def update(references: Every = None, as_json: AsJson = False) -> None:
 def history(reference: ReferenceArgument, as_json: AsJson = False) -> None:
     """Lists the generations of a model, the newest first; the one in use has a star."""
     with failing_clearly(as_json=as_json):
+        name = all_of(reference)
         with looking(fetched=False):
-            generations, current = Store().history(all_of(reference))
+            generations, current = Store().history(name)
         if as_json:
             print_json({"generations": [_generation(manifest, current) for manifest in generations]})
             return
@@ -79,8 +80,9 @@ def rollback(
 ) -> None:
     """Puts an earlier generation of a model in use again."""
     with failing_clearly(as_json=as_json):
+        name = all_of(reference)
         with looking(fetched=False):
-            manifest = Store().rollback(all_of(reference), to)
+            manifest = Store().rollback(name, to)
         if as_json:
             print_json(_generation(manifest, manifest.id))
         else:

@@ -11,7 +11,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
-from trillm._params import PEERS
+from trillm._params import PEERS, known
 from trillm.cli.numbers import whole_number
 from trillm.errors import ContextOverflow, InvalidRequest
 
@@ -60,7 +60,9 @@ def parsed(llm: Model, name: str, text: str) -> Any:
 def _unknown(name: str, wanted: str) -> InvalidRequest:
     meant = PEERS.get(wanted, wanted)
     close = [meant] if meant in EXPECTED else difflib.get_close_matches(wanted, EXPECTED, 3)
-    if meant == "context":
+    if wanted not in EXPECTED and wanted in known("ChatParams"):
+        hint = f"{wanted} is none of a conversation: the Python API has it"
+    elif meant == "context":
         hint = "the context is set when a model is loaded: trillm run MODEL --context N"
     else:
         hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(EXPECTED)}"
