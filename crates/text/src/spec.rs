@@ -1,6 +1,6 @@
 //! What stands behind the colon of a field of `str.format`: `[[fill]align][sign][z][#][0][width][grouping][.precision][type]`.
 //!
-//! By `Python/formatter_unicode.c` of CPython 3.11, in a place whose customs for numbers are C's.
+//! By `Python/formatter_unicode.c` of Python 3.11, in a place whose customs for numbers are C's.
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};

@@ -103,7 +103,7 @@ fn apart(names: &AhoCorasick, tools: &[&Value]) -> Vec<Vec<usize>> {
     let mut group_of: Vec<usize> = Vec::new();
     for (at, related) in related.iter().enumerate() {
         let taken: BTreeSet<usize> = related.range(..at).map(|other| group_of[*other]).collect();
-        let group = (0..).find(|group| !taken.contains(group)).unwrap_or(groups.len());
+        let group = (0..groups.len()).find(|group| !taken.contains(group)).unwrap_or(groups.len());
         group_of.push(group);
         match groups.get_mut(group) {
             Some(group) => group.push(at),
