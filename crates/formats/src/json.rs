@@ -3,6 +3,7 @@
 //! `serde_json` keeps the last of two equal keys, as Python does. Two readers that keep different ones would read
 //! different files, so a repeated key is an error here.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
@@ -36,6 +37,36 @@ pub(crate) fn object(bytes: &[u8], limit: u64, what: &str) -> Result<Map<String,
             Err(Error::Json { what: what.into(), reason: format!("expected an object, found {}", excerpt(&other)) })
         }
     }
+}
+
+/// The three numbers that JSON lacks and Python writes all the same, as texts: a reader that expects a number then says
+/// what it found.
+pub(crate) fn without_pythons_numbers(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    let mut out = Vec::new();
+    // All before it is in `out`.
+    let (mut kept, mut at) = (0, 0);
+    let mut in_text = false;
+    while let Some(byte) = bytes.get(at) {
+        let word = WORDS.iter().find(|word| !in_text && bytes[at..].starts_with(word));
+        match (byte, word) {
+            (b'\\', _) if in_text => at += 1,
+            (b'"', _) => in_text = !in_text,
+            (_, Some(word)) => {
+                out.extend_from_slice(&bytes[kept..at]);
+                out.extend([b"\"", *word, b"\""].into_iter().flatten());
+                kept = at + word.len();
+                at = kept - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if kept == 0 {
+        return bytes.into();
+    }
+    out.extend_from_slice(&bytes[kept..]);
+    out.into()
 }
 
 /// A value for an error message: short, and on one line.
@@ -137,6 +168,18 @@ mod tests {
             assert!(error.contains(r#"the key "a" was there before"#), "{error}");
         }
         assert!(parse(br#"{"a":{"a":1}}"#, 100, "x").is_ok());
+    }
+
+    #[test]
+    fn numbers_of_python_become_texts_outside_of_texts() {
+        for (text, expected) in [
+            (r#"{"a":NaN,"b":[-Infinity,Infinity]}"#, r#"{"a":"NaN","b":["-Infinity","Infinity"]}"#),
+            (r#"{"NaN":"\"NaN","b\\":NaN}"#, r#"{"NaN":"\"NaN","b\\":"NaN"}"#),
+            (r#"{"a":1,"b":"\"#, r#"{"a":1,"b":"\"#),
+            ("", ""),
+        ] {
+            assert_eq!(without_pythons_numbers(text.as_bytes()), expected.as_bytes());
+        }
     }
 
     #[test]

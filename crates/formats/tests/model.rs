@@ -170,6 +170,7 @@ fn what_the_file_says_of_chats_is_in_the_info() {
     let info = model(&writer.bytes()).expect("accepted");
     let templates: Vec<_> = info.chat_templates.iter().collect();
     assert_eq!(templates, [("default", "{{ messages }}"), ("tool_use", "{{ tools }}")]);
+        .key("general.sampling.penalty_last_n", 5.0f32)
     assert!(info.special_tokens.contains_key("pad_token"));
     let names: Vec<&str> = info.defaults.list().iter().map(|(name, ..)| *name).collect();
     assert_eq!(names, ["temperature", "top_k"]);
@@ -179,6 +180,8 @@ fn what_the_file_says_of_chats_is_in_the_info() {
     assert!(info.notes.contains(&unused), "{:?}", info.notes);
 }
 
+    let whole = "general.sampling.penalty_last_n is 5 (f32), expected a whole number; it is not used".to_owned();
+    assert!(info.notes.contains(&whole), "{:?}", info.notes);
 #[test]
 fn where_the_short_factors_of_longrope_end_is_in_the_info() {
     let found = |writer: Writer| model(&writer.bytes()).expect("accepted").short_context;

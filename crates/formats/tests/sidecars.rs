@@ -226,9 +226,14 @@ fn publishers_say_how_they_sample() {
     assert_eq!((sampling.temperature, sampling.top_k, sampling.top_p), (0.6, 20, 0.95));
     assert_eq!((sampling.min_p, sampling.repetition_penalty), (0.0, 1.05));
     assert_eq!((request.stop, notes), (vec!["a".to_owned(), "b".to_owned()], vec![]));
-    // Greedy, whatever else is there.
-    let (names, request, _) = found(json!({ "do_sample": false, "temperature": 0.6, "top_p": 0.9 }));
-    assert_eq!((names.as_str(), request.sampling.temperature), ("temperature", 0.0));
+    // Greedy: what chooses among tokens does not count, and what changes their order does.
+    let greedy = json!({
+        "do_sample": false, "temperature": 0.6, "top_k": 5, "top_p": 0.9, "min_p": 0.1, "typical_p": 0.5,
+        "repetition_penalty": 1.5, "stop_strings": "x",
+    });
+    let (names, request, _) = found(greedy);
+    assert_eq!(names, "temperature repetition_penalty stop");
+    assert_eq!((request.sampling.temperature, request.sampling.repetition_penalty), (0.0, 1.5));
     let (names, ..) = found(json!({ "top_k": -1, "stop_strings": "x" }));
     assert_eq!(names, "top_k stop");
     // What cannot be used keeps no model from being loaded, and is told.
@@ -253,4 +258,22 @@ fn publishers_say_how_they_sample() {
         "exponential_decay_length_penalty": null, "epsilon_cutoff": 0.0, "use_cache": true, "output_scores": false,
     });
     assert_eq!(found(usual).2, Vec::<String>::new());
+}
+
+#[test]
+fn a_bad_default_stops_no_load() {
+    let folder = Folder::new("bad-defaults");
+    // Python writes and reads such numbers.
+    folder
+        .write("generation_config.json", br#"{"temperature": NaN, "top_p": -Infinity, "top_k": 5, "eos_token_id": 7}"#);
+    let found = read(&folder, json!({ "eos_token_id": 2 }));
+    assert_eq!((found.defaults.list().len(), found.end_ids), (1, vec![7]));
+    let expected = ["temperature is \"NaN\", expected a number", "top_p is \"-Infinity\", expected a number"];
+    assert_eq!(found.notes, expected.map(|note| format!("generation_config.json: {note}; it is not used")));
+    // transformers 5.24 takes the ids of config.json then, too.
+    folder.write("generation_config.json", br#"{"temperature": 0.5, }"#);
+    let found = read(&folder, json!({ "eos_token_id": 2 }));
+    assert_eq!((found.defaults.list().len(), found.end_ids), (0, vec![2]));
+    let [note] = &found.notes[..] else { panic!("{:?}", found.notes) };
+    assert!(note.starts_with("generation_config.json is not used: trailing comma"), "{note}");
 }

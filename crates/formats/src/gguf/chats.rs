@@ -83,7 +83,7 @@ impl Gguf<'_> {
             Value::F64(number) => Some(given(*number as f32)),
             Value::I32(number) => Some(given(*number as f32)),
             Value::U32(number) => Some(given(*number as f32)),
-            value => wrong(notes, key, value),
+            value => wrong(notes, key, value, "a number"),
         };
         let mut defaults = Defaults {
             temperature: number("temp"),
@@ -96,7 +96,7 @@ impl Gguf<'_> {
         let mut count = |key: &str, below_zero: u32| match self.get(&format!("{SAMPLING}.{key}"))? {
             Value::I32(number) => Some(given(u32::try_from(*number).unwrap_or(below_zero))),
             Value::U32(number) => Some(given(*number)),
-            value => wrong(notes, key, value),
+            value => wrong(notes, key, value, "a whole number"),
         };
         defaults.top_k = count("top_k", 0);
         defaults.repeat_last_n = count("penalty_last_n", u32::MAX);
@@ -121,7 +121,7 @@ fn given<T>(value: T) -> Given<T> {
     Given { value, source: SAMPLING }
 }
 
-fn wrong<T>(notes: &mut Vec<String>, key: &str, value: &Value<'_>) -> Option<T> {
-    notes.push(format!("{SAMPLING}.{key} is {value}, expected a number; it is not used"));
+fn wrong<T>(notes: &mut Vec<String>, key: &str, value: &Value<'_>, expected: &str) -> Option<T> {
+    notes.push(format!("{SAMPLING}.{key} is {value}, expected {expected}; it is not used"));
     None
 }

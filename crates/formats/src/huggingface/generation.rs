@@ -2,13 +2,17 @@
 //!
 //! A value that cannot be used keeps no model from being loaded: it is left out, with a note.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 use trillm_core::{Defaults, Given};
 
-use crate::json;
+use super::CONFIG;
+use super::file::File;
+use crate::{Error, Result, disk, json};
 
 /// The file, and so the source of what it says.
-pub(super) const FILE: &str = "generation_config.json";
+const FILE: &str = "generation_config.json";
 
 /// What changes a text in transformers or, as the penalties, in servers that read the file, and is not used here; and
 /// the number, if it is one, with which it changes nothing.
@@ -50,17 +54,27 @@ const UNUSED: [(&str, f64); 35] = [
     ("watermarking_config", 0.0),
 ];
 
+/// Reads the file in `folder`, if there is one. One that is no JSON is as good as absent, as in transformers, but for what
+/// Python takes for JSON.
+pub(super) fn read(folder: &Path, notes: &mut Vec<String>) -> Result<File> {
+    let path = folder.join(FILE);
+    let bytes = disk::small(&path, CONFIG)?.unwrap_or_else(|| b"{}".to_vec());
+    let object = match json::object(&json::without_pythons_numbers(&bytes), CONFIG, "the file") {
+        Err(Error::Json { reason, .. }) => {
+            notes.push(format!("{FILE} is not used: {reason}"));
+            Map::new()
+        }
+        object => object.map_err(|error| error.of(&path))?,
+    };
+    Ok(File { path, object })
+}
+
 /// What the object of the file says.
 pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> Defaults {
     let is_unused = |&(key, usual): &(&str, f64)| object.get(key).is_some_and(|value| changes(value, usual));
     let unused: Vec<_> = UNUSED.iter().filter(|entry| is_unused(entry)).map(|(key, _)| *key).collect();
     if !unused.is_empty() {
         notes.push(format!("{FILE}: no use is made here of {}", unused.join(", ")));
-    }
-    // `do_sample: false` takes the most probable token in transformers, whatever else is there. Where it is absent
-    // transformers does so too, but a publisher who gives a temperature means it.
-    if object.get("do_sample") == Some(&Value::Bool(false)) {
-        return Defaults { temperature: Some(given(0.0)), ..Defaults::default() };
     }
     let mut number = |key: &str| match object.get(key)? {
         Value::Null => None,
@@ -91,6 +105,17 @@ pub(super) fn defaults(object: &Map<String, Value>, notes: &mut Vec<String>) -> 
         };
         texts.map(given).or_else(|| wrong(notes, "stop_strings", value, "a text or a list of texts"))
     });
+    // `do_sample: false` takes the most probable token in transformers, after what changes the order of tokens: what
+    // chooses among them alone does not count then (`_get_logits_processor`). Where it is absent transformers takes that
+    // token too, but a publisher who gives a temperature means it.
+    if object.get("do_sample") == Some(&Value::Bool(false)) {
+        defaults = Defaults {
+            temperature: Some(given(0.0)),
+            repetition_penalty: defaults.repetition_penalty,
+            stop: defaults.stop,
+            ..Defaults::default()
+        };
+    }
     defaults.checked(notes)
 }
 

@@ -82,7 +82,7 @@ impl Sidecars {
             sidecars.chat_templates = in_files;
         }
 
-        let generation = File::read(folder, generation::FILE, CONFIG)?;
+        let generation = generation::read(folder, &mut sidecars.notes)?;
         sidecars.defaults = generation::defaults(&generation.object, &mut sidecars.notes);
         let config = File { path: folder.join("config.json"), object: config.clone() };
         let (end_ids, bos_id) = generation.with(ids)?;
