@@ -64,6 +64,8 @@ pub struct ModelInfo {
     pub chat_templates: ChatTemplates,
     /// How tokens with a task are spelled, by the names that chat templates know them by: `bos_token`, `pad_token`, …
     pub special_tokens: BTreeMap<String, String>,
+    /// Those that the class of the tokenizer has where no file says it. They count if the vocabulary has them.
+    pub usual_tokens: BTreeMap<String, String>,
     /// How the model's publisher says it is used best.
     pub defaults: Defaults,
     /// The system message given to chats that have none; `None` leaves that to the template.

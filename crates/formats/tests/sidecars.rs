@@ -207,6 +207,29 @@ fn tokens_with_a_task_have_names() {
 }
 
 #[test]
+fn the_class_of_a_tokenizer_names_what_no_file_does() {
+    let folder = Folder::new("usual-tokens");
+    let found = |config: Value, model: Value| {
+        folder.write("tokenizer_config.json", with(&config, json!({})));
+        let found = read(&folder, model);
+        let list = |map: &std::collections::BTreeMap<String, String>| {
+            map.iter().map(|(name, text)| format!("{name}={text}")).collect::<Vec<_>>().join(" ")
+        };
+        (list(&found.special_tokens), list(&found.usual_tokens))
+    };
+    let llama = "bos_token=<s> eos_token=</s> unk_token=<unk>";
+    let class = json!({ "tokenizer_class": "LlamaTokenizerFast" });
+    assert_eq!(found(class.clone(), json!({ "model_type": "llama" })), (String::new(), llama.into()));
+    assert_eq!(found(json!({}), class), (String::new(), llama.into()));
+    // What a file says counts, also that there is none.
+    let some = json!({ "tokenizer_class": "LlamaTokenizer", "bos_token": null, "eos_token": "<e>" });
+    assert_eq!(found(some, json!({})), ("eos_token=<e>".into(), "unk_token=<unk>".into()));
+    let qwen = "eos_token=<|endoftext|> pad_token=<|endoftext|> unk_token=<|endoftext|>";
+    assert_eq!(found(json!({}), json!({ "model_type": "qwen3" })), (String::new(), qwen.into()));
+    assert_eq!(found(json!({}), json!({ "model_type": "llama" })), (String::new(), String::new()));
+}
+
+#[test]
 fn publishers_say_how_they_sample() {
     let folder = Folder::new("sampling");
     let found = |config: Value| {

@@ -27,6 +27,7 @@ pub(crate) fn load(file: ModelFile<Onnx>, options: &LoadOptions) -> Result<OnnxM
                 info.chat_templates.clone_from(&sidecars.chat_templates);
             }
             info.special_tokens.clone_from(&sidecars.special_tokens);
+            info.usual_tokens.clone_from(&sidecars.usual_tokens);
             HuggingFaceTokenizer::open(path, &sidecars)
         }
     };

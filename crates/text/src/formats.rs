@@ -13,15 +13,17 @@ use crate::{ChatFormat, Error, RenderOptions, Result};
 pub struct ChatFormats {
     sources: ChatTemplates,
     special_tokens: SpecialTokens,
+    /// Those that count if the vocabulary has them.
+    usual_tokens: SpecialTokens,
     formats: BTreeMap<String, OnceLock<ChatFormat>>,
 }
 
 impl ChatFormats {
     /// The formats of a model.
     pub fn new(info: &ModelInfo) -> Self {
-        let (sources, special_tokens) = (info.chat_templates.clone(), info.special_tokens.clone());
+        let sources = info.chat_templates.clone();
         let formats = sources.iter().map(|(name, _)| (name.to_owned(), OnceLock::new())).collect();
-        Self { sources, special_tokens, formats }
+        Self { sources, special_tokens: info.special_tokens.clone(), usual_tokens: info.usual_tokens.clone(), formats }
     }
 
     /// The format for a chat: by the name of its template, else that for tools where there are tools and such a
@@ -35,7 +37,7 @@ impl ChatFormats {
         if let Some(format) = format.get() {
             return Ok(format);
         }
-        let made = ChatFormat::new(source, &self.special_tokens, tokenizer)?;
+        let made = ChatFormat::new(source, &self.tokens(tokenizer), tokenizer)?;
         Ok(format.get_or_init(|| made))
     }
 
@@ -47,7 +49,21 @@ impl ChatFormats {
         if source.trim().is_empty() {
             return Err(Error::InvalidTemplate { reason: "the one that was given is empty".into() });
         }
-        ChatFormat::new(source, &self.special_tokens, tokenizer)
+        ChatFormat::new(source, &self.tokens(tokenizer), tokenizer)
+    }
+
+    /// Tokens that templates know by name.
+    fn tokens(&self, tokenizer: &dyn Tokenizer) -> SpecialTokens {
+        let mut read = Vec::new();
+        let mut is_token = |text: &str| {
+            read.clear();
+            let is_one = tokenizer.encode(text, false, true, &mut read).is_ok() && read.len() == 1;
+            is_one && tokenizer.spelling(read[0]) == Some(text)
+        };
+        let mut tokens = self.usual_tokens.clone();
+        tokens.retain(|_, text| is_token(text));
+        tokens.extend(self.special_tokens.clone());
+        tokens
     }
 
     fn source(&self, options: &RenderOptions) -> Result<(&str, &str)> {

@@ -420,3 +420,20 @@ fn a_template_is_chosen_by_name_or_by_tools() {
     assert_eq!(chosen(&["a", "b"], None, false), Err(Error::NoDefaultTemplate { names: owned(&["a", "b"]) }));
     assert_eq!(chosen(&all, Some("x"), false), Err(Error::UnknownTemplate { name: "x".into(), names: owned(&all) }));
 }
+
+#[test]
+fn a_token_of_the_class_has_a_name_where_the_vocabulary_has_it() {
+    let source = "{{ bos_token }}|{{ eos_token }}|{{ unk_token }}";
+    let map = |tokens: &[(&str, &str)]| tokens.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
+    let info = ModelInfo {
+        chat_templates: Some(source.to_owned()).into(),
+        special_tokens: map(&[("eos_token", "<|end|>")]),
+        usual_tokens: map(&[("bos_token", "<s>"), ("unk_token", "<unk>")]),
+        ..ModelInfo::default()
+    };
+    let (formats, tokenizer, options) = (ChatFormats::new(&info), tokenizer(false), RenderOptions::default());
+    let messages = [Message::new("user", "Hi")];
+    let chosen = formats.choose(&options, &tokenizer).unwrap().render(&messages, &options);
+    assert_eq!(chosen.unwrap(), "<s>|<|end|>|");
+    assert_eq!(formats.other(source, &tokenizer).unwrap().render(&messages, &options).unwrap(), "<s>|<|end|>|");
+}

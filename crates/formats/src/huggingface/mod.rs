@@ -15,6 +15,7 @@ mod names;
 mod rope;
 mod sidecars;
 mod templates;
+mod usual;
 
 pub use added::{Found, NamedToken};
 pub use class::purpose_of;

@@ -8,7 +8,7 @@ use trillm_core::{ChatTemplates, Defaults, ModelInfo};
 
 use super::fields::Fields;
 use super::file::File;
-use super::{CONFIG, NamedToken, added, generation, templates};
+use super::{CONFIG, NamedToken, added, generation, templates, usual};
 use crate::Result;
 
 /// Bytes of `tokenizer_config.json`, which lists every added token.
@@ -25,6 +25,8 @@ pub struct Sidecars {
     pub chat_templates: ChatTemplates,
     /// How tokens with a task are spelled, by name: `bos_token` and the like, and names of the model's own.
     pub special_tokens: BTreeMap<String, String>,
+    /// Those of the tokenizer's class of which no file says anything. They count if the vocabulary has them.
+    pub usual_tokens: BTreeMap<String, String>,
     /// How the publisher says the model is used best.
     pub defaults: Defaults,
     /// What the reader should know.
@@ -75,6 +77,7 @@ impl Sidecars {
         let older = File::read(folder, "added_tokens.json", TOKENIZER_CONFIG)?;
         let named = File { path: tokens.path, object: added::merged(&tokens.object, map.object) };
         sidecars.special_tokens = named_tokens(&named)?;
+        sidecars.usual_tokens = usual::read(&named.object, config);
         let text = |key| sidecars.special_tokens.get(key).cloned();
         (sidecars.bos, sidecars.eos) = (text("bos_token"), text("eos_token"));
         sidecars.tokens = added::read(&named.object, &older.object).map_err(|error| error.of(&named.path))?;
@@ -102,6 +105,7 @@ impl Sidecars {
         ModelInfo {
             chat_templates: self.chat_templates.clone(),
             special_tokens: self.special_tokens.clone(),
+            usual_tokens: self.usual_tokens.clone(),
             defaults: self.defaults.clone(),
             notes: self.notes.clone(),
             ..ModelInfo::default()
