@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use trillm_core::{Defaults, Purpose};
-use trillm_formats::gguf::{Files, Head};
+use trillm_formats::gguf::{Files, Head, Strips};
 use trillm_formats::huggingface::{Config, Decoder};
 use trillm_formats::{Checkpoint, Format, Gguf, is_graph, open_regular};
 
@@ -14,6 +14,7 @@ use crate::family::Architecture;
 use crate::gguf::{self, Header, Keys, Present};
 use crate::plan::{Data, Planned, Sources, pad};
 use crate::staging::{self, Staging};
+use crate::vocabulary::Vocabulary;
 use crate::{Dtype, Error, Result, huggingface};
 
 /// What a conversion makes.
@@ -232,7 +233,13 @@ fn to_file(
     let mut header = Header::default();
     header.set("general.architecture", architecture.gguf);
     header.set("general.type", "model");
-    header.set("general.name", checkpoint.name.as_str());
+    if may_have_name(&checkpoint.name, architecture, &vocabulary) {
+        header.set("general.name", checkpoint.name.as_str());
+    } else {
+        let name = &checkpoint.name;
+        notes
+            .push(format!("the name {name:?} is left out: llama.cpp would take it for a rule of how tokens are found"));
+    }
     if let Some(license) = &checkpoint.license {
         header.set("general.license", license.as_str());
     }
@@ -253,6 +260,17 @@ fn to_file(
     let bytes = writer.finish()?;
     staging.commit()?;
     Ok(Report { bytes, tensors: tensors.len(), seconds: 0.0, notes })
+}
+
+/// Whether llama.cpp finds tokens in a file of this name as the folder's tokenizer does. By some names it takes a model for
+/// another, which has other tokens.
+fn may_have_name(name: &str, architecture: &Architecture, vocabulary: &Vocabulary) -> bool {
+    let has = |text: &str| vocabulary.tokens.iter().any(|token| token.text == text);
+    match Strips::of(name, "", architecture.gguf) {
+        Strips::Phi3 => architecture.gguf == "phi3" && Strips::PHI3.iter().all(|(text, _)| has(text)),
+        Strips::BeforeMask | Strips::BeforeBertsMask => false,
+        Strips::Nothing => true,
+    }
 }
 
 /// `enum llama_ftype`.

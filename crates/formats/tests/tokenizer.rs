@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Value, Writer, array, vocabulary, words, words_only};
+use common::{Value, Writer, array, refused, vocabulary, words, words_only};
 
 fn with(key: &str, value: impl Into<Value>) -> Writer {
     words_only().key(&format!("tokenizer.ggml.{key}"), value)
@@ -160,6 +160,24 @@ fn special_tokens_outside_the_vocabulary_are_noted() {
     let expected =
         "tokenizer.ggml.padding_token_id is 4294967295, outside the vocabulary of 259 tokens, and is ignored";
     assert_eq!(info.notes, [expected]);
+}
+
+#[test]
+fn a_name_that_makes_a_model_phi_3_needs_its_tokens() {
+    // llama.cpp looks four tokens up by `std::unordered_map::at` then; the tiny vocabulary lacks the last of them.
+    for name in ["my-phi3-clone", "Phi-3-mini"] {
+        refused(
+            || vocabulary(&words_only().key("general.name", name).bytes()),
+            "invalid_key",
+            &format!(
+                "the key general.name holds {name:?}, expected another name: llama.cpp takes this one for Phi-3's"
+            ),
+        );
+        let tokens = of("gpt2", &["</s>", "<unk>", "<s>", "<|endoftext|>"]);
+        let tokens = tokens.key("tokenizer.ggml.merges", Value::array([""; 0])).key("general.name", name);
+        vocabulary(&tokens.bytes()).expect("accepted");
+    }
+    vocabulary(&words_only().key("general.name", "phi-4").bytes()).expect("accepted");
 }
 
 #[test]

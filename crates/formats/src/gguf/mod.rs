@@ -31,7 +31,7 @@ use std::collections::HashMap;
 pub use adapter::check_adapter;
 pub use file::{Files, Head};
 pub use tensor::Tensor;
-pub use tokenizer::{Algorithm, Pre, Rule, Special, TokenType, Vocabulary, byte_of, unescape};
+pub use tokenizer::{Algorithm, Pre, Rule, Special, Strips, TokenType, Vocabulary, byte_of, unescape};
 pub use types::TensorType;
 pub use value::{Array, Value, ValueType};
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use trillm_formats::gguf::{TokenType, Vocabulary};
+use trillm_formats::gguf::{Strips, TokenType, Vocabulary};
 
 use crate::special::ENDS;
 
@@ -138,28 +138,26 @@ pub(super) fn read(file: &Vocabulary<'_>, find: impl Fn(&str) -> Option<u32>) ->
     (attributes, ends)
 }
 
-/// Marks tokens that spaces around belong to. No file says it; llama.cpp knows models by their names.
+/// Marks tokens that spaces around belong to.
 fn strip(file: &Vocabulary<'_>, find: &impl Fn(&str) -> Option<u32>, attributes: &mut [Attributes]) {
-    let name = file.name.to_ascii_lowercase();
-    let pre = ["jina-v2-de", "jina-v2-es", "jina-v2-code", "mmbert"];
-    let architectures = ["nomic-bert-moe", "jina-bert-v3"];
-    let of_pre = pre.iter().any(|part| file.pre_name.contains(part));
-    if of_pre || architectures.iter().any(|part| file.architecture.contains(part)) {
-        if let Some(id) = find("<mask>") {
+    let mut before = |text: &str| {
+        if let Some(id) = find(text) {
             attributes[id as usize].strips_before = true;
         }
-    } else if name.contains("phi-3") || name.contains("phi3") {
-        for token in attributes.iter_mut().filter(|token| token.is_hidden() || token.user_defined) {
-            token.strips_behind = true;
-        }
-        for (text, strips) in [("</s>", true), ("<unk>", false), ("<s>", false), ("<|endoftext|>", false)] {
-            if let Some(id) = find(text) {
-                attributes[id as usize].strips_behind = strips;
+    };
+    match Strips::of(file.name, file.pre_name, file.architecture) {
+        Strips::Nothing => {}
+        Strips::BeforeMask => before("<mask>"),
+        Strips::BeforeBertsMask => before("[MASK]"),
+        Strips::Phi3 => {
+            for token in attributes.iter_mut().filter(|token| token.is_hidden() || token.user_defined) {
+                token.strips_behind = true;
+            }
+            for (text, strips) in Strips::PHI3 {
+                if let Some(id) = find(text) {
+                    attributes[id as usize].strips_behind = strips;
+                }
             }
         }
-    } else if name.contains("modern-bert")
-        && let Some(id) = find("[MASK]")
-    {
-        attributes[id as usize].strips_before = true;
     }
 }

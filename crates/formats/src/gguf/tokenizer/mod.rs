@@ -5,6 +5,7 @@ mod bytes;
 mod charsmap;
 mod pre;
 mod special;
+mod strips;
 mod token;
 mod tokens;
 
@@ -14,6 +15,7 @@ pub use algorithm::Algorithm;
 pub use bytes::{byte_of, unescape};
 pub use pre::{Pre, Rule};
 pub use special::Special;
+pub use strips::Strips;
 pub use token::TokenType;
 
 use super::Gguf;
@@ -64,6 +66,7 @@ pub struct Vocabulary<'a> {
 
 const MODEL: &str = "tokenizer.ggml.model";
 const PRE: &str = "tokenizer.ggml.pre";
+const NAME: &str = "general.name";
 
 /// Reads and checks the tokenizer of a file.
 pub(crate) fn read<'g>(gguf: &'g Gguf<'_>) -> Result<Vocabulary<'g>> {
@@ -102,11 +105,13 @@ pub(crate) fn read<'g>(gguf: &'g Gguf<'_>) -> Result<Vocabulary<'g>> {
     };
     bytes::spelling(algorithm, words, &types)?;
     let special = special::read(gguf, algorithm, model, pre, words.len(), &mut notes)?;
+    let (name, pre_name) = (gguf.text(NAME)?.unwrap_or_default(), gguf.text(PRE)?.unwrap_or_default());
+    named(name, Strips::of(name, pre_name, architecture), words)?;
     Ok(Vocabulary {
         algorithm,
         model,
         pre,
-        pre_name: gguf.text(PRE)?.unwrap_or_default(),
+        pre_name,
         words: tokens::spellings(words).collect(),
         types,
         scores: tokens::scores(gguf, words.len())?,
@@ -117,10 +122,24 @@ pub(crate) fn read<'g>(gguf: &'g Gguf<'_>) -> Result<Vocabulary<'g>> {
         lowercase: gguf.flag("tokenizer.ggml.normalizer.lowercase")?,
         strip_accents: gguf.flag("tokenizer.ggml.normalizer.strip_accents")?,
         charsmap,
-        name: gguf.text("general.name")?.unwrap_or_default(),
+        name,
         architecture,
         notes,
         warning,
+    })
+}
+
+/// Checks that a model that llama.cpp takes for Phi-3 by its name has that model's tokens: it throws where one is missing.
+fn named(name: &str, strips: Strips, words: &[&[u8]]) -> Result<()> {
+    if strips != Strips::Phi3 {
+        return Ok(());
+    }
+    let missing = Strips::PHI3.iter().find(|(text, _)| !tokens::spellings(words).any(|word| *word == *text.as_bytes()));
+    missing.map_or(Ok(()), |(text, _)| {
+        let expected =
+            format!("another name: llama.cpp takes this one for Phi-3's, and the vocabulary has no token {text:?}");
+        let name: String = name.chars().take(80).collect();
+        Err(keys::wrong(NAME, format_args!("{name:?}"), expected))
     })
 }
 
