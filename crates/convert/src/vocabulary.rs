@@ -86,12 +86,34 @@ pub(crate) struct Special {
     pub(crate) end_of_turn: Option<u32>,
     /// Stands for what no token spells.
     pub(crate) unknown: Option<u32>,
+    /// Stands between two texts, and behind them.
+    pub(crate) separator: Option<u32>,
     /// Fills the short rows of a batch.
     pub(crate) padding: Option<u32>,
+    /// Begins a text that is to be classified.
+    pub(crate) class: Option<u32>,
+    /// Stands for what is to be guessed.
+    pub(crate) mask: Option<u32>,
     /// Texts begin with `bos`.
     pub(crate) add_bos: bool,
     /// Texts end with `eos`.
     pub(crate) add_eos: bool,
+}
+
+impl Special {
+    /// Tokens that templates know by name: the name in keys of GGUF, that in Hugging Face's files, the id.
+    pub(crate) fn tasks(&self) -> [(&'static str, &'static str, Option<u32>); 7] {
+        [
+            ("bos", "bos_token", self.bos),
+            ("eos", "eos_token", self.eos),
+            ("unknown", "unk_token", self.unknown),
+            // As `gguf` of llama.cpp spells it.
+            ("seperator", "sep_token", self.separator),
+            ("padding", "pad_token", self.padding),
+            ("cls", "cls_token", self.class),
+            ("mask", "mask_token", self.mask),
+        ]
+    }
 }
 
 /// Names of tokens that end a turn, in the models converted here. GGUF often names only the token that ends a text;

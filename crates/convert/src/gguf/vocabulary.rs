@@ -13,6 +13,9 @@ const SCORES: &str = "tokenizer.ggml.scores";
 const TYPES: &str = "tokenizer.ggml.token_type";
 const MERGES: &str = "tokenizer.ggml.merges";
 
+/// What files say where there is no such token.
+const NONE: u32 = u32::MAX;
+
 /// Reads a vocabulary, and says in `notes` what was not used.
 pub(crate) fn read(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Vocabulary> {
     let texts = keys.texts(TOKENS)?.ok_or_else(|| Error::missing(TOKENS, "the tokens"))?;
@@ -51,8 +54,7 @@ pub(crate) fn read(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Vocab
         let key = format!("tokenizer.ggml.{name}_token_id");
         let found = keys.id(&key)?;
         if let Some(found) = found.filter(|&id| id as usize >= texts.len()) {
-            // Files say 4294967295 for none.
-            if found != u32::MAX {
+            if found != NONE {
                 notes.push(format!("{key} is {found}, which is no token: it was left out"));
             }
             return Ok(None);
@@ -65,7 +67,10 @@ pub(crate) fn read(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Vocab
         eos: id("eos", eos)?,
         unknown: id("unknown", unknown)?,
         end_of_turn: id("eot", None)?,
+        separator: id("seperator", None)?,
         padding: id("padding", None)?,
+        class: id("cls", None)?,
+        mask: id("mask", None)?,
         add_bos: keys.flag("tokenizer.ggml.add_bos_token")?.unwrap_or(adds_bos),
         add_eos: keys.flag("tokenizer.ggml.add_eos_token")?.unwrap_or(false),
     };
@@ -93,7 +98,7 @@ fn pair(text: &str) -> Result<(String, String)> {
 
 /// Writes a vocabulary.
 pub(crate) fn write(vocabulary: &Vocabulary, header: &mut Header) {
-    let Special { bos, eos, end_of_turn, unknown, padding, add_bos, add_eos } = vocabulary.special;
+    let Special { end_of_turn, add_bos, add_eos, .. } = vocabulary.special;
     match &vocabulary.method {
         Method::Merges { pre, merges } => {
             header.set(MODEL, "gpt2");
@@ -109,8 +114,13 @@ pub(crate) fn write(vocabulary: &Vocabulary, header: &mut Header) {
     }
     header.set(TOKENS, vocabulary.tokens.iter().map(|token| token.text.clone()).collect::<Vec<_>>());
     header.set(TYPES, vocabulary.tokens.iter().map(|token| token.kind as i32).collect::<Vec<_>>());
-    let ids = [("bos", bos), ("eos", eos), ("eot", end_of_turn), ("unknown", unknown), ("padding", padding)];
-    for (name, id) in ids {
+    // Where SentencePiece's files say nothing, readers take the second token and the third.
+    let unsaid = matches!(vocabulary.method, Method::Scores { .. }).then_some(NONE);
+    let ids = vocabulary.special.tasks().map(|(name, _, id)| match name {
+        "bos" | "eos" => (name, id.or(unsaid)),
+        _ => (name, id),
+    });
+    for (name, id) in ids.into_iter().chain([("eot", end_of_turn)]) {
         if let Some(id) = id {
             header.set(format!("tokenizer.ggml.{name}_token_id"), id);
         }

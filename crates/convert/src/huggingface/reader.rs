@@ -22,7 +22,6 @@ const SPACE: &str = "▁";
 pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Vec<String>) -> Result<Vocabulary> {
     let file = json(&folder.join(FILE))?
         .ok_or_else(|| Error::missing(FILE, "the tokenizer, as the tokenizers library writes it"))?;
-    let settings = json(&folder.join("tokenizer_config.json"))?.unwrap_or(Value::Null);
     let model = &file["model"];
     // Files from before the key have no other kind that begins like this.
     if model["type"].as_str().unwrap_or("BPE") != "BPE" {
@@ -46,20 +45,29 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
     let ids: HashMap<&str, u32> =
         tokens.iter().enumerate().map(|(id, token)| (token.text.as_str(), id as u32)).collect();
     let id = |text: Option<&str>| text.and_then(|text| ids.get(text).copied());
-    let text = |key: &str| settings[key].as_str().or_else(|| settings[key]["content"].as_str());
+    // Names of the class never stand beside those of files.
+    let text = |name: &str| sidecars.special_tokens.get(name).or(sidecars.usual_tokens.get(name));
+    let named = |name: &str| id(text(name).map(String::as_str));
     // As in tokenizer.json, an id may be that of a token without a row.
     let ends: Vec<u32> = sidecars.end_ids.iter().copied().filter(|id| *id < rows).collect();
-    let bos = id(sidecars.bos.as_deref()).or(sidecars.bos_id.filter(|id| *id < rows));
-    let eos = id(sidecars.eos.as_deref()).or(ends.first().copied());
     let (starts, stops) = surroundings(&file["post_processor"]);
+    // A number in config.json gives a template no name, so it is no token that begins texts either.
+    let bos = named("bos_token").or(id(starts));
+    // Neither is one that ends answers, but readers of a file that names none take one: the second of SentencePiece's, which
+    // must be right then.
+    let unsaid = !byte_level && ends.contains(&2);
+    let eos = named("eos_token").or(ends.first().copied().filter(|_| !unsaid));
     let special = Special {
         bos,
         eos,
         end_of_turn: ends.iter().copied().find(|end| Some(*end) != eos),
-        unknown: id(text("unk_token")).or(id(model["unk_token"].as_str())),
-        padding: id(text("pad_token")),
-        add_bos: bos.is_some() && starts.unwrap_or(false),
-        add_eos: eos.is_some() && stops.unwrap_or(false),
+        unknown: named("unk_token").or(id(model["unk_token"].as_str())),
+        separator: named("sep_token"),
+        padding: named("pad_token"),
+        class: named("cls_token"),
+        mask: named("mask_token"),
+        add_bos: bos.is_some() && starts.is_some(),
+        add_eos: eos.is_some() && stops.is_some(),
     };
     let method = if byte_level {
         byte_level_method(&file, merges, notes)?
@@ -207,12 +215,12 @@ fn add(table: &mut Table, added: &Value, byte_level: bool) -> Result<()> {
     Ok(())
 }
 
-/// Whether the post-processor puts a token before and behind a text; `None` if it does not say.
-fn surroundings(processor: &Value) -> (Option<bool>, Option<bool>) {
+/// The tokens that the post-processor puts before and behind a text.
+fn surroundings(processor: &Value) -> (Option<&str>, Option<&str>) {
     let template = steps(processor).into_iter().find(|step| step["type"] == "TemplateProcessing");
-    let Some(items) = template.and_then(|template| template["single"].as_array()) else { return (None, None) };
-    let special = |item: Option<&Value>| Some(item.is_some_and(|item| item.get("SpecialToken").is_some()));
-    (special(items.first()), special(items.last()))
+    let items = template.and_then(|template| template["single"].as_array()).map_or(&[][..], Vec::as_slice);
+    let [first, last] = [items.first(), items.last()].map(|item| item?["SpecialToken"]["id"].as_str());
+    (first, last)
 }
 
 fn byte_level_method(file: &Value, merges: Vec<(String, String)>, notes: &mut Vec<String>) -> Result<Method> {

@@ -28,14 +28,7 @@ fn there_and_back(vocabulary: &Vocabulary) -> Vocabulary {
     let write = |name: &str, value: Value| fs::write(folder.path().join(name), value.to_string()).unwrap();
     write("tokenizer.json", tokenizer(vocabulary, "llama").unwrap());
     write("tokenizer_config.json", tokenizer_config(vocabulary, 128));
-    let text = |id: Option<u32>| id.and_then(|id| vocabulary.text(id)).map(Into::into);
-    let sidecars = Sidecars {
-        chat_templates: vocabulary.chat_templates.clone(),
-        bos: text(vocabulary.special.bos),
-        eos: text(vocabulary.special.eos),
-        end_ids: vocabulary.ends(),
-        ..Sidecars::default()
-    };
+    let sidecars = Sidecars { end_ids: vocabulary.ends(), ..Sidecars::open(folder.path()).unwrap() };
     read_vocabulary(folder.path(), &sidecars, vocabulary.tokens.len() as u32, &mut Vec::new()).unwrap()
 }
 

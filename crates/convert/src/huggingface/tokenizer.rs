@@ -147,7 +147,7 @@ fn post_processor(vocabulary: &Vocabulary) -> Value {
 
 /// `tokenizer_config.json`.
 pub(crate) fn tokenizer_config(vocabulary: &Vocabulary, context: u32) -> Value {
-    let Special { bos, eos, unknown, padding, add_bos, add_eos, .. } = vocabulary.special;
+    let Special { add_bos, add_eos, .. } = vocabulary.special;
     let mut out = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_bos_token": add_bos,
@@ -155,10 +155,9 @@ pub(crate) fn tokenizer_config(vocabulary: &Vocabulary, context: u32) -> Value {
         "clean_up_tokenization_spaces": false,
         "model_max_length": context,
     });
-    for (key, id) in [("bos_token", bos), ("eos_token", eos), ("unk_token", unknown), ("pad_token", padding)] {
-        if let Some(text) = id.and_then(|id| vocabulary.text(id)) {
-            out[key] = text.into();
-        }
+    // A name that is not there might be one of the class's own: Qwen 2 has its class whatever stands above.
+    for (_, key, id) in vocabulary.special.tasks() {
+        out[key] = id.and_then(|id| vocabulary.text(id)).into();
     }
     let templates = &vocabulary.chat_templates;
     match &templates.default {
