@@ -151,7 +151,7 @@ def test_vectors(llm: trillm.Model, tiny_folder: Path, tiny_onnx: Callable[..., 
             assert np.allclose(ours, theirs, atol=1e-3), pooling
         # Its class is one that predicts the next token: sentence-transformers takes the last one's vector.
         assert np.allclose(model.embed(texts), model.embed(texts, pooling="last"))
-    assert np.allclose(llm.embed(texts), llm.embed(texts, pooling="mean"), atol=1e-5)
+    assert np.allclose(llm.embed(texts), llm.embed(texts, pooling="last"), atol=1e-5)
 
 
 # Beside others.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trillm
 from trillm import _core
 from trillm.errors import Cancelled, InvalidRequest, StoreError
 
@@ -50,6 +52,46 @@ def test_what_is_recommended_beside_the_files_goes_along(tiny_model: Path, tmp_p
     assert [note.split()[0] for note in report["notes"] if "recommended by alias" in note] == ["system,"]
     defaults = _core.inspect(tmp_path / "made").defaults
     assert (defaults["temperature"]["value"], defaults["stop"]["value"]) == (0.25, ["END"])
+
+
+def put(path: Path, content: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize("mode", ["mean", "cls", "lasttoken", None])
+def test_vectors_stay_the_same(mode: str | None, tiny_model: Path, tmp_path: Path) -> None:
+    folder, file, back = tmp_path / "folder", tmp_path / "file.gguf", tmp_path / "back"
+    _core.convert(tiny_model, folder, **TO_FOLDER)
+    if mode is not None:
+        names = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
+        listed = [{"path": path, "type": f"sentence_transformers.models.{name}"} for name, path in names]
+        put(folder / "modules.json", listed)
+        put(folder / "1_Pooling" / "config.json", {"pooling_mode": mode})
+    _core.convert(folder, file, to="gguf", dtype="f32")
+    _core.convert(file, back, **TO_FOLDER)
+    texts = ["The cat sat on the mat.", "a dog"]
+    made = []
+    for path in (folder, file, back):
+        with trillm.load(path, cache_type="f32") as model:
+            made.append(model.embed(texts))
+            assert model.info.pooling == ("last" if mode == "lasttoken" else mode)
+    for other in made[1:]:
+        assert (made[0] * other).sum(axis=1).min() >= 0.9999
+
+
+def test_a_greedy_publisher_keeps_the_penalty(tiny_model: Path, tmp_path: Path) -> None:
+    _core.convert(tiny_model, tmp_path / "folder", **TO_FOLDER)
+    greedy = {"do_sample": False, "repetition_penalty": 1.5, "top_k": 5}
+    put(tmp_path / "folder" / "generation_config.json", greedy)
+    _core.convert(tmp_path / "folder", tmp_path / "file.gguf", to="gguf", dtype="f32")
+    _core.convert(tmp_path / "file.gguf", tmp_path / "back", **TO_FOLDER)
+    for name in ("folder", "file.gguf", "back"):
+        defaults = _core.inspect(tmp_path / name).defaults
+        assert {name: given["value"] for name, given in defaults.items()} == {
+            "temperature": 0.0,
+            "repetition_penalty": 1.5,
+        }
 
 
 @pytest.mark.parametrize("wrong", [{"to": "onnx"}, {"dtype": "q8_0"}], ids=str)

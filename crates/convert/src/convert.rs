@@ -15,7 +15,7 @@ use crate::gguf::{self, Header, Keys, Present};
 use crate::plan::{Data, Planned, Sources, pad};
 use crate::staging::{self, Staging};
 use crate::vocabulary::Vocabulary;
-use crate::{Dtype, Error, Result, huggingface};
+use crate::{Dtype, Error, Result, huggingface, vectors};
 
 /// What a conversion makes.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,7 +34,8 @@ pub struct Convert {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Target {
     /// A Hugging Face folder: `model.safetensors`, `config.json`, `generation_config.json`, `tokenizer.json` and
-    /// `tokenizer_config.json`. Quantized weights become floats again.
+    /// `tokenizer_config.json`; `modules.json` and `1_Pooling` if the source says how texts become vectors. Quantized
+    /// weights become floats again.
     Safetensors,
     /// One GGUF file.
     Gguf,
@@ -163,19 +164,23 @@ fn to_folder(
     let tensors = gguf::plan(&files, architecture, &decoder, options.dtype)?;
     let name = keys.text("general.name")?;
     let defaults = options.published.clone().checked(&mut notes).or(info.defaults);
-    let json = [
+    let embeds = vectors::files(info.pipeline.as_ref(), decoder.width);
+    let mut json = vec![
         ("config.json", huggingface::config(&decoder, architecture, &vocabulary, options.dtype, name)),
         ("generation_config.json", huggingface::generation_config(&vocabulary, &defaults, &mut notes)),
         ("tokenizer.json", huggingface::tokenizer(&vocabulary, architecture.gguf)?),
-        ("tokenizer_config.json", huggingface::tokenizer_config(&vocabulary, decoder.context)),
+        ("tokenizer_config.json", huggingface::tokenizer_config(&vocabulary, decoder.context, !embeds.is_empty())),
     ];
+    json.extend(embeds);
 
     let staging = Staging::new(destination, options.overwrite)?;
     let folder = staging.path();
-    fs::create_dir(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
     let mut bytes = 0;
     for (name, value) in json {
         let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|source| Error::Write { path: parent.into(), source })?;
+        }
         let text = format!("{value:#}\n");
         fs::write(&path, &text).map_err(|source| Error::Write { path, source })?;
         bytes += text.len() as u64;
@@ -248,6 +253,9 @@ fn to_file(
     for (name, values) in gguf::write_decoder(decoder, architecture, &mut header, &mut notes)? {
         let shape = vec![values.len() as u64];
         tensors.push(Planned { name: name.into(), shape, dtype: Dtype::F32, data: Data::Values(values) });
+    }
+    if let Some(number) = vectors::pooling_type(&checkpoint.pipeline, decoder.context, &mut notes)? {
+        header.set(format!("{}.pooling_type", architecture.gguf), number);
     }
     gguf::write_vocabulary(&vocabulary, &mut header);
     let defaults = options.published.clone().checked(&mut notes).or(checkpoint.sidecars.defaults.clone());

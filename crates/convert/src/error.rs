@@ -74,6 +74,14 @@ pub enum Error {
         /// What can be converted.
         expected: String,
     },
+    /// The source makes other vectors of texts than the other format can say.
+    #[error("vectors of texts are made with {found}, expected {expected}")]
+    Vectors {
+        /// The step.
+        found: String,
+        /// What can be converted.
+        expected: &'static str,
+    },
     /// Something that a conversion needs is not in the source.
     #[error("{what} is missing, expected {expected}")]
     Missing {
@@ -153,7 +161,7 @@ impl Coded for Error {
             Self::NotReplaceable { .. } => (Class::InvalidRequest, "destination_not_replaceable"),
             Self::SameFormat { .. } => (Class::InvalidRequest, "same_format"),
             Self::Architecture { .. } => (Class::Format, "unsupported_architecture"),
-            Self::Unsupported { .. } => (Class::Unsupported, "cannot_convert"),
+            Self::Unsupported { .. } | Self::Vectors { .. } => (Class::Unsupported, "cannot_convert"),
             Self::Missing { .. } => (Class::Format, "missing_key"),
             Self::TensorType { .. } => (Class::Unsupported, "unsupported_tensor_type"),
             Self::TensorName { .. } => (Class::Unsupported, "unknown_tensor"),
@@ -169,6 +177,9 @@ impl Coded for Error {
             Self::Read { source, .. } | Self::Write { source, .. } if files::are_too_many(source) => files::HINT.into(),
             Self::DestinationExists { .. } => "name another destination, or have it replaced (`overwrite=True`)".into(),
             Self::NotReplaceable { .. } => "name another destination".into(),
+            Self::Vectors { .. } => {
+                "to generate text alone, convert a copy of the folder without modules.json and 1_Pooling".into()
+            }
             Self::TensorType { .. } => "convert from a file in F32, F16, BF16, Q8_0 or a K type".into(),
             Self::OutOfRange { .. } => "bf16 and f32 hold such weights".into(),
             Self::Write { source, .. } if is_full(source) => {

@@ -27,6 +27,7 @@ mod record;
 mod rope;
 mod staging;
 mod storage;
+mod vectors;
 mod vocabulary;
 
 pub use convert::{Convert, Progress, Report, Target, convert};

@@ -36,6 +36,12 @@ impl Pooling {
         }
     }
 
+    /// What sentence-transformers takes where no file says how texts become vectors. Models made to predict the next token
+    /// know the whole text at its last one only.
+    pub fn unstated(predicts_next: bool) -> Self {
+        if predicts_next { Self::Last } else { Self::Mean }
+    }
+
     /// The way of this name, by ours or by the one that sentence-transformers has for it.
     pub fn of(name: &str) -> Option<Self> {
         let theirs = match name {

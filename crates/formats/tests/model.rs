@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Value, Writer, model, tiny, words_only};
-use trillm_core::Purpose;
+use trillm_core::{ModelInfo, Purpose};
 use trillm_testkit::models::gguf::TensorType::{F16, F32};
 
 fn with(key: &str, value: impl Into<Value>) -> Writer {
@@ -151,6 +151,10 @@ fn what_a_model_is_for_is_in_the_info() {
     assert_eq!(chats.capabilities(), ["generate", "chat", "embed"]);
     let encoder = of(self::of("bert"));
     assert_eq!((encoder.purpose, encoder.capabilities()), (Purpose::Vectors, vec!["embed"]));
+    // What a folder of the same model has without a list of modules, by sentence-transformers.
+    let pooling = |info: &ModelInfo| info.pipeline.as_ref().map(|pipeline| pipeline.describe().remove(1));
+    assert_eq!(pooling(&decoder).as_deref(), Some("Pooling(pooling_mode=last), by default"));
+    assert_eq!(pooling(&encoder).as_deref(), Some("Pooling(pooling_mode=mean), by default"));
     // It ranks.
     let ranker = of(number("pooling_type", 4));
     assert_eq!((ranker.purpose, ranker.capabilities()), (Purpose::Labels, vec![]));
@@ -166,22 +170,22 @@ fn what_the_file_says_of_chats_is_in_the_info() {
         .key("general.sampling.top_p", 1.5f32)
         .key("general.sampling.sequence", "top_k;temp")
         .key("general.sampling.mirostat", 2i32)
+        .key("general.sampling.penalty_last_n", 5.0f32)
         .key("general.sampling.xtc_probability", 0.0f32);
     let info = model(&writer.bytes()).expect("accepted");
     let templates: Vec<_> = info.chat_templates.iter().collect();
     assert_eq!(templates, [("default", "{{ messages }}"), ("tool_use", "{{ tools }}")]);
-        .key("general.sampling.penalty_last_n", 5.0f32)
     assert!(info.special_tokens.contains_key("pad_token"));
     let names: Vec<&str> = info.defaults.list().iter().map(|(name, ..)| *name).collect();
     assert_eq!(names, ["temperature", "top_k"]);
     assert_eq!(info.defaults.request().sampling.top_k, 20);
     assert!(info.notes.iter().any(|note| note.contains("general.sampling: top_p is 1.5")), "{:?}", info.notes);
+    let whole = "general.sampling.penalty_last_n is 5 (f32), expected a whole number; it is not used".to_owned();
+    assert!(info.notes.contains(&whole), "{:?}", info.notes);
     let unused = "general.sampling: no use is made here of sequence, mirostat".to_owned();
     assert!(info.notes.contains(&unused), "{:?}", info.notes);
 }
 
-    let whole = "general.sampling.penalty_last_n is 5 (f32), expected a whole number; it is not used".to_owned();
-    assert!(info.notes.contains(&whole), "{:?}", info.notes);
 #[test]
 fn where_the_short_factors_of_longrope_end_is_in_the_info() {
     let found = |writer: Writer| model(&writer.bytes()).expect("accepted").short_context;

@@ -27,7 +27,7 @@ fn there_and_back(vocabulary: &Vocabulary) -> Vocabulary {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, value: Value| fs::write(folder.path().join(name), value.to_string()).unwrap();
     write("tokenizer.json", tokenizer(vocabulary, "llama").unwrap());
-    write("tokenizer_config.json", tokenizer_config(vocabulary, 128));
+    write("tokenizer_config.json", tokenizer_config(vocabulary, 128, false));
     let sidecars = Sidecars { end_ids: vocabulary.ends(), ..Sidecars::open(folder.path()).unwrap() };
     read_vocabulary(folder.path(), &sidecars, vocabulary.tokens.len() as u32, &mut Vec::new()).unwrap()
 }

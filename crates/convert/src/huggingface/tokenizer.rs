@@ -145,8 +145,8 @@ fn post_processor(vocabulary: &Vocabulary) -> Value {
     })
 }
 
-/// `tokenizer_config.json`.
-pub(crate) fn tokenizer_config(vocabulary: &Vocabulary, context: u32) -> Value {
+/// `tokenizer_config.json`, of a model that embeds or not.
+pub(crate) fn tokenizer_config(vocabulary: &Vocabulary, context: u32, embeds: bool) -> Value {
     let Special { add_bos, add_eos, .. } = vocabulary.special;
     let mut out = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -158,6 +158,10 @@ pub(crate) fn tokenizer_config(vocabulary: &Vocabulary, context: u32) -> Value {
     // A name that is not there might be one of the class's own: Qwen 2 has its class whatever stands above.
     for (_, key, id) in vocabulary.special.tasks() {
         out[key] = id.and_then(|id| vocabulary.text(id)).into();
+    }
+    // sentence-transformers fills the short texts of a batch, be it a batch of one, and does not look at what it filled in.
+    if embeds && out["pad_token"].is_null() {
+        out["pad_token"] = out["eos_token"].clone();
     }
     let templates = &vocabulary.chat_templates;
     match &templates.default {

@@ -88,7 +88,9 @@ pub(crate) fn read(gguf: &Gguf<'_>) -> Result<Hyper> {
     let kept = layers::read(&keys, &architecture, &heads, (layers, width))?;
 
     let mut notes = Vec::new();
-    let pipeline = pipeline(&keys, &mut notes)?;
+    // The file does not name a class. What llama.cpp generates with is called `…ForCausalLM` in transformers, but for T5.
+    let unstated = Pooling::unstated(!architecture.encoder && name != "t5");
+    let pipeline = pipeline(&keys, unstated, &mut notes)?;
     let purpose = match pipeline {
         None => Purpose::Labels,
         Some(_) if architecture.encoder => Purpose::Vectors,
@@ -164,8 +166,9 @@ fn experts(keys: &Keys<'_, '_>, layers: u32) -> Result<()> {
     Ok(())
 }
 
-/// How vectors for tokens become one for a text. A number that llama.cpp does not know aborts it.
-fn pipeline(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Option<Pipeline>> {
+/// How vectors for tokens become one for a text; `unstated` where the file does not say. A number that llama.cpp does not
+/// know aborts it.
+fn pipeline(keys: &Keys<'_, '_>, unstated: Pooling, notes: &mut Vec<String>) -> Result<Option<Pipeline>> {
     keys.within("classifier.pooling_type", 0..=4)?;
     let stated = |way| Pipeline { stated: true, pooling: vec![way], ..Pipeline::default() };
     Ok(match keys.within("pooling_type", 0..=4)? {
@@ -176,6 +179,6 @@ fn pipeline(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Option<Pipel
             notes.push("the model ranks pairs of texts (pooling type 4), which is not supported".into());
             None
         }
-        _ => Some(Pipeline::default()),
+        _ => Some(Pipeline { pooling: vec![unstated], ..Pipeline::default() }),
     })
 }

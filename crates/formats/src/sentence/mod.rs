@@ -88,10 +88,9 @@ fn unstated(about: &About<'_>, notes: &mut Vec<String>) -> Pipeline {
         notes.push(format!("no modules.json says how texts become vectors: they are the graph's {output}"));
     }
     if about.given == Given::Tokens {
-        // Models made to predict the next token know the whole text at its last one only.
-        let is_last = about.class.ends_with("ForCausalLM") && about.causal;
-        pipeline.pooling = vec![if is_last { Pooling::Last } else { Pooling::Mean }];
-        let name = if is_last { "the last token's vector" } else { "the mean over tokens" };
+        let way = Pooling::unstated(about.class.ends_with("ForCausalLM") && about.causal);
+        pipeline.pooling = vec![way];
+        let name = if way == Pooling::Last { "the last token's vector" } else { "the mean over tokens" };
         notes.push(format!("no modules.json says how texts become vectors: it is {name}, as in sentence-transformers"));
     } else {
         pipeline.pooling.clear();
