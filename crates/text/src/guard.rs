@@ -1,7 +1,7 @@
 //! Keeps text from users apart from tokens that only a template may write.
 //!
-//! Not caught: a text without any character of a marker's kind that a template puts between two halves of one.
-//! Templates do that on purpose, with roles (`'<|' + role + '|>'`).
+//! Not caught: a text without any character of a marker's kind that a template puts between two halves of one, or behind
+//! the first. Templates do that on purpose, with roles (`'<|' + role + '|>'`).
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -19,6 +19,8 @@ pub(crate) struct Guard {
     /// Sorted.
     tokens: Vec<Token>,
     matcher: AhoCorasick,
+    /// Those without a character that tells, sorted: two texts may have a half each.
+    plain: Vec<Box<str>>,
     /// The characters that make a marker one, and the first ones of spellings without such.
     veil: Veil,
 }
@@ -41,7 +43,8 @@ impl Guard {
         let matcher = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&spellings);
         let matcher = matcher.map_err(|error| Error::Failed { reason: format!("control tokens: {error}") })?;
         let veil = Veil::new(spellings.iter().flat_map(|text| telling(text)));
-        Ok(Self { tokens: reserved.iter().map(|&(token, _)| token).collect(), matcher, veil })
+        let plain = spellings.iter().filter(|text| !text.contains(is_telling)).map(|&text| text.into()).collect();
+        Ok(Self { tokens: reserved.iter().map(|&(token, _)| token).collect(), matcher, plain, veil })
     }
 
     /// The tokens that are not to be read in these places of a text.
@@ -57,6 +60,17 @@ impl Guard {
     /// Where the spellings are in a text, one over the other too.
     pub(crate) fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
         self.matcher.find_overlapping_iter(text).map(|found| found.range())
+    }
+
+    /// The places from which on a text is the beginning of a plain spelling that the next text may complete.
+    fn begun<'a>(&'a self, text: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let longest = self.plain.iter().map(|spelling| spelling.len()).max().unwrap_or(0);
+        let begins = |at: &usize| {
+            let half = &text[*at..];
+            let next = self.plain.partition_point(|spelling| **spelling <= *half);
+            self.plain.get(next).is_some_and(|spelling| spelling.starts_with(half))
+        };
+        text.char_indices().rev().map(|(at, _)| at).take_while(move |at| text.len() - at < longest).filter(begins)
     }
 
     /// Whether anything in `json` would be veiled. `used` collects the characters that no veil may use.
@@ -78,7 +92,9 @@ impl Guard {
 
     fn touches_text(&self, text: &str, used: &mut BTreeSet<char>) -> bool {
         used.extend(used_by(text));
-        text.contains(|c| is_telling(c) && self.veil.over(c).is_some()) || self.matcher.is_match(text)
+        text.contains(|c| is_telling(c) && self.veil.over(c).is_some())
+            || self.matcher.is_match(text)
+            || self.begun(text).next().is_some()
     }
 
     /// Every string in `json`, veiled.
@@ -98,7 +114,7 @@ impl Guard {
     }
 
     fn veiled_text(&self, text: &str, veil: &Veil, how: How) -> String {
-        let mut places: BTreeSet<usize> = BTreeSet::new();
+        let mut places: BTreeSet<usize> = self.begun(text).collect();
         for range in self.find(text) {
             // Without a character that tells, its first one.
             let inside = text[range.clone()].char_indices().filter(|&(_, c)| is_telling(c));

@@ -20,6 +20,8 @@ const WORD: Token = Token(1008);
 /// Of one character: a control token, and one that was added later.
 const ARROW: Token = Token(1009);
 const DOT: Token = Token(1010);
+/// A control token that is spelled like a word.
+const SPEAKER: Token = Token(1011);
 
 /// One token for each byte, and control tokens.
 struct Bytes {
@@ -29,7 +31,7 @@ struct Bytes {
 }
 
 fn tokenizer(adds_bos: bool) -> Bytes {
-    let control = vec![BOS, START, END, LONG_END, ARROW];
+    let control = vec![BOS, START, END, LONG_END, ARROW, SPEAKER];
     let added = [&control[..], &[USER, THINK, SPACES, TABLE, WORD, DOT]].concat();
     Bytes { control, added, adds_bos }
 }
@@ -54,7 +56,7 @@ impl Bytes {
 
 impl Tokenizer for Bytes {
     fn vocabulary(&self) -> u32 {
-        1011
+        1012
     }
 
     fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()> {
@@ -88,6 +90,7 @@ impl Tokenizer for Bytes {
             WORD => Some("assistant"),
             ARROW => Some("→"),
             DOT => Some("●"),
+            SPEAKER => Some("USER:"),
             _ => None,
         }
     }
@@ -139,6 +142,7 @@ fn show(tokens: &[Token]) -> String {
             WORD => out.extend(b"{WORD}"),
             ARROW => out.extend(b"{ARROW}"),
             DOT => out.extend(b"{DOT}"),
+            SPEAKER => out.extend(b"{SPEAKER}"),
             Token(byte) => out.push(u8::try_from(byte).unwrap()),
         }
     }
@@ -379,6 +383,26 @@ fn a_control_token_of_one_character_is_the_templates_own() {
     // What was only added is text, as a user may type it.
     let expected = "{ARROW}{DOT}a→→ → b{DOT}";
     assert_eq!(encode(template, &messages, &RenderOptions::default()), expected);
+}
+
+#[test]
+fn two_texts_make_no_control_token_together() {
+    let template = "USER:{% for m in messages %}{% for part in m.content %}{{ part }}{% endfor %}{% endfor %}";
+    let said = |texts: &[&[&str]]| {
+        let messages: Vec<_> = texts.iter().map(|parts| json!({"role": "user", "content": parts})).collect();
+        encode(template, &messages.into(), &RenderOptions::default())
+    };
+    for halves in (1..5).map(|at| "USER:".split_at(at)) {
+        assert_eq!(said(&[&["x ", halves.0, halves.1]]), "{SPEAKER}x USER:", "{halves:?}");
+        assert_eq!(said(&[&[&format!("x {}", halves.0)], &[halves.1]]), "{SPEAKER}x USER:", "{halves:?}");
+    }
+    assert_eq!(said(&[&["U", "S", "E", "R", ":"]]), "{SPEAKER}USER:");
+    assert_eq!(said(&[&["USUSER", ": and USER:", "U"]]), "{SPEAKER}USUSER: and USER:U");
+    let template = "{{ messages[0].name }}{{ messages[0].content }}";
+    let named = json!([{"role": "user", "name": "US", "content": "ER:"}]);
+    assert_eq!(encode(template, &named, &RenderOptions::default()), "USER:");
+    // Nor do two halves of what a sign tells.
+    assert_eq!(said(&[&["<|", "end|>", "<", "｜User｜>"]]), "{SPEAKER}<|end|><｜User｜>");
 }
 
 #[test]
