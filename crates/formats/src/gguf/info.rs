@@ -8,7 +8,7 @@ use super::hyper::{self, Hyper};
 use super::keys::Keys;
 use super::tensor::Tensor;
 use super::tokenizer::{self, Vocabulary};
-use super::{Gguf, types, weights};
+use super::{Gguf, needs, types, weights};
 use crate::{Error, Result};
 
 const ORIGINAL_CONTEXT: &str = "rope.scaling.original_context_length";
@@ -39,6 +39,8 @@ impl Gguf<'_> {
         }
         let tensors = || self.tensors.iter().chain(others.iter().flat_map(|other| &other.tensors));
         weights::embedding(tensors(), width, info.vocabulary)?;
+        let keys = Keys { gguf: self, architecture: &info.architecture };
+        needs::check(&keys, kept.as_deref(), &tensors().collect::<Vec<_>>())?;
         info.bytes = std::iter::once(self).chain(others).map(|file| file.file_size).sum();
         info.parameters = tensors().map(Tensor::elements).fold(0, u64::saturating_add);
         let mut weights: BTreeMap<String, u64> = BTreeMap::new();
@@ -50,7 +52,7 @@ impl Gguf<'_> {
         info.context_trained = context;
         let is_long = |tensor: &Tensor<'_>| tensor.name.ends_with("rope_factors_long.weight");
         if tensors().any(is_long) {
-            let original = Keys { gguf: self, architecture: &info.architecture }.u32(ORIGINAL_CONTEXT)?;
+            let original = keys.u32(ORIGINAL_CONTEXT)?;
             info.short_context = Some(original.unwrap_or(context));
         }
         info.width = width;

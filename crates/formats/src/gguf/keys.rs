@@ -91,6 +91,12 @@ impl Keys<'_, '_> {
         self.gguf.u32(&self.name(key))
     }
 
+    /// Whether values are computed from the keys that are kept.
+    pub(crate) fn is_latent(&self) -> Result<bool> {
+        let has = |key: &str| self.u32(key).map(|size| size.is_some_and(|size| size > 0));
+        Ok(has("attention.key_length_mla")? && has("attention.value_length_mla")?)
+    }
+
     /// A number within a range, if it is there.
     pub(crate) fn within(&self, key: &str, range: RangeInclusive<u32>) -> Result<Option<u32>> {
         match self.u32(key)? {

@@ -40,9 +40,7 @@ pub(crate) fn read(
     let windows = windows::read(keys, layers)?;
     let (recurs, state) = (state::recurs(keys, architecture.recurrent)?, state::bytes(keys, heads, width)?);
     let indexers = Indexers::read(keys)?;
-    // Values are computed from the keys that are kept.
-    let has = |key: &str| keys.u32(key).map(|size| size.is_some_and(|size| size > 0));
-    let is_latent = has("attention.key_length_mla")? && has("attention.value_length_mla")?;
+    let is_latent = keys.is_latent()?;
     let forward = keys.layered("feed_forward_length", layers, u32::MAX)?;
     let is_alone = |index: u32| forward.as_ref().is_none_or(|sizes| sizes[index as usize] == 0);
     let owners = owners(keys, layers)?;

@@ -16,6 +16,7 @@ mod info;
 mod keys;
 mod layers;
 mod limits;
+mod needs;
 mod rules;
 mod split;
 mod state;
