@@ -98,7 +98,7 @@ fn what_would_change_vectors_is_refused() {
     let bert = json!({ "do_lower_case": true });
     let before = json!({ "prompts": { "query": "find: " }, "default_prompt_name": "query" });
     let cut = json!({ "truncate_dim": 3 });
-    let cases: [(&str, Value, Option<(&str, Value)>); 8] = [
+    let cases = [
         ("the pooling max", json!({ "pooling_mode": "max" }), None),
         ("the pooling mean_sqrt_len", json!({ "pooling_mode": "mean_sqrt_len_tokens" }), None),
         ("the pooling weightedmean", json!({ "pooling_mode": "weightedmean" }), None),
