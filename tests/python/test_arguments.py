@@ -44,6 +44,14 @@ def test_texts_without_an_order_are_refused(llm: trillm.Model, texts: Any) -> No
     )
 
 
+@pytest.mark.parametrize(
+    "name", ["max_tokens", "top_k", "temperature", "seed", "logprobs", "priority", "cache_salt", "timeout", "min_p"]
+)
+def test_a_flag_is_no_number(llm: trillm.Model, name: str) -> None:
+    params: Any = {name: True}
+    refused(InvalidRequest, f"^{name} is True, expected ", lambda: llm.generate("the man", **params))
+
+
 @pytest.mark.parametrize("ids", [[True], [5, False], np.array([True]), (np.True_,)], ids=str)
 def test_true_is_no_token(llm: trillm.Model, tiny_model: Path, ids: Any) -> None:
     """Python counts it among the whole numbers, numpy does not: it is refused, however it is given."""
@@ -189,7 +197,7 @@ def test_what_is_no_list_of_messages_says_what_is_meant(llm: trillm.Model, messa
     ("message", "found"), [(None, "None"), ("Hi", "text"), (True, "a boolean"), (["Hi"], "a list")]
 )
 def test_what_is_no_message_is_called_by_pythons_words(llm: trillm.Model, message: Any, found: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"message 1: expected a mapping with role and content, found {found}"):
+    with pytest.raises(InvalidRequest, match=rf"messages\[1\]: expected a mapping with role and content, found {found}"):
         llm.chat([*HELLO, message])
 
 
@@ -226,7 +234,7 @@ def test_an_error_of_one_chat_in_a_list_says_which(llm: trillm.Model) -> None:
     refuses = "{{ raise_exception('no') if messages[0].content == 'no' else messages[0].content }}"
     cases: list[tuple[Any, dict[str, Any], type[TrillmError], str]] = [
         ({"role": "user", "content": LONG}, {}, ContextOverflow, r"^messages\[1\]: prompt of \d+ tokens does not fit"),
-        ({"content": "x"}, {}, InvalidRequest, r"^messages\[1\]: message 0: role is missing$"),
+        ({"content": "x"}, {}, InvalidRequest, r"^messages\[1\]\[0\]: role is missing$"),
         (
             {"role": "user", "content": "no"},
             {"template": refuses},

@@ -204,7 +204,7 @@ def test_a_message_without_content_is_named_where_a_template_fails(llm: trillm.M
     messages: list[Message] = [{"role": "user", "content": "hi"}, {"role": "assistant", "contents": "hello"}]
     for system in ([], [{"role": "system", "content": "be brief"}]):
         with pytest.raises(
-            InvalidRequest, match=f"^message {len(system) + 1}: it has no content, and the chat "
+            InvalidRequest, match=rf"^messages\[{len(system) + 1}\]: it has no content, and the chat "
         ) as got:
             llm.render_chat([*system, *messages], template=template)
         assert got.value.code == "invalid_message"

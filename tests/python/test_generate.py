@@ -648,7 +648,7 @@ def test_an_element_that_is_wrong_is_named(llm: trillm.Model) -> None:
         llm.generate(["a", "b\udcff"])
     with pytest.raises(InvalidRequest, match=r"prompt\[1\] is 'x' at index 1, expected token ids"):
         llm.generate([[1], [1, "x"]])  # type: ignore[list-item]
-    with pytest.raises(InvalidRequest, match=r"messages\[1\]: message 0: role is missing"):
+    with pytest.raises(InvalidRequest, match=r"messages\[1\]\[0\]: role is missing"):
         llm.chat([chat, [{"content": "Hi"}]])
     with pytest.raises(InvalidRequest, match=r"stop\[1\] is 5, expected a text"):
         llm.generate("a", stop=["b", 5])  # type: ignore[list-item]
@@ -662,9 +662,9 @@ def test_messages_are_counted_as_they_were_given(tiny_model: Path) -> None:
     """And not behind the system message that was put before them."""
     given: list[Any] = [{"role": "user", "content": "Hi"}, {"role": "user", "content": [{"type": "image"}]}]
     with trillm.load(tiny_model, threads=1, system="Be brief.") as model:
-        with pytest.raises(InvalidRequest, match=r"^message 1: "):
+        with pytest.raises(InvalidRequest, match=r"^messages\[1\]: "):
             model.chat(given)
-        with pytest.raises(InvalidRequest, match=r"^message 1: "):
+        with pytest.raises(InvalidRequest, match=r"^messages\[1\]: "):
             model.render_chat(given)
 
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString};
+use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 use trillm::{
     CacheType, CoreError, Defaults, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request,
     SessionOptions, Token,
@@ -94,8 +94,16 @@ pub(crate) fn get<'a, 'py, T: FromPyObject<'a, 'py>>(
     value.extract().map_err(|_| invalid(name, &repr(value), expected))
 }
 
+/// A number that is meant as one, which `True` is not.
+fn figure<'a, 'py, T: FromPyObject<'a, 'py>>(name: &str, value: &'a Bound<'py, PyAny>, expected: &str) -> PyResult<T> {
+    if value.is_instance_of::<PyBool>() { Err(invalid(name, &repr(value), expected)) } else { get(name, value, expected) }
+}
+
 /// A number. A whole one beyond all that single precision has is as far beyond every range as infinity is.
 fn number(name: &str, value: Value<'_, '_>) -> PyResult<f32> {
+    if value.is_instance_of::<PyBool>() {
+        return Err(invalid(name, &repr(value), NUMBER));
+    }
     match value.extract::<f32>() {
         Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
             Ok(if value.lt(0)? { f32::NEG_INFINITY } else { f32::INFINITY })
@@ -110,7 +118,7 @@ pub(crate) fn flag(name: &str, value: Value<'_, '_>) -> PyResult<bool> {
 
 fn positive(name: &str, value: Value<'_, '_>) -> PyResult<u32> {
     let expected = format!("a whole number, {}", SessionOptions::expected(name).unwrap_or(POSITIVE));
-    let n: u32 = get(name, value, &expected)?;
+    let n: u32 = figure(name, value, &expected)?;
     if n == 0 { Err(invalid(name, "0", &expected)) } else { Ok(n) }
 }
 
@@ -154,29 +162,29 @@ impl Generate {
         match name {
             "max_tokens" => {
                 let fit = value.extract::<&str>().is_ok_and(|word| word == FIT);
-                request.max_tokens = if fit { None } else { Some(get(name, value, POSITIVE_OR_FIT)?) };
+                request.max_tokens = if fit { None } else { Some(figure(name, value, POSITIVE_OR_FIT)?) };
             }
             "temperature" => sampling.temperature = number(name, value)?,
-            "top_k" => sampling.top_k = get(name, value, COUNT)?,
+            "top_k" => sampling.top_k = figure(name, value, COUNT)?,
             "top_p" => sampling.top_p = number(name, value)?,
             "min_p" => sampling.min_p = number(name, value)?,
             "typical_p" => sampling.typical_p = number(name, value)?,
             "repetition_penalty" => sampling.repetition_penalty = number(name, value)?,
             "presence_penalty" => sampling.presence_penalty = number(name, value)?,
             "frequency_penalty" => sampling.frequency_penalty = number(name, value)?,
-            "repeat_last_n" => sampling.repeat_last_n = get(name, value, COUNT)?,
-            "seed" => sampling.seed = Some(get(name, value, LONG)?),
-            "logprobs" => sampling.logprobs = Some(get(name, value, "a whole number, 0 to 20")?),
+            "repeat_last_n" => sampling.repeat_last_n = figure(name, value, COUNT)?,
+            "seed" => sampling.seed = Some(figure(name, value, LONG)?),
+            "logprobs" => sampling.logprobs = Some(figure(name, value, "a whole number, 0 to 20")?),
             "logit_bias" => {
                 let items = value.cast::<PyMapping>().map_err(|_| invalid(name, &repr(value), BIAS))?.items()?;
                 sampling.logit_bias = items.iter().map(|item| bias(name, &item)).collect::<PyResult<_>>()?;
             }
             "stop" => request.stop = prompt::texts(name, value, TEXTS)?,
             "ignore_eos" => request.ignore_eos = flag(name, value)?,
-            "priority" => request.priority = get(name, value, "a whole number, -2147483648 to 2147483647")?,
-            "cache_salt" => request.cache_salt = get(name, value, LONG)?,
+            "priority" => request.priority = figure(name, value, "a whole number, -2147483648 to 2147483647")?,
+            "cache_salt" => request.cache_salt = figure(name, value, LONG)?,
             "timeout" => {
-                let timeout = Duration::try_from_secs_f64(get(name, value, SECONDS)?).ok();
+                let timeout = Duration::try_from_secs_f64(figure(name, value, SECONDS)?).ok();
                 let timeout = timeout.filter(|timeout| !timeout.is_zero());
                 let timeout = timeout.ok_or_else(|| invalid(name, &repr(value), SECONDS))?;
                 request.deadline = Instant::now().checked_add(timeout);
@@ -338,7 +346,7 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
         "ubatch" => session.ubatch = positive(name, value)?,
         "queue" => scheduler.queue = positive(name, value)? as usize,
         "prompt_chunk" => scheduler.prompt_chunk = positive(name, value)?,
-        "gpu_layers" => load.gpu_layers = Some(get(name, value, COUNT)?),
+        "gpu_layers" => load.gpu_layers = Some(figure(name, value, COUNT)?),
         "mmap" => load.mmap = flag(name, value)?,
         "copy" => load.mmap = !flag(name, value)?,
         "quantize" => {

@@ -53,7 +53,7 @@ pub enum Error {
     #[error("the chat template has no place for tools in these messages")]
     ToolsNotShown,
     /// The template does not show calls of tools, or their answers, and there are some.
-    #[error("message {index}: the chat template has no place for {what} in these messages")]
+    #[error("messages[{index}]: the chat template has no place for {what} in these messages")]
     PartNotShown {
         /// The message's place, counted from zero.
         index: usize,
@@ -61,7 +61,7 @@ pub enum Error {
         what: &'static str,
     },
     /// A message that is not one.
-    #[error("message {index}: {reason}")]
+    #[error("messages[{index}]: {reason}")]
     InvalidMessage {
         /// Its place, counted from zero.
         index: usize,

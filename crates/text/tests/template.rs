@@ -143,7 +143,7 @@ fn content_takes_the_form_the_template_expects() {
     let refused = render(text_only, &image).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "message 0: the model's chat template takes only text, found a part of type \"image\""
+        "messages[0]: the model's chat template takes only text, found a part of type \"image\""
     );
 }
 

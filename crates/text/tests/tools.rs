@@ -185,7 +185,7 @@ fn calls_and_answers_that_are_not_shown_are_an_error() {
         let error = show(template, &messages).expect_err(template);
         assert_eq!(error, Error::PartNotShown { index, what });
         assert_eq!(error.code(), "calls_not_shown");
-        let said = format!("message {index}: the chat template has no place for {what} in these messages");
+        let said = format!("messages[{index}]: the chat template has no place for {what} in these messages");
         assert_eq!(error.to_string(), said);
         assert!(error.hint().unwrap().contains("as text"));
     }
