@@ -96,7 +96,11 @@ pub(crate) fn get<'a, 'py, T: FromPyObject<'a, 'py>>(
 
 /// A number that is meant as one, which `True` is not.
 fn figure<'a, 'py, T: FromPyObject<'a, 'py>>(name: &str, value: &'a Bound<'py, PyAny>, expected: &str) -> PyResult<T> {
-    if value.is_instance_of::<PyBool>() { Err(invalid(name, &repr(value), expected)) } else { get(name, value, expected) }
+    if value.is_instance_of::<PyBool>() {
+        Err(invalid(name, &repr(value), expected))
+    } else {
+        get(name, value, expected)
+    }
 }
 
 /// A number. A whole one beyond all that single precision has is as far beyond every range as infinity is.

@@ -387,9 +387,10 @@ fn a_control_token_of_one_character_is_the_templates_own() {
 
 #[test]
 fn two_texts_make_no_control_token_together() {
-    let template = "USER:{% for m in messages %}{% for part in m.content %}{{ part }}{% endfor %}{% endfor %}";
+    let template = "USER:{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %}{% endfor %}";
     let said = |texts: &[&[&str]]| {
-        let messages: Vec<_> = texts.iter().map(|parts| json!({"role": "user", "content": parts})).collect();
+        let parts = |texts: &[&str]| texts.iter().map(|text| json!({"type": "text", "text": text})).collect::<Vec<_>>();
+        let messages: Vec<_> = texts.iter().map(|texts| json!({"role": "user", "content": parts(texts)})).collect();
         encode(template, &messages.into(), &RenderOptions::default())
     };
     for halves in (1..5).map(|at| "USER:".split_at(at)) {

@@ -103,7 +103,7 @@ fn another_library_than_the_first_is_an_error() {
         load(folder.path(), &options).map(|_| ()).expect_err("not the library that is loaded")
     };
     for path in [Path::new("/nonexistent/libonnxruntime.so"), folder.path()] {
-        assert!(matches!(elsewhere(path), Error::Engine { engine: "onnx", .. }));
+        assert!(matches!(elsewhere(path), Error::NoLibrary { engine: "onnx", .. }));
     }
 }
 
