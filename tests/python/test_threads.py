@@ -12,6 +12,7 @@ import trillm
 from trillm.errors import Closed
 
 from .helpers import ENDLESS, GREEDY, SAMPLED, endless, idle
+from .program import output
 
 THREADS = 16
 
@@ -142,3 +143,50 @@ def test_embedding_while_closing(tiny_model: Path) -> None:
 
         outcomes = all_at_once(use, threads=4)[1:]
         assert all(outcome == (50, 64) or isinstance(outcome, Closed) for outcome in outcomes), outcomes
+
+
+def test_an_import_of_ours_that_fails_in_another_thread_is_tried_again(tiny_model: Path) -> None:
+    """Python finds the module before the other thread fails, and misses it afterwards: a `KeyError`."""
+    program = """
+    import sys, threading, time
+    from importlib.machinery import PathFinder
+    import trillm
+
+    llm = trillm.load(sys.argv[1], threads=1)
+    begun = threading.Event()
+
+    class Failing:
+        def find_spec(name, path=None, target=None):
+            if name != "trillm._params":
+                return None
+            spec = PathFinder.find_spec(name, path)
+            if not begun.is_set():
+                spec.loader = Failing
+            return spec
+
+        def create_module(spec):
+            return None
+
+        def exec_module(module):
+            begun.set()
+            time.sleep(0.5)
+            raise OSError("too many open files")
+
+    sys.modules.pop("trillm._params", None)
+    sys.meta_path.insert(0, Failing)
+    seen = {}
+
+    def call(name):
+        try:
+            llm.generate("the man", temprature=0)
+        except Exception as error:
+            seen[name] = type(error).__name__
+
+    first, second = (threading.Thread(target=call, args=(name,)) for name in ("first", "second"))
+    first.start()
+    begun.wait()
+    second.start()
+    first.join(), second.join()
+    print(seen["first"], seen["second"])
+    """
+    assert output(program, tiny_model) == "OSError TypeError\n"

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 
 /// The thread that tears the interpreter down, once one does. Only daemon threads are left beside it, and whichever of
@@ -74,7 +75,10 @@ pub(crate) fn module<'py, T>(
     name: &str,
     work: impl FnOnce(Bound<'py, PyModule>) -> PyResult<T>,
 ) -> PyResult<T> {
-    call(py, || work(py.import(name)?))
+    let import = || py.import(name);
+    // Where another thread's import of it fails meanwhile, there is none after this one's: that is a `KeyError`.
+    let again = |error: PyErr| if error.is_instance_of::<PyKeyError>(py) { import() } else { Err(error) };
+    call(py, || work(import().or_else(again)?))
 }
 
 /// Whether another thread tears the interpreter down.
