@@ -197,7 +197,9 @@ def test_what_is_no_list_of_messages_says_what_is_meant(llm: trillm.Model, messa
     ("message", "found"), [(None, "None"), ("Hi", "text"), (True, "a boolean"), (["Hi"], "a list")]
 )
 def test_what_is_no_message_is_called_by_pythons_words(llm: trillm.Model, message: Any, found: str) -> None:
-    with pytest.raises(InvalidRequest, match=rf"messages\[1\]: expected a mapping with role and content, found {found}"):
+    with pytest.raises(
+        InvalidRequest, match=rf"messages\[1\]: expected a mapping with role and content, found {found}"
+    ):
         llm.chat([*HELLO, message])
 
 

@@ -7,7 +7,9 @@ is not judged as `client.py` does. What arrives has the announced digest all the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -67,7 +69,7 @@ def pieces(running: Running, place: Place | None, token: str | None, part: Part)
 
     try:
         stream = beside(running, begin)
-        with running.on_cancel(stream.cancel):
+        with running.on_cancel(partial(_end, stream)):
             # Which does not wake who waits for the next one.
             while (piece := beside(running, lambda: next(stream, None))) is not None:
                 yield bytes(piece)
@@ -81,6 +83,12 @@ def pieces(running: Running, place: Place | None, token: str | None, part: Part)
         running.check()
         # Its own words may hold addresses that are signed.
         raise may_pass(f"the connection to {host} failed: {type(error).__name__}", "try again later") from None
+
+
+def _end(stream: Any) -> None:
+    # To end it while another thread does is an error to it, and one end is enough.
+    with suppress(RuntimeError):
+        stream.cancel()
 
 
 def place_of(found: Any, endpoint: str) -> Place | None:
