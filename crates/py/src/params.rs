@@ -94,20 +94,20 @@ pub(crate) fn get<'a, 'py, T: FromPyObject<'a, 'py>>(
     value.extract().map_err(|_| invalid(name, &repr(value), expected))
 }
 
-/// A number that is meant as one, which `True` is not.
+/// A number that is meant as one.
 fn figure<'a, 'py, T: FromPyObject<'a, 'py>>(name: &str, value: &'a Bound<'py, PyAny>, expected: &str) -> PyResult<T> {
-    if value.is_instance_of::<PyBool>() {
-        Err(invalid(name, &repr(value), expected))
-    } else {
-        get(name, value, expected)
-    }
+    check_no_flag(name, value, expected)?;
+    get(name, value, expected)
+}
+
+/// Refuses `True`, which is a number to Python and meant as none.
+fn check_no_flag(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<()> {
+    if value.is_instance_of::<PyBool>() { Err(invalid(name, &repr(value), expected)) } else { Ok(()) }
 }
 
 /// A number. A whole one beyond all that single precision has is as far beyond every range as infinity is.
 fn number(name: &str, value: Value<'_, '_>) -> PyResult<f32> {
-    if value.is_instance_of::<PyBool>() {
-        return Err(invalid(name, &repr(value), NUMBER));
-    }
+    check_no_flag(name, value, NUMBER)?;
     match value.extract::<f32>() {
         Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
             Ok(if value.lt(0)? { f32::NEG_INFINITY } else { f32::INFINITY })
