@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber, subscriber};
+use tracing::{Event, Metadata, Subscriber, callsite, subscriber};
 use trillm_core::{CacheType, LoadOptions, Model, Output, Pooling, SessionOptions};
 use trillm_testkit::TinyLlama;
 use trillm_testkit::models::Shape;
@@ -52,19 +52,22 @@ impl Subscriber for Log {
 
 /// The cells of a session, and what is logged while it is made.
 ///
-/// Another test's thread may have found nobody who listens, and say so to all only now, when it gets its turn. Whoever
-/// listens after that is told.
+/// Another test's thread may have found that nobody listens to lines of a level, and say so to all only now, when it gets
+/// its turn: the lines of the sizes are missing then, or every line is. So all are asked anew, until they are there.
 fn logged(model: &dyn Model, options: &SessionOptions) -> (u32, String) {
     for _ in 0..20 {
         let log = Log::default();
-        let cells = subscriber::with_default(log.clone(), || model.session(options).expect("a session").limits().cells);
+        let cells = subscriber::with_default(log.clone(), || {
+            callsite::rebuild_interest_cache();
+            model.session(options).expect("a session").limits().cells
+        });
         let text = log.0.lock().expect("no panic").clone();
-        if !text.is_empty() {
+        if text.contains(" buffer size =") {
             return (cells, text);
         }
         sleep(Duration::from_millis(50));
     }
-    panic!("nothing is logged")
+    panic!("no size is logged")
 }
 
 /// Checks that llama.cpp has as many bytes for a session as the model's shape says: it tells hundredths of a mebibyte of
