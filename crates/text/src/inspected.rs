@@ -51,9 +51,15 @@ pub(crate) fn veiled(source: &str, veil: &Veil) -> String {
 }
 
 fn expression(inside: &str, veil: &Veil) -> String {
-    let mut out: Vec<String> = tokens(inside).map(str::to_owned).collect();
-    let places: Vec<usize> = (0..out.len()).filter(|&at| !out[at].trim().is_empty()).collect();
-    let words: Vec<&str> = tokens(inside).filter(|token| !token.trim().is_empty()).collect();
+    let token = |(token, looked_for): (&str, bool)| if looked_for { quoted(token, veil) } else { token.to_owned() };
+    marked(inside).into_iter().map(token).collect()
+}
+
+/// The tokens of an expression, white space included, each with whether it is a text that is looked for.
+pub(crate) fn marked(inside: &str) -> Vec<(&str, bool)> {
+    let mut out: Vec<(&str, bool)> = tokens(inside).map(|token| (token, false)).collect();
+    let places: Vec<usize> = (0..out.len()).filter(|&at| !out[at].0.trim().is_empty()).collect();
+    let words: Vec<&str> = places.iter().map(|&place| out[place].0).collect();
     let word = |at: Option<usize>| at.and_then(|at| words.get(at)).copied().unwrap_or_default();
     // For each open bracket, whether the texts in it are looked for.
     let mut open: Vec<bool> = Vec::new();
@@ -69,14 +75,12 @@ fn expression(inside: &str, veil: &Veil) -> String {
             "," if word(at.checked_sub(3)) == "replace" => open.last_mut().into_iter().for_each(|looks| *looks = false),
             text if text.starts_with(['\'', '"']) => {
                 let is_first = AFTER.contains(&after) || after == "not" && word(Some(at + 2)) == "in";
-                if within || BEFORE.contains(&before) || is_first {
-                    out[place] = quoted(text, veil);
-                }
+                out[place].1 = within || BEFORE.contains(&before) || is_first;
             }
             _ => {}
         }
     }
-    out.concat()
+    out
 }
 
 /// A text in quotes, veiled; as it is if it has escapes, which would be others then.

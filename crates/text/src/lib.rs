@@ -66,6 +66,7 @@ mod urlize;
 mod veil;
 mod white;
 mod wrap;
+mod written;
 
 pub use assembler::Assembler;
 pub use chat::{ChatFormat, SpecialTokens};

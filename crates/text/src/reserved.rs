@@ -6,12 +6,17 @@
 //! ever. The rule, by what they look like and what the template writes:
 //!
 //! - white space and words are text, whatever the template writes: it writes `assistant` and indents by tabs;
+//! - a name with an underscore in it (`USER_TOKEN`) is one if the template writes it, beyond the names of its variables
+//!   and fields: no prose has such a word;
 //! - so are tags of HTML for text, unless the template writes them;
 //! - what looks like a marker is one: `<think>`, `[INST]`, `<|user|>`, `＜｜User｜＞`;
 //! - of the rest (`###`, `e.g.`, `]~b]`) what the template writes is one, if there is a letter or a digit in it:
 //!   punctuation alone is code or Markdown.
 
 use trillm_core::{Token, Tokenizer};
+
+use crate::tokens::is_word;
+use crate::written::written;
 
 /// Elements of HTML that mark up text: Gemma has tokens for some of them.
 const HTML: &str = "a b blockquote body br caption center code dd del div dl dt em footer h1 h2 h3 h4 h5 h6 head header hr \
@@ -21,7 +26,10 @@ const HTML: &str = "a b blockquote body br caption center code dd del div dl dt 
 pub(crate) fn reserved<'a>(tokenizer: &'a dyn Tokenizer, source: &str) -> Vec<(Token, &'a str)> {
     let mut control = tokenizer.control().to_vec();
     control.sort_unstable();
-    let is_reserved = |token: Token, text: &str| control.binary_search(&token).is_ok() || is_marker(text, source);
+    let written = written(source);
+    let is_reserved = |token: Token, text: &str| {
+        control.binary_search(&token).is_ok() || is_marker(text, source) || is_written_name(text, &written)
+    };
     let mut tokens: Vec<Token> = tokenizer.added().iter().chain(&control).copied().collect();
     tokens.sort_unstable();
     tokens.dedup();
@@ -36,6 +44,11 @@ fn is_marker(text: &str, source: &str) -> bool {
         return false;
     }
     looks_like_one(text) || text.contains(char::is_alphanumeric) && source.contains(text)
+}
+
+fn is_written_name(text: &str, written: &[String]) -> bool {
+    let is_name = text.contains('_') && text.contains(char::is_alphanumeric) && text.chars().all(is_word);
+    is_name && written.iter().any(|own| own.contains(text))
 }
 
 fn looks_like_one(text: &str) -> bool {
@@ -77,6 +90,16 @@ fn is_tagged(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_a_marker_where_the_template_writes_it() {
+        let written = written("{% set x = 'USER_TOKEN' %}BOT_TOKEN{{ m['tool_calls'] }}assistant");
+        for (text, expected) in
+            [("USER_TOKEN", true), ("BOT_TOKEN", true), ("tool_calls", false), ("assistant", false), ("__", false)]
+        {
+            assert_eq!(is_written_name(text, &written), expected, "{text}");
+        }
+    }
 
     #[test]
     fn markers_are_told_from_text() {

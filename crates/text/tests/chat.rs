@@ -22,6 +22,8 @@ const ARROW: Token = Token(1009);
 const DOT: Token = Token(1010);
 /// A control token that is spelled like a word.
 const SPEAKER: Token = Token(1011);
+/// Added later, and spelled like a name.
+const NAME: Token = Token(1012);
 
 /// One token for each byte, and control tokens.
 struct Bytes {
@@ -32,7 +34,7 @@ struct Bytes {
 
 fn tokenizer(adds_bos: bool) -> Bytes {
     let control = vec![BOS, START, END, LONG_END, ARROW, SPEAKER];
-    let added = [&control[..], &[USER, THINK, SPACES, TABLE, WORD, DOT]].concat();
+    let added = [&control[..], &[USER, THINK, SPACES, TABLE, WORD, DOT, NAME]].concat();
     Bytes { control, added, adds_bos }
 }
 
@@ -56,7 +58,7 @@ impl Bytes {
 
 impl Tokenizer for Bytes {
     fn vocabulary(&self) -> u32 {
-        1012
+        1013
     }
 
     fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()> {
@@ -91,6 +93,7 @@ impl Tokenizer for Bytes {
             ARROW => Some("→"),
             DOT => Some("●"),
             SPEAKER => Some("USER:"),
+            NAME => Some("USER_TOKEN"),
             _ => None,
         }
     }
@@ -143,6 +146,7 @@ fn show(tokens: &[Token]) -> String {
             ARROW => out.extend(b"{ARROW}"),
             DOT => out.extend(b"{DOT}"),
             SPEAKER => out.extend(b"{SPEAKER}"),
+            NAME => out.extend(b"{NAME}"),
             Token(byte) => out.push(u8::try_from(byte).unwrap()),
         }
     }
@@ -374,6 +378,22 @@ fn a_marker_is_one_whatever_its_flags_say() {
     let template = "<table>{{ messages[0].content }}assistant  ";
     let messages = json!([{"role": "user", "content": "<table>assistant  "}]);
     assert_eq!(encode(template, &messages, &RenderOptions::default()), "{TABLE}<table>{WORD}{SPACES}{WORD}{SPACES}");
+}
+
+#[test]
+fn a_name_that_the_template_writes_is_its_own() {
+    let messages = json!([{"role": "user", "content": "a USER_TOKENb", "USER_TOKEN": 1}]);
+    for template in [
+        "USER_TOKEN{{ messages[0].content }}",
+        "{{ 'USER_TOKEN' + messages[0].content }}",
+        "{% set names = {'user': 'USER_TOKEN'} %}{{ names[messages[0].role] }}{{ messages[0].content }}",
+    ] {
+        assert_eq!(encode(template, &messages, &RenderOptions::default()), "{NAME}a USER_TOKENb", "{template}");
+    }
+    // One that it has for a field, and writes nowhere, is text.
+    let template =
+        "{% if 'USER_TOKEN' in messages[0] and messages[0]['USER_TOKEN'] %}{{ messages[0].content }}{% endif %}";
+    assert_eq!(encode(template, &messages, &RenderOptions::default()), "a {NAME}b");
 }
 
 #[test]
