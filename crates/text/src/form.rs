@@ -71,7 +71,11 @@ impl Form {
         fields.retain(|name, value| !value.is_null() || self.null == Null::Kept && name == "content");
         let thought = REASONING.iter().find_map(|name| fields.get(*name)).cloned();
         if let Some(thought) = thought {
-            fields.entry("thinking").or_insert_with(|| thought.clone());
+            // As in transformers, the one name stands before all others, and the other, if it is new, behind them.
+            let first = fields.get("thinking").unwrap_or(&thought).clone();
+            let others = std::mem::take(&mut fields);
+            fields.insert("thinking".into(), first);
+            fields.extend(others);
             fields.insert("reasoning_content".into(), thought);
         }
         for call in fields.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {

@@ -52,4 +52,18 @@ fn null_content_is_absent_or_what_a_template_needs() {
     }
     let thought = json!([{"role": "assistant", "content": "a", "reasoning": "why"}]);
     assert_eq!(chat("{{ messages[0].reasoning_content }}{{ messages[0].thinking }}", &thought).unwrap(), "whywhy");
+    // As transformers 5.24 puts them: the one name before all others, the other where it is or at the end.
+    for (message, expected) in [
+        (
+            json!({"role": "assistant", "reasoning_content": "w", "content": "a"}),
+            ["thinking", "role", "reasoning_content", "content"],
+        ),
+        (
+            json!({"role": "assistant", "content": "a", "thinking": "w"}),
+            ["thinking", "role", "content", "reasoning_content"],
+        ),
+    ] {
+        let keys = chat("{{ messages[0]|list|join(' ') }}", &json!([message])).unwrap();
+        assert_eq!(keys, expected.join(" "));
+    }
 }
