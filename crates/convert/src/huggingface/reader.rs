@@ -3,7 +3,7 @@
 //! Two kinds of `tokenizer.json` are understood: byte-level BPE (GPT-2, Llama 3, Qwen, …) and SentencePiece's BPE as
 //! transformers converts it (Llama 1 and 2, Mistral, Gemma, Phi-3). llama.cpp has no words for others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -37,6 +37,7 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
     add(&mut table, &file["added_tokens"], byte_level)?;
     name(&mut table, &sidecars.tokens);
     let Table { tokens, left_out, .. } = table;
+    check(&tokens, byte_level)?;
     if let [first, others @ ..] = &left_out[..] {
         let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
         notes.push(format!("tokens left out, for the embedding has {rows} rows: {first:?}{more}"));
@@ -185,11 +186,33 @@ fn name(table: &mut Table, named: &[NamedToken]) {
     }
 }
 
-/// Marks SentencePiece's bytes (`<0x0A>`) and its token for the unknown.
+/// Whether a token is spelled like one of SentencePiece's bytes (`<0x0A>`).
+fn spells_byte(text: &str) -> bool {
+    let digits = text.strip_prefix("<0x").and_then(|text| text.strip_suffix('>'));
+    digits.is_some_and(|digits| digits.len() == 2 && u8::from_str_radix(digits, 16).is_ok())
+}
+
+/// Checks what a GGUF file cannot have: two tokens of one spelling, and an added one that is spelled like a byte.
+fn check(tokens: &[Token], byte_level: bool) -> Result<()> {
+    let refused = |token: &Token, expected| {
+        Err(Error::unsupported(format!("a token of {FILE}"), format!("{:?}", token.text), expected))
+    };
+    let mut seen = HashSet::new();
+    for token in tokens {
+        if !byte_level && token.kind != Kind::Byte && spells_byte(&token.text) {
+            return refused(token, "no added one that is spelled like a byte");
+        }
+        if !seen.insert(token.text.as_str()) {
+            return refused(token, "distinct ones, as GGUF has them");
+        }
+    }
+    Ok(())
+}
+
+/// Marks SentencePiece's bytes and its token for the unknown.
 fn mark_bytes(tokens: &mut [Token], model: &Value) {
     for token in tokens {
-        let digits = token.text.strip_prefix("<0x").and_then(|text| text.strip_suffix('>'));
-        if digits.is_some_and(|digits| digits.len() == 2 && u8::from_str_radix(digits, 16).is_ok()) {
+        if spells_byte(&token.text) {
             token.kind = Kind::Byte;
         } else if model["unk_token"] == *token.text {
             token.kind = Kind::Unknown;

@@ -176,3 +176,24 @@ fn what_llama_cpp_cannot_do_is_an_error() {
         assert!(error.contains(word), "{word}: {error}");
     }
 }
+
+#[test]
+fn what_a_gguf_file_cannot_tell_apart_is_refused() {
+    let read = |added: Value, text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = json!({
+            "added_tokens": [added],
+            "normalizer": { "type": "Prepend", "prepend": "▁" },
+            "model": { "type": "BPE", "vocab": { "<unk>": 0, "<0x41>": 1, text: 2 }, "merges": [], "byte_fallback": true },
+        });
+        fs::write(folder.path().join("tokenizer.json"), file.to_string()).unwrap();
+        read_vocabulary(folder.path(), &Sidecars::default(), 4, &mut Vec::new()).map_err(|error| error.to_string())
+    };
+    assert_eq!(read(json!({ "id": 3, "content": "<0x4>" }), "a").unwrap().tokens[1].kind, Kind::Byte);
+    for id in [1, 3] {
+        let error = read(json!({ "id": id, "content": "<0x41>" }), "a").unwrap_err();
+        assert!(error.contains("\"<0x41>\"") && error.contains("spelled like a byte"), "{error}");
+    }
+    let error = read(json!({ "id": 3, "content": "a" }), "a").unwrap_err();
+    assert!(error.contains("\"a\"") && error.contains("distinct"), "{error}");
+}
