@@ -105,6 +105,21 @@ fn tokens_are_named_in_many_places() {
     ];
     assert_eq!(tokens(&found), wanted);
 
+    let again = json!({ "model_specific_special_tokens": { "x_token": "<foo>" }, "added_tokens_decoder": {} });
+    for (more, wanted) in [
+        (json!({}), &["<foo>"][..]),
+        (json!({ "extra_special_tokens": ["<b>"] }), &["<foo>", "<b>"]),
+        (json!({ "extra_special_tokens": {} }), &["<foo>"]),
+        // What names them elsewhere stands for it.
+        (json!({ "own_token": "<own>" }), &["<own>"]),
+        (json!({ "extra_special_tokens": { "b_token": "<b>" } }), &["<b>"]),
+    ] {
+        folder.write("tokenizer_config.json", with(&again, more));
+        let found = read(&folder, json!({}));
+        assert_eq!(found.tokens.iter().map(|token| &token.content).collect::<Vec<_>>(), wanted);
+        assert!(found.tokens.iter().all(|token| token.special));
+    }
+
     for wrong in [json!([]), json!({ "x": {} }), json!({ "1": "<a>" }), json!({ "-1": {} })] {
         folder.write("tokenizer_config.json", with(&json!({ "added_tokens_decoder": wrong }), json!({})));
         refused(|| Sidecars::read(&folder.0, &Map::new()), "invalid_key", "added_tokens_decoder");

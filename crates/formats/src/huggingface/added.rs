@@ -38,6 +38,8 @@ pub(super) const NAMES: [&str; 7] =
 const BY_ID: &str = "added_tokens_decoder";
 /// What the key of a token with a task ends in.
 const TASK: &str = "_token";
+/// The model's own tasks by their names, as newer files have them together.
+pub(super) const AGAIN: &str = "model_specific_special_tokens";
 /// Lists of tokens without a task. The newer name counts if anything is there.
 const LISTS: [&str; 2] = ["extra_special_tokens", "additional_special_tokens"];
 
@@ -78,7 +80,15 @@ pub(super) fn read(config: &Map<String, Value>, older: &Map<String, Value>) -> R
     let own = config.iter().filter(|(key, _)| key.ends_with(TASK) && !NAMES.contains(&key.as_str()));
     let tasks = NAMES.iter().filter_map(|name| config.get(*name)).chain(own.map(|(_, token)| token));
     tasks.for_each(|token| tokens.add_special(token));
-    match LISTS.iter().find_map(|key| config.get(*key).filter(|list| !is_empty(list))) {
+    let list = LISTS.iter().find_map(|key| config.get(*key).filter(|list| !is_empty(list)));
+    // What names the model's own tasks again counts where nothing else names any.
+    let is_own =
+        |(key, token): (&String, &Value)| key.ends_with(TASK) && !NAMES.contains(&key.as_str()) && token.is_string();
+    if !list.is_some_and(Value::is_object) && !config.iter().any(is_own) {
+        let again = config.get(AGAIN).and_then(Value::as_object);
+        again.into_iter().flat_map(Map::values).for_each(|token| tokens.add_special(token));
+    }
+    match list {
         Some(Value::Array(list)) => list.iter().for_each(|token| tokens.add_special(token)),
         Some(Value::Object(tasks)) => tasks.values().for_each(|token| tokens.add_special(token)),
         _ => {}

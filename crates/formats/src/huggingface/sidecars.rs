@@ -126,7 +126,7 @@ fn named_tokens(file: &File) -> Result<BTreeMap<String, String>> {
     })?;
     // Names of the model's own: `image_token`, …
     let own = file.object.iter().filter(|(name, _)| name.ends_with("_token") && !added::NAMES.contains(&name.as_str()));
-    let extra = ["extra_special_tokens", "model_specific_special_tokens"];
+    let extra = ["extra_special_tokens", added::AGAIN];
     let extra = extra.into_iter().filter_map(|key| file.object.get(key)?.as_object()).flatten();
     for (name, value) in own.chain(extra) {
         if let Some(text) = value.as_str().or_else(|| value.get("content")?.as_str())
