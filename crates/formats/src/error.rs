@@ -233,6 +233,12 @@ pub enum Error {
         /// What it is called.
         path: PathBuf,
     },
+    /// A file that an index names is not there.
+    #[error("the index names {name}, which is not there")]
+    MissingNamed {
+        /// What it is called.
+        name: String,
+    },
     /// The name of a split model's first file does not follow the rule by which the others are found.
     #[error("the file is the first of {count} of a split model, expected a name that ends in {expected}")]
     ShardName {
@@ -286,7 +292,7 @@ impl Coded for Error {
             }
             Self::VocabularyOnly => (Class::Format, "vocabulary_only"),
             Self::NotFirstShard { .. } => (Class::Format, "not_first_shard"),
-            Self::MissingShard { .. } => (Class::Format, "missing_shard"),
+            Self::MissingShard { .. } | Self::MissingNamed { .. } => (Class::Format, "missing_shard"),
             Self::ShardName { .. } => (Class::Format, "invalid_shard_name"),
         }
     }
@@ -309,7 +315,9 @@ impl Coded for Error {
             }
             Self::VocabularyOnly => "open it as a tokenizer, or name a file with weights".into(),
             Self::NotFirstShard { first, .. } => format!("load {}", first.display()),
-            Self::MissingShard { .. } => "put all files of the model into one folder".into(),
+            Self::MissingShard { .. } | Self::MissingNamed { .. } => {
+                "put all files of the model into one folder".into()
+            }
             Self::ShardName { .. } => "give the files back the names they came with".into(),
             Self::Global { .. } => {
                 "such a file can run any program when Python opens it: ask its author for safetensors".into()

@@ -190,8 +190,7 @@ fn indexed(folder: &Path, index: &Path) -> Result<Weights> {
     for (number, name) in names.iter().enumerate() {
         let path = folder.join(name);
         if !path.exists() {
-            let (number, count) = (number as u32 + 1, names.len() as u32);
-            return Err(Error::MissingShard { number, count, path });
+            return Err(Error::MissingNamed { name: (*name).clone() }.of(index));
         }
         let Read { format, size, tensors, notes } = read(&path)?;
         if !weights.format.is_empty() && weights.format != format {

@@ -112,7 +112,11 @@ fn a_split_model_is_one_model() {
         folder.write("model.safetensors.index.json", &index(map));
         refused(|| open(&folder), code, words);
     };
-    check(&[(EMBEDDING.0, names[0]), (NORM.0, "model-00003.safetensors")], "missing_shard", "model-00003.safetensors");
+    check(
+        &[(EMBEDDING.0, names[0]), (NORM.0, "model-00003.safetensors")],
+        "missing_shard",
+        "names model-00003.safetensors, which",
+    );
     for name in ["../x", "/etc/passwd", "a/b", "", ".", "..", "a\\b", "C:x", "./x", "x/"] {
         check(&[(EMBEDDING.0, name)], "invalid_key", "the name of a file in the same folder");
     }
