@@ -41,6 +41,7 @@ pub(crate) fn load(file: ModelFile<Checkpoint>, options: &LoadOptions) -> Result
     if let Some(kind) = options.quantize {
         info.quantization = format!("{} quantized to {}", info.quantization, kind.name());
     }
+    info.notes.extend(tokenizer.note());
     info.notes.extend(weights.notes());
     let files = weights.files().to_vec();
     if options.mlock && !files.iter().all(|file| file.lock()) {

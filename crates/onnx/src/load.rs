@@ -39,6 +39,7 @@ pub(crate) fn load(file: ModelFile<Onnx>, options: &LoadOptions) -> Result<OnnxM
     };
     info.engine = NAME;
     info.vocabulary = tokenizer.vocabulary();
+    info.notes.extend(tokenizer.note());
 
     let runtime = Runtime::start(options)?;
     settings::check_providers(&options.graph)?;

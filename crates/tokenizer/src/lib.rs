@@ -46,6 +46,7 @@ mod model;
 mod normal;
 mod oniguruma;
 mod pipeline;
+mod prefix;
 mod recent;
 mod scratch;
 mod section;

@@ -13,6 +13,9 @@ use crate::vocabulary::Vocabulary;
 use crate::wordpiece::WordPiece;
 use crate::{Error, Result, alphabet};
 
+/// The kind that BERT has.
+pub(crate) const WORD_PIECE: &str = "WordPiece";
+
 /// How words become tokens.
 pub(crate) enum Model {
     /// Byte-pair encoding.
@@ -32,12 +35,12 @@ impl Model {
     /// The model of a section, whose vocabulary is `vocabulary`. Like those of GGUF files, it gives no `control` token for
     /// a text that spells one: what a user writes would do what only a template may.
     pub(crate) fn new(section: Section, vocabulary: &Vocabulary, control: HashSet<u32>) -> Result<Self> {
-        let kind = section.kind.as_deref().unwrap_or_else(|| inferred(&section));
+        let kind = kind(&section);
         let unknown = section.unk_token.as_deref().and_then(|text| vocabulary.id(text));
         let in_texts = || section.vocab.entries.iter().filter(|(_, id)| !control.contains(id)).collect::<Vec<_>>();
         match kind {
             "BPE" => bpe(section, vocabulary, &control).map(Box::new).map(Self::Bpe),
-            "WordPiece" => {
+            WORD_PIECE => {
                 let prefix = section.continuing_subword_prefix.as_deref().unwrap_or("##");
                 let longest = section.max_input_chars_per_word.unwrap_or(100);
                 WordPiece::new(&in_texts(), "", prefix, unknown, longest).map(Self::WordPiece)
@@ -90,6 +93,11 @@ impl Model {
     }
 }
 
+/// What kind of model a section describes.
+pub(crate) fn kind(section: &Section) -> &str {
+    section.kind.as_deref().unwrap_or_else(|| inferred(section))
+}
+
 /// What a section without a type is: files from before there was one do not say it. As the library tries them: the first
 /// model that finds all it needs.
 fn inferred(section: &Section) -> &'static str {
@@ -100,7 +108,7 @@ fn inferred(section: &Section) -> &'static str {
     } else if section.merges.is_some() {
         "BPE"
     } else if has_unknown && section.continuing_subword_prefix.is_some() && section.max_input_chars_per_word.is_some() {
-        "WordPiece"
+        WORD_PIECE
     } else if has_unknown {
         "WordLevel"
     } else {

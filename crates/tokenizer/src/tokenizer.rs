@@ -1,5 +1,6 @@
 //! The tokenizer of one model.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use crate::guard::guard;
 use crate::guarded::Finder;
 use crate::limit::Limits;
 use crate::markers::Part;
-use crate::model::Model;
+use crate::model::{Model, WORD_PIECE, kind};
 use crate::oniguruma::check_sizes;
 use crate::pipeline::{Added, Pipeline};
 use crate::scratch::Scratch;
@@ -26,7 +27,7 @@ use crate::special::{Around, Special};
 use crate::table::Table;
 use crate::vocabulary::Vocabulary;
 use crate::written::Written;
-use crate::{Error, Result, file, growth};
+use crate::{Error, Result, file, growth, prefix};
 
 /// What `tokenizer.json` and the small files beside it describe. Any number of threads may use it at once; it keeps no
 /// cache and starts no thread.
@@ -52,6 +53,7 @@ pub struct HuggingFaceTokenizer {
     /// Tokens that the model has scores for.
     rows: u32,
     limits: Limits,
+    note: Option<&'static str>,
 }
 
 /// How a text becomes words, with what finds all added tokens in it, and what finds those that are not control tokens: for
@@ -101,9 +103,21 @@ impl HuggingFaceTokenizer {
         Self { rows, ..self }
     }
 
+    /// What the reader of `info` should know.
+    pub fn note(&self) -> Option<String> {
+        self.note.map(Into::into)
+    }
+
     fn parse(bytes: Vec<u8>, sidecars: &Sidecars) -> Result<Self> {
         let mut document = Document::parse(&bytes)?;
-        let (normal, pre) = (document.normalizer()?, document.pre_tokenizer()?);
+        let (normal, pre) = match sidecars.words {
+            // Of a vocabulary of another kind the class would make nothing that anyone wants.
+            Some(words) if kind(&document.model) == WORD_PIECE => {
+                (Some(words.normalizer().into()), Some(Cow::Borrowed(r#"{"type":"BertPreTokenizer"}"#)))
+            }
+            _ => (document.normalizer()?, prefix::followed(sidecars.prefix, document.pre_tokenizer()?)),
+        };
+        let note = prefix::note(sidecars.prefix, normal.as_deref(), pre.as_deref());
         growth::check(&[normal.as_deref(), pre.as_deref()])?;
         let normalizer = part("normalizer", normal.as_deref())?;
         let pre_tokenizer = part("pre_tokenizer", pre.as_deref())?;
@@ -155,6 +169,7 @@ impl HuggingFaceTokenizer {
             written,
             rows,
             limits: Limits::default(),
+            note,
         })
     }
 

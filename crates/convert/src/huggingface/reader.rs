@@ -20,8 +20,11 @@ const SPACE: &str = "▁";
 
 /// Reads the vocabulary of a model whose embedding has `rows` rows; rows without a token get a filler.
 pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Vec<String>) -> Result<Vocabulary> {
-    let file = json(&folder.join(FILE))?
+    let mut file = json(&folder.join(FILE))?
         .ok_or_else(|| Error::missing(FILE, "the tokenizer, as the tokenizers library writes it"))?;
+    if let (Some(prefix), Some(section)) = (sidecars.prefix, file.get_mut("pre_tokenizer")) {
+        prefix.set(section);
+    }
     let model = &file["model"];
     // Files from before the key have no other kind that begins like this.
     if model["type"].as_str().unwrap_or("BPE") != "BPE" {

@@ -1,6 +1,7 @@
 //! The small files of a Hugging Face model: `config.json` and what says how its tokens are used.
 
 mod added;
+mod bert_words;
 mod class;
 mod config;
 mod decoder;
@@ -12,12 +13,15 @@ mod function;
 mod generation;
 mod layers;
 mod names;
+mod prefix;
 mod rope;
 mod sidecars;
 mod templates;
+mod tokenizer_class;
 mod usual;
 
 pub use added::{Found, NamedToken};
+pub use bert_words::BertWords;
 pub use class::purpose_of;
 pub use config::Config;
 pub use decoder::{Activation, Decoder};
@@ -25,6 +29,7 @@ pub use encoder::Encoder;
 pub use family::Family;
 pub use function::Function;
 pub use layers::Attention;
+pub use prefix::Prefix;
 pub use rope::{Rope, RopeScaling};
 pub use sidecars::Sidecars;
 

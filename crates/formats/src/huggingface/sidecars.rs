@@ -8,7 +8,8 @@ use trillm_core::{ChatTemplates, Defaults, ModelInfo};
 
 use super::fields::Fields;
 use super::file::File;
-use super::{CONFIG, NamedToken, added, generation, templates, usual};
+use super::tokenizer_class::tokenizer_class;
+use super::{BertWords, CONFIG, NamedToken, Prefix, added, bert_words, generation, prefix, templates, usual};
 use crate::Result;
 
 /// Bytes of `tokenizer_config.json`, which lists every added token.
@@ -41,6 +42,10 @@ pub struct Sidecars {
     pub tells_texts_apart: Option<bool>,
     /// Whether a text that is to be cut loses its beginning (`truncation_side`).
     pub cuts_beginning: bool,
+    /// How words are made of a text, whatever `tokenizer.json` says of it; `None` if the class leaves it to that.
+    pub words: Option<BertWords>,
+    /// Where a space goes before a text, by the class; `None` if it leaves it to `tokenizer.json`.
+    pub prefix: Option<Prefix>,
     /// Ids that end generation: `eos_token_id` of `generation_config.json`, else of `config.json`.
     pub end_ids: Vec<u32>,
     /// `bos_token_id` of the same files.
@@ -68,7 +73,6 @@ impl Sidecars {
         let tokens = File::read(folder, "tokenizer_config.json", TOKENIZER_CONFIG)?;
         tokens.with(|fields| {
             sidecars.max_tokens = max_tokens(fields)?;
-            sidecars.tells_texts_apart = tells_texts_apart(fields)?;
             sidecars.cuts_beginning = fields.text("truncation_side")? == Some("left");
             sidecars.chat_templates = templates::configured(fields)?;
             Ok(())
@@ -77,7 +81,14 @@ impl Sidecars {
         let older = File::read(folder, "added_tokens.json", TOKENIZER_CONFIG)?;
         let named = File { path: tokens.path, object: added::merged(&tokens.object, map.object) };
         sidecars.special_tokens = named_tokens(&named)?;
-        sidecars.usual_tokens = usual::read(&named.object, config);
+        let class = tokenizer_class(&named.object, config);
+        sidecars.usual_tokens = usual::read(class, &named.object);
+        named.with(|fields| {
+            sidecars.tells_texts_apart = tells_texts_apart(class, fields)?;
+            sidecars.words = bert_words::read(class, fields)?;
+            sidecars.prefix = prefix::read(class, fields)?;
+            Ok(())
+        })?;
         let text = |key| sidecars.special_tokens.get(key).cloned();
         (sidecars.bos, sidecars.eos) = (text("bos_token"), text("eos_token"));
         sidecars.tokens = added::read(&named.object, &older.object).map_err(|error| error.of(&named.path))?;
@@ -149,11 +160,15 @@ fn max_tokens(fields: &Fields<'_>) -> Result<Option<u32>> {
 
 /// `model_input_names`, or what the class of the tokenizer has there: BERT's own names the kinds of tokens, the one for
 /// any `tokenizer.json` does not.
-fn tells_texts_apart(fields: &Fields<'_>) -> Result<Option<bool>> {
+fn tells_texts_apart(class: Option<&str>, fields: &Fields<'_>) -> Result<Option<bool>> {
+    const TELL: [&str; 4] =
+        ["BertTokenizer", "ConvBertTokenizer", "DPRContextEncoderTokenizer", "DPRQuestionEncoderTokenizer"];
     if let Some(names) = fields.list("model_input_names")? {
         return Ok(Some(names.iter().any(|name| name == "token_type_ids")));
     }
-    Ok(fields.text("tokenizer_class")?.map(|class| ["BertTokenizer", "BertTokenizerFast"].contains(&class)))
+    let is_named = fields.text("tokenizer_class")?.is_some();
+    let is_known = class.is_some_and(|class| TELL.contains(&class));
+    Ok((is_named || is_known).then_some(is_known))
 }
 
 /// The text of a token: a string, or an object with its `content`.
