@@ -113,6 +113,25 @@ def test_what_the_class_would_not_take_is_refused(value: Any, tmp_path: Path) ->
     assert trillm.Tokenizer(folder).encode("a") == [2, 5, 3]
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "gpt2", "n_embd": 8},
+        {"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]},
+        {"model_type": "t5"},
+        {"model_type": "roberta", "hidden_size": "none"},
+        {"model_type": "llama"},
+        {},
+    ],
+    ids=json.dumps,
+)
+def test_a_tokenizer_needs_no_model_that_is_run_here(config: Json, tmp_path: Path) -> None:
+    folder = of_bert(tmp_path / "model", None, {"tokenizer_class": "PreTrainedTokenizerFast"})
+    put_json(folder / "config.json", config)
+    for path in (folder, folder / "tokenizer.json"):
+        assert trillm.Tokenizer(path).encode("a") == [2, 5, 3]
+
+
 def test_where_llamas_class_puts_other_spaces_it_is_said(shared: Path) -> None:
     """The class gives 346, 306, 414: the file puts a sign before the text whether or not a space is there."""
     folder = shared / "models" / "stories260K" / "hf"

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::find::{Found, find};
 use crate::gguf::{self, Head};
-use crate::huggingface::{Config, Sidecars, TOKENIZER};
+use crate::huggingface::{Sidecars, TOKENIZER};
 use crate::{Result, onnx, sentence, weights};
 
 /// What was read of a tokenizer, and of the files that say how it is used.
@@ -49,13 +49,8 @@ impl TokenizerFile {
     }
 }
 
-/// The tokenizer at `path`, with the small files in `folder`. All of them may be absent.
+/// The tokenizer at `path`, with the small files in `folder`. All of them may be absent, and `config.json` may be that of a
+/// model which is not run here.
 fn beside(folder: &Path, path: PathBuf) -> Result<TokenizerFile> {
-    let object = if folder.join("config.json").exists() {
-        // For its errors: what is no model for `load` is none here either.
-        Config::open(folder, &mut Vec::new())?.1
-    } else {
-        serde_json::Map::new()
-    };
-    Ok(TokenizerFile::HuggingFace { path, sidecars: Box::new(Sidecars::read(folder, &object)?) })
+    Ok(TokenizerFile::HuggingFace { path, sidecars: Box::new(Sidecars::open(folder)?) })
 }
