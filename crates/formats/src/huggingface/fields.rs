@@ -102,8 +102,16 @@ impl<'a> Fields<'a> {
     /// The keys that nobody asked for and that `known` does not name. `null` and `false` switch nothing on, so they are
     /// not worth a word.
     pub(crate) fn unasked(&self, known: &[&str]) -> Vec<&'a str> {
+        self.left(known, |value| !matches!(value, Value::Null | Value::Bool(false)))
+    }
+
+    /// The same where `false` may switch something off.
+    pub(crate) fn others(&self, known: &[&str]) -> Vec<&'a str> {
+        self.left(known, |value| !value.is_null())
+    }
+
+    fn left(&self, known: &[&str], says: fn(&Value) -> bool) -> Vec<&'a str> {
         let asked = self.asked.borrow();
-        let says = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
         let keys = self.object.iter().filter(|(_, value)| says(value)).map(|(key, _)| key.as_str());
         keys.filter(|key| !asked.contains(key) && !known.contains(key)).collect()
     }

@@ -19,6 +19,40 @@ const LONGEST: u32 = 1 << 30;
 /// What says how vectors are computed, and changes none.
 const HARMLESS: [&str; 3] = ["backend", "cache_dir", "unpad_inputs"];
 
+/// Where the network is computed, in which type, and what else it could give.
+const OF_MODEL: [&str; 7] = [
+    "add_pooling_layer",
+    "attn_implementation",
+    "device_map",
+    "dtype",
+    "output_attentions",
+    "output_hidden_states",
+    "torch_dtype",
+];
+/// How texts are batched, and which of two programs reads the vocabulary.
+const OF_TOKENIZER: [&str; 3] = ["model_max_length", "padding_side", "use_fast"];
+/// What a configuration says of memory, and of what is given besides.
+const OF_CONFIG: [&str; 6] = [
+    "output_attentions",
+    "output_hidden_states",
+    "return_dict",
+    "unpad_inputs",
+    "use_cache",
+    "use_memory_efficient_attention",
+];
+
+/// Options for the parts of the network, under their names and older ones, and those of each that change no vector. Any
+/// other does, `false` too: it may switch off what is on without it.
+const OPTIONS: [(&str, &[&str]); 7] = [
+    ("model_kwargs", &OF_MODEL),
+    ("model_args", &OF_MODEL),
+    ("processor_kwargs", &OF_TOKENIZER),
+    ("tokenizer_args", &OF_TOKENIZER),
+    ("config_kwargs", &OF_CONFIG),
+    ("config_args", &OF_CONFIG),
+    ("processing_kwargs", &[]),
+];
+
 /// What the file says; by default, nothing.
 #[derive(Default)]
 pub(super) struct Transformer {
@@ -44,21 +78,11 @@ impl Transformer {
     fn parse(config: &Fields<'_>) -> Result<Self> {
         outputs(config)?;
         let longest = config.count("max_seq_length", 1, LONGEST)?;
-        let options = [
-            // Where they are computed, and in which type.
-            ("model_kwargs", &["torch_dtype", "dtype", "attn_implementation", "device_map"][..]),
-            ("model_args", &["torch_dtype", "dtype", "attn_implementation", "device_map"][..]),
-            ("processor_kwargs", &["padding_side", "use_fast", "model_max_length"][..]),
-            ("tokenizer_args", &["padding_side", "use_fast", "model_max_length"][..]),
-            ("config_kwargs", &[][..]),
-            ("config_args", &[][..]),
-            ("processing_kwargs", &[][..]),
-        ];
         let mut longer = None;
-        for (key, harmless) in options {
+        for (key, harmless) in OPTIONS {
             let Some(options) = config.object(key)? else { continue };
             longer = longer.or(options.count("model_max_length", 1, LONGEST)?);
-            if let Some(name) = options.unasked(harmless).into_iter().find(|name| *name != "trust_remote_code") {
+            if let Some(name) = options.others(harmless).into_iter().find(|name| *name != "trust_remote_code") {
                 let what = format!("the option {} of {key}", json::excerpt(&name.into()));
                 return Err(Error::Unsupported { what, expected: "none that changes vectors" });
             }
