@@ -75,7 +75,7 @@ impl Batch {
     }
 
     /// Checks that every span begins its slot, as an embedding asks for (its text comes in one step), and that each has
-    /// tokens besides its prompt.
+    /// tokens, its prompt among them.
     ///
     /// # Errors
     /// [`Error::Batch`].
@@ -83,7 +83,9 @@ impl Batch {
         if self.spans.iter().any(|span| span.start > 0) {
             return Err(Error::Batch("an embedding takes its whole text in one step".into()));
         }
-        if let Some(span) = self.spans.iter().find(|span| span.prompt as usize >= span.tokens.len()) {
+        if let Some(span) =
+            self.spans.iter().find(|span| span.tokens.is_empty() || span.prompt as usize > span.tokens.len())
+        {
             return Err(Error::Batch(format!("a prompt of {} of {} tokens", span.prompt, span.tokens.len())));
         }
         Ok(())

@@ -53,9 +53,16 @@ impl Pooling {
     }
 
     /// Appends the vector of one text to `out`; `states` has `width` numbers for each of its tokens. The first `prompt`
-    /// tokens are left out, and there is at least one more: the others keep their positions.
+    /// tokens are left out: the others keep their positions. Where none is left it is zero, but for the first one's.
     pub fn pool(self, states: &[f32], width: usize, prompt: usize, out: &mut Vec<f32>) {
         let pooled = &states[prompt * width..];
+        if pooled.is_empty() {
+            match self {
+                Self::First => out.extend_from_slice(&states[..width]),
+                _ => out.resize(out.len() + width, 0.0),
+            }
+            return;
+        }
         let first = out.len();
         match self {
             Self::First => out.extend_from_slice(&pooled[..width]),
@@ -139,6 +146,15 @@ mod tests {
             Pooling::pool_spans(&[way], &batch, &states, 1, &mut out);
             assert_eq!(out, [expected], "{way:?}");
         }
+    }
+
+    #[test]
+    fn where_nothing_is_left_a_vector_is_zero_or_the_first_token() {
+        let mut batch = Batch::default();
+        batch.push_text(Slot(0), &Passage { prompt: 2, ..Passage::new(vec![Token(1), Token(2)]) });
+        let mut out = Vec::new();
+        Pooling::pool_spans(&[Pooling::Mean, Pooling::First, Pooling::Last], &batch, &[1.0, 2.0], 1, &mut out);
+        assert_eq!(out, [0.0, 1.0, 0.0]);
     }
 
     #[test]

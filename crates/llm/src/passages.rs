@@ -80,7 +80,8 @@ impl<'a> Passages<'a> {
             }
             self.check_fits(index, tokens.len())?;
         }
-        Ok(Passage { prompt: self.skipped, ..Passage::new(tokens) })
+        // A prompt that the text goes on with may become fewer tokens.
+        Ok(Passage { prompt: self.skipped.min(tokens.len() as u32), ..Passage::new(tokens) })
     }
 
     /// The passage of pair `index`.

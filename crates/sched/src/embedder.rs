@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use trillm_core::{Batch, Error, Limits, Model, Passage, Result, Session, SessionOptions, Slot, Token, memory};
+use trillm_core::{
+    Batch, Error, Limits, Model, Output, Passage, Pooling, Result, Session, SessionOptions, Slot, Token, memory,
+};
 
 use crate::lockfree::Intake;
 use crate::scheduler::{new_session, panicked};
@@ -58,6 +60,8 @@ pub struct Embedder {
     shared: Arc<Shared>,
     limits: Limits,
     vocabulary: u32,
+    /// Whether a number is the largest of all tokens, which there is not among none.
+    takes_most: bool,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -72,6 +76,7 @@ impl Embedder {
         });
         let (started, limits) = mpsc::channel();
         let vocabulary = model.tokenizer().vocabulary();
+        let takes_most = matches!(&session.output, Output::Embedding(ways) if ways.contains(&Pooling::Max));
         let body = {
             let shared = shared.clone();
             move || {
@@ -84,7 +89,7 @@ impl Embedder {
         let thread =
             thread::Builder::new().name(NAME.into()).spawn(body).map_err(|error| Error::no_thread(NAME, &error))?;
         let limits = limits.recv().unwrap_or(Err(Error::Closed))?;
-        Ok(Self { shared, limits, vocabulary, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, limits, vocabulary, takes_most, thread: Mutex::new(Some(thread)) })
     }
 
     /// Numbers in a vector.
@@ -116,7 +121,7 @@ impl Embedder {
         let limit = self.limit();
         for (index, text) in texts.iter().enumerate() {
             let tokens = text.tokens.len();
-            if text.prompt as usize >= tokens {
+            if tokens == 0 || self.takes_most && text.prompt as usize >= tokens {
                 let found = match tokens {
                     0 => format!("an empty text (number {index})"),
                     _ => format!("nothing but the prompt in text {index}"),
