@@ -35,9 +35,10 @@ pub(crate) fn read(
     labels: Labels,
 ) -> Result<Pipeline> {
     let Folder { path, modules, settings } = folder;
-    let is_cross_encoder = settings.model_type.as_deref() == Some("CrossEncoder");
+    // Without a list of modules the file beside it is not read, and of another kind of model only the network is taken.
+    let modules = modules.as_ref().filter(|_| settings.model_type.as_deref() == Some("CrossEncoder"));
     let (transformer, of_settings) = match modules {
-        Some(modules) if is_cross_encoder => {
+        Some(modules) => {
             if let Some(other) = modules[1..].iter().find(|module| module.kind != Kind::Dropout) {
                 return Err(other.refused(&format!("a {} after the labels", other.kind.name())));
             }
@@ -45,7 +46,7 @@ pub(crate) fn read(
             transformer.check_task("sequence-classification")?;
             (transformer, settings.activation)
         }
-        _ => (Transformer::default(), None),
+        None => (Transformer::default(), None),
     };
     let fields = Fields::new(object);
     let last = match of_settings {
@@ -65,7 +66,7 @@ pub(crate) fn read(
         None => (Vec::new(), vec![Step::Activation(last)]),
     };
     let mut pipeline = Pipeline { stated: true, pooling, steps, ..transformer.pipeline(about) };
-    if is_cross_encoder {
+    if modules.is_some() {
         settings.add_prompts(&mut pipeline);
     }
     Ok(pipeline)
