@@ -215,8 +215,8 @@ class Model:
     def score(self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]) -> NDArray[np.float32]:
         """How well the two texts of each pair go together, as `CrossEncoder.predict` of sentence-transformers has it.
 
-        Float32 `[n]`, or `[n, labels]` by a model with several labels; `n` is 0 for an empty list. A model without such
-        scores raises `Unsupported`; otherwise it raises as `embed` does.
+        Float32 `[n]`, or `[n, labels]` by a model with several labels; `n` is 0 for an empty list. `info.scoring` shows
+        the steps. A model without such scores raises `Unsupported`; otherwise it raises as `embed` does.
 
         >>> llm.score([("How far is it?", "Ten miles."), ("How far is it?", "Blue.")])  # doctest: +SKIP
         array([0.98, 0.01], dtype=float32)

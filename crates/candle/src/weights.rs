@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use trillm_core::{Error, LoadOptions, Quantize, Result};
+use trillm_core::{Error, LoadOptions, Quantize, Result, Step};
 use trillm_formats::{Checkpoint, Element, Error as FormatError, Tensor};
 use trillm_kernels::Matrix;
 use trillm_kernels::elementwise::widen;
@@ -176,9 +176,15 @@ impl<'a> Weights<'a> {
         let place = |tensor: &Tensor| (tensor.file, tensor.offset);
         let tensors = &self.checkpoint.tensors;
         let places: HashSet<_> = self.used.iter().filter_map(|name| tensors.get(name)).map(place).collect();
+        // What makes scores of vectors is read elsewhere.
+        let steps = self.checkpoint.scoring.iter().flat_map(|scoring| &scoring.steps);
+        let of_steps: HashSet<_> = steps.flat_map(Step::stored).map(|it| (it.path.as_path(), it.offset)).collect();
+        let is_of_steps = |it: &Tensor| of_steps.contains(&(self.checkpoint.files[it.file].path.as_path(), it.offset));
         let unused: Vec<_> = tensors
             .iter()
-            .filter(|(name, tensor)| !self.used.contains(*name) && !places.contains(&place(tensor)))
+            .filter(|(name, tensor)| {
+                !self.used.contains(*name) && !places.contains(&place(tensor)) && !is_of_steps(tensor)
+            })
             .map(|(name, _)| name.clone())
             .collect();
         [

@@ -100,6 +100,21 @@ pub enum Step {
     Truncate(u32),
 }
 
+impl Step {
+    /// The numbers in files that it needs.
+    pub fn stored(&self) -> impl Iterator<Item = &Stored> {
+        let found = match self {
+            Self::Dense(Dense { weight, bias, residual, .. }) => {
+                let residual = if let Residual::Projected(matrix) = residual { Some(matrix) } else { None };
+                [Some(weight), bias.as_ref(), residual]
+            }
+            Self::LayerNorm { weight, bias, .. } => [Some(weight), Some(bias), None],
+            Self::Activation(_) | Self::Normalize | Self::Truncate(_) => [None; 3],
+        };
+        found.into_iter().flatten()
+    }
+}
+
 /// A linear layer.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Dense {

@@ -85,9 +85,6 @@ impl Checkpoint {
         let about = About { width, context, sidecars: &sidecars, class: &class, causal, given: Given::Tokens };
         let mut unsaid = Vec::new();
         let pipeline = sentence::read(&about_texts, &about, &mut unsaid)?;
-        if purpose != Purpose::Text {
-            notes.append(&mut unsaid);
-        }
         let mut scoring = None;
         if purpose == Purpose::Labels {
             match labels(&config, &class, &files, &tensors)
@@ -96,6 +93,13 @@ impl Checkpoint {
                 Ok(found) => scoring = Some(found?),
                 Err(reason) => notes.push(format!("a {class} makes no scores here: {reason}")),
             }
+        }
+        match pipeline.pooling_name().filter(|_| scoring.is_some() && !pipeline.stated) {
+            Some(way) => notes.push(format!(
+                "a {class} is made for scores: a vector is the pooling {way} of its network, as in sentence-transformers"
+            )),
+            None if purpose != Purpose::Text => notes.append(&mut unsaid),
+            None => {}
         }
         let given = object.get("_name_or_path").and_then(serde_json::Value::as_str);
         let given = given.and_then(|name| name.split(['/', '\\']).rfind(|part| !part.is_empty() && *part != "."));

@@ -48,6 +48,8 @@ const BESIDE: &[&str] = &[
     "problem_type",
     "resid_pdrop",
     "rms_norm_eps",
+    "sbert_ce_default_activation_function",
+    "sentence_transformers",
     "torch_dtype",
     "transformers.js_config",
     "transformers_version",
