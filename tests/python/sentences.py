@@ -97,6 +97,26 @@ PROMPTS: Json = {
     "similarity_fn_name": "cosine",
 }
 
+SPECIAL: Json = {
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "unk_token": "[UNK]",
+    "pad_token": "[PAD]",
+    "mask_token": "[MASK]",
+}
+
+# What a case is called, the class of its tokenizer, and keys of tokenizer_config.json.
+CLASSES: list[tuple[str, str, Json]] = [
+    ("bert", "BertTokenizer", {}),
+    ("bert-cased", "BertTokenizerFast", {"do_lower_case": False}),
+    ("bert-accents", "BertTokenizer", {"strip_accents": False}),
+    ("electra-chinese", "ElectraTokenizer", {"tokenize_chinese_chars": False}),
+    ("distilbert", "DistilBertTokenizer", {"do_lower_case": False, "strip_accents": True}),
+    ("convbert", "ConvBertTokenizerFast", {"do_lower_case": False}),
+    ("mpnet", "MPNetTokenizer", {"bos_token": "[CLS]", "eos_token": "[SEP]"}),
+    ("any", "PreTrainedTokenizerFast", {"do_lower_case": True, "tokenize_chinese_chars": False}),
+]
+
 FUNCTIONS = [
     "Tanh",
     "Sigmoid",
@@ -236,6 +256,23 @@ CASES = [
         call={"prompt_name": "query", "truncate": True},
     ),
     Case("no-modules"),
+    # What the class of the tokenizer makes of a text, whatever tokenizer.json says of it.
+    *(
+        Case(
+            f"class-{name}",
+            modules=[new("mean")],
+            files={"tokenizer_config.json": {"tokenizer_class": kind, **SPECIAL, **keys}},
+            texts=[*TEXTS, "Ünder the 日本 cAt", "a\u0301nd"],
+        )
+        for name, kind, keys in CLASSES
+    ),
+    # The prompt, four tokens, and the text become four together, so nothing is left of the text.
+    Case(
+        "prompt-of-all-tokens",
+        modules=[new(["mean", "cls", "weightedmean", "lasttoken", "mean_sqrt_len_tokens"], include_prompt=False)],
+        files={"config_sentence_transformers.json": {"prompts": {"q": "the ca"}, "default_prompt_name": "q"}},
+        texts=["a dog", "t", "x"],
+    ),
     Case("decoder-last", "qwen3", [old("lasttoken"), NORMALIZE]),
     Case("decoder-mean", "qwen3", [new("mean")], new_names=True),
     Case("decoder-weighted", "qwen3", [new("weightedmean"), dense(10, "activation.Tanh")]),
@@ -287,6 +324,26 @@ class Scorer:
 
 CROSS: Json = {"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.linear.Identity", "prompts": {}}
 
+PROMPTED: Json = {"prompts": {"q": "the cat "}, "default_prompt_name": "q"}
+
+
+def cross_encoder(name: str, labels: int = 1, **settings: Any) -> Scorer:
+    """A folder as `CrossEncoder.save_pretrained` of the library writes it."""
+    return Scorer(
+        name,
+        labels,
+        files={
+            "modules.json": [{"idx": 0, "name": "0", "path": "", "type": NEW["Transformer"]}],
+            "config_sentence_transformers.json": CROSS | settings,
+            "sentence_bert_config.json": {
+                "transformer_task": "sequence-classification",
+                "modality_config": {"text": {"method": "forward", "method_output_name": "logits"}},
+                "module_output_name": "scores",
+            },
+        },
+    )
+
+
 SCORERS = [
     Scorer("one-label"),
     Scorer(
@@ -300,18 +357,13 @@ SCORERS = [
     Scorer("identity", config={"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}),
     Scorer("softmax", 3, {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Softmax"}}),
     Scorer("older-identity", config={"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}),
-    Scorer(
-        "cross-encoder",
-        files={
-            "modules.json": [{"idx": 0, "name": "0", "path": "", "type": NEW["Transformer"]}],
-            "config_sentence_transformers.json": CROSS,
-            "sentence_bert_config.json": {
-                "transformer_task": "sequence-classification",
-                "modality_config": {"text": {"method": "forward", "method_output_name": "logits"}},
-                "module_output_name": "scores",
-            },
-        },
-    ),
+    Scorer("older-softmax", 3, {"sbert_ce_default_activation_function": "torch.nn.modules.activation.Softmax"}),
+    cross_encoder("cross-encoder"),
+    cross_encoder("cross-encoder-softmax", 3, activation_fn="torch.nn.modules.activation.Softmax"),
+    cross_encoder("cross-encoder-prompt", **PROMPTED),
+    # The file is not read where no modules are listed.
+    Scorer("prompt-without-modules", files={"config_sentence_transformers.json": {**CROSS, **PROMPTED}}),
+    Scorer("prompt-of-no-kind", files={"config_sentence_transformers.json": PROMPTED}),
     Scorer("cut", files={"tokenizer_config.json": {"model_max_length": 20}}, call={"truncate": True}),
 ]
 

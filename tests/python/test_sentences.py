@@ -109,9 +109,11 @@ def test_scores_of_a_graph_are_those_of_sentence_transformers(scorer: Scorer, tm
     write_graph(tmp_path)
     with trillm.load(tmp_path, threads=1) as model:
         assert (model.info.purpose, model.info.pipeline) == ("labels", [])
-        function = {"softmax": "Softmax()", "cross-encoder": "Identity()", "three-labels": "Identity()"}
-        default = "Identity()" if "identity" in scorer.name else "Sigmoid()"
-        assert model.info.scoring[1:] == ["Pooling, by the model itself", function.get(scorer.name, default)]
+        plain = ("cross-encoder", "three-labels", "identity", "older-identity")
+        function = "Identity()" if scorer.name.startswith(plain) else "Sigmoid()"
+        if "softmax" in scorer.name:
+            function = "Softmax()"
+        assert model.info.scoring[1:] == ["Pooling, by the model itself", function]
         with pytest.warns(trillm.TruncationWarning) if scorer.call else nullcontext():
             scores = model.score(PAIRS, **scorer.call)
         with pytest.raises(Unsupported, match=r"BertForSequenceClassification models .*do not generate text") as caught:
@@ -481,6 +483,11 @@ def settings_of(**config: Any) -> Callable[[Path], None]:
         (transformer_of(module_output_name="sentence_embedding"), "sentence_embedding"),
         (transformer_of(modality_config={"message": {"method": "forward"}}), "message"),
         (transformer_of(config_args={"is_decoder": True}), "is_decoder"),
+        # What is switched off may be on without it.
+        (transformer_of(config_kwargs={"is_causal": False}), "is_causal"),
+        (transformer_of(tokenizer_args={"do_lower_case": False}), "do_lower_case.*tokenizer_args"),
+        (transformer_of(processor_kwargs={"strip_accents": False}), "strip_accents.*processor_kwargs"),
+        (transformer_of(processor_kwargs={"tokenize_chinese_chars": False}), "tokenize_chinese_chars"),
         (settings_of(model_type="SparseEncoder"), "SparseEncoder"),
         (settings_of(prompts={"a": "b"}, default_prompt_name="c"), "default_prompt_name"),
         (settings_of(prompts={"a": 1}), "prompts"),
@@ -522,6 +529,39 @@ def test_classifiers_generate_no_text(tmp_path: Path) -> None:
             # As sentence-transformers does with a model that it knows nothing of.
             assert model.info.pipeline[1] == "Pooling(pooling_mode=mean), by default"
             assert model.embed("the cat").shape == (1, WIDTH)
+
+
+def test_options_that_change_no_vector_are_taken(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "old-mean_tokens")
+    options = {
+        "model_kwargs": {"add_pooling_layer": False, "trust_remote_code": False, "dtype": "float32"},
+        "tokenizer_args": {"use_fast": False, "padding_side": "left", "do_lower_case": None},
+        "config_kwargs": {"use_cache": False, "trust_remote_code": True},
+    }
+    vectors = embedded(dataclasses.replace(case, files={"sentence_bert_config.json": options}), tmp_path / "model")
+    assert np.allclose(vectors, np.array(GOLDEN["vectors"][case.name]), atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["one-label", "cross-encoder", "identity", "older-identity"])
+def test_notes_of_a_cross_encoder_are_about_scores(name: str, tmp_path: Path) -> None:
+    write_scorer(next(scorer for scorer in SCORERS if scorer.name == name), tmp_path / "model")
+    with trillm.load(tmp_path / "model", **EXACT) as model:
+        notes = [note for note in model.info.notes if not note.startswith("tensors copied")]
+        assert notes == [
+            "a BertForSequenceClassification is made for scores: a vector is the pooling mean of its network, as in "
+            "sentence-transformers"
+        ]
+        assert model.info.scoring[-1].startswith("Dense(")
+        assert model.info.pipeline[-1] == "Pooling(pooling_mode=mean), by default"
+
+
+def test_the_largest_of_nothing_is_refused(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "prompt-of-all-tokens")
+    write(case, tmp_path / "model")
+    with trillm.load(tmp_path / "model", **EXACT) as model:
+        with pytest.raises(InvalidRequest, match="nothing but the prompt in text 1"):
+            model.embed(["a dog", "t"], pooling="max")
+        assert model.embed("t", pooling="cls").shape == (1, WIDTH)
 
 
 def test_what_embeds_scores_nothing(prompted: trillm.Model) -> None:
