@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -221,10 +222,13 @@ def test_wrong_bytes_never_become_visible(hub: Hub, store: Store) -> None:
     hub.add("org/tiny", FILES)
     wanted = FILES["tiny-Q4_K_M.gguf"]
     hub.storage.put(f"/{sha256(wanted)}", wanted[:-1] + b"!", etag='"x"')
-    with pytest.raises(DigestMismatch):
+    with pytest.raises(DigestMismatch, match=r"^checksum mismatch for tiny-Q4_K_M\.gguf: expected sha256 "):
         pull(job(store, "hf:org/tiny"))
     assert store.list() == ([], [])
 
+
+PYTHONS = re.compile(r"[a-z](Error|Exception)\b|object has no|object is not")
+"""Words of the interpreter, which say nothing to whoever wants a model."""
 
 SIBLING = {"rfilename": "model.gguf", "size": 3, "blobId": "a" * 40}
 
@@ -252,8 +256,9 @@ SIBLING = {"rfilename": "model.gguf", "size": 3, "blobId": "a" * 40}
 def test_a_listing_that_lies_is_a_typed_error(hub: Hub, store: Store, fields: dict[str, Any]) -> None:
     hub.add("org/tiny", FILES)
     hub.announced = fields
-    with pytest.raises(TrillmError):
+    with pytest.raises(TrillmError) as caught:
         pull(job(store, "hf:org/tiny"))
+    assert not PYTHONS.search(str(caught.value))
     assert store.list() == ([], [])
 
 
@@ -304,6 +309,7 @@ def test_a_listing_that_breaks_is_asked_for_again(
     with pytest.raises(DownloadError) as caught:
         plan(job(store, "hf:org/tiny"))
     assert caught.value.code == "download_failed"
+    assert not PYTHONS.search(str(caught.value))
     hub.break_next(fault)
     assert plan(Job(store, Reference("hf:org/tiny"), Options(retry_attempts=1))).files
 
@@ -337,12 +343,17 @@ def test_cancelling_does_not_wait_for_the_hub(hub: Hub, store: Store) -> None:
     assert time.monotonic() - start < 1
 
 
-@pytest.mark.parametrize("body", [b"[" * 200_000, b"[]", b"null", b"", b"\xff\xfe", b'{"sha": 1'])
+PORTAL = b"<html><body>Welcome to the airport: log in</body></html>"
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b"[]", b"null", b"", b"\xff\xfe", b'{"sha": 1', b"{}", PORTAL])
 def test_a_listing_that_is_none_is_a_typed_error(hub: Hub, store: Store, body: bytes) -> None:
     hub.add("org/tiny", FILES)
     hub.says = body
-    with pytest.raises(DownloadError):
+    with pytest.raises(DownloadError) as caught:
         pull(job(store, "hf:org/tiny"))
+    assert not PYTHONS.search(str(caught.value))
+    assert body != PORTAL or str(caught.value).endswith("is not a listing: it is no JSON")
 
 
 def test_an_endless_listing_is_not_read_to_its_end(hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -373,7 +373,7 @@ def test_a_file_that_changes_all_the_time_is_an_error(web: Web, store: Store) ->
 
 def test_wrong_bytes_are_fetched_once_more_and_then_refused(web: Web, store: Store) -> None:
     web.faults = lambda _: Fault(flip=1000)
-    with pytest.raises(DigestMismatch):
+    with pytest.raises(DigestMismatch, match=f"^checksum mismatch for {remote(web).name}: "):
         bring(store, remote(web), web)
     assert web.sent == 2 * len(CONTENT)
     assert blobs(store) == set()

@@ -76,7 +76,7 @@ def of_exception(
             reason = f"nothing came for {limits.stall:g} s"
         else:
             said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-            reason = said[-1] if said else type(error).__name__
+            reason = said[-1] if said else "it was closed before the end of an answer, or what came is no answer"
     new = new or any(isinstance(cause, NewConnectionError | ProxyError) for cause in causes)
     if not new:
         failed, hint = f"the connection to {host} failed", "check the network"

@@ -6,6 +6,7 @@ import logging
 import shutil
 import threading
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from trillm._core import CHUNK
@@ -17,7 +18,7 @@ from trillm.hub._network.place import Answer, ChangedError, Place
 from trillm.hub._network.retries import Retries, limits, retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from trillm._core import Partial
     from trillm.hub._job import Job
@@ -81,7 +82,7 @@ def transfer(job: Job, client: Client, file: RemoteFile) -> tuple[str, int]:
 def fill(job: Job, client: Client, file: RemoteFile, partial: Partial) -> tuple[str, int]:
     """Brings what is missing of a file that is partly there, and makes it a blob. Raises as :func:`transfer_all`."""
     try:
-        with Filling(job, client, Place(file), partial) as filling:
+        with _called(file.name, f"repair {file.sha256}"), Filling(job, client, Place(file), partial) as filling:
             return filling.run(None)
     except ChangedError:
         raise download_failed(f"{file.name} changed while it was fetched", "try again") from None
@@ -100,8 +101,21 @@ def _attempt(job: Job, client: Client, place: Place) -> tuple[str, int]:
         return file.sha256, size
     if size is None or key is None:
         return _stage(job, client, place, answer)
-    with Filling(job, client, place, job.store.partial(key, size, sha256=file.sha256, git=file.git)) as filling:
+    # Nothing here may hold the unfinished file: while anybody does, no later attempt goes on with it.
+    with (
+        _called(file.name, key),
+        Filling(job, client, place, job.store.partial(key, size, sha256=file.sha256, git=file.git)) as filling,
+    ):
         return filling.run(answer)
+
+
+@contextmanager
+def _called(name: str, key: str) -> Iterator[None]:
+    """Has errors say the file's name where the store says what it knows an unfinished file by: a digest, say."""
+    try:
+        yield
+    except StoreError as error:
+        raise type(error)(str(error).replace(f" {key}", f" {name}", 1), error.code, error.hint) from None
 
 
 def _stage(job: Job, client: Client, place: Place, answer: Answer | None) -> tuple[str, int]:

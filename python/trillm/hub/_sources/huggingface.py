@@ -184,8 +184,9 @@ def _login() -> str | None:
     try:
         return None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     except (OSError, httpx2.HTTPError, OIDCError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "nobody answers for it"
         raise DownloadError(
-            f"the login of huggingface_hub cannot be used: {type(error).__name__}",
+            f"the login of huggingface_hub cannot be used: {reason}",
             "access_denied",
             "log in again (hf auth login), or set HUGGINGFACE_TOKEN",
         ) from error

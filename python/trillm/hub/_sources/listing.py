@@ -59,13 +59,22 @@ def read(body: bytes, repo: str) -> Listing:
         licence = _licence(answer.get("cardData"))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise download_failed(
-            f"what the hub says about {repo} is not a listing: {type(error).__name__} {str(error)[:100]}",
-            "check the address of the hub (HF_ENDPOINT)",
+            f"what the hub says about {repo} is not a listing: {_said(error)}",
+            "check the address of the hub (HF_ENDPOINT), and whether the network wants a login first",
         ) from None
     sound = tuple(entry for entry in entries if is_file_name(entry.path))
     for path in sorted({entry.path for entry in entries}.difference(entry.path for entry in sound)):
         _log.warning("%s lists a file named %r, which is left out", repo, path[:200])
     return Listing(commit, sound, licence, gated)
+
+
+def _said(error: Exception) -> str:
+    """What is wrong with an answer, in words."""
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
+        return "it is no JSON"
+    if isinstance(error, KeyError):
+        return f"it has no {str(error)[:100]}"
+    return str(error)[:100] if type(error) is ValueError else "a part of it is of another kind"
 
 
 def _entry(sibling: Any) -> Entry:

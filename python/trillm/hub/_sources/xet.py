@@ -79,10 +79,10 @@ def pieces(running: Running, place: Place | None, token: str | None, part: Part)
         ) from None
     except hf_xet.XetObjectNotFoundError:
         raise ModelNotFound(f"{host} does not have {part.name}", "model_not_found", "check the name") from None
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError):
         running.check()
         # Its own words may hold addresses that are signed.
-        raise may_pass(f"the connection to {host} failed: {type(error).__name__}", "try again later") from None
+        raise may_pass(f"the connection to {host} failed in the middle of {part.name}", "try again later") from None
 
 
 def _end(stream: Any) -> None:
