@@ -124,13 +124,13 @@ pub enum Error {
         by: String,
     },
     /// A model that was asked for text and has only vectors to give.
-    #[error("{architecture} models turn texts into vectors: they do not generate text")]
+    #[error("{}", without_text(architecture, "turn texts into vectors: they do", "turns texts into vectors: it does"))]
     EmbedsOnly {
         /// The model's class or architecture.
         architecture: String,
     },
     /// A model that was asked for text and has only labels to give.
-    #[error("{class} models label or score texts: they do not generate text")]
+    #[error("{}", without_text(class, "label or score texts: they do", "labels or scores texts: it does"))]
     LabelsOnly {
         /// The model's class or architecture.
         class: String,
@@ -187,6 +187,9 @@ pub enum Error {
 }
 
 impl Error {
+    /// The class or architecture of a model whose files name none.
+    pub const UNKNOWN_KIND: &str = "unknown";
+
     /// A file that `engine` cannot load, without a log to explain it.
     pub fn load(engine: &'static str, path: &Path, reason: impl Into<String>) -> Self {
         Self::Load { engine, path: path.into(), reason: reason.into(), log: Vec::new() }
@@ -227,6 +230,13 @@ fn wanted(bytes: u64) -> String {
 
 fn asked(max_tokens: Option<u32>) -> String {
     max_tokens.map_or_else(String::new, |n| format!(" and {n} to generate"))
+}
+
+/// That models of a kind, or this one if nobody says of what kind it is, do not generate text.
+fn without_text(kind: &str, many: &str, one: &str) -> String {
+    let subject =
+        if kind == Error::UNKNOWN_KIND { format!("this model {one}") } else { format!("{kind} models {many}") };
+    format!("{subject} not generate text")
 }
 
 fn tail(log: &[String]) -> String {

@@ -6,8 +6,6 @@ use super::wire::shortened;
 /// What a model is made of.
 #[derive(Debug)]
 pub(super) struct Model<'a> {
-    /// `producer_name`.
-    pub(super) producer: &'a str,
     pub(super) opsets: Vec<Opset<'a>>,
     pub(super) functions: Vec<Function<'a>>,
     pub(super) graph: Graph<'a>,

@@ -71,12 +71,10 @@ pub(super) fn read(
             }
         }
     };
-    let producer = Some(model.producer).filter(|producer| !producer.is_empty());
-    let architecture = facts.model_type.as_deref().or(producer).unwrap_or("unknown");
     Ok(ModelInfo {
         name: folder_name(folder),
         format: "onnx",
-        architecture: architecture.into(),
+        architecture: facts.model_type.clone().unwrap_or_else(|| trillm_core::Error::UNKNOWN_KIND.into()),
         parameters,
         quantization: shape.dominant().into(),
         context_trained: context.unwrap_or(0),

@@ -27,15 +27,14 @@ fn domain<'a>(field: &Field<'a>) -> Result<&'a str> {
 /// The tree of what was copied.
 pub(super) fn model(skim: &Skim) -> Result<Model<'_>> {
     let mut reader = Reader { nodes: NODES, items: ITEMS };
-    let (mut producer, mut opsets, mut functions) = (None, Vec::new(), Vec::new());
+    let (mut opsets, mut functions) = (Vec::new(), Vec::new());
     for piece in &skim.model {
         let it = skim.field(piece, "the model");
         match it.number {
-            field::MODEL_PRODUCER => it.once(&mut producer, it.text()?)?,
             field::MODEL_OPSET => opsets.push(opset(it.message("an opset")?)?),
             field::MODEL_FUNCTION => functions.push(reader.function(it.message("a function")?)?),
-            // producer_version, domain, doc_string, metadata_props, configuration: nothing that is computed.
-            3 | 4 | 6 | 14 | 26 => {}
+            // Who exported it, domain, doc_string, metadata_props, configuration: nothing that is computed.
+            field::MODEL_PRODUCER | 3 | 4 | 6 | 14 | 26 => {}
             20 => return Err(Error::Unsupported { what: "training_info".into(), expected: "a model for inference" }),
             _ => return Err(it.unknown()),
         }
@@ -44,7 +43,7 @@ pub(super) fn model(skim: &Skim) -> Result<Model<'_>> {
     for piece in &skim.graph {
         reader.field(&mut graph, &skim.field(piece, "the graph"), piece.left, 0)?;
     }
-    Ok(Model { producer: producer.unwrap_or_default(), opsets, functions, graph })
+    Ok(Model { opsets, functions, graph })
 }
 
 /// `OperatorSetIdProto`.
