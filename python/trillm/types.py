@@ -69,7 +69,7 @@ class LoadParams(TypedDict, total=False):
     lora: Sequence[str | PathLike[str] | tuple[str | PathLike[str], float]]
     """LoRA adapter files, each alone or with a scale."""
     tokenizer: str | PathLike[str] | None
-    """A folder with `tokenizer.json`, or for `load` a reference, for an ONNX model that has none beside it."""
+    """For a graph (ONNX) without one: a folder with `tokenizer.json`, a GGUF file, or for `load` a reference."""
     providers: Sequence[str] | None
     """Execution providers of ONNX Runtime, the preferred one first; one that is absent raises `Unsupported`.
 
@@ -89,6 +89,7 @@ class LoadParams(TypedDict, total=False):
     runtime_library: str | PathLike[str] | None
     """ONNX Runtime's shared library, 1.26 or newer; a process has one, which its first ONNX model loads.
 
+    For other models it raises `Unsupported`.
     Default: what `ORT_DYLIB_PATH` says, else the one in the installed package `onnxruntime`.
     """
     queue: int
@@ -108,7 +109,7 @@ class LoadParams(TypedDict, total=False):
     """Called with the share loaded, 0 to 1. Returning `False` cancels the load."""
 
 
-class GenerateParams(TypedDict, total=False):
+class _RequestParams(TypedDict, total=False):
     """How text is generated. What is left out is as the model's publisher recommends, else as given here."""
 
     max_tokens: int | Literal["fit"] | None
@@ -150,6 +151,11 @@ class GenerateParams(TypedDict, total=False):
     """Seconds until `DeadlineExceeded`: more than 0, less than 2**64. Default: no limit."""
     cache_salt: int
     """Prompts with different salts never share cached prefixes. Default 0."""
+
+
+class GenerateParams(_RequestParams, total=False):
+    """How a prompt is continued. What is left out is as the model's publisher recommends, else as given here."""
+
     add_special: bool
     """Put the model's BOS before a text prompt. Default true."""
     parse_special: bool
@@ -185,7 +191,7 @@ class EncodeParams(TypedDict, total=False):
     """Read control tokens written out in the text as such. Default false: never do it with a user's text."""
 
 
-class ChatParams(GenerateParams, total=False):
+class ChatParams(_RequestParams, total=False):
     """How a chat is rendered and continued."""
 
     tools: Sequence[Mapping[str, Any]]

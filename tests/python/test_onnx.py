@@ -15,7 +15,8 @@ import pytest
 import trillm
 from numpy.typing import NDArray
 from trillm import _core
-from trillm.errors import Closed, EngineError, InvalidRequest, ModelNotFound, Unsupported
+from trillm.errors import Closed, EngineError, InvalidRequest, ModelFormatError, ModelNotFound, Unsupported
+from trillm.hub import import_model
 
 from .helpers import ENDLESS, GREEDY, SAMPLED, TEXTS, another_counts_beside, failing, idle, until
 from .sentences import SENTENCES
@@ -207,6 +208,7 @@ def test_options_outside_their_range(tiny_onnx: TinyOnnx, options: dict[str, Any
         ({"execution_mode": "parallel"}, "execution mode"),
         ({"graph_optimization_level": "basic"}, "optimization"),
         ({"tokenizer": "elsewhere"}, "tokenizer"),
+        ({"runtime_library": "libonnxruntime.so"}, "a library of ONNX Runtime"),
     ],
     ids=str,
 )
@@ -225,8 +227,9 @@ def test_a_tokenizer_from_elsewhere(tiny_onnx: TinyOnnx, grown: trillm.Model, tm
     elsewhere.mkdir()
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).rename(elsewhere / name)
-    with pytest.raises(ModelNotFound, match=r"tokenizer\.json"):
+    with pytest.raises(ModelNotFound, match=r"tokenizer\.json") as caught:
         trillm.load(folder)
+    assert "`tokenizer`" in str(caught.value.hint)
     with pytest.raises(ModelNotFound, match=r"tokenizer\.json"):
         trillm.load(folder, tokenizer=tmp_path)
     for open_, tokenizer in ((trillm.load, elsewhere), (trillm.load, str(elsewhere)), (trillm.Model, elsewhere)):
@@ -234,6 +237,45 @@ def test_a_tokenizer_from_elsewhere(tiny_onnx: TinyOnnx, grown: trillm.Model, tm
             told = model.generate(TEXTS, max_tokens=9, **GREEDY)
         expected = grown.generate(TEXTS, max_tokens=9, **GREEDY)
         assert [each.token_ids for each in told] == [each.token_ids for each in expected]
+
+
+def test_a_tokenizer_of_a_gguf_file(
+    tiny_onnx: TinyOnnx, tiny_model: Path, llm: trillm.Model, grown: trillm.Model, tmp_path: Path
+) -> None:
+    """As its own file has it, with its chat template; by a path, or by its name in the store."""
+    folder = Path(shutil.copytree(tiny_onnx("grown"), tmp_path / "model"))
+    for path in folder.glob("*token*"):
+        path.unlink()
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    store = _core.Store(tmp_path / "store")
+    import_model(tiny_model, name="words", store=store)
+    router = trillm.LLMRouter(cache_directory=tmp_path / "store")
+    for model in (
+        trillm.load(folder, threads=1, tokenizer=tiny_model),
+        trillm.Model(folder, threads=1, tokenizer=tiny_model),
+        router.load(folder, threads=1, tokenizer="local:words"),
+    ):
+        with model:
+            for text in TEXTS:
+                assert model.tokenize(text) == llm.tokenize(text)
+            told = model.generate(TEXTS, max_tokens=9, **GREEDY)
+            expected = grown.generate([llm.tokenize(text) for text in TEXTS], max_tokens=9, **GREEDY)
+            assert [each.token_ids for each in told] == [each.token_ids for each in expected]
+            chat = [{"role": "user", "content": "hi"}]
+            assert model.render_chat(chat) == llm.render_chat(chat)
+    damaged = tmp_path / "damaged.gguf"
+    damaged.write_bytes(tiny_model.read_bytes()[:1000])
+    with pytest.raises(ModelFormatError, match=r"damaged\.gguf: the file ends inside"):
+        trillm.load(folder, tokenizer=damaged)
+
+
+def test_a_graph_is_not_called_by_what_exported_it(tiny_onnx: TinyOnnx, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_onnx("encoder"), tmp_path / "model"))
+    (folder / "config.json").unlink()
+    with trillm.load(folder, threads=1) as model, pytest.raises(Unsupported) as caught:
+        model.generate("the")
+    assert str(caught.value) == "this model turns texts into vectors: it does not generate text"
+    assert model.info.architecture == "unknown"
 
 
 def test_a_tokenizer_that_is_nowhere(tiny_onnx: TinyOnnx) -> None:

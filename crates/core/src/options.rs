@@ -129,8 +129,8 @@ impl LoadOptions {
         }
     }
 
-    /// Checks that nothing is asked for that only an engine with graphs can do. The library is no wish: callers who do
-    /// not know the format yet may always name it.
+    /// Checks that nothing is asked for that only an engine with graphs can do. Whoever does not know the format yet names
+    /// the library in the environment.
     ///
     /// # Errors
     /// [`Error::Unsupported`], by `engine`.
@@ -139,8 +139,10 @@ impl LoadOptions {
         if self.tokenizer.is_some() {
             return unsupported("a tokenizer from elsewhere");
         }
-        let asked = GraphOptions { library: None, ..self.graph.clone() };
-        if asked != GraphOptions::default() {
+        if self.graph.library.is_some() {
+            return unsupported("a library of ONNX Runtime");
+        }
+        if self.graph != GraphOptions::default() {
             return unsupported("an option for graphs (providers, execution mode, optimization, prepacking)");
         }
         Ok(())

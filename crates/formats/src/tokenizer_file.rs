@@ -22,6 +22,18 @@ pub enum TokenizerFile {
 }
 
 impl TokenizerFile {
+    /// The header of a GGUF file; `None` if the path leads to anything else.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn gguf(path: &Path) -> Result<Option<Head>> {
+        if path.is_file() && matches!(find(path), Ok(Found::Gguf)) {
+            gguf::vocabulary(path).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// Reads a file or folder that is to hold a tokenizer.
     ///
     /// A folder is one of Hugging Face's layout with `tokenizer.json` in it, or in the folder of its network; that file itself

@@ -1,11 +1,13 @@
 //! From files to a model: graph, weights, tokenizer, and what `info` says of them.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use trillm_core::{Error, LoadOptions, ModelFile, Result, Tokenizer};
+use trillm_core::{Error, LoadOptions, ModelFile, ModelInfo, Result, Tokenizer};
+use trillm_formats::TokenizerFile;
 use trillm_formats::huggingface::Sidecars;
 use trillm_formats::onnx::{Encoder, Interface, Onnx};
-use trillm_tokenizer::HuggingFaceTokenizer;
+use trillm_tokenizer::{GgufTokenizer, HuggingFaceTokenizer};
 
 use crate::model::OnnxModel;
 use crate::program::Program;
@@ -18,24 +20,13 @@ pub(crate) fn load(file: ModelFile<Onnx>, options: &LoadOptions) -> Result<OnnxM
     refuse(options)?;
     options.tell(0.0)?;
     let ModelFile { path, mut info, contents: onnx } = file;
-    let tokenizer = match &options.tokenizer {
-        None => HuggingFaceTokenizer::open(&onnx.folder, &onnx.sidecars),
-        Some(path) => {
-            let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-            let sidecars = Sidecars::open(folder).map_err(|error| Error::refused(&error))?;
-            if info.chat_templates.is_empty() {
-                info.chat_templates.clone_from(&sidecars.chat_templates);
-            }
-            info.special_tokens.clone_from(&sidecars.special_tokens);
-            info.usual_tokens.clone_from(&sidecars.usual_tokens);
-            HuggingFaceTokenizer::open(path, &sidecars)
-        }
+    let rows = match &onnx.interface {
+        Interface::Decoder(decoder) => Some(decoder.rows()),
+        Interface::Encoder(Encoder { embedded, .. }) => *embedded,
     };
-    let tokenizer = tokenizer.map_err(|error| Error::refused(&error))?;
-    let tokenizer = match &onnx.interface {
-        Interface::Decoder(decoder) => tokenizer.with_rows(decoder.rows()),
-        Interface::Encoder(Encoder { embedded: Some(rows), .. }) => tokenizer.with_rows(*rows),
-        Interface::Encoder(_) => tokenizer,
+    let tokenizer = match &options.tokenizer {
+        None => open(&onnx.folder, &onnx.sidecars, rows).map_err(|error| Error::refused(&error))?,
+        Some(path) => elsewhere(path, &mut info, rows)?,
     };
     info.engine = NAME;
     info.vocabulary = tokenizer.vocabulary();
@@ -63,6 +54,40 @@ pub(crate) fn load(file: ModelFile<Onnx>, options: &LoadOptions) -> Result<OnnxM
     let program =
         Program { path, runtime, graph: options.graph.clone(), skeleton, interface, memory: Arc::new(memory) };
     Ok(OnnxModel { info, tokenizer, program })
+}
+
+/// The tokenizer of a folder, or a `tokenizer.json`.
+fn open(path: &Path, sidecars: &Sidecars, rows: Option<u32>) -> trillm_tokenizer::Result<Box<dyn Tokenizer>> {
+    let tokenizer = HuggingFaceTokenizer::open(path, sidecars)?;
+    Ok(match rows {
+        Some(rows) => Box::new(tokenizer.with_rows(rows)),
+        None => Box::new(tokenizer),
+    })
+}
+
+/// The tokenizer that a caller names: a GGUF file's, a folder's, or a `tokenizer.json`. What goes with it goes into `info`.
+fn elsewhere(path: &Path, info: &mut ModelInfo, rows: Option<u32>) -> Result<Box<dyn Tokenizer>> {
+    if let Some(head) = TokenizerFile::gguf(path).map_err(|error| Error::refused(&error))? {
+        let words = head.parse().and_then(|file| file.vocabulary()).map_err(|error| Error::refused(&error))?;
+        if info.chat_templates.is_empty() {
+            info.chat_templates = words.chat_templates;
+        }
+        info.special_tokens = words.special_tokens;
+        info.usual_tokens = words.usual_tokens;
+        let tokenizer = GgufTokenizer::of(&head).map_err(|error| Error::refused(&error))?;
+        return Ok(match rows {
+            Some(rows) => Box::new(tokenizer.with_rows(rows)),
+            None => Box::new(tokenizer),
+        });
+    }
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let sidecars = Sidecars::open(folder).map_err(|error| Error::refused(&error))?;
+    if info.chat_templates.is_empty() {
+        info.chat_templates.clone_from(&sidecars.chat_templates);
+    }
+    info.special_tokens.clone_from(&sidecars.special_tokens);
+    info.usual_tokens.clone_from(&sidecars.usual_tokens);
+    open(path, &sidecars, rows).map_err(|error| Error::refused(&error))
 }
 
 /// What this engine cannot do is an error.

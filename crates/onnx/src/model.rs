@@ -2,7 +2,6 @@
 
 use trillm_core::{CacheType, Error, Limits, Model, ModelInfo, Output, Result, Session, SessionOptions, Tokenizer};
 use trillm_formats::onnx::{Cache, Interface};
-use trillm_tokenizer::HuggingFaceTokenizer;
 
 use crate::cache::{Grown, Shared, Whole};
 use crate::decoder::DecoderSession;
@@ -12,7 +11,7 @@ use crate::program::Program;
 /// A model of this engine.
 pub(crate) struct OnnxModel {
     pub(crate) info: ModelInfo,
-    pub(crate) tokenizer: HuggingFaceTokenizer,
+    pub(crate) tokenizer: Box<dyn Tokenizer>,
     pub(crate) program: Program,
 }
 
@@ -49,7 +48,7 @@ impl Model for OnnxModel {
     }
 
     fn tokenizer(&self) -> &dyn Tokenizer {
-        &self.tokenizer
+        &*self.tokenizer
     }
 
     fn positions(&self) -> Option<u32> {

@@ -136,7 +136,10 @@ impl Coded for Error {
                 "convert it: load it with transformers' AutoTokenizer and save_pretrained() it, which writes tokenizer.json"
                     .into()
             }
-            Self::Missing { .. } => "fetch tokenizer.json along with the weights".into(),
+            Self::Missing { .. } => {
+                "fetch tokenizer.json along with the weights; a graph (ONNX) can be loaded with that of elsewhere (`tokenizer`)"
+                    .into()
+            }
             Self::Limit { .. } | Self::Malformed { .. } => {
                 "the file is damaged or was not written by a proper tool: fetch it again".into()
             }

@@ -53,6 +53,8 @@ pub struct GgufTokenizer {
     dna: Option<u32>,
     /// Whether a space goes before a text.
     adds_space: bool,
+    /// Tokens that the model has scores for.
+    rows: u32,
     limits: Limits,
 }
 
@@ -147,9 +149,17 @@ impl GgufTokenizer {
             special: file.special.clone(),
             dna,
             adds_space,
+            rows: vocabulary.len(),
             vocabulary,
             limits: Limits::default(),
         })
+    }
+
+    /// The same for a model that has scores for `rows` tokens, whose weights are another file's: see
+    /// [`HuggingFaceTokenizer::with_rows`](crate::HuggingFaceTokenizer::with_rows).
+    #[must_use]
+    pub fn with_rows(self, rows: u32) -> Self {
+        Self { rows, ..self }
     }
 
     /// Appends the tokens of a text, and nothing around it.
@@ -250,7 +260,7 @@ fn unmarked(dna: Option<u32>, id: u32, word: &[u8]) -> &[u8] {
 
 impl Tokenizer for GgufTokenizer {
     fn vocabulary(&self) -> u32 {
-        self.vocabulary.len()
+        self.rows
     }
 
     fn encode(
