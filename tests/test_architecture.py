@@ -45,7 +45,7 @@ EDGES = {
         "trillm-pool",
         "trillm-mapping",
     },
-    "trillm-convert": {"trillm-core", "trillm-formats", "trillm-store"},
+    "trillm-convert": {"trillm-core", "trillm-formats", "trillm-store", "trillm-tokenizer"},
     "trillm-store": {"trillm-core", "trillm-formats"},
     "trillm-testkit": {"trillm-core"},
     "trillm-llm": {

@@ -17,7 +17,7 @@ from arriving import files_of, with_odd_weights
 from hub_server import Hub
 from ollama_server import Registry
 from trillm._core import CHUNK, Store
-from trillm.errors import DownloadError, InvalidRequest, ModelNotFound, StoreError
+from trillm.errors import DownloadError, InvalidRequest, ModelNotFound, StoreError, TrillmError
 from trillm.hub import available, fetch, import_model, repair, update
 from trillm.hub._options import Options, Source
 from trillm.types import Link
@@ -257,6 +257,14 @@ def test_what_an_index_names_is_imported_with_it(store: Store, tiny_folder: Path
     manifest, _ = import_model(folder, name="model", store=store)
     with trillm.load(manifest.path, threads=1) as model:
         assert model.generate("a", max_tokens=2).usage.completion_tokens == 2
+    (folder / "weights.of-mine").unlink()
+    (folder / "odd.safetensors").unlink()
+    said = []
+    for call in (trillm.load, lambda path: import_model(path, name="another", store=store)):
+        with pytest.raises(TrillmError) as caught:
+            call(folder)
+        said.append((type(caught.value), caught.value.code, caught.value.hint))
+    assert said[0] == said[1]
 
 
 def test_what_a_graph_names_is_pulled_with_it(

@@ -7,12 +7,13 @@ import pickle
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trillm
 from sources import ROOT, error_codes
-from trillm import errors
+from trillm import _core, errors
 from trillm.errors import ModelFormatError, ModelNotFound, TrillmError, Unsupported
 
 from .helpers import change
@@ -98,6 +99,10 @@ def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:1000])
 
 
+def unmarked(file: Path) -> None:
+    file.write_bytes(b"XXXX" + file.read_bytes()[4:])
+
+
 def written(name: str, content: bytes) -> Callable[[Path], None]:
     """Replaces a file of a folder."""
 
@@ -124,6 +129,11 @@ IN_FOLDERS: dict[str, Damage] = {
         Unsupported,
         "unsupported",
     ),
+    "a tokenizer of an unknown type": (
+        written("tokenizer.json", b'{"model": {"type": "Foo"}}'),
+        ModelFormatError,
+        "malformed",
+    ),
     "half a configuration of the tokenizer": (written("tokenizer_config.json", b"{"), ModelFormatError, "malformed"),
     "no tokenizer": (without_tokenizer, ModelNotFound, "missing_tokenizer"),
 }
@@ -141,6 +151,7 @@ DAMAGES: dict[str, dict[str, Damage]] = {
             ModelFormatError,
             "unsupported_architecture",
         ),
+        "no format at all": (unmarked, ModelFormatError, "unknown_format"),
     },
     "safetensors": IN_FOLDERS
     | {"another architecture": (of_another_model, ModelFormatError, "unsupported_architecture")},
@@ -161,9 +172,17 @@ def test_a_damaged_file_is_the_same_error_to_all(
     damage, kind, code = DAMAGES[form][what]
     damage(path)
     said = []
-    for open_ in (trillm.Tokenizer, trillm.Model, trillm.load):
+    for open_ in (trillm.Tokenizer, trillm.Model, trillm.load, partial(converted, form, tmp_path / "made")):
         with pytest.raises(TrillmError) as caught:
             open_(path)
         said.append((type(caught.value), caught.value.code, str(caught.value), caught.value.hint))
+    if form == "onnx":
+        # A graph is not converted, whatever is wrong beside it.
+        assert said.pop()[:2] == (Unsupported, "cannot_convert")
     assert said[0][:2] == (kind, code)
-    assert said == [said[0]] * 3
+    assert said == said[:1] * len(said)
+
+
+def converted(form: str, destination: Path, path: Path) -> None:
+    """Converts into the other format."""
+    _core.convert(path, destination, to="safetensors" if form == "gguf" else "gguf", dtype="f32")

@@ -8,7 +8,9 @@ use std::time::Instant;
 use trillm_core::{Defaults, Purpose};
 use trillm_formats::gguf::{Files, Head, Strips};
 use trillm_formats::huggingface::{Config, Decoder};
-use trillm_formats::{Checkpoint, Format, Gguf, is_graph, open_regular};
+use trillm_formats::{Checkpoint, Gguf, is_gguf, is_graph};
+
+use trillm_tokenizer::GgufTokenizer;
 
 use crate::family::Architecture;
 use crate::gguf::{self, Header, Keys, Present};
@@ -79,7 +81,7 @@ pub fn convert(
 ) -> Result<Report> {
     let started = Instant::now();
     staging::clear(destination);
-    let from_gguf = !source.is_dir() && is_gguf(source)?;
+    let from_gguf = is_gguf(source)?;
     check_destination(source, destination, options)?;
     let made = match (from_gguf, options.to) {
         (true, Target::Safetensors) => to_folder(source, destination, options, progress),
@@ -102,15 +104,6 @@ fn checkpoint(path: &Path) -> Result<Checkpoint> {
         return Err(Error::unsupported(path.display().to_string(), "an ONNX model", expected));
     }
     Ok(Checkpoint::open(path)?)
-}
-
-fn is_gguf(path: &Path) -> Result<bool> {
-    use std::io::Read;
-    let failed = |source| Error::Source(trillm_formats::Error::Read { path: path.to_owned(), source });
-    let mut bytes = Vec::new();
-    let (file, _) = open_regular(path).map_err(Error::Source)?;
-    file.take(16).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(trillm_formats::detect(&bytes) == Some(Format::Gguf))
 }
 
 /// Refuses to replace what no conversion wrote, and the source itself.
@@ -153,6 +146,8 @@ fn to_folder(
         return Err(Error::unsupported("the model", found, "one that generates text, or its states alone"));
     }
     let heads = model.heads;
+    // For its errors, which are those of loading.
+    GgufTokenizer::of(&heads[0])?;
     let files = heads.iter().map(Head::parse).collect::<Result<Vec<_>, _>>()?;
     let mut sources = Sources::new(heads.iter().map(|head| head.path().to_owned()).collect());
     let mut notes = Vec::new();

@@ -13,6 +13,9 @@ pub enum Error {
     /// The source is damaged, or not a model.
     #[error(transparent)]
     Source(#[from] trillm_formats::Error),
+    /// Its tokenizer is damaged, not there, or of a kind that no model here has.
+    #[error(transparent)]
+    Tokenizer(#[from] trillm_tokenizer::Error),
     /// There is not enough memory.
     #[error(transparent)]
     Core(#[from] trillm_core::Error),
@@ -152,6 +155,7 @@ impl Coded for Error {
     fn kind(&self) -> (Class, &'static str) {
         match self {
             Self::Source(error) => error.kind(),
+            Self::Tokenizer(error) => error.kind(),
             Self::Core(error) => error.kind(),
             Self::Read { source, .. } | Self::Write { source, .. } if files::are_too_many(source) => files::KIND,
             Self::Read { .. } => (Class::NotFound, "read_failed"),
@@ -173,6 +177,7 @@ impl Coded for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Source(error) => return error.hint(),
+            Self::Tokenizer(error) => return error.hint(),
             Self::Core(error) => return error.hint(),
             Self::Read { source, .. } | Self::Write { source, .. } if files::are_too_many(source) => files::HINT.into(),
             Self::DestinationExists { .. } => "name another destination, or have it replaced (`overwrite=True`)".into(),

@@ -23,6 +23,11 @@ impl Found {
     pub(crate) fn unknown(path: &Path, found: String) -> Error {
         Error::UnknownFormat { expected: EXPECTED, found }.of(path)
     }
+
+    /// The error for a file that is about a model at most.
+    pub(crate) fn json(path: &Path) -> Error {
+        Self::unknown(path, "JSON text".into())
+    }
 }
 
 pub(crate) fn find(path: &Path) -> Result<Found> {
@@ -41,6 +46,17 @@ pub(crate) fn find(path: &Path) -> Result<Found> {
         None if detect::is_onnx(&bytes) || onnx::is_named(path) => Ok(Found::Onnx(path.to_owned())),
         None if bytes.trim_ascii_start().first() == Some(&b'{') => Ok(Found::Json),
         None => Err(Found::unknown(path, detect::describe(&bytes))),
+    }
+}
+
+/// Whether a path leads to a GGUF file.
+///
+/// # Errors
+/// If there is no model at all, as [`open`](crate::open) says it.
+pub fn is_gguf(path: &Path) -> Result<bool> {
+    match find(path)? {
+        Found::Json if !weights::is_index(path) => Err(Found::json(path)),
+        found => Ok(matches!(found, Found::Gguf)),
     }
 }
 

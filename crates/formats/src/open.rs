@@ -19,7 +19,7 @@ use crate::{Checkpoint, Result, gguf, weights};
 /// tokenizer and no weights.
 pub fn open(path: &Path) -> Result<ModelFile> {
     match find(path)? {
-        Found::Json if !weights::is_index(path) => Err(Found::unknown(path, "JSON text".into())),
+        Found::Json if !weights::is_index(path) => Err(Found::json(path)),
         Found::Checkpoint | Found::Json => {
             let checkpoint = Checkpoint::open(path)?;
             Ok(ModelFile::new(path, checkpoint.info(), checkpoint))

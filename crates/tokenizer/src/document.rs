@@ -18,6 +18,7 @@ const SECTION_LIMIT: u64 = 4 << 20;
 
 /// A file whose parts were read, and not yet checked against one another.
 #[derive(Deserialize)]
+#[serde(expecting = "a tokenizer")]
 pub(crate) struct Document<'a> {
     version: Option<String>,
     #[serde(default)]
@@ -35,6 +36,7 @@ pub(crate) struct Document<'a> {
 
 /// An entry of `added_tokens`.
 #[derive(Clone, Deserialize)]
+#[serde(expecting = "an added token")]
 pub(crate) struct AddedToken {
     pub(crate) id: u32,
     #[serde(flatten)]
@@ -44,7 +46,7 @@ pub(crate) struct AddedToken {
 impl<'a> Document<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
         let document: Self =
-            serde_json::from_slice(bytes).map_err(|error| Error::malformed("tokenizer.json", error.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|error| Error::malformed("no sound JSON", error.to_string()))?;
         if let Some(version) = document.version.as_ref().filter(|version| *version != "1.0") {
             return Err(Error::Unsupported { what: "version", found: version.clone(), expected: "1.0" });
         }

@@ -14,6 +14,7 @@ const TOKEN_LIMIT: usize = 1024;
 
 /// The section of any model; each has some of these.
 #[derive(Deserialize)]
+#[serde(expecting = "the model of a tokenizer")]
 pub(crate) struct Section {
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,

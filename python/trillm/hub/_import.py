@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from trillm._core import ModuleList, Reference, Store, file_name_fault, is_model_name, opened
+from trillm._core import ModuleList, Reference, Store, file_name_fault, inspect, is_model_name, opened
 from trillm._keywords import advising
-from trillm._reference import at_home
+from trillm._reference import a_path, at_home
 from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 from trillm.hub._flight import share
 from trillm.hub._job import Job
@@ -17,6 +17,7 @@ from trillm.hub._lists import NAME, choose_by_lists
 from trillm.hub._named import beside, named_by
 from trillm.hub._options import FORMATS, QUANTIZATIONS, Options
 from trillm.hub._readable import check
+from trillm.hub._report import checked
 
 if TYPE_CHECKING:
     from trillm._core import Choice, Manifest
@@ -45,13 +46,14 @@ def import_model(
 
     Raises `ModelNotFound`, `ModelFormatError`, `Unsupported`, `InvalidRequest`, `StoreError`.
     """
-    place = at_home(path)
+    place = at_home(a_path("the path", path, "that of a model"))
     if not place:
         raise InvalidRequest("the path is empty, expected that of a model", "invalid_parameter")
     path = Path(place).absolute()
     if ".." in path.parts:
         # What lies above is looked at, too.
         path = path.resolve()
+    progress = checked(progress)
     store = Store() if store is None else store
     chosen = _choose(path)
     wanted = _reference(path, name)
@@ -162,6 +164,9 @@ def _with_named(folder: Path, choice: Choice) -> _Chosen:
         for other in named_by(folder / path, name):
             source = beside(path, other)
             if not (folder / source).is_file():
+                if path.endswith(".json"):
+                    # An index of shards: loading has its own words for it.
+                    inspect(folder / path)
                 raise ModelNotFound(
                     f"{folder / path} names {other}, which is not beside it",
                     "model_not_found",

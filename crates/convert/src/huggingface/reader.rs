@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::Value;
 use trillm_formats::huggingface::{NamedToken, Sidecars};
 use trillm_formats::open_regular;
+use trillm_tokenizer::HuggingFaceTokenizer;
 
 use crate::pre::Pre;
 use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, looks_special, scores_of_merges};
@@ -20,8 +21,10 @@ const SPACE: &str = "▁";
 
 /// Reads the vocabulary of a model whose embedding has `rows` rows; rows without a token get a filler.
 pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Vec<String>) -> Result<Vocabulary> {
-    let mut file = json(&folder.join(FILE))?
-        .ok_or_else(|| Error::missing(FILE, "the tokenizer, as the tokenizers library writes it"))?;
+    let path = folder.join(FILE);
+    // For its errors: what is no tokenizer to those who load a model is none here either.
+    HuggingFaceTokenizer::open(&path, sidecars)?;
+    let mut file = json(&path)?;
     if let (Some(prefix), Some(section)) = (sidecars.prefix, file.get_mut("pre_tokenizer")) {
         prefix.set(section);
     }
@@ -84,17 +87,12 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
     Ok(Vocabulary { method, tokens, special, chat_templates: sidecars.chat_templates.clone() })
 }
 
-/// A JSON file, if it is there.
-fn json(path: &Path) -> Result<Option<Value>> {
+/// A JSON file.
+fn json(path: &Path) -> Result<Value> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
-    match open_regular(path) {
-        Err(trillm_formats::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        opened => {
-            let mut bytes = Vec::new();
-            opened.map_err(Error::Source)?.0.read_to_end(&mut bytes).map_err(failed)?;
-            serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into()))
-        }
-    }
+    let mut bytes = Vec::new();
+    open_regular(path)?.0.read_to_end(&mut bytes).map_err(failed)?;
+    serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))
 }
 
 fn is_empty(step: &Value) -> bool {

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
+use trillm_core::{Class, Coded};
 use trillm_formats::Gguf;
 use trillm_formats::huggingface::Sidecars;
 use trillm_testkit::shared_data;
@@ -164,17 +165,22 @@ fn what_llama_cpp_cannot_do_is_an_error() {
         read_vocabulary(folder.path(), &Sidecars::default(), 7, &mut Vec::new())
     };
     assert!(read(&|_| {}).is_ok());
-    let cases: [(&str, Change<'_>); 5] = [
-        ("Unigram", &|value| value["model"]["type"] = json!("Unigram")),
+    let cases: [(&str, Change<'_>); 4] = [
+        ("Unigram", &|value| value["model"] = json!({ "type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0]] })),
         ("Lowercase", &|value| value["normalizer"] = json!({ "type": "Lowercase" })),
         ("\\d", &|value| value["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("\\d")),
         ("BertPreTokenizer", &|value| value["pre_tokenizer"] = json!({ "type": "BertPreTokenizer" })),
-        ("[\"a\"]", &|value| value["model"]["merges"] = json!([["a"]])),
     ];
     for (word, change) in cases {
         let error = read(change).unwrap_err().to_string();
         assert!(error.contains(word), "{word}: {error}");
     }
+    // What is damaged is told as to those who load it.
+    let error = read(&|value| value["model"]["merges"] = json!([["a"]])).unwrap_err();
+    assert_eq!((error.kind(), error.hint().is_some()), ((Class::Format, "malformed"), true), "{error}");
+    fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
+    let error = read_vocabulary(folder.path(), &Sidecars::default(), 7, &mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), (Class::NotFound, "missing_tokenizer"));
 }
 
 #[test]
