@@ -55,9 +55,9 @@ _LATER = {"hub": "hub", "types": "types", "HardwareProfile": "_hardware"}
 def __getattr__(name: str) -> object:
     """`trillm.hub` and the like, when they are first asked for."""
     if name in _LATER:
-        from importlib import import_module
+        from trillm._later import bring
 
-        module = import_module(f"trillm.{_LATER[name]}")
+        module = bring(f"trillm.{_LATER[name]}")
         return getattr(module, name, module)
     raise AttributeError(f"module 'trillm' has no attribute {name!r}")
 

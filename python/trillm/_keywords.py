@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from trillm._later import Later
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,7 +36,8 @@ def advising(call: Callable[P, T]) -> Callable[P, T]:
 
 
 def _unexpected(name: str, names: list[str]) -> TypeError:
-    from difflib import get_close_matches
+    with Later("difflib"):
+        from difflib import get_close_matches
 
     close = get_close_matches(name, names, 1, 0.5) or [known for known in names if name in known.split("_")][:1]
     advice = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"

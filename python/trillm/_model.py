@@ -7,6 +7,7 @@ from os import PathLike, fsdecode
 from typing import TYPE_CHECKING, Any, NoReturn, cast, overload
 
 from trillm import _core, _logs, _warnings
+from trillm._later import Later
 from trillm._reference import at_home
 from trillm._streaming import AsyncStream, Lines, collect, collect_all, made
 from trillm._vectors import bring_numpy, warn
@@ -53,7 +54,8 @@ def load(
     `OutOfMemory`.
     """
     # Imported here: a program that only wants a tokenizer should not pay for the downloads' modules.
-    from trillm.hub import fetch, resolve
+    with Later("trillm.hub"):
+        from trillm.hub import fetch, resolve
 
     tokenizer = params.get("tokenizer")
     if isinstance(tokenizer, str | bytes | PathLike):

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Literal
 
+from trillm._later import Later
+
 __all__ = ["culprit", "known", "plain", "unexpected"]
 
 PEERS = {
@@ -42,20 +44,22 @@ PEERS = {
 Kind = Literal["LoadParams", "GenerateParams", "ChatParams", "EmbedParams", "TextParams", "EncodeParams"]
 
 
-_OWNERS: dict[Kind, str] = {
-    "LoadParams": "load",
-    "GenerateParams": "generate and chat",
-    "ChatParams": "chat",
-    "TextParams": "embed and score",
-    "EmbedParams": "embed",
-    "EncodeParams": "tokenize and encode",
+_OWNERS: dict[tuple[Kind, ...], str] = {
+    ("LoadParams",): "load",
+    ("GenerateParams", "ChatParams"): "generate and chat",
+    ("GenerateParams",): "generate",
+    ("ChatParams",): "chat",
+    ("TextParams",): "embed and score",
+    ("EmbedParams",): "embed",
+    ("EncodeParams",): "tokenize and encode",
 }
 """What takes them. Those that others have too come before the others."""
 
 
 def known(kind: Kind) -> frozenset[str]:
     """The arguments that there are of a kind."""
-    from trillm import types
+    with Later("trillm.types"):
+        from trillm import types
 
     parameters = getattr(types, kind)
     names: frozenset[str] = parameters.__required_keys__ | parameters.__optional_keys__
@@ -64,11 +68,12 @@ def known(kind: Kind) -> frozenset[str]:
 
 def unexpected(kind: Kind, name: str) -> TypeError:
     """The error for an argument that none of a kind is called, with the one that was probably meant."""
-    from difflib import get_close_matches
+    with Later("difflib"):
+        from difflib import get_close_matches
 
     names = known(kind)
     meant = PEERS.get(name, name)
-    owner = next((owner for other, owner in _OWNERS.items() if meant in known(other)), None)
+    owner = next((owner for kinds, owner in _OWNERS.items() if all(meant in known(other) for other in kinds)), None)
     if meant in names:
         advice = f"did you mean {meant!r}?"
     elif owner is not None:
@@ -84,9 +89,10 @@ def unexpected(kind: Kind, name: str) -> TypeError:
 
 def _of_download(name: str) -> str | None:
     """What to say of an argument of loading that has to do with how models come here."""
-    from difflib import get_close_matches
+    with Later("trillm.hub"):
+        from difflib import get_close_matches
 
-    from trillm.hub import Options
+        from trillm.hub import Options
 
     if name == "download":
         return "'download' is one of trillm.load, for names; a path needs none"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from warnings import warn as _warn
 
 from trillm._core import lacks_threads
+from trillm._later import lacks_memory
 from trillm.errors import EngineError, MissingDependency, OutOfMemory
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def bring_numpy() -> None:
         # What arrays are made by: a file of that name that is no numpy is found first where a program lies beside it.
         from numpy import empty, frombuffer  # noqa: F401
     except (ImportError, AttributeError, MemoryError) as error:
-        if _lacks_memory(error):
+        if lacks_memory(error):
             raise _no_room() from None
         raise MissingDependency(
             f"vectors are arrays of numpy, which cannot be imported: {error}",
@@ -120,18 +121,6 @@ def _find_room() -> None:
         return
     except (ImportError, OSError):
         raise _no_room() from None
-
-
-def _lacks_memory(error: BaseException | None) -> bool:
-    """Whether that is why something cannot be imported: loaders say it in words alone."""
-    while error is not None:
-        if isinstance(error, MemoryError) or any(words in str(error) for words in _LOADERS):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-_LOADERS = ("failed to map segment", "Cannot allocate memory", "cannot allocate memory")
 
 
 def _no_room() -> OutOfMemory:

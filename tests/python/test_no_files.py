@@ -156,3 +156,69 @@ for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES):
 """
     said = output(program, LD_PRELOAD=str(compiled(SOCKETLESS, tmp_path))).splitlines()
     assert said == ["too_many_files", "too_many_files", "out_of_memory", "engine_failed"]
+
+
+LATE = """
+import asyncio, os, resource, sys
+import trillm
+from trillm.errors import TrillmError
+
+path, which = sys.argv[1:]
+chat, template = [{"role": "user", "content": "hi"}], "{{ messages[0].content }}"
+model = trillm.load(path, threads=1)
+loop = asyncio.new_event_loop()
+calls = {
+    "chat": lambda: model.chat(chat, template=template, max_tokens=1),
+    "content": lambda: model.chat([{"role": "user", "content": 1.5}], template=template, max_tokens=1),
+    "chat_stream": lambda: model.chat_stream(chat, template=template, max_tokens=1),
+    "achat": lambda: loop.run_until_complete(model.achat(chat, template=template, max_tokens=1)),
+    "render_chat": lambda: model.render_chat(chat, template=template, template_args={"x": 1.5}),
+    "misspelt": lambda: model.generate("the", temprature=1),
+    "nothing": lambda: model.generate("the", temperature=None, max_tokens=1),
+    "profile": lambda: trillm.HardwareProfile.detect(),
+    "available": lambda: trillm.hub.available(),
+    "import_model": lambda: trillm.hub.import_model(path),
+    "update": lambda: trillm.hub.update("local:x"),
+    "types": lambda: trillm.types,
+    "router": lambda: trillm.LLMRouter(colour=1),
+    "logprobs": lambda: model.generate("the", logprobs=1, max_tokens=1).logprobs,
+}
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    calls[which]()
+    print("done")
+except TrillmError as error:
+    assert error.code != "too_many_files" or "ulimit -n" in error.hint
+    print(error.code)
+except TypeError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    calls[which]()
+except (TrillmError, TypeError) as error:
+    assert getattr(error, "code", "") != "too_many_files", error
+"""
+
+LATER = [
+    ("chat", {"done"}),
+    ("content", {"too_many_files"}),
+    ("chat_stream", {"done"}),
+    ("achat", {"done", "too_many_files"}),
+    ("render_chat", {"too_many_files"}),
+    ("misspelt", {"too_many_files"}),
+    ("nothing", {"too_many_files"}),
+    ("profile", {"too_many_files"}),
+    ("available", {"too_many_files"}),
+    ("import_model", {"too_many_files"}),
+    ("update", {"too_many_files"}),
+    ("types", {"too_many_files"}),
+    ("router", {"too_many_files"}),
+    ("logprobs", {"done"}),
+]
+
+
+@pytest.mark.parametrize(("call", "expected"), LATER, ids=[call for call, _ in LATER])
+def test_what_is_imported_late_says_so(call: str, expected: set[str], tiny_model: Path, tmp_path: Path) -> None:
+    """A module that is first needed when no file can be opened, and is there the next time."""
+    said = output(LATE, tiny_model, call, LOCAL_CACHE_DIR=str(tmp_path / "store")).strip()
+    assert said in expected

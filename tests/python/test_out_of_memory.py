@@ -254,3 +254,31 @@ def test_memory_that_cannot_be_looked_up_is_not_missing(tiny_model: Path) -> Non
     """Where no more files can be opened, the system does not say how much there is."""
     done = run(FEW_FILES, tiny_model)
     assert (done.code, done.out) == (0, "1\n"), done
+
+
+FIRST_LOAD = """
+import resource, sys
+import trillm
+
+path, headroom = sys.argv[1:]
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + int(headroom), resource.RLIM_INFINITY))
+for call in (lambda: trillm.load(path, threads=1), lambda: trillm.HardwareProfile, lambda: trillm.types):
+    try:
+        call()
+        print("done", flush=True)
+    except trillm.errors.TrillmError as error:
+        print(error.code, flush=True)
+    except BaseException as error:
+        print("bare", type(error), error, flush=True)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+trillm.load(path, threads=1).close()
+"""
+
+
+@pytest.mark.parametrize("kilobytes", [0, 256, 512, 768, 1024, 1536, 2048, 3072, 4096])
+def test_the_first_load_without_room_says_so(tiny_model: Path, kilobytes: int) -> None:
+    """Modules are imported by then that nothing else needs: an import ends in errors of several kinds."""
+    done = run(FIRST_LOAD, tiny_model, str(kilobytes << 10))
+    assert done.code == 0, done
+    assert set(done.out.splitlines()) <= {"done", "out_of_memory", "no_thread"}, done

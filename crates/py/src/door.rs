@@ -1,6 +1,6 @@
 //! The one door out of the interpreter lock, and back in.
 //!
-//! It knows no error of Python's, so that making one may go through it.
+//! It makes no error of Python's, so that making one may go through it; what an import lacks says `trillm._later`.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -69,7 +69,7 @@ pub(crate) fn call<T>(py: Python<'_>, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// [`call`] with one of Python's modules.
+/// [`call`] with one of Python's modules, which may be imported by that.
 pub(crate) fn module<'py, T>(
     py: Python<'py>,
     name: &str,
@@ -78,7 +78,11 @@ pub(crate) fn module<'py, T>(
     let import = || py.import(name);
     // Where another thread's import of it fails meanwhile, there is none after this one's: that is a `KeyError`.
     let again = |error: PyErr| if error.is_instance_of::<PyKeyError>(py) { import() } else { Err(error) };
-    call(py, || work(import().or_else(again)?))
+    let told = |error: PyErr| {
+        let later = py.import("trillm._later").and_then(|later| later.call_method1("told", (error.value(py), name)));
+        later.map_or_else(|failed| failed, PyErr::from_value)
+    };
+    call(py, || work(import().or_else(again).map_err(told)?))
 }
 
 /// Whether another thread tears the interpreter down.

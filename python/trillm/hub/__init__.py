@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trillm._later import bring
 from trillm.hub._fetch import fetch, resolve
 from trillm.hub._options import Options, Source
 from trillm.hub._progress import Phase, Progress, Report
@@ -59,6 +60,4 @@ _LATER = {
 def __getattr__(name: str) -> object:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LATER[name]), name)
+    return getattr(bring(_LATER[name]), name)

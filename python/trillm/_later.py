@@ -1,0 +1,78 @@
+"""Modules that are imported when they are first needed, and what it is called where the system has no room for that.
+
+By then a program may have all its files open, or be at its limit of memory. An import says that in many ways, and in
+none that a caller would look for.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from trillm.errors import EngineError, OutOfMemory, TrillmError
+
+if TYPE_CHECKING:
+    from types import ModuleType, TracebackType
+
+__all__ = ["FILES", "Later", "bring", "lacks_memory", "told"]
+
+FILES = "close files and connections that are not needed, or allow more (ulimit -n)"
+"""What to do where there are too many."""
+
+_LOADERS = ("failed to map segment", "Cannot allocate memory", "cannot allocate memory")
+"""How loaders of libraries say that there is no memory."""
+
+
+class Later:
+    """Around imports in the middle of a call: `with Later("trillm.hub"): from trillm.hub import …`.
+
+    Raises `EngineError` (`too_many_files`) and `OutOfMemory` where that is why a module cannot be imported.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        """Begins."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if error is not None and (meant := told(error, self._name)) is not error:
+            raise meant from None
+
+
+def bring(name: str) -> ModuleType:
+    """A module by its name. Raises as within `Later`."""
+    with Later(name):
+        from importlib import import_module
+
+        return import_module(name)
+
+
+def told(error: BaseException, name: str) -> BaseException:
+    """What to raise for an error of importing a module: ours, if the system is why."""
+    if isinstance(error, TrillmError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return EngineError(f"the module {name} cannot be opened: {error.strerror}", "too_many_files", FILES)
+    if lacks_memory(error):
+        return OutOfMemory(f"no memory for the module {name}", "out_of_memory", "give the process more")
+    return error
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether that is why something cannot be imported: loaders say it in words alone.
+
+    So do the interpreter and its compiler, which sometimes lose the error: a `SystemError`, or a `ValueError` about a
+    tree of code with holes.
+    """
+    while error is not None:
+        said = str(error)
+        is_lost = (isinstance(error, SystemError) and "exception" in said) or (
+            isinstance(error, ValueError) and "is required for" in said
+        )
+        if isinstance(error, MemoryError) or is_lost or any(words in said for words in _LOADERS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
