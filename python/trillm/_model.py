@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os import PathLike, fsdecode
+from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, cast, overload
 
 from trillm import _core, _logs, _warnings
@@ -59,8 +59,8 @@ def load(
 
     tokenizer = params.get("tokenizer")
     if isinstance(tokenizer, str | bytes | PathLike):
-        params["tokenizer"] = fetch(fsdecode(tokenizer), options=download)
-    return load_resolved(resolve(fsdecode(reference), options=download), params)
+        params["tokenizer"] = fetch(tokenizer, options=download)
+    return load_resolved(resolve(reference, options=download), params)
 
 
 def load_resolved(found: Resolved, params: LoadParams) -> Model:
@@ -140,8 +140,9 @@ class Model:
 
         A list of conversations runs as one batch and gives a list. One without messages raises `InvalidRequest`.
 
-        Its parameters are those of `generate`, and those of `trillm.types.ChatParams`: `tools`,
-        `polyfill_tools`, `add_generation_prompt`, `template`, `template_name`, `template_args`.
+        Its parameters are those of `generate` but for `add_special` and `parse_special`, which a template decides, and
+        those of `trillm.types.ChatParams`: `tools`, `polyfill_tools`, `add_generation_prompt`, `template`,
+        `template_name`, `template_args`.
 
         Control tokens written in a message are read as plain text.
         """
@@ -165,11 +166,14 @@ class Model:
         self, prompt: Prompt | Sequence[Prompt], **params: Unpack[GenerateParams]
     ) -> Completion | list[Completion]:
         """As `generate`, for asyncio; while the queue is full, it waits. Cancelling the task cancels the request."""
-        wait, given = self._lines.others_wait(), cast("Any", prompt)
+        given = cast("Any", prompt)
+
+        def call(prompt: Any, index: int | None) -> _core.Call:
+            return self._core.call(prompt, self._lines.others_wait(), index, **params)
+
         if _core.is_batch(given):
-            calls = [self._core.call(each, wait, index, **params) for index, each in enumerate(given)]
-            return await collect_all(calls, self._lines)
-        return await collect(self._core.call(given, wait, None, **params), self._lines)
+            return await collect_all(given, call, self._lines)
+        return await collect(call(given, None), self._lines)
 
     def astream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> AsyncStream:
         """As `stream`, for `async for`; while the queue is full, its first piece waits."""
@@ -183,11 +187,14 @@ class Model:
         self, messages: Sequence[Message] | Sequence[Sequence[Message]], **params: Unpack[ChatParams]
     ) -> Completion | list[Completion]:
         """As `chat`, for asyncio; while the queue is full, it waits."""
-        wait, given = self._lines.others_wait(), cast("Any", messages)
+        given = cast("Any", messages)
+
+        def call(messages: Any, index: int | None) -> _core.Call:
+            return self._core.chat_call(messages, self._lines.others_wait(), index, **params)
+
         if _core.is_list_of_chats(given):
-            calls = [self._core.chat_call(each, wait, index, **params) for index, each in enumerate(given)]
-            return await collect_all(calls, self._lines)
-        return await collect(self._core.chat_call(given, wait, None, **params), self._lines)
+            return await collect_all(given, call, self._lines)
+        return await collect(call(given, None), self._lines)
 
     def achat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> AsyncStream:
         """As `chat_stream`, for `async for`."""

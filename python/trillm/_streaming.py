@@ -9,7 +9,8 @@ Who uses asyncio can wait, so a full queue is no error here: requests stand in l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from trillm import _core
@@ -17,7 +18,7 @@ from trillm.errors import Cancelled, TrillmError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, TimerHandle
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["AsyncStream", "Lines", "collect", "collect_all", "made"]
 
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class _Polled(Protocol[R_co]):
+    """What may be waited for."""
+
+    def poll(self, ticket: _core.Ticket, /) -> tuple[bool, R_co]:
+        """Whether it is ready, and what there is then; if not, the ticket is called when it is."""
 
 
 class _ByLoop(Generic[T]):
@@ -70,30 +79,44 @@ class _Doorbell:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._bell = _core.Doorbell()
-        self._waiting: set[Future[None]] = set()
+        self._waiting: dict[object, tuple[_core.Ticket, list[Future[None]]]] = {}
         loop.add_reader(self._bell.fileno(), self._rang)
 
     def _rang(self) -> None:
         self._bell.clear()
-        waiting, self._waiting = self._waiting, set()
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+        for ticket, futures in self._waiting.values():
+            if ticket.called:
+                _wake(futures)
 
-    async def when(self, poll: Callable[[_core.Doorbell], tuple[bool, T]]) -> T:
-        """What `poll` gives, when it is ready."""
+    async def when(self, what: _Polled[T]) -> T:
+        """What there is, when it is ready. Tasks that wait for the same thing have one ticket."""
         from asyncio import get_running_loop
 
+        ticket = self._bell.ticket()
         while True:
-            ready, found = poll(self._bell)
+            if others := self._waiting.get(what):
+                ticket = others[0]
+            ready, found = what.poll(ticket)
             if ready:
+                # The ticket counts as not called now, and others may have been called by it.
+                if others:
+                    _wake(others[1])
                 return found
             future = get_running_loop().create_future()
-            self._waiting.add(future)
+            futures = self._waiting.setdefault(what, (ticket, []))[1]
+            futures.append(future)
             try:
                 await future
             finally:
-                self._waiting.discard(future)
+                futures.remove(future)
+                if not futures:
+                    self._waiting.pop(what, None)
+
+
+def _wake(futures: list[Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
 
 
 _doorbells = _ByLoop(_Doorbell)
@@ -109,7 +132,8 @@ class _Line:
 
     def __init__(self) -> None:
         self._timer: TimerHandle | None = None
-        self._waiting: dict[Call, Future[Stream]] = {}
+        # Taking the first of a plain dictionary takes the longer the more were taken before.
+        self._waiting: OrderedDict[Call, Future[Stream]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -123,28 +147,34 @@ class _Line:
         if self._timer is None:
             self._timer = loop.call_later(_LOOK, self._look, loop)
         self._waiting[call] = future
+        left = call.left
+        # A little later: by the clock of the loop it may be over before it is.
+        late = None if left is None else loop.call_later(left + 0.001, self._begin, call)
         try:
             return await future
         finally:
             self._waiting.pop(call, None)
+            if late is not None:
+                late.cancel()
 
-    def _look(self, loop: AbstractEventLoop) -> None:
-        """Lets in as many as there is room for, and tells those who waited for too long."""
-        full = False
-        for call, future in list(self._waiting.items()):
-            if future.done():
-                continue
-            if full and not call.is_late:
-                continue
+    def _begin(self, call: Call) -> bool:
+        """Lets one in if there is room for it, and tells one who waited for too long; says whether it waits no more."""
+        future = self._waiting.get(call)
+        if future is not None and not future.done():
             try:
                 stream = call.start()
             except TrillmError as error:
                 future.set_exception(error)
-                continue
-            if stream is None:
-                full = True
             else:
+                if stream is None:
+                    return False
                 future.set_result(stream)
+        return True
+
+    def _look(self, loop: AbstractEventLoop) -> None:
+        """Lets in as many as there is room for."""
+        while self._waiting and self._begin(next(iter(self._waiting))):
+            self._waiting.popitem(last=False)
         self._timer = loop.call_later(_LOOK, self._look, loop) if self._waiting else None
 
 
@@ -166,7 +196,7 @@ class Lines:
 
     async def enter(self, call: Call) -> Stream:
         """The call's stream, as soon as it is prepared and there is room."""
-        await _doorbells.get().when(call.poll)
+        await _doorbells.get().when(call)
         line = self._lines.get()
         stream = None if len(line) and call.is_waiting else call.start()
         return await line.wait(call) if stream is None else stream
@@ -205,7 +235,7 @@ class AsyncStream:
             if self._call is None:
                 return None
             self._stream = await self._lines.enter(self._call)
-        return await _doorbells.get().when(self._stream.poll)
+        return await _doorbells.get().when(self._stream)
 
     def _close(self) -> None:
         call, self._call = self._call, None
@@ -240,7 +270,7 @@ async def collect(call: Call, lines: Lines) -> Completion:
         stream = await lines.enter(call)
         stream.read_lazily()
         bell = _doorbells.get()
-        while await bell.when(stream.poll) is not None:
+        while await bell.when(stream) is not None:
             pass
     finally:
         call.close()
@@ -249,22 +279,44 @@ async def collect(call: Call, lines: Lines) -> Completion:
     return completion
 
 
-async def collect_all(calls: list[Call], lines: Lines) -> list[Completion]:
-    """As `collect`, of several. Where one fails, or who waits is cancelled, the others are cancelled."""
-    from asyncio import create_task, gather
+async def collect_all(given: Sequence[Any], call: Callable[[Any, int], Call], lines: Lines) -> list[Completion]:
+    """As `collect`, of each of a list. Where one fails, or who waits is cancelled, the others are cancelled.
 
-    tasks = [create_task(collect(call, lines)) for call in calls]
+    A call is made when one before it has ended, beyond the first few: a hundred thousand at once would be seconds in
+    which nothing else runs.
+    """
+    from asyncio import create_task, gather, sleep
+
+    said: dict[int, Completion] = {}
+    each = enumerate(given)
+
+    async def ask() -> None:
+        for index, one in each:
+            said[index] = await collect(call(one, index), lines)
+
+    tasks = []
     try:
-        return await gather(*tasks)
+        for _ in range(_AHEAD):
+            tasks.append(create_task(ask()))
+            await sleep(0)
+            # One failed, or found nothing left.
+            if any(task.done() for task in tasks):
+                break
+        await gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
+    return [said[index] for index in range(len(said))]
+
+
+_AHEAD = 256
+"""Calls of one list that are under way: more than run at once, so that the queue does not run empty."""
 
 
 async def made(embedding: Embedding) -> Given:
     """The vectors or scores, when they are there."""
     try:
-        given = await _doorbells.get().when(embedding.poll)
+        given = await _doorbells.get().when(embedding)
     finally:
         embedding.close()
     assert given is not None

@@ -6,9 +6,11 @@ import asyncio
 import gc
 import os
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from trillm.errors import (
     ContextOverflow,
     DeadlineExceeded,
     InvalidRequest,
+    TrillmError,
     Unsupported,
 )
 
@@ -427,6 +430,173 @@ def test_a_long_text_does_not_stop_the_loop(tiny_model: Path) -> None:
 
     with trillm.load(tiny_model, threads=1) as model:
         asyncio.run(main(model))
+
+
+async def longest_pause(work: Awaitable[object]) -> float:
+    """Seconds for which the loop did not go round while it was awaited."""
+    longest, last = 0.0, time.monotonic()
+
+    async def tick() -> None:
+        nonlocal longest, last
+        while True:
+            await asyncio.sleep(0)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+
+    ticker = asyncio.create_task(tick())
+    await asyncio.sleep(0)
+    try:
+        await work
+    finally:
+        ticker.cancel()
+    return max(longest, time.monotonic() - last)
+
+
+@pytest.mark.parametrize("call", ["agenerate", "achat"])
+def test_a_long_list_does_not_stop_the_loop(tiny_model: Path, call: str) -> None:
+    """Its calls are made as room comes: all of these at once take some ten seconds, and cancelling waited for that."""
+    given: list[Any] = ["the"] * 100_000 if call == "agenerate" else [MESSAGES] * 100_000
+
+    async def main(model: trillm.Model) -> None:
+        began = time.monotonic()
+        work = asyncio.wait_for(getattr(model, call)(given, max_tokens=1), 0.5)
+        with pytest.raises(asyncio.TimeoutError):
+            assert await longest_pause(work) < 0
+        assert time.monotonic() - began < 3
+
+    with endless(tiny_model) as model:
+        asyncio.run(main(model))
+        assert idle(model)
+
+
+def test_a_list_begins_no_more_calls_than_it_has_to(tiny_model: Path) -> None:
+    """The first error ends it, as in the call without asyncio."""
+    taken = 0
+
+    class Counted(list[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            nonlocal taken
+            for each in super().__iter__():
+                taken += 1
+                yield each
+
+    async def main(model: trillm.Model) -> None:
+        nonlocal taken
+        with pytest.raises(InvalidRequest, match=r"prompt\[3\] is "):
+            await model.agenerate(Counted(["the", "the", "the", None, *["the"] * 5000]), **ENDLESS)
+        assert taken < 100
+        taken = 0
+        task = asyncio.create_task(model.agenerate(Counted(["the"] * 5000), **ENDLESS))
+        await running(model, 8)
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert 8 <= taken < 1000
+
+    with endless(tiny_model) as model:
+        asyncio.run(main(model))
+        assert idle(model)
+
+
+def test_a_list_longer_than_what_is_under_way_keeps_its_order(llm: trillm.Model) -> None:
+    prompts = [f"w{n} the" for n in range(600)]
+    said = asyncio.run(llm.agenerate(prompts, max_tokens=2, **GREEDY))
+    expected = llm.generate(prompts, max_tokens=2, **GREEDY)
+    assert [one.token_ids for one in said] == [one.token_ids for one in expected]
+
+
+class Number:
+    """A token id that notes who reads it."""
+
+    def __init__(self, readers: set[int]) -> None:
+        self._readers = readers
+
+    def __index__(self) -> int:
+        self._readers.add(threading.get_ident())
+        return 70
+
+
+class Said(Mapping[str, str]):
+    """A message that notes who reads it."""
+
+    def __init__(self, readers: set[int]) -> None:
+        self._readers = readers
+
+    def __getitem__(self, name: str) -> str:
+        self._readers.add(threading.get_ident())
+        return MESSAGES[0][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MESSAGES[0])
+
+    def __len__(self) -> int:
+        return len(MESSAGES[0])
+
+
+class Written(str):
+    """A text that notes who reads it."""
+
+    readers: set[int]
+
+    @property
+    def shape(self) -> None:
+        self.readers.add(threading.get_ident())
+        raise AttributeError
+
+
+def test_what_takes_long_to_read_is_read_beside_the_loop(llm: trillm.Model) -> None:
+    """With the interpreter's lock, which others have in between; what is short is read where it is."""
+    readers: set[int] = set()
+    written = Written("the")
+    written.readers = readers
+
+    def calls(count: int) -> list[Callable[[], Awaitable[object]]]:
+        ids, messages = [70] * count, [*MESSAGES * count, Said(readers)]
+        return [
+            lambda: llm.agenerate([*ids, Number(readers)], max_tokens=1),  # type: ignore[list-item]
+            lambda: anext(llm.astream((*ids, Number(readers)), max_tokens=1)),  # type: ignore[arg-type]
+            lambda: llm.achat(messages, max_tokens=1),
+            lambda: llm.achat([MESSAGES, messages], max_tokens=1),
+            lambda: anext(llm.achat_stream(messages, max_tokens=1)),
+            lambda: llm.aembed([*["a"] * count, written, 5]),  # type: ignore[list-item]
+            lambda: llm.ascore([*[("a", "b")] * count, (written, "b"), 5]),  # type: ignore[list-item]
+        ]
+
+    async def main() -> None:
+        for count, beside in ((5, False), (100_000, True)):
+            for call in calls(count):
+                readers.clear()
+                with suppress(TrillmError):
+                    await call()
+                assert len(readers) == 1
+                assert (readers != {threading.get_ident()}) == beside
+
+    asyncio.run(main())
+
+
+def test_what_is_read_beside_the_loop_is_what_was_given(llm: trillm.Model) -> None:
+    """A list that is changed meanwhile was copied, and an error says where it is."""
+
+    async def main() -> None:
+        ids = llm.tokenize("the man") * 100_000
+        task = asyncio.create_task(llm.agenerate(ids, max_tokens=1))
+        await asyncio.sleep(0)
+        ids.clear()
+        with pytest.raises(ContextOverflow):
+            await task
+        ids = [70] * 100_000
+        ids[77_777] = -1
+        with pytest.raises(InvalidRequest, match=r"^prompt is -1 at index 77777, expected token ids"):
+            await llm.agenerate(ids)
+        with pytest.raises(InvalidRequest, match=r"^prompt\[1\] is -1 at index 77777, expected token ids"):
+            await llm.agenerate([[70], ids], max_tokens=1)
+        with pytest.raises(InvalidRequest, match=r"^messages\[50000\]"):
+            await llm.achat([*MESSAGES * 50_000, 5, *MESSAGES])  # type: ignore[list-item]
+        with pytest.raises(InvalidRequest, match=r"^texts\[50000\] is 5, expected a text"):
+            await llm.aembed([*["a"] * 50_000, 5])  # type: ignore[list-item]
+
+    asyncio.run(main())
 
 
 def test_vectors_are_those_without_asyncio(llm: trillm.Model) -> None:

@@ -2,7 +2,7 @@
 //! serves an event loop.
 //!
 //! Nobody can stop it in the middle. Whoever wants it no more leaves it to end by itself, and what it made is dropped
-//! there. The thread never attaches to Python.
+//! there. The thread comes into Python for one thing alone: to read what takes long to read.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{
@@ -17,7 +17,7 @@ use std::thread::Builder;
 use pyo3::prelude::*;
 use trillm::CoreError;
 
-use crate::door::{Panic, inside, stay_out_at_exit};
+use crate::door::{Panic, call, inside, stay_out_at_exit};
 use crate::enter::{self, SLICE, outside};
 use crate::errors::raise;
 use crate::pool::Pool;
@@ -56,6 +56,14 @@ pub(crate) fn aside<W: Send + Sync + 'static, T: Send + 'static>(
         Some(raised) => Err(raised),
         None => made,
     }
+}
+
+/// Reads a Python object on a thread beside the one it is from. Whoever reads lets others have the lock now and then.
+pub(crate) fn reading<T>(given: Py<PyAny>, read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> PyResult<T> {
+    inside(|py| {
+        let given = given.into_bound(py);
+        call(py, || read(&given))
+    })
 }
 
 /// What a thread beside this one makes. Dropping it tells the work that nobody waits any more.

@@ -2,7 +2,8 @@
 //!
 //! Reading arguments needs the interpreter lock. Preparing does not, and takes as long as the text is: seconds for
 //! megabytes, up to three for a template. So it is done beside the caller's thread, who looks for signals or serves an
-//! event loop meanwhile. A short text is done before another thread would have woken up.
+//! event loop meanwhile. A short text is done before another thread would have woken up. For an event loop, what takes
+//! long to read is read there, too.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,14 +12,64 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use trillm::{CoreError, Defaults, Error, Generation, Llm, Message, Prompt, Ready};
 
-use crate::aside::{Aside, aside, is_long};
-use crate::doorbell::Doorbell;
+use crate::aside::{Aside, aside, is_long, reading};
+use crate::doorbell::Ticket;
 use crate::enter::{outside, panicked};
+use crate::heavy::{is_heavy, kept};
 use crate::lifetime::Owned;
 use crate::params::{Chat, Generate, messages};
 use crate::place::Place;
 use crate::prompt::Given;
 use crate::stream::Stream;
+
+/// How something is asked for, which is not read yet: its parameters are.
+pub(crate) struct Asking {
+    place: Place,
+    how: How,
+}
+
+enum How {
+    Prompt(Generate),
+    Chat(Box<Chat>),
+}
+
+impl Asking {
+    /// For one prompt, or that of a list with this index.
+    pub(crate) fn prompt(
+        defaults: &Defaults,
+        index: Option<usize>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let place = Place { argument: "prompt", index };
+        Ok(Self { place, how: How::Prompt(Generate::new(defaults, params)?) })
+    }
+
+    /// For one chat, or that of a list with this index.
+    pub(crate) fn chat(
+        defaults: &Defaults,
+        index: Option<usize>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let place = Place { argument: "messages", index };
+        Ok(Self { place, how: How::Chat(Box::new(Chat::new(defaults, params)?)) })
+    }
+
+    /// Reads the prompt or the messages.
+    pub(crate) fn of(self, given: &Bound<'_, PyAny>) -> PyResult<Asked> {
+        let place = self.place;
+        let of = match self.how {
+            How::Prompt(params) => {
+                let given = Given::new(&place.to_string(), given)?;
+                if let Given::Tokens(_) = given {
+                    params.check_ids(place)?;
+                }
+                Of::Prompt { given, params }
+            }
+            How::Chat(chat) => Of::Chat { messages: messages(place, given)?, chat },
+        };
+        Ok(Asked { place, of })
+    }
+}
 
 /// What was asked for, read and owned.
 pub(crate) struct Asked {
@@ -32,30 +83,6 @@ enum Of {
 }
 
 impl Asked {
-    /// One prompt, or that of a list with this index.
-    pub(crate) fn prompt(
-        defaults: &Defaults,
-        prompt: &Bound<'_, PyAny>,
-        index: Option<usize>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Self> {
-        let place = Place { argument: "prompt", index };
-        let given = Given::new(&place.to_string(), prompt)?;
-        Ok(Self { place, of: Of::Prompt { given, params: Generate::new(defaults, params)? } })
-    }
-
-    /// One chat, or that of a list with this index.
-    pub(crate) fn chat(
-        defaults: &Defaults,
-        list: &Bound<'_, PyAny>,
-        index: Option<usize>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Self> {
-        let place = Place { argument: "messages", index };
-        let messages = messages(place, list)?;
-        Ok(Self { place, of: Of::Chat { messages, chat: Box::new(Chat::new(defaults, params)?) } })
-    }
-
     /// Whether preparing may take longer than a millisecond.
     fn is_long(&self) -> bool {
         match &self.of {
@@ -69,7 +96,9 @@ impl Asked {
     fn prepare(self, llm: &Llm) -> trillm::Result<Ready> {
         match self.of {
             Of::Prompt { given, params } => {
-                llm.prepare(given.prompt(params.add_special, params.parse_special), params.request)
+                let (add_special, parse_special) =
+                    (params.add_special.unwrap_or(true), params.parse_special.unwrap_or(false));
+                llm.prepare(given.prompt(add_special, parse_special), params.request)
             }
             Of::Chat { messages, chat } => {
                 let Chat { generate, options, template } = *chat;
@@ -114,11 +143,18 @@ pub(crate) struct Call {
 }
 
 enum State {
-    Preparing(Aside<trillm::Result<Begun>>),
+    Preparing(Aside<Result<Begun, Failure>>),
     Prepared(Box<Begun>),
     Started(Py<Stream>),
     /// Closed, or failed with an error that was raised.
     Over,
+}
+
+/// Why a request was not prepared.
+enum Failure {
+    /// It cannot be read.
+    Read(PyErr),
+    Prepare(Error),
 }
 
 enum Begun {
@@ -144,38 +180,40 @@ impl Call {
     /// Begins to prepare a request, which starts by itself as soon as it can, unless `others_wait` for room before it.
     /// `many` says that it is one of a list: all of them together may take long.
     pub(crate) fn begin(
-        py: Python<'_>,
         owned: Arc<Owned>,
-        asked: Asked,
+        asking: Asking,
+        given: &Bound<'_, PyAny>,
         others_wait: bool,
         many: bool,
     ) -> PyResult<Self> {
-        let llm = owned.get()?;
-        let (place, aside) = (asked.place, many || asked.is_long());
-        let begin = move |llm: &Llm, given_up: &dyn Fn() -> bool| {
-            if given_up() {
-                return Err(CoreError::Cancelled.into());
-            }
+        let (llm, place) = (owned.get()?, asking.place);
+        let begin = move |llm: &Llm, asked: Asked| {
             let begun = Begun::Waiting(asked.prepare(llm)?);
             if others_wait { Ok(begun) } else { begun.go_on(llm) }
         };
-        let state = if aside {
-            State::Preparing(Aside::begin(Some(&owned.preparing), llm, begin)?)
+        let preparing = |read: Box<dyn FnOnce() -> PyResult<Asked> + Send>| {
+            let work = move |llm: &Llm, given_up: &dyn Fn() -> bool| {
+                if given_up() {
+                    return Err(Failure::Prepare(CoreError::Cancelled.into()));
+                }
+                let asked = read().map_err(Failure::Read)?;
+                begin(llm, asked).map_err(Failure::Prepare)
+            };
+            Aside::begin(Some(&owned.preparing), llm.clone(), work).map(State::Preparing)
+        };
+        let state = if is_heavy(given) {
+            let given = kept(given);
+            preparing(Box::new(move || reading(given, |given| asking.of(given))))?
         } else {
-            let prepared = outside(py, || begin(&llm, &|| false))?.map_err(|error| place.raise(error))?;
-            State::Prepared(Box::new(prepared))
+            let asked = asking.of(given)?;
+            if many || asked.is_long() {
+                preparing(Box::new(move || Ok(asked)))?
+            } else {
+                let prepared = outside(given.py(), || begin(&llm, asked))?.map_err(|error| place.raise(error))?;
+                State::Prepared(Box::new(prepared))
+            }
         };
         Ok(Self { owned, place, state: Mutex::new(state) })
-    }
-
-    /// If it waits for room in the queue, whether for too long.
-    fn waits(&self) -> Option<bool> {
-        let state = self.state();
-        let State::Prepared(begun) = &*state else { return None };
-        match &**begun {
-            Begun::Waiting(ready) => Some(is_late(Some(ready))),
-            Begun::Running(_) => None,
-        }
     }
 
     /// Never held where the interpreter lock is let go of: whoever has that one may want this one.
@@ -186,14 +224,14 @@ impl Call {
 
 #[pymethods]
 impl Call {
-    /// Whether it is prepared; if not, the doorbell rings when it is.
-    fn poll(&self, doorbell: &Doorbell) -> PyResult<(bool, Option<Py<PyAny>>)> {
+    /// Whether it is prepared; if not, the ticket is called when it is.
+    fn poll(&self, ticket: &Ticket) -> PyResult<(bool, Option<Py<PyAny>>)> {
         self.owned.get()?;
         let mut state = self.state();
         let State::Preparing(aside) = &*state else {
             return Ok((true, None));
         };
-        let Some(made) = aside.poll(doorbell.waker()) else {
+        let Some(made) = aside.poll(ticket.waker()) else {
             return Ok((false, None));
         };
         let failed = match made {
@@ -206,7 +244,11 @@ impl Call {
         };
         *state = State::Over;
         drop(state);
-        Err(failed.map_or_else(|panic| panicked(&panic), |error| self.place.raise(error)))
+        Err(match failed {
+            Ok(Failure::Read(error)) => error,
+            Ok(Failure::Prepare(error)) => self.place.raise(error),
+            Err(panic) => panicked(&panic),
+        })
     }
 
     /// Its stream; `None` while there is no room in the queue, or it is not prepared.
@@ -240,13 +282,15 @@ impl Call {
     /// Whether it waits for room in the queue.
     #[getter]
     fn is_waiting(&self) -> bool {
-        self.waits().is_some()
+        matches!(&*self.state(), State::Prepared(begun) if matches!(&**begun, Begun::Waiting(_)))
     }
 
-    /// Whether its deadline passed while it waited.
+    /// If it waits for room, how many seconds it may; `None` if there is no limit.
     #[getter]
-    fn is_late(&self) -> bool {
-        self.waits() == Some(true)
+    fn left(&self) -> Option<f64> {
+        let State::Prepared(begun) = &*self.state() else { return None };
+        let Begun::Waiting(ready) = &**begun else { return None };
+        ready.request().deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()).as_secs_f64())
     }
 
     /// Cancels it, however far it is. Harmless when called again.

@@ -13,8 +13,9 @@ use crate::errors::{exception, raise};
 /// How long a wait may keep a signal from being seen.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
 
-/// How many Python objects are read or made at most before others have their turn: some milliseconds.
-pub(crate) const AT_ONCE: usize = 1 << 18;
+/// How many Python objects are read or made at most before others have their turn: some milliseconds, where they are
+/// texts.
+pub(crate) const AT_ONCE: usize = 1 << 12;
 
 /// Lets other threads have the interpreter lock, and runs signal handlers, whose errors are raised here: for work with
 /// many Python objects, which needs the lock.

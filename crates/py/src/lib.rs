@@ -17,6 +17,7 @@ mod enter;
 mod errors;
 #[cfg(feature = "fake")]
 mod fake;
+mod heavy;
 mod info;
 mod lifetime;
 mod logs;
@@ -24,6 +25,7 @@ mod model;
 mod params;
 mod pickling;
 mod place;
+mod plain;
 mod pool;
 mod prompt;
 mod room;
@@ -48,7 +50,7 @@ mod _core {
     #[pymodule_export]
     use crate::doctor::{bandwidth, doctor, engines, inspect, machine, named_files, opened, purpose_of};
     #[pymodule_export]
-    use crate::doorbell::Doorbell;
+    use crate::doorbell::{Doorbell, Ticket};
     #[cfg(feature = "fake")]
     #[pymodule_export]
     use crate::fake::fake_model;

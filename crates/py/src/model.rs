@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyList};
 use trillm::{Class, Generation, Llm};
 
 use crate::aside::aside;
-use crate::call::{Asked, Call, try_start};
+use crate::call::{Asked, Asking, Call, try_start};
 use crate::completion::Completion;
 use crate::door::{self, inside};
 use crate::enter::{outside, wait};
@@ -129,7 +129,9 @@ impl Model {
         prompt: &Bound<'py, PyAny>,
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.run(prompt, is_batch(prompt), |prompt, index| Asked::prompt(&self.info.defaults, prompt, index, params))
+        self.run(prompt, is_batch(prompt), |prompt, index| {
+            Asking::prompt(&self.info.defaults, index, params)?.of(prompt)
+        })
     }
 
     #[pyo3(signature = (prompt, **params))]
@@ -139,7 +141,7 @@ impl Model {
         prompt: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        self.begin(py, Asked::prompt(&self.info.defaults, prompt, None, params)?)
+        self.begin(py, Asking::prompt(&self.info.defaults, None, params)?.of(prompt)?)
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -149,7 +151,7 @@ impl Model {
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.run(messages, is_list_of_chats(messages), |chat, index| {
-            Asked::chat(&self.info.defaults, chat, index, params)
+            Asking::chat(&self.info.defaults, index, params)?.of(chat)
         })
     }
 
@@ -160,7 +162,7 @@ impl Model {
         messages: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        self.begin(py, Asked::chat(&self.info.defaults, messages, None, params)?)
+        self.begin(py, Asking::chat(&self.info.defaults, None, params)?.of(messages)?)
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -188,7 +190,7 @@ impl Model {
         texts: &Bound<'py, PyAny>,
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<vectors::Given<'py>> {
-        vectors::Asked::texts(texts, params)?.run(py, self.owned.get()?)
+        vectors::Asking::texts(params)?.of(texts)?.run(py, self.owned.get()?)
     }
 
     #[pyo3(signature = (pairs, **params))]
@@ -198,7 +200,7 @@ impl Model {
         pairs: &Bound<'py, PyAny>,
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<vectors::Given<'py>> {
-        vectors::Asked::pairs(pairs, params)?.run(py, self.owned.get()?)
+        vectors::Asking::pairs(params)?.of(pairs)?.run(py, self.owned.get()?)
     }
 
     /// As `stream`, for an event loop: see `Call`. `others_wait` for room in the queue, and come first; `index` is for
@@ -206,50 +208,38 @@ impl Model {
     #[pyo3(signature = (prompt, others_wait, index, /, **params))]
     fn call(
         &self,
-        py: Python<'_>,
         prompt: &Bound<'_, PyAny>,
         others_wait: bool,
         index: Option<usize>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Call> {
-        let asked = Asked::prompt(&self.info.defaults, prompt, index, params)?;
-        Call::begin(py, self.owned.clone(), asked, others_wait, index.is_some())
+        let asking = Asking::prompt(&self.info.defaults, index, params)?;
+        Call::begin(self.owned.clone(), asking, prompt, others_wait, index.is_some())
     }
 
     /// As `chat_stream`, for an event loop.
     #[pyo3(signature = (messages, others_wait, index, /, **params))]
     fn chat_call(
         &self,
-        py: Python<'_>,
         messages: &Bound<'_, PyAny>,
         others_wait: bool,
         index: Option<usize>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Call> {
-        let asked = Asked::chat(&self.info.defaults, messages, index, params)?;
-        Call::begin(py, self.owned.clone(), asked, others_wait, index.is_some())
+        let asking = Asking::chat(&self.info.defaults, index, params)?;
+        Call::begin(self.owned.clone(), asking, messages, others_wait, index.is_some())
     }
 
     /// As `embed`, for an event loop.
     #[pyo3(signature = (texts, **params))]
-    fn embed_call(
-        &self,
-        py: Python<'_>,
-        texts: &Bound<'_, PyAny>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Embedding> {
-        vectors::Asked::texts(texts, params)?.begin(py, &self.owned)
+    fn embed_call(&self, texts: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Embedding> {
+        vectors::Asking::texts(params)?.begin(texts, &self.owned)
     }
 
     /// As `score`, for an event loop.
     #[pyo3(signature = (pairs, **params))]
-    fn score_call(
-        &self,
-        py: Python<'_>,
-        pairs: &Bound<'_, PyAny>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Embedding> {
-        vectors::Asked::pairs(pairs, params)?.begin(py, &self.owned)
+    fn score_call(&self, pairs: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Embedding> {
+        vectors::Asking::pairs(params)?.begin(pairs, &self.owned)
     }
 
     #[pyo3(signature = (text, *, add_special=None, parse_special=None, **unknown))]

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
+use pyo3::types::{PyBool, PyDict, PyList, PyMapping, PyString};
 use trillm::{
     CacheType, CoreError, Defaults, GraphOptions, Message, OpenOptions, Optimization, Quantize, RenderOptions, Request,
     SessionOptions, Token,
 };
 
 use crate::door;
+use crate::enter::{AT_ONCE, let_others_after, outside};
 use crate::errors::{invalid, repr};
 use crate::place::Place;
+use crate::plain::plain;
 use crate::prompt::{self, element, one_text, scalar};
 use crate::room;
 
@@ -35,19 +37,22 @@ const MESSAGES: &str = "a list of messages, each a mapping with role and content
 const TOOLS: &str = "a list of tools, each a mapping";
 /// From here on not every whole number is one in single precision, and no parameter goes so far.
 const ROUNDED: f64 = 16_777_216.0;
+/// Bytes of JSON from which on reading them takes more than a millisecond.
+const LONG_TEXT: usize = 1 << 16;
 const ADAPTERS: &str = "a list of paths, or of pairs of path and scale";
 
 /// How text is generated.
 pub(crate) struct Generate {
     pub(crate) request: Request,
-    pub(crate) add_special: bool,
-    pub(crate) parse_special: bool,
+    /// Both are about a text that becomes tokens, if it is known what of.
+    pub(crate) add_special: Option<bool>,
+    pub(crate) parse_special: Option<bool>,
 }
 
 impl From<&Defaults> for Generate {
     /// What a caller does not choose.
     fn from(defaults: &Defaults) -> Self {
-        Self { request: defaults.request(), add_special: true, parse_special: false }
+        Self { request: defaults.request(), add_special: None, parse_special: None }
     }
 }
 
@@ -193,11 +198,21 @@ impl Generate {
                 let timeout = timeout.ok_or_else(|| invalid(name, &repr(value), SECONDS))?;
                 request.deadline = Instant::now().checked_add(timeout);
             }
-            "add_special" => self.add_special = flag(name, value)?,
-            "parse_special" => self.parse_special = flag(name, value)?,
+            "add_special" => self.add_special = Some(flag(name, value)?),
+            "parse_special" => self.parse_special = Some(flag(name, value)?),
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Refuses what cannot be done for a prompt of token ids, which is taken as it is.
+    pub(crate) fn check_ids(&self, place: Place) -> PyResult<()> {
+        for (name, value) in [("add_special", self.add_special), ("parse_special", self.parse_special)] {
+            if value == Some(true) {
+                return Err(invalid(name, "True", &format!("nothing or False, as {place} is token ids")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -233,6 +248,8 @@ impl Chat {
                     }
                     _ => return Err(invalid(name, &repr(value), "a mapping")),
                 },
+                // A template writes the control tokens of a chat.
+                "add_special" | "parse_special" => return Ok(false),
                 _ => return generate.set(name, value),
             }
             Ok(true)
@@ -255,24 +272,23 @@ fn tools(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
     }
 }
 
-/// A Python value as JSON, by Python's own `json`; `trillm._params.plain` says what else is taken. `expected` is the
-/// whole of it.
+/// A Python value as JSON. `expected` is the whole of it. Others have their turn between the elements of a list.
 fn json(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<serde_json::Value> {
-    let py = value.py();
-    let options = PyDict::new(py);
-    options.set_item("default", ours(py, |params| params.getattr("plain"))?)?;
-    // Outside ASCII, nothing is written as an escape, so that half of a surrogate pair is found here and not misread.
-    options.set_item("ensure_ascii", false)?;
-    let dumped = door::module(py, "json", |json| json.call_method("dumps", (value,), Some(&options)));
-    let said = dumped.and_then(|text| {
-        let text = text.cast::<PyString>()?;
-        let text = text.to_cow()?;
-        // The text twice, and a value for what stands between these.
-        let values = text.bytes().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
-        room::check::<u8>(text.len().saturating_mul(2).saturating_add(values.saturating_mul(80)), name)?;
-        trillm::read_json(&text).map_err(|error| PyValueError::new_err(error.to_string()))
-    });
+    let read = |item: Value<'_, '_>| plain(item).map_or_else(|| dumped(name, item), Ok);
+    let said = match value.cast_exact::<PyList>() {
+        Err(_) => read(value),
+        Ok(list) => {
+            // A place in a list for each, and what a mapping takes.
+            room::check::<[u8; 256]>(list.len(), name)?;
+            let items = list.iter().enumerate().map(|(index, item)| {
+                let_others_after(value.py(), index)?;
+                read(&item)
+            });
+            items.collect::<PyResult<_>>().map(serde_json::Value::Array)
+        }
+    };
     said.or_else(|error| {
+        let py = value.py();
         let known = error.is_instance_of::<PyTypeError>(py)
             || error.is_instance_of::<PyValueError>(py)
             || error.is_instance_of::<PyRecursionError>(py);
@@ -287,11 +303,34 @@ fn json(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<serde_json
     })
 }
 
+/// A value by Python's own `json`; `trillm._params.plain` says what else is taken.
+fn dumped(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
+    let py = value.py();
+    let options = PyDict::new(py);
+    options.set_item("default", ours(py, |params| params.getattr("plain"))?)?;
+    // Outside ASCII, nothing is written as an escape, so that half of a surrogate pair is found here and not misread.
+    options.set_item("ensure_ascii", false)?;
+    let text = door::module(py, "json", |json| json.call_method("dumps", (value,), Some(&options)))?;
+    let text = text.cast::<PyString>()?;
+    let text = text.to_cow()?;
+    // The text twice, and a value for what stands between these.
+    let values = text.bytes().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+    room::check::<u8>(text.len().saturating_mul(2).saturating_add(values.saturating_mul(80)), name)?;
+    let read = || trillm::read_json(&text).map_err(|error| error.to_string());
+    // A megabyte of text takes some milliseconds, in which others may have the lock.
+    let read = if text.len() > LONG_TEXT { outside(py, read)? } else { read() };
+    read.map_err(PyValueError::new_err)
+}
+
 /// Chat messages; `place` is what errors call them.
 pub(crate) fn messages(place: Place, value: Value<'_, '_>) -> PyResult<Vec<Message>> {
     let name = place.to_string();
     match json(&name, value, MESSAGES)? {
-        serde_json::Value::Array(list) => Message::list(list).map_err(|error| place.raise(error.into())),
+        serde_json::Value::Array(list) => {
+            let list =
+                if list.len() > AT_ONCE { outside(value.py(), || Message::list(list))? } else { Message::list(list) };
+            list.map_err(|error| place.raise(error.into()))
+        }
         _ => Err(invalid(&name, &repr(value), MESSAGES)),
     }
 }
@@ -302,6 +341,9 @@ pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(Open
     let mut progress = None;
     each("LoadParams", params, |name, value| {
         if name == "progress" {
+            if !value.is_callable() {
+                return Err(invalid(name, &repr(value), "a function, or None"));
+            }
             progress = Some(value.clone().unbind());
             return Ok(true);
         }

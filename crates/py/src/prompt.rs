@@ -13,6 +13,8 @@ use crate::room;
 
 const PROMPT: &str = "a text, or a list, tuple or array of token ids";
 pub(crate) const IDS: &str = "a list, tuple or array of token ids";
+/// Characters that there is memory for, without a look.
+const SHORT: usize = 1 << 16;
 const ID: &str = "token ids: whole numbers from 0 to 4294967295";
 
 /// One token id. `True` is a number to Python, and none of numpy's.
@@ -99,9 +101,14 @@ pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyR
     let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|error: PyErr| {
         if error.is_instance_of::<PyMemoryError>(value.py()) { room::told(value.py(), error, name) } else { refused() }
     })?;
-    let item = |(index, item)| {
+    let item = |(index, item): (usize, &Bound<'_, PyAny>)| {
         let_others_after(value.py(), index)?;
-        one_text(&element(name, index), item, "a text")
+        // The usual, before a name is made for what is wrong.
+        let short = item.cast_exact::<PyString>().ok().filter(|item| item.len().is_ok_and(|length| length < SHORT));
+        match short.map(PyStringMethods::to_cow) {
+            Some(Ok(text)) => Ok(text.into_owned()),
+            _ => one_text(&element(name, index), item, "a text"),
+        }
     };
     items.iter().enumerate().map(item).collect()
 }

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use trillm::{Canceller, Coded, Generation};
 
 use crate::completion::{Completion, Piece};
-use crate::doorbell::Doorbell;
+use crate::doorbell::Ticket;
 use crate::enter::{self, SLICE};
 use crate::lifetime::{Owned, check_process};
 use crate::place::Place;
@@ -143,9 +143,9 @@ impl Stream {
         }
     }
 
-    /// Whether there is something now, and the piece, which is `None` after the last. If there is not, the doorbell
-    /// rings when there is.
-    fn poll(&self, py: Python<'_>, doorbell: &Doorbell) -> PyResult<(bool, Option<Piece>)> {
+    /// Whether there is something now, and the piece, which is `None` after the last. If there is not, the ticket is
+    /// called when there is.
+    fn poll(&self, py: Python<'_>, ticket: &Ticket) -> PyResult<(bool, Option<Piece>)> {
         check_process(self.process)?;
         let mut state = self.state(py)?;
         loop {
@@ -153,7 +153,7 @@ impl Stream {
                 return Ok((true, next));
             }
             if let State::Running { generation, .. } = &*state
-                && !generation.stream().poll_ready(&doorbell.waker())
+                && !generation.stream().poll_ready(&ticket.waker())
             {
                 return Ok((false, None));
             }

@@ -9,11 +9,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyString};
 use trillm::{CoreError, EmbedOptions, Llm, Pooling, Vectors};
 
-use crate::aside::{Aside, aside, is_long};
+use crate::aside::{Aside, aside, is_long, reading};
 use crate::door;
-use crate::doorbell::Doorbell;
-use crate::enter::{SLICE, panicked};
+use crate::doorbell::Ticket;
+use crate::enter::{SLICE, let_others_after, panicked};
 use crate::errors::{invalid, raise, repr};
+use crate::heavy::{is_heavy, kept};
 use crate::lifetime::Owned;
 use crate::params::{TEXTS, each, flag, get};
 use crate::prompt::{element, is_bytes, one_text, texts as texts_of};
@@ -41,10 +42,15 @@ enum Of {
     Pairs(Vec<(String, String)>),
 }
 
-impl Asked {
+/// How it is asked for, before that is read.
+pub(crate) struct Asking {
+    read: fn(&Bound<'_, PyAny>) -> PyResult<Of>,
+    options: EmbedOptions,
+}
+
+impl Asking {
     /// One vector for each text.
-    pub(crate) fn texts(texts: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let texts = texts_of("texts", texts, TEXTS)?;
+    pub(crate) fn texts(params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let mut options = EmbedOptions { normalize: true, ..EmbedOptions::default() };
         each("EmbedParams", params, |name, value| {
             match name {
@@ -54,27 +60,58 @@ impl Asked {
             }
             Ok(true)
         })?;
-        Ok(Self { of: Of::Texts(texts), options })
+        Ok(Self { read: |texts| texts_of("texts", texts, TEXTS).map(Of::Texts), options })
     }
 
     /// One score for each pair of texts, or one for each label of each.
-    pub(crate) fn pairs(pairs: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    pub(crate) fn pairs(params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut options = EmbedOptions::default();
+        each("TextParams", params, |name, value| common(&mut options, name, value))?;
+        Ok(Self { read: Of::pairs, options })
+    }
+
+    pub(crate) fn of(self, given: &Bound<'_, PyAny>) -> PyResult<Asked> {
+        Ok(Asked { of: (self.read)(given)?, options: self.options })
+    }
+
+    /// For an event loop.
+    pub(crate) fn begin(self, given: &Bound<'_, PyAny>, owned: &Owned) -> PyResult<Embedding> {
+        let numpy = door::module(given.py(), "numpy", Ok)?.unbind();
+        let read: Box<dyn FnOnce() -> PyResult<Asked> + Send> = if is_heavy(given) {
+            let given = kept(given);
+            Box::new(move || reading(given, |given| self.of(given)))
+        } else {
+            let asked = self.of(given)?;
+            Box::new(move || Ok(asked))
+        };
+        let made = Aside::begin(Some(&owned.embedding), owned.get()?, move |llm: &Llm, given_up| {
+            if given_up() {
+                return Ok(Err(CoreError::Cancelled.into()));
+            }
+            Ok(read()?.compute(llm, given_up))
+        })?;
+        Ok(Embedding { numpy, made: Mutex::new(Some(made)) })
+    }
+}
+
+impl Of {
+    fn pairs(pairs: &Bound<'_, PyAny>) -> PyResult<Self> {
         const PAIRS: &str = "a list of pairs of texts";
         if is_bytes(pairs) {
             return Err(invalid("pairs", &repr(pairs), PAIRS));
         }
         let pairs: Vec<Bound<'_, PyAny>> = get("pairs", pairs, PAIRS)?;
         let pair = |(index, pair): (usize, Bound<'_, PyAny>)| {
+            let_others_after(pair.py(), index)?;
             let name = element("pairs", index);
             let texts = if pair.is_instance_of::<PyString>() { Vec::new() } else { texts_of(&name, &pair, PAIR)? };
             <[String; 2]>::try_from(texts).map(<(String, String)>::from).map_err(|_| invalid(&name, &repr(&pair), PAIR))
         };
-        let pairs = pairs.into_iter().enumerate().map(pair).collect::<PyResult<_>>()?;
-        let mut options = EmbedOptions::default();
-        each("TextParams", params, |name, value| common(&mut options, name, value))?;
-        Ok(Self { of: Of::Pairs(pairs), options })
+        pairs.into_iter().enumerate().map(pair).collect::<PyResult<_>>().map(Self::Pairs)
     }
+}
 
+impl Asked {
     fn compute(&self, llm: &Llm, given_up: &dyn Fn() -> bool) -> Made {
         let go_on = |index: usize| {
             let is_over = index.is_multiple_of(TEXTS_BETWEEN_LOOKS) && index > 0 && given_up();
@@ -129,38 +166,30 @@ impl Asked {
         let made = aside(py, self.is_long(), llm, move |llm, given_up| self.compute(llm, given_up))?;
         given(&numpy, made.map_err(raise)?)
     }
-
-    /// For an event loop.
-    pub(crate) fn begin(self, py: Python<'_>, owned: &Owned) -> PyResult<Embedding> {
-        let numpy = door::module(py, "numpy", Ok)?.unbind();
-        let made = Aside::begin(Some(&owned.embedding), owned.get()?, move |llm, given_up| {
-            if given_up() { Err(CoreError::Cancelled.into()) } else { self.compute(llm, given_up) }
-        })?;
-        Ok(Embedding { numpy, made: Mutex::new(Some(made)) })
-    }
 }
 
 /// Vectors or scores that are being made, for an event loop. Dropping it ends that.
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Embedding {
     numpy: Py<PyModule>,
-    made: Mutex<Option<Aside<Made>>>,
+    /// Or why what was asked for cannot be read.
+    made: Mutex<Option<Aside<PyResult<Made>>>>,
 }
 
 #[pymethods]
 impl Embedding {
-    /// Whether they are there, and they; if not, the doorbell rings when they are.
-    fn poll<'py>(&self, py: Python<'py>, doorbell: &Doorbell) -> PyResult<(bool, Option<Given<'py>>)> {
+    /// Whether they are there, and they; if not, the ticket is called when they are.
+    fn poll<'py>(&self, py: Python<'py>, ticket: &Ticket) -> PyResult<(bool, Option<Given<'py>>)> {
         let made = {
             let mut aside = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(made) = aside.as_ref().map(|aside| aside.poll(doorbell.waker())) else {
+            let Some(made) = aside.as_ref().map(|aside| aside.poll(ticket.waker())) else {
                 return Ok((true, None));
             };
             let Some(made) = made else { return Ok((false, None)) };
             *aside = None;
             made
         };
-        let made = made.map_err(|panic| panicked(&panic))?.map_err(raise)?;
+        let made = made.map_err(|panic| panicked(&panic))??.map_err(raise)?;
         given(self.numpy.bind(py), made).map(|given| (true, Some(given)))
     }
 
