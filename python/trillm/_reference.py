@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from trillm._core import Lease
 
-__all__ = ["at_home", "located", "not_in_store", "parse"]
+__all__ = ["a_path", "at_home", "located", "not_in_store", "parse"]
 
 _NAME = re.compile(r"[\w-][\w.-]*(?::[\w.-]+)?")
 """How Ollama, and programs that think of nothing else, write a model."""
@@ -32,9 +32,12 @@ _OLLAMA_PAGE = re.compile(r"https?://(?:www\.)?ollama\.com/(?:library/)?((?:[\w.
 """Addresses of pages that show a model to people, which are no file of it."""
 
 
-def parse(text: str, models_directory: Path | None = None) -> Reference:
-    """What `text` means. Raises `InvalidRequest`, and `ModelNotFound` for a name or a path that is not there."""
-    if isinstance(text, str) and (meant := _of_page(text)):
+def parse(
+    given: str | bytes | os.PathLike[str] | os.PathLike[bytes], models_directory: Path | None = None
+) -> Reference:
+    """What is meant. Raises `InvalidRequest`, and `ModelNotFound` for a name or a path that is not there."""
+    text = os.fsdecode(a_path("the reference", given, "a text or a path"))
+    if meant := _of_page(text):
         raise InvalidRequest(
             f"{text} is a page about a model, expected the address of a file", "invalid_reference", f"give {meant}"
         )
@@ -70,6 +73,13 @@ def not_in_store(wanted: Reference) -> ModelNotFound:
     if wanted.source is None:
         hint = f"import it first: trillm import PATH --name {wanted.text.removeprefix('local:')}"
     return ModelNotFound(f"{wanted.text} is not in the store", "model_not_found", hint)
+
+
+def a_path(name: str, given: Any, expected: str) -> Any:
+    """What may be a path, by its kind. Raises `InvalidRequest` for anything else."""
+    if not isinstance(given, str | bytes | os.PathLike):
+        raise InvalidRequest(f"{name} is {repr(given)[:200]}, expected {expected}", "invalid_parameter")
+    return given
 
 
 def at_home(value: Any) -> Any:

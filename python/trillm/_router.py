@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from trillm._core import Store
 from trillm._keywords import advising
+from trillm._later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from os import PathLike
     from pathlib import Path
 
     from typing_extensions import Unpack
@@ -47,8 +48,9 @@ class LLMRouter:
 
         Raises `InvalidRequest`, `StoreError`.
         """
-        from trillm._reference import at_home
-        from trillm.hub import Options
+        with Later("trillm.hub"):
+            from trillm._reference import at_home
+            from trillm.hub import Options
 
         self._options = Options.of(
             {
@@ -66,22 +68,30 @@ class LLMRouter:
 
     def available(self) -> list[dict[str, Any]]:
         """All models on this machine, each a dictionary as `trillm.hub.available` describes it."""
-        from trillm.hub import available
+        with Later("trillm.hub"):
+            from trillm.hub import available
 
         return available(self._store, self._options.models_directory)
 
-    def load(self, reference: str, **params: Unpack[LoadParams]) -> Model:
+    def load(self, reference: str | bytes | PathLike[str] | PathLike[bytes], **params: Unpack[LoadParams]) -> Model:
         """Loads a model, downloading it first if need be; it begins from its publisher's defaults as by `trillm.load`.
 
         Raises as `trillm.load` does.
         """
-        from trillm._model import load_resolved
-        from trillm.hub import resolve
+        with Later("trillm.hub"):
+            from trillm._model import load_resolved
+            from trillm.hub import resolve
 
+        tokenizer = params.get("tokenizer")
+        if isinstance(tokenizer, str | bytes | PathLike):
+            params["tokenizer"] = self.fetch(tokenizer)
         return load_resolved(resolve(reference, store=self._store, options=self._options), params)
 
-    def fetch(self, reference: str, *, progress: Report | None = None) -> Path:
+    def fetch(
+        self, reference: str | bytes | PathLike[str] | PathLike[bytes], *, progress: Report | None = None
+    ) -> Path:
         """Where a model can be opened; downloads it if need be. Raises as `trillm.hub.fetch` does."""
-        from trillm.hub import fetch
+        with Later("trillm.hub"):
+            from trillm.hub import fetch
 
         return fetch(reference, store=self._store, options=self._options, progress=progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 from collections import UserList, UserString, deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trillm
+from trillm import _core, hub
 from trillm.errors import ChatTemplateError, ContextOverflow, InvalidRequest, TrillmError
 
 from .helpers import refused
@@ -437,3 +439,53 @@ def test_a_prompt_that_leaves_no_room_is_what_is_too_long(llm: trillm.Model) -> 
         assert "shorten the prompt" in caught.value.hint
         with pytest.raises(ContextOverflow, match=r"^text 1 has \d+ tokens, expected at most 512$"):
             call(["a", "b" * 600], prompt="b")
+
+
+def test_what_a_prompt_has_no_use_for_is_refused(llm: trillm.Model) -> None:
+    """A template writes a chat's control tokens, and token ids are taken as they are."""
+    for name in ("add_special", "parse_special"):
+        for value in (True, False):
+            with pytest.raises(TypeError, match=f"^unexpected keyword argument '{name}': '{name}' is one of generate$"):
+                llm.chat(HELLO, **{name: value})  # type: ignore[call-overload]
+        with pytest.raises(
+            InvalidRequest, match=rf"^{name} is True, expected nothing or False, as prompt is token ids$"
+        ):
+            llm.generate([1, 2], **{name: True})  # type: ignore[call-overload]
+        with pytest.raises(InvalidRequest, match=rf"^{name} is True, .* as prompt\[1\] is token ids$"):
+            llm.generate(["the", [1, 2]], **{name: True})  # type: ignore[call-overload]
+        for nothing in (False, None):
+            assert llm.generate([1, 2], max_tokens=1, **{name: nothing}).usage.prompt_tokens == 2  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("progress", [5, "yes", [print]])
+def test_progress_is_a_function(progress: Any, tiny_model: Path, tmp_path: Path) -> None:
+    """Also where there is nothing to tell."""
+    said = re.escape(f"progress is {progress!r}, expected a function, or None")
+    store = _core.Store(tmp_path / "store")
+    hub.import_model(tiny_model, name="tiny", store=store)
+    for call in (
+        lambda: trillm.load(tiny_model, progress=progress),
+        lambda: trillm.Model(tiny_model, progress=progress),
+        lambda: hub.fetch("local:tiny", store=store, progress=progress),
+        lambda: hub.fetch(tiny_model, progress=progress),
+        lambda: hub.update("local:tiny", store=store, progress=progress),
+        lambda: hub.repair("local:tiny", [], store=store, progress=progress),
+        lambda: hub.import_model(tiny_model, store=store, progress=progress),
+        lambda: trillm.LLMRouter(cache_directory=tmp_path / "store").fetch("local:tiny", progress=progress),
+    ):
+        with pytest.raises(InvalidRequest, match=said):
+            call()
+    hub.fetch("local:tiny", store=store, progress=None)
+
+
+def test_references_are_what_load_takes(tiny_model: Path, tmp_path: Path) -> None:
+    router = trillm.LLMRouter(cache_directory=tmp_path / "store")
+    for given in (tiny_model, str(tiny_model), bytes(tiny_model)):
+        assert hub.fetch(given) == router.fetch(given) == tiny_model
+        with router.load(given, threads=1) as model:
+            assert model.info.path == str(tiny_model)
+    for wrong in (None, 5, [tiny_model]):
+        said = re.escape(f"is {wrong!r}, expected ")
+        for call in (hub.fetch, hub.resolve, hub.update, hub.import_model, router.load, router.fetch, trillm.load):
+            with pytest.raises(InvalidRequest, match=said):
+                call(wrong)  # type: ignore[arg-type]

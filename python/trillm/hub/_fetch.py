@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from trillm.hub._failure import download_failed
 from trillm.hub._flight import share
 from trillm.hub._job import Job
 from trillm.hub._options import Options
+from trillm.hub._report import checked
 from trillm.hub._resolved import Resolved, stored
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _PATIENCE = 0.2
 
 @advising
 def fetch(
-    reference: str,
+    reference: str | bytes | PathLike[str] | PathLike[bytes],
     *,
     store: Store | None = None,
     options: Options | Mapping[str, Any] | None = None,
@@ -55,7 +57,7 @@ def fetch(
 
 @advising
 def resolve(
-    reference: str,
+    reference: str | bytes | PathLike[str] | PathLike[bytes],
     *,
     store: Store | None = None,
     options: Options | Mapping[str, Any] | None = None,
@@ -63,6 +65,7 @@ def resolve(
 ) -> Resolved:
     """As :func:`fetch`, and keeps the model's files from being collected until it is released."""
     options = _options(options)
+    progress = checked(progress)
     wanted = parse(reference, options.models_directory)
     if wanted.local is not None:
         return Resolved(wanted, wanted.local, None, None)
@@ -75,7 +78,7 @@ def resolve(
 
 
 def renew(
-    reference: str,
+    reference: str | bytes | PathLike[str] | PathLike[bytes],
     *,
     store: Store | None = None,
     options: Options | Mapping[str, Any] | None = None,
@@ -84,7 +87,7 @@ def renew(
     """Asks the source again, though the store has the model: what it gives now becomes the generation in use."""
     wanted = parse(reference)
     if wanted.local is not None:
-        raise ModelNotFound(f"{reference} is a file, which has no source", "model_not_found")
+        raise ModelNotFound(f"{wanted.text} is a file, which has no source", "model_not_found")
     if wanted.source is None:
         raise not_in_store(wanted)
     store = Store() if store is None else store

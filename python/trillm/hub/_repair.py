@@ -18,10 +18,12 @@ from trillm.hub._job import Job
 from trillm.hub._network.client import Client
 from trillm.hub._network.transfer import fill
 from trillm.hub._options import Options
+from trillm.hub._report import checked
 from trillm.hub._sources import huggingface, ollama, pypi, url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
 
     from trillm._core import Damage, Manifest, Partial
     from trillm.hub._progress import Report
@@ -35,7 +37,7 @@ _READ = 1 << 20
 
 @advising
 def repair(
-    reference: str,
+    reference: str | bytes | PathLike[str] | PathLike[bytes],
     damages: Sequence[Damage],
     *,
     store: Store | None = None,
@@ -47,6 +49,7 @@ def repair(
     A package is fetched again as a whole. What was imported is read again from where it was. Raises `StoreError` if
     that is not possible any more, and as :func:`fetch` does.
     """
+    progress = checked(progress)
     store = Store() if store is None else store
     wanted = parse(reference)
     job = Job(store, wanted, Options.of(options))

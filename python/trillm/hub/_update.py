@@ -10,9 +10,11 @@ from trillm._keywords import advising
 from trillm._reference import parse
 from trillm.errors import ModelNotFound
 from trillm.hub._fetch import renew
+from trillm.hub._report import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from os import PathLike
 
     from trillm._core import Manifest
     from trillm.hub._options import Options
@@ -67,7 +69,7 @@ class Change:
 
 @advising
 def update(
-    reference: str,
+    reference: str | bytes | PathLike[str] | PathLike[bytes],
     *,
     store: Store | None = None,
     options: Options | Mapping[str, Any] | None = None,
@@ -78,6 +80,7 @@ def update(
     Files that did not change are not fetched again. A program that has the model loaded keeps the generation it has.
     What was imported has no source: nothing changes. Raises as :func:`fetch` does.
     """
+    progress = checked(progress)
     store = Store() if store is None else store
     wanted = parse(reference)
     before = _current(store, wanted.text)
