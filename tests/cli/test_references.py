@@ -198,6 +198,13 @@ def test_names_that_are_no_text_are_names(cli: Cli, tmp_path: Path, tiny_model: 
     ):
         assert cli(*arguments).code == 0, arguments
     assert (tmp_path / os.fsdecode(b"made\xff") / "config.json").is_file()
+    again = os.fsdecode(bytes(tmp_path) + b"/again\xff")
+    for asked in (["show", name], ["convert", name, again, "--to", "safetensors", "--dtype", "f32"]):
+        # With half of a surrogate pair it would be JSON to Python alone.
+        document = cli(*asked, "--json").out
+        assert json.dumps(json.loads(document)).isascii()
+        assert "\\ufffd" in document
+        assert "\\udc" not in document
     with pytest.raises(InvalidRequest, match="is not UTF-8, as names in the store are"):
         trillm.hub.import_model(raw, name="mine")
     missing = os.fsdecode(b"no\xff")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ def test_results_and_their_parts(llm: trillm.Model) -> None:
         for again in pickled(value):
             assert (again, type(again)) == (value, type(value))
             assert again.to_dict() == value.to_dict()
+        # Plain to the innermost: a tuple comes back from JSON as a list.
+        assert json.loads(json.dumps(value.to_dict())) == value.to_dict()
 
 
 def test_what_lives_in_a_process_is_not_pickled(llm: trillm.Model, tiny_model: Path, tmp_path: Path) -> None:

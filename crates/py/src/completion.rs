@@ -95,8 +95,8 @@ impl Piece {
         dict.set_item("text", self.text())?;
         dict.set_item("token_id", self.token_id())?;
         dict.set_item("logprob", self.logprob())?;
-        dict.set_item("top_logprobs", self.top_logprobs(py)?)?;
         let logprobs = self.logprobs(py)?.map(|entry| entry.call_method0("to_dict")).transpose()?;
+        dict.set_item("top_logprobs", logprobs.as_ref().map(|entry| entry.get_item("top")).transpose()?)?;
         dict.set_item("logprobs", logprobs)?;
         Ok(dict)
     }

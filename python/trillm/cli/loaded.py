@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from trillm import Model
     from trillm.hub import Resolved
-    from trillm.types import GenerateParams
+    from trillm.types import ChatParams
 
 __all__ = ["Loaded", "load"]
 
@@ -28,7 +28,7 @@ class Loaded:
 
     reference: str
     llm: Model
-    defaults: GenerateParams
+    defaults: ChatParams
     """What is good for most, where its publisher recommends nothing: what that does, the model knows by itself."""
     _found: Resolved
 
@@ -73,10 +73,10 @@ def load(
             hint = _NO_CHAT if llm.info.purpose == "text" else _NO_TEXT
             called = llm.info.name if found.manifest is None else reference
             raise ChatTemplateError(f"{called} has no chat template", "no_chat_template", hint)
-        ours: GenerateParams = {"temperature": 0.7, "top_p": 0.95}
+        ours: ChatParams = {"temperature": 0.7, "top_p": 0.95}
         advised = llm.info.defaults
         defaults = {name: value for name, value in ours.items() if name not in advised}
-        return Loaded(reference, llm, cast("GenerateParams", defaults), found)
+        return Loaded(reference, llm, cast("ChatParams", defaults), found)
     except BaseException:
         found.release()
         raise

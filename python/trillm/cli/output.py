@@ -168,7 +168,21 @@ def complain(message: str, hint: str | None = None) -> None:
 
 def print_json(document: object) -> None:
     """One document. All ASCII, so that it survives any locale and no terminal obeys it."""
-    write(json.dumps(document, indent=2) + "\n")
+    write(json.dumps(_unicode(document), indent=2) + "\n")
+
+
+def _unicode(value: object) -> object:
+    """The same without halves of surrogate pairs, as Python has them in names of files that are not UTF-8.
+
+    Readers of JSON in other languages refuse a document with one of them.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_unicode(name): _unicode(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unicode(item) for item in value]
+    return value
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:

@@ -17,7 +17,7 @@ from trillm.cli.prompt import Asked
 
 if TYPE_CHECKING:
     from trillm import Completion, Model
-    from trillm.types import GenerateParams
+    from trillm.types import ChatParams
 
 __all__ = ["command"]
 
@@ -179,7 +179,7 @@ def command(
                 session.verbose = verbose
                 session.hold()
                 return
-            params: GenerateParams = {**it.defaults, **given}
+            params: Any = {**it.defaults, **given}
             messages = Conversation(system).asking(asked.text)
             completion: Completion | None
             if as_json:
@@ -206,9 +206,9 @@ def _count(text: str | None) -> int | str | None:
     return count
 
 
-def _given(**params: Any) -> GenerateParams:
+def _given(**params: Any) -> ChatParams:
     """What the user chose."""
-    return cast("GenerateParams", {name: value for name, value in params.items() if value is not None})
+    return cast("ChatParams", {name: value for name, value in params.items() if value is not None})
 
 
 def _document(llm: Model, completion: Completion) -> dict[str, object]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trillm.cli.loaded import Loaded
-    from trillm.types import GenerateParams
+    from trillm.types import ChatParams
 
 __all__ = ["Session"]
 
@@ -25,7 +25,7 @@ class Session:
     """A model, what was said to it, and what was set."""
 
     def __init__(
-        self, loaded: Loaded, load: Callable[[str], Loaded], conversation: Conversation, given: GenerateParams
+        self, loaded: Loaded, load: Callable[[str], Loaded], conversation: Conversation, given: ChatParams
     ) -> None:
         """Begins with a loaded model; `load` loads another one."""
         self.loaded = loaded
@@ -82,7 +82,7 @@ class Session:
         What was said becomes part of the conversation, however it ended.
         """
         said: list[str] = []
-        params = cast("GenerateParams", {**self.loaded.defaults, **self.settings})
+        params = cast("ChatParams", {**self.loaded.defaults, **self.settings})
         try:
             stream = self.loaded.llm.chat_stream(self.conversation.asking(question), **params)
             show(stream, said)
@@ -103,10 +103,10 @@ class Session:
             if answer := "".join(said):
                 self.conversation.turns.append(Turn(question, answer, files))
 
-    def _room(self, question: str, params: GenerateParams) -> str:
+    def _room(self, question: str, params: ChatParams) -> str:
         """What to do where there is not enough."""
         clear = "/clear starts a new conversation; --context N makes room for longer ones"
-        fewer: GenerateParams = {**params, "max_tokens": "fit"}
+        fewer: ChatParams = {**params, "max_tokens": "fit"}
         try:
             self.loaded.llm.chat_stream(self.conversation.asking(question), **fewer).close()
         except ContextOverflow:
