@@ -6,7 +6,6 @@ none that a caller would look for.
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 from trillm.errors import EngineError, OutOfMemory, TrillmError
@@ -52,6 +51,9 @@ def bring(name: str) -> ModuleType:
 
 def told(error: BaseException, name: str) -> BaseException:
     """What to raise for an error of importing a module: ours, if the system is why."""
+    # Built in: no file is opened for it.
+    import errno
+
     if isinstance(error, TrillmError):
         return error
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
