@@ -59,6 +59,7 @@ EDGES = {
         "trillm-candle?",
         "trillm-onnx?",
     },
+    "trillm-runtime": {"trillm-core", "trillm-formats", "trillm-llm", "trillm-store"},
     "trillm": {
         "trillm-core",
         "trillm-formats",

@@ -1,5 +1,6 @@
-"""Seeds known bugs into the lock-free code, one at a time, and checks that a loom model fails for each.
+"""Seeds known bugs, one at a time, and checks that a model test fails for each.
 
+These are loom's models of the lock-free code, and that of the table of models in memory.
 A model that passes says little unless it is known what it would catch. Run by `just loom`.
 """
 
@@ -12,10 +13,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ROOT / "crates" / "sched" / "src"
 
 # What is wrong, the file, the code, and the code with the bug.
-MUTANTS = [
+LOCK_FREE = [
     (
         "a push that does not publish its node",
         "lockfree.rs",
@@ -101,6 +101,37 @@ MUTANTS = [
     ("a dropped writer that says nothing", "stream.rs", "if !self.finished {", "if false {"),
 ]
 
+TABLE = [
+    ("a model that is used goes", "table.rs", "oldest(|here| here.leases == 0)", "oldest(|_| true)"),
+    ("a pinned model goes", "table.rs", "if !here.pinned && is_wanted(here)", "if is_wanted(here)"),
+    ("the one that was used last goes", "table.rs", "here.min().map", "here.max().map"),
+    ("a line that is not kept", "table.rs", "self.line.front().is_none_or(|first| first != name)", "false"),
+    (
+        "a busy model that never makes room",
+        "table.rs",
+        "            here.retiring = true;\n        }\n        Room::Wait",
+        "            let _ = here;\n        }\n        Room::Wait",
+    ),
+    (
+        "a model that retires for ever",
+        "table.rs",
+        "                if let State::Here(here) = &mut entry.state {\n                    here.retiring = false;",
+        "                if let State::Here(_) = &mut entry.state {",
+    ),
+    ("a model that goes before its time", "table.rs", "if end <= now =>", "if end >= now =>"),
+    ("a lease that counts for the next load", "table.rs", ".filter(|entry| entry.load == load)?", "?"),
+    (
+        "room for what does not fit",
+        "table.rs",
+        "self.fits(count + 1, taken.saturating_add(bytes))",
+        "self.fits(count + 1, taken)",
+    ),
+    ("one model more than there may be", "table.rs", "self.fits(count + 1, taken.s", "self.fits(count, taken.s"),
+]
+
+MODELS = {"sched": LOCK_FREE, "runtime": TABLE}
+"""The bugs of each crate that has a model."""
+
 
 def main() -> int:
     """Returns 0 if every bug is caught."""
@@ -115,26 +146,26 @@ def main() -> int:
         "RUSTFLAGS": "--cfg loom -C debug-assertions",
         "LOOM_MAX_PREEMPTIONS": "2",
     }
-    test = ["cargo", "test", "-q", "-p", "trillm-sched", "--lib"]
-    # First without a bug and without a limit: the time that libraries take must not count as a bug that was caught.
-    subprocess.run([*test, "--no-run"], cwd=copy, env=environment, check=True)
-    command = ["timeout", "60", *test]
-    survivors = []
-    for what, name, code, bug in MUTANTS:
-        original = (SOURCES / name).read_text(encoding="utf-8")
-        if original.count(code) != 1:
-            sys.exit(f"{name} has {original.count(code)} places for the mutant «{what}», expected one")
-        mutated = copy / "crates" / "sched" / "src" / name
-        mutated.write_text(original.replace(code, bug), encoding="utf-8")
-        answer = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-        mutated.write_text(original, encoding="utf-8")
-        if "error: could not compile" in answer.stderr:
-            sys.exit(f"the mutant «{what}» does not compile:\n{answer.stderr}")
-        caught = answer.returncode != 0
-        print(f"{'caught  ' if caught else 'SURVIVED'} {what}", flush=True)
-        if not caught:
-            survivors.append(what)
-    return len(survivors)
+    survivors = 0
+    for crate, mutants in MODELS.items():
+        test = ["cargo", "test", "-q", "-p", f"trillm-{crate}", "--lib"]
+        # First without a bug and without a limit: the time that libraries take must not count as a bug that was caught.
+        subprocess.run([*test, "--no-run"], cwd=copy, env=environment, check=True)
+        for what, name, code, bug in mutants:
+            mutated = copy / "crates" / crate / "src" / name
+            original = mutated.read_text(encoding="utf-8")
+            if original.count(code) != 1:
+                sys.exit(f"{name} has {original.count(code)} places for the mutant «{what}», expected one")
+            mutated.write_text(original.replace(code, bug), encoding="utf-8")
+            command = ["timeout", "60", *test]
+            answer = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+            mutated.write_text(original, encoding="utf-8")
+            if "error: could not compile" in answer.stderr:
+                sys.exit(f"the mutant «{what}» does not compile:\n{answer.stderr}")
+            caught = answer.returncode != 0
+            print(f"{'caught  ' if caught else 'SURVIVED'} {what}", flush=True)
+            survivors += not caught
+    return survivors
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from trillm._core import Lease
 
-__all__ = ["a_path", "at_home", "located", "not_in_store", "parse"]
+__all__ = ["a_path", "at_home", "located", "parse"]
 
 _NAME = re.compile(r"[\w-][\w.-]*(?::[\w.-]+)?")
 """How Ollama, and programs that think of nothing else, write a model."""
@@ -60,19 +60,8 @@ def located(given: Any) -> tuple[Any, Lease | None]:
     wanted = parse(given)
     if wanted.local is not None:
         return wanted.local, None
-    held = Store().hold(wanted.text, wanted.generation)
-    if held is None:
-        raise not_in_store(wanted)
-    manifest, lease = held
+    manifest, lease = Store().present(wanted)
     return manifest.path, lease
-
-
-def not_in_store(wanted: Reference) -> ModelNotFound:
-    """The error for what the store does not have. A name of the user's own can be fetched from nowhere."""
-    hint = f"fetch it with: trillm pull {wanted.text}"
-    if wanted.source is None:
-        hint = f"import it first: trillm import PATH --name {wanted.text.removeprefix('local:')}"
-    return ModelNotFound(f"{wanted.text} is not in the store", "model_not_found", hint)
 
 
 def a_path(name: str, given: Any, expected: str) -> Any:

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use trillm_core::{Class, Coded, files};
 
+use crate::Digest;
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -37,6 +39,16 @@ pub enum Error {
     NotFound {
         /// What was asked for.
         reference: String,
+    },
+    /// The source of a model has another generation than was asked for.
+    #[error("{reference} is now sha256:{found}, expected sha256:{expected}")]
+    OtherGeneration {
+        /// The model.
+        reference: String,
+        /// The generation that was asked for.
+        expected: Digest,
+        /// The one that came.
+        found: Digest,
     },
     /// There is no such generation of a model.
     #[error("{reference} has no generation {which}")]
@@ -194,7 +206,7 @@ impl Coded for Error {
             Self::Incomplete { .. } => (Class::Store, "incomplete_download"),
             Self::CannotLink { .. } => (Class::Store, "cannot_link"),
             Self::InvalidName { .. } => (Class::Store, "invalid_file_name"),
-            Self::DigestMismatch { .. } => (Class::Digest, "digest_mismatch"),
+            Self::DigestMismatch { .. } | Self::OtherGeneration { .. } => (Class::Digest, "digest_mismatch"),
             Self::InvalidDigest { .. } => (Class::Store, "invalid_digest"),
             Self::CorruptManifest { .. } => (Class::Store, "corrupt_manifest"),
             Self::Damaged { .. } => (Class::Store, "model_damaged"),
@@ -218,7 +230,15 @@ impl Coded for Error {
             }
             Self::CannotLink { .. } => "give another way to link it, or none to have one chosen".into(),
             Self::NotInRepository { there, .. } => format!("there is: {there}"),
-            Self::NotFound { reference } => format!("fetch it with: trillm pull {reference}"),
+            Self::NotFound { reference } => match reference.strip_prefix("local:") {
+                // A name of the user's own can be fetched from nowhere.
+                Some(name) => format!("import it first: trillm import PATH --name {name}"),
+                None => format!("fetch it with: trillm pull {reference}"),
+            },
+            Self::OtherGeneration { .. } => {
+                "its source no longer has the generation that was asked for; leave out @sha256:… to take what there is"
+                    .into()
+            }
             Self::NoSuchPath { on_hub, .. } => {
                 let check = "check the path; `trillm list` shows the models in the store";
                 match on_hub {

@@ -22,8 +22,9 @@
 //! for and stands for, `catalogue.rs` lists all models of this machine with what their files say, `lease.rs` what is in
 //! use, `claim.rs` who fetches; `collect.rs` and `remove.rs` take away, `verify.rs` reads everything again.
 //!
-//! There is no network here and no file lock: files are only ever added under their hash or replaced by rename, and
-//! whoever takes a blob away looks again after that (`take.rs`).
+//! There is no network here: what is not there comes by whoever implements [`Fetch`]. Nor is there a file lock: files are
+//! only ever added under their hash or replaced by rename, and whoever takes a blob away looks again after that
+//! (`take.rs`).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -37,6 +38,7 @@ mod collect;
 mod commit;
 mod digest;
 mod error;
+mod fetch;
 mod files;
 mod generations;
 mod held;
@@ -68,6 +70,7 @@ pub use claim::Claim;
 pub use collect::Collected;
 pub use digest::Digest;
 pub use error::{Error, Result};
+pub use fetch::{Fetch, Offline, Phase, Progress, Watch};
 pub use generations::Listing;
 pub use held::Held;
 pub use import::Link;

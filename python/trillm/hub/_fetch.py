@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 from trillm import _warnings
 from trillm._core import HuggingFace, Ollama, Store
 from trillm._keywords import advising
-from trillm._reference import not_in_store, parse
-from trillm.errors import DigestMismatch, ModelNotFound, StoreError
+from trillm._reference import parse
+from trillm.errors import ModelNotFound, StoreError
 from trillm.hub._failure import download_failed
-from trillm.hub._flight import share
+from trillm.hub._flight import Seat, board, share
 from trillm.hub._job import Job
 from trillm.hub._options import Options
 from trillm.hub._report import checked
-from trillm.hub._resolved import Resolved, stored
+from trillm.hub._resolved import Resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from trillm._core import Manifest, Reference
-    from trillm.hub._progress import Report
+    from trillm.hub._progress import Progress, Report
 
 _log = logging.getLogger("trillm.hub")
 
@@ -45,8 +45,9 @@ def fetch(
 
     What is neither a path nor in the store is downloaded, verified and kept. With ``offline`` no connection is opened.
     ``options`` are `Options`, or a mapping of their names to values.
-    ``progress`` is called about ten times a second; an exception it raises ends the waiting, and the download if nobody
-    else in this process waits for it. Only callers with the same ``options`` share a download.
+    ``progress`` is called about ten times a second; an exception it raises, or ``False`` that it returns, ends the
+    waiting, and the download if nobody else in this process waits for it. Only callers with the same ``options`` share
+    a download.
 
     Raises `ModelNotFound`, `DownloadError`, `DigestMismatch`, `StoreError`, `InvalidRequest`.
     """
@@ -70,7 +71,8 @@ def resolve(
     if wanted.local is not None:
         return Resolved(wanted, wanted.local, None, None)
     store = Store() if store is None else store
-    found = _stored(store, wanted) or _download(store, wanted, options, progress)
+    manifest, lease = store.present(wanted, lambda report: _board(store, wanted, options, report), progress)
+    found = Resolved(wanted, manifest.path, manifest, lease)
     for note in found.notes:
         _log.warning("%s", note)
     _warnings.give(found.notes)
@@ -88,9 +90,11 @@ def renew(
     wanted = parse(reference)
     if wanted.local is not None:
         raise ModelNotFound(f"{wanted.text} is a file, which has no source", "model_not_found")
-    if wanted.source is None:
-        raise not_in_store(wanted)
     store = Store() if store is None else store
+    if wanted.source is None:
+        # Either it is not there, or it came from no source.
+        store.get(wanted.text)
+        raise ModelNotFound(f"{wanted.text} was imported, and has no source", "model_not_found")
     job = Job(store, wanted, _options(options))
     return share(
         (store.root, wanted.text, "renew", job.options.key), job, lambda job: _pull_in_turn(job, again=True), progress
@@ -102,36 +106,16 @@ def _options(given: Options | Mapping[str, Any] | None, *, offline: bool = False
     return options.without_network() if offline else options
 
 
-def _stored(store: Store, wanted: Reference) -> Resolved | None:
-    try:
-        return stored(store, wanted)
-    except StoreError as error:
-        if error.code != "model_damaged":
-            raise
-        _log.warning("%s; fetching it again", error)
-        return None
-
-
-def _download(store: Store, wanted: Reference, options: Options, progress: Report | None) -> Resolved:
-    if wanted.source is None:
-        raise not_in_store(wanted)
+def _board(store: Store, wanted: Reference, options: Options, report: Callable[[Progress], object]) -> Seat[str]:
+    """A seat in the download of what is not there, which ends with the id of the generation that came."""
     # What other programs left on this machine needs no connection.
     if options.no_network and not isinstance(wanted.source, HuggingFace | Ollama):
         raise download_failed(
             f"{wanted.text} is not in the store, and offline mode forbids fetching it",
             f"fetch it once while online: trillm pull {wanted.text}",
         )
-    job = Job(store, wanted, options)
     key = (store.root, wanted.text, wanted.generation, options.key)
-    pulled = share(key, job, lambda job: _pull_in_turn(job, again=False), progress)
-    found = stored(store, wanted)
-    if found is None:
-        raise DigestMismatch(
-            f"{wanted.text} is now sha256:{pulled.id}, expected sha256:{wanted.generation}",
-            "digest_mismatch",
-            "its source no longer has the generation that was asked for; leave out @sha256:… to take what there is",
-        )
-    return found
+    return board(key, Job(store, wanted, options), lambda job: _pull_in_turn(job, again=False).id, report)
 
 
 def _pull_in_turn(job: Job, *, again: bool) -> Manifest:
@@ -140,12 +124,24 @@ def _pull_in_turn(job: Job, *, again: bool) -> Manifest:
 
     with _turn(job):
         # Whoever had the turn before may have fetched it.
-        found = None if again else _stored(job.store, job.wanted)
-        if found is None:
-            return pull(job, again=again)
-        with found:
-            assert found.manifest is not None
-            return found.manifest
+        there = None if again else _there(job.store, job.wanted)
+        return pull(job, again=again) if there is None else there
+
+
+def _there(store: Store, wanted: Reference) -> Manifest | None:
+    try:
+        held = store.hold(wanted.text, wanted.generation)
+    except StoreError as error:
+        if error.code != "model_damaged":
+            raise
+        _log.warning("%s; fetching it again", error)
+        return None
+    if held is None:
+        return None
+    manifest, lease = held
+    if lease is not None:
+        lease.release()
+    return manifest
 
 
 @contextmanager

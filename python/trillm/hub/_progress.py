@@ -29,8 +29,11 @@ class Progress:
     """Bytes in all, where known; while pip downloads, to the three digits that it reports."""
     speed: float
     """Bytes per second, lately."""
-    eta: float | None
-    """Seconds to go, where known."""
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds to go, where known."""
+        return None if self.total is None or self.speed <= 0 else max(self.total - self.transferred, 0) / self.speed
 
     @property
     def percentage(self) -> float | None:
@@ -38,9 +41,9 @@ class Progress:
         return min(100.0, 100.0 * self.transferred / self.total) if self.total else None
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[Progress], object]
 """Called about ten times a second, from the thread that waits for the download. What it raises ends the waiting, and
-the download too if nobody else waits for it."""
+the download if nobody else waits for it; so does `False`, if it returns that."""
 
 
 class Meter:
@@ -81,6 +84,4 @@ class Meter:
                 self._marks.popleft()
             then, before = self._marks[0]
             speed = max(0.0, (self._done - before) / (now - then)) if now > then else 0.0
-            left = None if self._total is None else max(self._total - self._done, 0)
-            eta = None if left is None or speed <= 0 else left / speed
-            return Progress(self._phase, self._file, self._done, self._total, speed, eta)
+            return Progress(self._phase, self._file, self._done, self._total, speed)

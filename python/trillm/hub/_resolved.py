@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from trillm._core import Lease, Manifest, Reference, Store
-
-
-_log = logging.getLogger("trillm.hub")
+    from trillm._core import Lease, Manifest, Reference
 
 
 @dataclass(frozen=True)
@@ -47,15 +43,3 @@ class Resolved:
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-
-def stored(store: Store, wanted: Reference) -> Resolved | None:
-    """The model, if the store has it. Raises `StoreError` if what it has is damaged."""
-    held = store.hold(wanted.text, wanted.generation)
-    if held is None:
-        return None
-    manifest, lease = held
-    if lease is None:
-        # A store that can only be read, or a full disk: the model can be opened all the same.
-        _log.debug("%s is not leased", manifest.reference)
-    return Resolved(wanted, manifest.path, manifest, lease)

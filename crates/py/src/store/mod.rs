@@ -3,15 +3,18 @@
 mod choice;
 mod download;
 mod facts;
+mod fetch;
 mod manifest;
 mod reference;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use trillm_store as store;
 
 use self::download::expected;
+use self::fetch::{Hub, Raised, watched};
 pub(crate) use self::{
     choice::{Choice, ModuleList, choose, file_name_fault, is_file_name, is_model_name, needed},
     download::{Claim, Lease, Partial, SpanWriter, Staging},
@@ -22,6 +25,7 @@ pub(crate) use self::{
 use crate::{
     enter::{enter, outside},
     errors::invalid,
+    watch::Watch,
 };
 
 /// A folder of models: content-addressed, verified, atomic. Without a path it is the user's own.
@@ -132,6 +136,28 @@ impl Store {
             Ok::<_, store::Error>(Some((Manifest::new(&self.0, held.manifest)?, held.lease.map(Lease::from))))
         };
         enter(py, hold)
+    }
+
+    /// The model that `wanted` stands for, held; what is not there is fetched by `board`, a function that is given a
+    /// reporter and returns a seat of `hub/_flight.py`. Without one nothing is fetched.
+    #[pyo3(signature = (wanted, board=None, progress=None))]
+    fn present(
+        &self,
+        py: Python<'_>,
+        wanted: &Reference,
+        board: Option<Py<PyAny>>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(Manifest, Option<Lease>)> {
+        let callback = Arc::new(Watch::new(progress));
+        let watch = watched(callback.clone());
+        let present = || {
+            let held = match board {
+                Some(board) => self.0.present(wanted.wanted(), &Hub(board), &watch)?,
+                None => self.0.present(wanted.wanted(), &store::Offline, &watch)?,
+            };
+            Ok::<_, Raised>((Manifest::new(&self.0, held.manifest)?, held.lease.map(Lease::from)))
+        };
+        outside(py, present)?.map_err(|Raised(error)| callback.raised().unwrap_or(error))
     }
 
     /// All generations, the newest first, and the id of the one in use.

@@ -9,20 +9,33 @@ use trillm_store as store;
 use crate::errors::raise;
 
 /// What a model is asked for by, parsed.
-#[pyclass(frozen, get_all, module = "trillm._core")]
+#[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Reference {
+    wanted: store::Pinned,
     /// Its one way of writing, which the store knows it by; without a generation.
+    #[pyo3(get)]
     text: String,
     /// The id of the generation that is meant; the one in use if `None`.
+    #[pyo3(get)]
     generation: Option<String>,
     /// Of a path: the file or folder, which is there.
+    #[pyo3(get)]
     local: Option<PathBuf>,
     /// Where it can be fetched from; `None` for paths, and names of what was imported.
+    #[pyo3(get)]
     source: Option<Py<PyAny>>,
     /// Of an alias: the files it must yield, as (name, sha256, size).
+    #[pyo3(get)]
     pinned: Vec<(&'static str, &'static str, u64)>,
     /// Of an alias: SPDX name of the licence.
+    #[pyo3(get)]
     licence: Option<&'static str>,
+}
+
+impl Reference {
+    pub(crate) fn wanted(&self) -> &store::Pinned {
+        &self.wanted
+    }
 }
 
 #[pymethods]
@@ -32,8 +45,8 @@ impl Reference {
     #[new]
     #[pyo3(signature = (text, models_directory=None))]
     fn new(py: Python<'_>, text: OsString, models_directory: Option<PathBuf>) -> PyResult<Self> {
-        let pinned = parse(&text, models_directory).map_err(raise)?;
-        let reference = pinned.reference;
+        let wanted = parse(&text, models_directory).map_err(raise)?;
+        let reference = wanted.reference.clone();
         let text = reference.to_string();
         let local = reference.local().map_err(raise)?.map(ToOwned::to_owned);
         let mut alias = None;
@@ -51,7 +64,8 @@ impl Reference {
         let files = alias.map_or(&[][..], |alias| alias.files);
         Ok(Self {
             text,
-            generation: pinned.generation.map(|id| id.to_string()),
+            generation: wanted.generation.map(|id| id.to_string()),
+            wanted,
             local,
             source,
             pinned: files.iter().map(|file| (file.name, file.sha256, file.size)).collect(),

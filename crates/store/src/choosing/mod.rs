@@ -1,7 +1,8 @@
 //! Which files of a repository make the model that is wanted.
 //!
 //! Nothing is fetched or read here: the names of files say enough, beside lists of modules that somebody has read, and the
-//! formats' readers check the rest when the model is opened. Names are a stranger's: those that the store would refuse are treated as if they were not there.
+//! formats' readers check the rest when the model is opened. Names are a stranger's: those that the store would refuse
+//! are treated as if they were not there.
 
 mod among;
 mod candidate;

@@ -1,0 +1,185 @@
+//! Models of this machine: files and folders, and what the store has, or gets from whoever can fetch it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{ControlFlow, Deref};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use trillm_core::{Class, Coded, Error as CoreError, ModelInfo};
+use trillm_formats::inspect;
+use trillm_llm::{Llm, OpenOptions};
+use trillm_store::{Error as StoreError, Fetch, Held, Names, Store, Watch};
+
+use crate::{Error, GoesOn, Source};
+
+/// What a pool of models is filled from by a program without Python.
+pub struct Local<F> {
+    store: Store,
+    names: Names,
+    fetch: F,
+    /// How those are opened for which somebody said so.
+    options: Mutex<BTreeMap<String, OpenOptions>>,
+}
+
+impl<F: Fetch> Local<F> {
+    /// Models are called what people type for them; what is not in the store is fetched by `fetch`.
+    ///
+    /// # Errors
+    /// If the user's file of aliases cannot be read.
+    pub fn new(store: Store, fetch: F) -> Result<Self, StoreError> {
+        Ok(Self { store, names: Names::of_user()?, fetch, options: Mutex::default() })
+    }
+
+    /// How a model is opened from now on; if it is loaded it stays as it is.
+    pub fn set(&self, name: &str, options: OpenOptions) {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), options);
+    }
+
+    fn options(&self, name: &str) -> OpenOptions {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+    }
+
+    fn present(&self, name: &str, goes_on: &GoesOn) -> Result<(PathBuf, Option<Held>), F::Error> {
+        let wanted = self.names.parse(name)?;
+        if let Some(path) = wanted.reference.local()? {
+            return Ok((path.to_owned(), None));
+        }
+        let goes_on = goes_on.clone();
+        let watch: Arc<Watch> =
+            Arc::new(move |_| if goes_on() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
+        let held = self.store.present(&wanted, &self.fetch, &watch)?;
+        Ok((held.path.clone(), Some(held)))
+    }
+}
+
+/// A model on this machine that is not loaded yet.
+pub struct Found {
+    path: PathBuf,
+    held: Option<Held>,
+    options: OpenOptions,
+}
+
+/// A model that is loaded; the store keeps its files for as long.
+pub struct Loaded {
+    llm: Llm,
+    _held: Option<Held>,
+}
+
+impl Deref for Loaded {
+    type Target = Llm;
+
+    fn deref(&self) -> &Llm {
+        &self.llm
+    }
+}
+
+impl<F> Source for Local<F>
+where
+    F: Fetch + Send + Sync + 'static,
+    F::Error: Send + Sync + 'static,
+{
+    type Found = Found;
+    type Model = Loaded;
+    type Error = Failure<F::Error>;
+
+    fn find(&self, name: &str, goes_on: &GoesOn) -> Result<(Found, u64), Self::Error> {
+        let (path, held) = self.present(name, goes_on).map_err(|error| Failure::Fetch(Arc::new(error)))?;
+        let mut options = self.options(name);
+        if let Some(held) = &held {
+            options.published = options.published.or(held.manifest.published());
+        }
+        let bytes = bytes(&inspect(&path).map_err(trillm_llm::Error::from)?, &options);
+        Ok((Found { path, held, options }, bytes))
+    }
+
+    fn load(&self, _: &str, found: Found, goes_on: &GoesOn) -> Result<Loaded, Self::Error> {
+        let Found { path, held, mut options } = found;
+        let (told, goes_on) = (options.load.progress.take(), goes_on.clone());
+        options.load.progress = Some(Arc::new(move |share| goes_on() && told.as_ref().is_none_or(|told| told(share))));
+        Ok(Loaded { llm: Llm::open(&path, options)?, _held: held })
+    }
+
+    fn close(&self, model: &Loaded) {
+        model.llm.close();
+    }
+
+    fn is_giving_up(&self, error: &Self::Error) -> bool {
+        match error {
+            Failure::Pool(error) => matches!(error, Error::Cancelled { .. }),
+            Failure::Model(error) => matches!(**error, trillm_llm::Error::Core(CoreError::Cancelled)),
+            Failure::Fetch(_) => false,
+        }
+    }
+}
+
+/// The weights, and a whole cache.
+fn bytes(info: &ModelInfo, options: &OpenOptions) -> u64 {
+    let session = &options.session;
+    let tokens = session.context_for(info.context_trained);
+    let cache = info.shape.cache_bytes(tokens.into(), session.parallel, session.cache_type);
+    info.shape.weights.values().sum::<u64>().saturating_add(cache.unwrap_or(0))
+}
+
+/// What can go wrong with a model of this machine; the same for all who wait for it.
+#[derive(Debug)]
+pub enum Failure<E> {
+    /// There is no room for it, or the caller gave up.
+    Pool(Error),
+    /// It cannot be loaded.
+    Model(Arc<trillm_llm::Error>),
+    /// It is not there, and could not be fetched.
+    Fetch(Arc<E>),
+}
+
+impl<E> Clone for Failure<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Pool(error) => Self::Pool(error.clone()),
+            Self::Model(error) => Self::Model(error.clone()),
+            Self::Fetch(error) => Self::Fetch(error.clone()),
+        }
+    }
+}
+
+impl<E> From<Error> for Failure<E> {
+    fn from(error: Error) -> Self {
+        Self::Pool(error)
+    }
+}
+
+impl<E> From<trillm_llm::Error> for Failure<E> {
+    fn from(error: trillm_llm::Error) -> Self {
+        Self::Model(Arc::new(error))
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pool(error) => error.fmt(f),
+            Self::Model(error) => error.fmt(f),
+            Self::Fetch(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for Failure<E> {}
+
+impl<E: Coded> Coded for Failure<E> {
+    fn kind(&self) -> (Class, &'static str) {
+        match self {
+            Self::Pool(error) => error.kind(),
+            Self::Model(error) => error.kind(),
+            Self::Fetch(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Pool(error) => error.hint(),
+            Self::Model(error) => error.hint(),
+            Self::Fetch(error) => error.hint(),
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Models in memory: brought when they are asked for, by one load for all who ask, and closed when they have to go.
+//!
+//! Everything that is decided is decided in `table.rs`; here it is done. The one lock is held for moments, never while a
+//! model is found, loaded or closed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::table::{Asked, Going, Room, Table, Unload};
+use crate::{Error, Event, GoesOn, Keep, Lease, Limits, Source, Status, Why};
+
+/// How long somebody waits before it is asked whether it still wants to.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Models in memory. Any number of threads may use it at once.
+pub struct Pool<S: Source>(Arc<Shared<S>>);
+
+pub(crate) struct Shared<S: Source> {
+    source: S,
+    state: Mutex<State<S>>,
+    /// Something happened that others may wait for.
+    changed: Condvar,
+    /// Something has to go earlier than was known.
+    sooner: Condvar,
+}
+
+struct State<S: Source> {
+    table: Table<S::Model>,
+    /// Those on their way, with what becomes of them if they fail.
+    coming: HashMap<String, Arc<OnceLock<S::Error>>>,
+    /// Those who wait for `changed`.
+    waiting: usize,
+    /// When the thread that closes what is idle looks again: `None` if there is no such thread.
+    next_look: Option<Instant>,
+    closed: bool,
+}
+
+/// Longer than that the thread that closes what is idle does not sleep.
+const LONGEST: Duration = Duration::from_hours(1);
+
+impl<S: Source> Pool<S> {
+    /// An empty one.
+    pub fn new(source: S, limits: Limits) -> Self {
+        let state =
+            State { table: Table::new(limits), coming: HashMap::new(), waiting: 0, next_look: None, closed: false };
+        let (changed, sooner) = (Condvar::new(), Condvar::new());
+        Self(Arc::new(Shared { source, state: Mutex::new(state), changed, sooner }))
+    }
+
+    /// Where its models come from.
+    pub fn source(&self) -> &S {
+        &self.0.source
+    }
+
+    /// A model to use until the lease is dropped; brings it if it is not here. While that takes, `goes_on` is asked now
+    /// and then whether the caller still wants it.
+    ///
+    /// # Errors
+    /// Those of the source, and [`Error`]'s.
+    pub fn lease(&self, name: &str, goes_on: &GoesOn) -> Result<Lease<S>, S::Error> {
+        let shared = &self.0;
+        let mut state = shared.lock();
+        loop {
+            if state.closed {
+                return Err(Error::Closed.into());
+            }
+            match state.table.ask(name, Instant::now()) {
+                Asked::Lease(load, model) => return Ok(Lease::new(shared.clone(), name, load, model)),
+                Asked::Bring(load) => {
+                    let failure = Arc::new(OnceLock::new());
+                    state.coming.insert(name.to_owned(), failure.clone());
+                    drop(state);
+                    return self.bring(name, load, &failure, goes_on);
+                }
+                Asked::Wait => {
+                    let coming = state.coming.get(name).cloned();
+                    state = shared.wait(state, name, goes_on)?;
+                    if let Some(error) = coming.as_ref().and_then(|failure| failure.get()) {
+                        return Err(error.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The model, if it is here and need not be waited for.
+    pub fn here(&self, name: &str) -> Option<Lease<S>> {
+        let mut state = self.0.lock();
+        if state.closed || !state.table.is_here(name) {
+            return None;
+        }
+        match state.table.ask(name, Instant::now()) {
+            Asked::Lease(load, model) => Some(Lease::new(self.0.clone(), name, load, model)),
+            _ => None,
+        }
+    }
+
+    fn bring(
+        &self,
+        name: &str,
+        load: u64,
+        failure: &OnceLock<S::Error>,
+        goes_on: &GoesOn,
+    ) -> Result<Lease<S>, S::Error> {
+        /// Takes it out of the table if it did not come, also after a panic.
+        struct OnItsWay<'a, S: Source>(&'a Shared<S>, &'a str);
+        impl<S: Source> Drop for OnItsWay<'_, S> {
+            fn drop(&mut self) {
+                let mut state = self.0.lock();
+                if state.coming.remove(self.1).is_some() {
+                    state.table.gave_up(self.1);
+                }
+                self.0.changed.notify_all();
+            }
+        }
+        let shared = &self.0;
+        let on_its_way = OnItsWay(shared, name);
+        shared.source.event(&Event::Loading { name });
+        let loaded = shared.source.find(name, goes_on).and_then(|(found, bytes)| {
+            shared.make_room(name, bytes, goes_on)?;
+            let start = Instant::now();
+            Ok((shared.source.load(name, found, goes_on)?, start.elapsed()))
+        });
+        match loaded {
+            Ok((model, time)) => {
+                let model = Arc::new(model);
+                let mut state = shared.lock();
+                if state.closed {
+                    drop(state);
+                    shared.source.close(&model);
+                    return Err(Error::Closed.into());
+                }
+                state.coming.remove(name);
+                state.table.came(name, model.clone(), time, Instant::now());
+                drop((state, on_its_way));
+                shared.source.event(&Event::Loaded { name, seconds: time.as_secs_f64() });
+                Ok(Lease::new(shared.clone(), name, load, model))
+            }
+            Err(error) => {
+                if !shared.source.is_giving_up(&error) {
+                    let _ = failure.set(error.clone());
+                }
+                drop(on_its_way);
+                shared.source.event(&Event::Failed { name });
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes a model once nobody uses it; `at_once` ends what runs. Who asks for it meanwhile waits and gets it anew.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`], [`Error::Cancelled`].
+    pub fn unload(&self, name: &str, at_once: bool, goes_on: &GoesOn) -> Result<(), Error> {
+        let shared = &self.0;
+        let mut state = shared.lock();
+        let mut load = None;
+        loop {
+            // Whoever waits for one load does not wait for the next of the same name.
+            let now = state.table.load_of(name);
+            if load.is_some() && load != now {
+                return Ok(());
+            }
+            load = load.or(now);
+            match state.table.unload(name, at_once) {
+                Unload::Absent => return Err(Error::NotLoaded { name: name.into() }),
+                Unload::Close(going) => {
+                    drop(state);
+                    shared.close(going, Why::Asked);
+                    return Ok(());
+                }
+                Unload::Wait => {
+                    state = shared.wait(state, name, goes_on).inspect_err(|_| {
+                        shared.lock().table.stays(name);
+                        shared.changed.notify_all();
+                    })?;
+                }
+            }
+        }
+    }
+
+    /// Keeps a model that is here from going, or lets it go as others do.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`].
+    pub fn pin(&self, name: &str, pinned: bool) -> Result<(), Error> {
+        let is_here = self.0.lock().table.pin(name, pinned);
+        self.0.changed.notify_all();
+        self.0.look();
+        if is_here { Ok(()) } else { Err(Error::NotLoaded { name: name.into() }) }
+    }
+
+    /// What may be here.
+    pub fn limits(&self) -> Limits {
+        self.0.lock().table.limits()
+    }
+
+    /// Sets what may be here. What is too much goes as it becomes idle.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.lock().table.set_limits(limits);
+        self.0.changed.notify_all();
+        self.0.look();
+    }
+
+    /// Closes the idle model that was used least recently; `false` if there is none.
+    pub fn unload_one(&self) -> bool {
+        let going = self.0.lock().table.oldest_idle();
+        going.map(|going| self.0.close(going, Why::Asked)).is_some()
+    }
+
+    /// All models, by name.
+    pub fn status(&self) -> Vec<Status> {
+        self.0.lock().table.all(Instant::now())
+    }
+
+    /// Ends what runs and closes all models; nobody gets one any more.
+    pub fn close(&self) {
+        let shared = &self.0;
+        let all = {
+            let mut state = shared.lock();
+            state.closed = true;
+            state.table.all_here()
+        };
+        shared.changed.notify_all();
+        shared.sooner.notify_all();
+        for going in all {
+            shared.close(going, Why::Asked);
+        }
+    }
+}
+
+impl<S: Source> Drop for Pool<S> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<S: Source> Shared<S> {
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something happened.
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<S>>,
+        name: &str,
+        goes_on: &GoesOn,
+    ) -> Result<MutexGuard<'a, State<S>>, Error> {
+        state.waiting += 1;
+        let (mut state, _) = self.changed.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        drop(state);
+        if goes_on() { Ok(self.lock()) } else { Err(Error::Cancelled { name: name.into() }) }
+    }
+
+    fn make_room(&self, name: &str, bytes: u64, goes_on: &GoesOn) -> Result<(), Error> {
+        let start = Instant::now();
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return Err(Error::Closed);
+            }
+            let limits = state.table.limits();
+            match state.table.room(name, bytes) {
+                Room::Taken => return Ok(()),
+                Room::After(going) => {
+                    drop(state);
+                    self.close(going, Why::Room(name));
+                    state = self.lock();
+                }
+                Room::Wait if start.elapsed() > limits.patience => {
+                    return Err(Error::AllBusy { name: name.into(), seconds: limits.patience.as_secs_f64() });
+                }
+                Room::Wait => state = self.wait(state, name, goes_on)?,
+                Room::Never { free: Some(free) } => {
+                    let limit = limits.bytes.unwrap_or(u64::MAX);
+                    return Err(Error::TooLarge { name: name.into(), needed: bytes, free, limit });
+                }
+                Room::Never { free: None } => {
+                    return Err(Error::AllPinned { name: name.into(), limit: limits.models.unwrap_or(usize::MAX) });
+                }
+            }
+        }
+    }
+
+    fn close(&self, going: Going<S::Model>, why: Why<'_>) {
+        let Going { name, load, model } = going;
+        self.source.close(&model);
+        drop(model);
+        self.lock().table.closed(&name, load);
+        self.changed.notify_all();
+        self.source.event(&Event::Unloaded { name: &name, why });
+    }
+
+    /// A lease ended.
+    pub(crate) fn release(self: &Arc<Self>, name: &str, load: u64, keep: Option<Keep>) {
+        let mut state = self.lock();
+        let end = state.table.release(name, load, keep, Instant::now());
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
+        let Some(end) = end else { return };
+        if state.next_look.is_none_or(|next| end < next) {
+            drop(state);
+            self.look();
+        }
+    }
+
+    /// Has a thread look who is idle for long enough: the one there is, or a new one. Where the system gives none, the next
+    /// release tries again, and models stay meanwhile.
+    fn look(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.next_look.is_some() {
+            self.sooner.notify_one();
+            return;
+        }
+        state.next_look = Some(Instant::now());
+        drop(state);
+        let shared = self.clone();
+        let started = thread::Builder::new().name("trillm-idle".into()).spawn(move || shared.close_idle());
+        if started.is_err() {
+            self.lock().next_look = None;
+        }
+    }
+
+    /// Closes what is idle for long enough, until nothing is left that could be.
+    fn close_idle(&self) {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            let (going, next) = state.table.due(now);
+            if let Some(going) = going {
+                drop(state);
+                self.close(going, Why::Idle);
+                state = self.lock();
+                continue;
+            }
+            let Some(next) = next.filter(|_| !state.closed) else {
+                state.next_look = None;
+                return;
+            };
+            state.next_look = Some(next);
+            let time = next.saturating_duration_since(now).min(LONGEST);
+            (state, _) = self.sooner.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

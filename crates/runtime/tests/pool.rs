@@ -1,0 +1,318 @@
+//! Threads that want models, and a pool that has room for some of them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use trillm_runtime::{Error, Event, GoesOn, Keep, Limits, Phase, Pool, Source, Why};
+
+/// Models that only know whether they are closed, and how many there are.
+#[derive(Default)]
+struct Fake {
+    alive: Arc<AtomicUsize>,
+    most: AtomicUsize,
+    loads: AtomicUsize,
+    slow: Duration,
+    /// What these do not load for.
+    broken: Mutex<BTreeMap<String, &'static str>>,
+    events: Mutex<Vec<String>>,
+}
+
+struct Model {
+    name: String,
+    closed: AtomicBool,
+}
+
+#[derive(Clone, Debug)]
+enum Failure {
+    Pool(Error),
+    Broken(&'static str),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Pool(error)
+    }
+}
+
+impl Source for Fake {
+    type Found = ();
+    type Model = Model;
+    type Error = Failure;
+
+    fn find(&self, name: &str, _: &GoesOn) -> Result<((), u64), Failure> {
+        Ok(((), name.len() as u64))
+    }
+
+    fn load(&self, name: &str, (): (), _: &GoesOn) -> Result<Model, Failure> {
+        self.loads.fetch_add(1, SeqCst);
+        thread::sleep(self.slow);
+        if let Some(why) = self.broken.lock().unwrap().get(name) {
+            return Err(Failure::Broken(why));
+        }
+        let alive = self.alive.fetch_add(1, SeqCst) + 1;
+        self.most.fetch_max(alive, SeqCst);
+        Ok(Model { name: name.into(), closed: AtomicBool::new(false) })
+    }
+
+    fn close(&self, model: &Model) {
+        assert!(!model.closed.swap(true, SeqCst), "{} is closed twice", model.name);
+        self.alive.fetch_sub(1, SeqCst);
+    }
+
+    fn is_giving_up(&self, error: &Failure) -> bool {
+        matches!(error, Failure::Pool(Error::Cancelled { .. }))
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let text = match *event {
+            Event::Loading { name } => format!("{name} comes"),
+            Event::Loaded { name, .. } => format!("{name} is here"),
+            Event::Failed { name } => format!("{name} failed"),
+            Event::Unloaded { name, why: Why::Room(other) } => format!("{name} goes for {other}"),
+            Event::Unloaded { name, why: Why::Idle } => format!("{name} was idle"),
+            Event::Unloaded { name, why: Why::Asked } => format!("{name} had to go"),
+        };
+        self.events.lock().unwrap().push(text);
+    }
+}
+
+fn patient() -> GoesOn {
+    Arc::new(|| true)
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not come");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn threads_get_what_they_ask_for_and_nothing_that_is_used_goes() {
+    for idle in [Keep::Forever, Keep::For(Duration::from_millis(1)), Keep::For(Duration::ZERO)] {
+        let limits = Limits { models: Some(2), idle, ..Limits::default() };
+        let pool = Pool::new(Fake::default(), limits);
+        let start = Barrier::new(8);
+        thread::scope(|scope| {
+            for thread in 0..8_u64 {
+                let (pool, start) = (&pool, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let mut random = thread * 7919 + 1;
+                    for _ in 0..300 {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        let name = ["a", "b", "c", "d"][(random >> 33) as usize % 4];
+                        if (random >> 40) % 16 == 0 {
+                            let _ = pool.unload(name, false, &patient());
+                            continue;
+                        }
+                        let mut lease = pool.lease(name, &patient()).unwrap();
+                        assert_eq!(lease.name, name);
+                        if (random >> 50) % 4 == 0 {
+                            thread::yield_now();
+                        }
+                        assert!(!lease.closed.load(SeqCst), "{name} is closed while it is used");
+                        if (random >> 55) % 4 == 0 {
+                            lease.keep(Keep::For(Duration::ZERO));
+                        }
+                    }
+                });
+            }
+        });
+        assert!(pool.source().most.load(SeqCst) <= 2, "more than there is room for");
+        pool.close();
+        assert_eq!(pool.source().alive.load(SeqCst), 0);
+    }
+}
+
+#[test]
+fn one_load_is_enough_for_all_who_ask() {
+    let pool = Pool::new(Fake { slow: Duration::from_millis(50), ..Fake::default() }, Limits::default());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| pool.lease("a", &patient()).map(drop).unwrap());
+        }
+    });
+    assert_eq!(pool.source().loads.load(SeqCst), 1);
+    let [status] = pool.status().try_into().unwrap();
+    assert_eq!((status.phase, status.requests, status.leases), (Phase::Here, 8, 0));
+    assert!(status.load_time >= Duration::from_millis(50));
+}
+
+#[test]
+fn all_who_wait_for_a_load_that_fails_are_told_why_and_the_next_tries_again() {
+    let source = Fake { slow: Duration::from_millis(200), ..Fake::default() };
+    source.broken.lock().unwrap().insert("a".into(), "it is damaged");
+    let pool = Pool::new(source, Limits::default());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let failure = pool.lease("a", &patient()).map(drop).unwrap_err();
+                assert!(matches!(failure, Failure::Broken("it is damaged")), "{failure:?}");
+            });
+        }
+    });
+    assert_eq!(pool.source().loads.load(SeqCst), 1);
+    pool.source().broken.lock().unwrap().clear();
+    pool.lease("a", &patient()).map(drop).unwrap();
+    assert_eq!(*pool.source().events.lock().unwrap(), ["a comes", "a failed", "a comes", "a is here"]);
+}
+
+#[test]
+fn who_gives_up_leaves_the_load_to_another() {
+    let limits = Limits { models: Some(1), ..Limits::default() };
+    let pool = Pool::new(Fake::default(), limits);
+    let busy = pool.lease("busy", &patient()).unwrap();
+    thread::scope(|scope| {
+        let looks = AtomicUsize::new(0);
+        let impatient: GoesOn = Arc::new(move || looks.fetch_add(1, SeqCst) < 2);
+        let other = scope.spawn(|| {
+            // Behind the first, which brings it.
+            wait_for("the first", || pool.status().iter().any(|status| status.name == "a"));
+            pool.lease("a", &patient()).map(drop)
+        });
+        let given_up = pool.lease("a", &impatient).map(drop).unwrap_err();
+        assert!(matches!(given_up, Failure::Pool(Error::Cancelled { .. })), "{given_up:?}");
+        drop(busy);
+        other.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_least_recently_used_goes_and_what_is_pinned_stays() {
+    let pool = Pool::new(Fake::default(), Limits { models: Some(2), ..Limits::default() });
+    for name in ["a", "b", "a"] {
+        pool.lease(name, &patient()).map(drop).unwrap();
+    }
+    pool.lease("c", &patient()).map(drop).unwrap();
+    pool.pin("a", true).unwrap();
+    pool.lease("d", &patient()).map(drop).unwrap();
+    let gone = |event: &&String| event.contains("goes");
+    assert_eq!(
+        pool.source().events.lock().unwrap().iter().filter(gone).collect::<Vec<_>>(),
+        ["b goes for c", "c goes for d"]
+    );
+    pool.pin("d", true).unwrap();
+    let refused = pool.lease("e", &patient()).map(drop).unwrap_err();
+    assert!(matches!(refused, Failure::Pool(Error::AllPinned { limit: 2, .. })), "{refused:?}");
+    assert!(matches!(pool.pin("e", true), Err(Error::NotLoaded { .. })));
+}
+
+#[test]
+fn bytes_count_too() {
+    let pool = Pool::new(Fake::default(), Limits { models: None, bytes: Some(5), ..Limits::default() });
+    for name in ["aa", "bbb", "c"] {
+        pool.lease(name, &patient()).map(drop).unwrap();
+    }
+    let here: Vec<String> = pool.status().into_iter().map(|status| status.name).collect();
+    assert_eq!(here, ["bbb", "c"]);
+    let refused = pool.lease("dddddd", &patient()).map(drop).unwrap_err();
+    assert!(matches!(refused, Failure::Pool(Error::TooLarge { needed: 6, free: 5, limit: 5, .. })), "{refused:?}");
+}
+
+#[test]
+fn whoever_waits_for_room_in_vain_is_told() {
+    let patience = Duration::from_millis(100);
+    let pool = Pool::new(Fake::default(), Limits { models: Some(1), patience, ..Limits::default() });
+    let busy = pool.lease("busy", &patient()).unwrap();
+    let refused = pool.lease("a", &patient()).map(drop).unwrap_err();
+    assert!(matches!(refused, Failure::Pool(Error::AllBusy { .. })), "{refused:?}");
+    // It gets leases again.
+    pool.lease("busy", &patient()).map(drop).unwrap();
+    drop(busy);
+    pool.lease("a", &patient()).map(drop).unwrap();
+}
+
+#[test]
+fn what_nobody_uses_goes_in_its_time() {
+    let idle = Keep::For(Duration::from_millis(100));
+    let pool = Pool::new(Fake::default(), Limits { models: None, idle, ..Limits::default() });
+    let lease = pool.lease("used", &patient()).unwrap();
+    pool.lease("pinned", &patient()).map(drop).unwrap();
+    pool.pin("pinned", true).unwrap();
+    pool.lease("kept", &patient()).unwrap().keep(Keep::Forever);
+    pool.lease("short", &patient()).unwrap().keep(Keep::For(Duration::ZERO));
+    pool.lease("a", &patient()).map(drop).unwrap();
+    let here = || pool.status().into_iter().map(|status| status.name).collect::<Vec<_>>();
+    wait_for("the end of two", || here() == ["kept", "pinned", "used"]);
+    drop(lease);
+    wait_for("the end of a third", || here() == ["kept", "pinned"]);
+    assert_eq!(pool.source().events.lock().unwrap().iter().filter(|event| event.ends_with("was idle")).count(), 3);
+    pool.pin("pinned", false).unwrap();
+    wait_for("the end of the pinned", || here() == ["kept"]);
+}
+
+#[test]
+fn unloading_waits_for_those_who_use_it_unless_it_is_at_once() {
+    let pool = Pool::new(Fake::default(), Limits::default());
+    let lease = pool.lease("a", &patient()).unwrap();
+    let given_up = pool.unload("a", false, &(Arc::new(|| false) as GoesOn));
+    assert!(matches!(given_up, Err(Error::Cancelled { .. })));
+    // Nobody wants it gone any more.
+    pool.lease("a", &patient()).map(drop).unwrap();
+    thread::scope(|scope| {
+        let unload = scope.spawn(|| pool.unload("a", false, &patient()));
+        thread::sleep(Duration::from_millis(60));
+        assert!(!lease.closed.load(SeqCst));
+        drop(lease);
+        unload.join().unwrap().unwrap();
+    });
+    assert!(matches!(pool.unload("a", false, &patient()), Err(Error::NotLoaded { .. })));
+    let lease = pool.lease("a", &patient()).unwrap();
+    pool.unload("a", true, &patient()).unwrap();
+    assert!(lease.closed.load(SeqCst));
+    // The lease of the one that is gone says nothing of the next.
+    let next = pool.lease("a", &patient()).unwrap();
+    drop(lease);
+    assert_eq!(pool.status()[0].leases, 1);
+    drop(next);
+}
+
+#[test]
+fn a_pool_that_is_closed_gives_nothing() {
+    let pool = Pool::new(Fake { slow: Duration::from_millis(100), ..Fake::default() }, Limits::default());
+    let lease = pool.lease("a", &patient()).unwrap();
+    thread::scope(|scope| {
+        let late = scope.spawn(|| pool.lease("b", &patient()).map(drop));
+        wait_for("the load", || pool.source().loads.load(SeqCst) == 2);
+        pool.close();
+        assert!(matches!(late.join().unwrap().unwrap_err(), Failure::Pool(Error::Closed)));
+    });
+    assert!(lease.closed.load(SeqCst));
+    assert!(matches!(pool.lease("a", &patient()).map(drop), Err(Failure::Pool(Error::Closed))));
+    assert_eq!(pool.source().alive.load(SeqCst), 0);
+}
+
+#[test]
+fn a_panic_while_it_loads_leaves_nothing_behind() {
+    struct Panics;
+    impl Source for Panics {
+        type Found = ();
+        type Model = ();
+        type Error = Error;
+
+        fn find(&self, _: &str, _: &GoesOn) -> Result<((), u64), Error> {
+            panic!("a bug")
+        }
+
+        fn load(&self, _: &str, (): (), _: &GoesOn) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn close(&self, (): &()) {}
+
+        fn is_giving_up(&self, _: &Error) -> bool {
+            false
+        }
+    }
+    let pool = Pool::new(Panics, Limits::default());
+    for _ in 0..2 {
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.lease("a", &patient()))).is_err());
+        assert_eq!(pool.status(), []);
+    }
+}
