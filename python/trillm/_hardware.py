@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trillm import _core
 from trillm.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Cache", "Device", "HardwareProfile", "MainMemory", "Processors"]
 
@@ -85,24 +88,28 @@ class HardwareProfile:
         That is measured the first time, for up to about a second, and kept in the store for as long as processors and
         version stay what they are.
         """
-        found = _core.machine()
-        devices = _core.doctor().get("llama", {}).get("devices", ())
-        caches = tuple(Cache(*cache) for cache in found["cpu"].pop("caches"))
-        flags = found["cpu"].pop("flags")
-        return cls(
-            Processors(
-                **found["cpu"],
-                architecture=platform.machine(),
-                flags=None if flags is None else tuple(flags),
-                caches=caches,
-            ),
-            MainMemory(**found["memory"], bandwidth=_bandwidth()),
-            tuple(Device(**device) for device in devices if device["kind"] != "cpu"),
-        )
+        return profile(_core.doctor().get("llama", {}).get("devices", ()))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return asdict(self)
+
+
+def profile(devices: Iterable[Mapping[str, Any]]) -> HardwareProfile:
+    """The machine, with these devices, as `_core.doctor` lists them."""
+    found = _core.machine()
+    caches = tuple(Cache(*cache) for cache in found["cpu"].pop("caches"))
+    flags = found["cpu"].pop("flags")
+    return HardwareProfile(
+        Processors(
+            **found["cpu"],
+            architecture=platform.machine(),
+            flags=None if flags is None else tuple(flags),
+            caches=caches,
+        ),
+        MainMemory(**found["memory"], bandwidth=_bandwidth()),
+        tuple(Device(**device) for device in devices if device["kind"] != "cpu"),
+    )
 
 
 def _bandwidth() -> float | None:

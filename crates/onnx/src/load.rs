@@ -25,12 +25,11 @@ pub(crate) fn load(file: ModelFile<Onnx>, options: &LoadOptions) -> Result<OnnxM
         Interface::Encoder(Encoder { embedded, .. }) => *embedded,
     };
     let tokenizer = match &options.tokenizer {
-        None => open(&onnx.folder, &onnx.sidecars, rows).map_err(|error| Error::refused(&error))?,
+        None => open(&onnx.folder, &onnx.sidecars, rows, &mut info)?,
         Some(path) => elsewhere(path, &mut info, rows)?,
     };
     info.engine = NAME;
     info.vocabulary = tokenizer.vocabulary();
-    info.notes.extend(tokenizer.note());
 
     let runtime = Runtime::start(options)?;
     settings::check_providers(&options.graph)?;
@@ -56,9 +55,10 @@ pub(crate) fn load(file: ModelFile<Onnx>, options: &LoadOptions) -> Result<OnnxM
     Ok(OnnxModel { info, tokenizer, program })
 }
 
-/// The tokenizer of a folder, or a `tokenizer.json`.
-fn open(path: &Path, sidecars: &Sidecars, rows: Option<u32>) -> trillm_tokenizer::Result<Box<dyn Tokenizer>> {
-    let tokenizer = HuggingFaceTokenizer::open(path, sidecars)?;
+/// The tokenizer of a folder, or a `tokenizer.json`. What is to be known of it goes into `info`.
+fn open(path: &Path, sidecars: &Sidecars, rows: Option<u32>, info: &mut ModelInfo) -> Result<Box<dyn Tokenizer>> {
+    let tokenizer = HuggingFaceTokenizer::open(path, sidecars).map_err(|error| Error::refused(&error))?;
+    info.notes.extend(tokenizer.note());
     Ok(match rows {
         Some(rows) => Box::new(tokenizer.with_rows(rows)),
         None => Box::new(tokenizer),
@@ -87,7 +87,7 @@ fn elsewhere(path: &Path, info: &mut ModelInfo, rows: Option<u32>) -> Result<Box
     }
     info.special_tokens.clone_from(&sidecars.special_tokens);
     info.usual_tokens.clone_from(&sidecars.usual_tokens);
-    open(path, &sidecars, rows).map_err(|error| Error::refused(&error))
+    open(path, &sidecars, rows, info)
 }
 
 /// What this engine cannot do is an error.

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from trillm import _core, _runtime
-from trillm._hardware import HardwareProfile
+from trillm._hardware import HardwareProfile, profile
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size
 from trillm.errors import TrillmError
 
@@ -41,7 +41,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
 
 def _report() -> dict[str, Any]:
     native = _core.doctor()
-    machine = HardwareProfile.detect()
+    machine = profile(native.get("llama", {}).get("devices", ()))
     report: dict[str, Any] = {
         **native,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
