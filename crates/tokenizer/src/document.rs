@@ -46,7 +46,7 @@ pub(crate) struct AddedToken {
 impl<'a> Document<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
         let document: Self =
-            serde_json::from_slice(bytes).map_err(|error| Error::malformed("no sound JSON", error.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|error| Error::malformed("the JSON", error.to_string()))?;
         if let Some(version) = document.version.as_ref().filter(|version| *version != "1.0") {
             return Err(Error::Unsupported { what: "version", found: version.clone(), expected: "1.0" });
         }

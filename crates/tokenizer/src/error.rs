@@ -137,7 +137,7 @@ impl Coded for Error {
                     .into()
             }
             Self::Missing { .. } => {
-                "fetch tokenizer.json along with the weights; a graph (ONNX) can be loaded with that of elsewhere (`tokenizer`)"
+                "fetch tokenizer.json along with the weights; a graph (ONNX) can be loaded with one from elsewhere (`tokenizer`)"
                     .into()
             }
             Self::Limit { .. } | Self::Malformed { .. } => {

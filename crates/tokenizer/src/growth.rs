@@ -19,7 +19,7 @@ pub(crate) fn check(sections: &[Option<&str>]) -> Result<()> {
     let (mut found, mut all) = (1_u64, 0);
     for section in sections.iter().flatten() {
         let section: Value =
-            serde_json::from_str(section).map_err(|error| Error::malformed("no sound JSON", error.to_string()))?;
+            serde_json::from_str(section).map_err(|error| Error::malformed("the JSON", error.to_string()))?;
         found = found.saturating_mul(factor(&section));
         all += parts(&section).map_or(1, |parts| count(parts));
     }

@@ -60,7 +60,7 @@ def parsed(llm: Model, name: str, text: str) -> Any:
 def _unknown(name: str, wanted: str) -> InvalidRequest:
     meant = PEERS.get(wanted, wanted)
     close = [meant] if meant in EXPECTED else difflib.get_close_matches(wanted, EXPECTED, 3)
-    if wanted not in EXPECTED and wanted in known("ChatParams"):
+    if wanted not in EXPECTED and wanted in known("ChatParams") | known("GenerateParams"):
         hint = f"{wanted} is none of a conversation: the Python API has it"
     elif meant == "context":
         hint = "the context is set when a model is loaded: trillm run MODEL --context N"
