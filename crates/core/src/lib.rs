@@ -49,7 +49,7 @@ pub use pooling::Pooling;
 pub use process::PerProcess;
 pub use refusal::Refusal;
 pub use request::{Ready, Request, SamplingParams};
-pub use shape::{Layer, Shape};
+pub use shape::{Layer, Product, Shape};
 pub use templates::ChatTemplates;
 pub use texts::Texts;
 pub use tokenizer::{Guarded, PairFrame, Token, Tokenizer};

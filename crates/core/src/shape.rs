@@ -21,6 +21,36 @@ pub struct Shape {
     pub cache_type: Option<CacheType>,
     /// Bytes of the weights by the type that they are stored in.
     pub weights: BTreeMap<String, u64>,
+    /// Heads that ask, in the layers that have the most; zero if that is not known.
+    pub heads: u32,
+    /// The matrices that rows are multiplied with, those of one form together: not the embedding, unless it gives the
+    /// scores too, and no vectors. Empty if that is not known.
+    pub products: Vec<Product>,
+    /// Bytes of weights that lie where numbers of their type cannot be read, or not in rows: engines copy them.
+    pub unaligned: u64,
+    /// Words of the tokenizer, and pairs that it merges, where they are in the file with the weights; else zero.
+    pub entries: u64,
+    /// Bytes of `tokenizer.json`; zero without it.
+    pub tokenizer_bytes: u64,
+    /// Each step gives the whole cache anew: so do graphs whose cache has no buffer of its own.
+    pub grows: bool,
+    /// Scores of all tokens of a step are computed, not of the last alone: graphs say so.
+    pub all_scores: bool,
+}
+
+/// Matrices of one form that rows of numbers are multiplied with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Product {
+    /// The type that they are stored in, by the name that it has in [`Shape::weights`].
+    pub kind: String,
+    /// Numbers that come out.
+    pub rows: u64,
+    /// Numbers that go in.
+    pub columns: u64,
+    /// Matrices in one tensor: one, but for experts.
+    pub experts: u64,
+    /// Bytes of all of this form.
+    pub bytes: u64,
 }
 
 /// What one layer keeps of the tokens that it has seen. By default, nothing: so do encoders, which see a text at once.
@@ -61,6 +91,25 @@ impl Shape {
         self.layers.as_ref().map(|layers| layers.iter().map(bytes).fold(0, u64::saturating_add))
     }
 
+    /// Counts a tensor of matrices in.
+    pub fn add_product(&mut self, product: Product) {
+        let form = |it: &Product| (it.rows, it.columns, it.experts);
+        let same = |it: &&mut Product| form(it) == form(&product) && it.kind == product.kind;
+        match self.products.iter_mut().find(same) {
+            Some(known) => known.bytes = known.bytes.saturating_add(product.bytes),
+            None => self.products.push(product),
+        }
+    }
+
+    /// The most numbers that go into a matrix at once, which are those between the two parts of a feed-forward network.
+    /// `None` where that is not known: of experts several run, and how many tokens come to each depends on the text.
+    pub fn inner(&self) -> Option<u64> {
+        if self.products.iter().any(|product| product.experts > 1) {
+            return None;
+        }
+        self.products.iter().map(|product| product.columns).max()
+    }
+
     /// The type that most bytes of the weights are in; empty if there are none.
     pub fn dominant(&self) -> &str {
         self.weights.iter().max_by_key(|(_, bytes)| **bytes).map_or("", |(kind, _)| kind)
@@ -72,6 +121,21 @@ mod tests {
     use super::*;
 
     const PLAIN: Layer = Layer { kv_heads: 3, key: 64, value: 64, index: 0, window: None, state: 0 };
+
+    #[test]
+    fn matrices_of_one_form_are_counted_together() {
+        let form =
+            |kind: &str, columns, experts, bytes| Product { kind: kind.into(), rows: 8, columns, experts, bytes };
+        let mut shape = Shape::default();
+        assert_eq!(shape.inner(), None);
+        for product in [form("F16", 4, 1, 64), form("Q8_0", 32, 1, 272), form("F16", 4, 1, 64)] {
+            shape.add_product(product);
+        }
+        assert_eq!(shape.products, [form("F16", 4, 1, 128), form("Q8_0", 32, 1, 272)]);
+        assert_eq!(shape.inner(), Some(32));
+        shape.add_product(form("F16", 64, 2, 2048));
+        assert_eq!(shape.inner(), None);
+    }
 
     #[test]
     fn a_cache_grows_with_tokens_and_a_state_with_sequences() {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use trillm_core::{Layer, ModelInfo, Pipeline, Purpose, Shape};
+use trillm_core::{Layer, ModelInfo, Pipeline, Product, Purpose, Shape};
 
-use crate::huggingface::{self, Config, Decoder, OUTPUT, Sidecars, plain_names};
+use crate::huggingface::{self, Config, Decoder, OUTPUT, Sidecars, TOKENIZER, plain_names};
 use crate::sentence::{self, About, Given, Labels};
 use crate::weights::{self, Weights};
 use crate::{Error, Result, Tensor, WeightFile, disk};
@@ -136,6 +136,22 @@ impl Checkpoint {
         }
     }
 
+    /// The matrices that rows are multiplied with.
+    fn products(&self) -> impl Iterator<Item = Product> {
+        let tied = matches!(&self.config, Config::Decoder(it) if it.tied && !it.headless);
+        let multiplies = move |name: &str| match name {
+            EMBEDDING => tied,
+            OUTPUT => !tied,
+            name => !name.contains("embeddings."),
+        };
+        self.tensors.iter().filter_map(move |(name, tensor)| match tensor.shape[..] {
+            [rows, columns] if multiplies(name) => {
+                Some(Product { kind: tensor.element.name().into(), rows, columns, experts: 1, bytes: tensor.bytes })
+            }
+            _ => None,
+        })
+    }
+
     /// What is known of the model before it is loaded. `path` is the file with weights, or the first of several.
     pub fn info(&self) -> ModelInfo {
         let mut weights: BTreeMap<String, u64> = BTreeMap::new();
@@ -155,7 +171,24 @@ impl Checkpoint {
             Config::Encoder(it) => (it.context, it.width, it.vocabulary, vec![Layer::default(); it.layers as usize]),
         };
         let count = layers.len() as u32;
-        let shape = Shape { width, vocabulary, layers: Some(layers), cache_type: None, weights };
+        let heads = match &self.config {
+            Config::Decoder(it) => it.heads,
+            Config::Encoder(it) => it.heads,
+        };
+        let is_copied = |it: &&Tensor| it.strides.is_some() || !it.offset.is_multiple_of(it.element.size());
+        let copied: BTreeMap<_, _> =
+            self.tensors.values().filter(is_copied).map(|it| ((it.file, it.offset), it.bytes)).collect();
+        let mut shape = Shape {
+            width,
+            vocabulary,
+            layers: Some(layers),
+            weights,
+            heads,
+            unaligned: copied.values().sum(),
+            tokenizer_bytes: disk::length(&self.folder.join(TOKENIZER)),
+            ..Shape::default()
+        };
+        self.products().for_each(|product| shape.add_product(product));
         ModelInfo {
             name: self.name.clone(),
             path: self.files.first().map_or_else(|| self.folder.clone(), |file| file.path.clone()),

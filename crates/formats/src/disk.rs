@@ -48,3 +48,8 @@ pub(crate) fn beginning(path: &Path, limit: u64) -> Result<(Vec<u8>, u64)> {
     read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
     Ok((bytes, size))
 }
+
+/// How long a file is; zero if there is none.
+pub(crate) fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |found| found.len())
+}

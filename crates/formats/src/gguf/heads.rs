@@ -12,6 +12,8 @@ const MAX_HEADS: u32 = 4096;
 pub(crate) struct Heads {
     /// How many ask, in the first layer: states are cut into as many.
     pub(crate) first: u32,
+    /// How many ask, in the layer that has the most.
+    pub(crate) most: u32,
     /// How many, in each layer; zero without attention.
     pub(crate) kv: Vec<u32>,
     /// Numbers in a key and in a value of one; and the same in layers with a window, where they may be others.
@@ -25,7 +27,7 @@ pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, layers: u32
     let heads = keys.layered(HEADS, layers, MAX_HEADS)?;
     let Some(heads) = heads.filter(|heads| heads.iter().any(|&count| count > 0)) else {
         return match architecture.recurrent {
-            true => Ok(Heads { first: 0, kv: vec![0; layers as usize], sizes: [(0, 0); 2] }),
+            true => Ok(Heads { first: 0, most: 0, kv: vec![0; layers as usize], sizes: [(0, 0); 2] }),
             false if keys.gguf.get(&keys.name(HEADS)).is_some() => keys.wrong(HEADS, 0, "a number above zero"),
             false => Err(Error::MissingKey { key: keys.name(HEADS), expected: "a number above zero".into() }),
         };
@@ -46,7 +48,8 @@ pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, layers: u32
             return keys.wrong(KV_HEADS, kv_heads, format!("a divisor of {heads}, the heads of layer {layer}"));
         }
     }
-    Ok(Heads { first: heads[0], sizes: sizes(keys, architecture, heads[0], width)?, kv: kv_heads })
+    let most = heads.iter().copied().max().unwrap_or(0);
+    Ok(Heads { first: heads[0], most, sizes: sizes(keys, architecture, heads[0], width)?, kv: kv_heads })
 }
 
 /// Numbers in a key and in a value: in all layers and, where they are told apart, in those with a sliding window.

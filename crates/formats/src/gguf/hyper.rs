@@ -48,6 +48,8 @@ pub(crate) struct Hyper {
     pub(crate) layers: u32,
     pub(crate) width: u32,
     pub(crate) context: u32,
+    /// Heads that ask, in the layer that has the most.
+    pub(crate) heads: u32,
     /// What each layer keeps, if that is known of the architecture.
     pub(crate) kept: Option<Vec<Layer>>,
     pub(crate) purpose: Purpose,
@@ -96,7 +98,7 @@ pub(crate) fn read(gguf: &Gguf<'_>) -> Result<Hyper> {
         Some(_) if architecture.encoder => Purpose::Vectors,
         Some(_) => Purpose::Text,
     };
-    Ok(Hyper { layers, width, context, kept, purpose, pipeline, notes })
+    Ok(Hyper { layers, width, context, heads: heads.most, kept, purpose, pipeline, notes })
 }
 
 /// Every float of the architecture is finite and, where that matters, not negative or not zero.

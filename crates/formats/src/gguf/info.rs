@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trillm_core::{ModelInfo, Shape};
+use trillm_core::{ModelInfo, Purpose, Shape};
 
 use super::hyper::{self, Hyper};
 use super::keys::Keys;
@@ -11,6 +11,7 @@ use super::tokenizer::{self, Vocabulary};
 use super::{Gguf, needs, types, weights};
 use crate::{Error, Result};
 
+const MERGES: &str = "tokenizer.ggml.merges";
 const ORIGINAL_CONTEXT: &str = "rope.scaling.original_context_length";
 
 impl Gguf<'_> {
@@ -26,7 +27,7 @@ impl Gguf<'_> {
 
     /// The same for a model whose tensors continue in other files.
     pub(crate) fn model_with(&self, others: &[Gguf<'_>]) -> Result<ModelInfo> {
-        let Hyper { layers, width, context, kept, purpose, pipeline, notes } = match hyper::architecture(self) {
+        let Hyper { layers, width, context, heads, kept, purpose, pipeline, notes } = match hyper::architecture(self) {
             Ok(_) if self.tensors.is_empty() && others.iter().all(|other| other.tensors.is_empty()) => {
                 return Err(Error::VocabularyOnly);
             }
@@ -47,7 +48,13 @@ impl Gguf<'_> {
         for tensor in tensors() {
             *weights.entry(tensor.kind.name.into()).or_default() += tensor.bytes;
         }
-        info.shape = Shape { width, vocabulary: info.vocabulary, layers: kept, cache_type: None, weights };
+        let vocabulary = info.vocabulary;
+        let merges = self.strings(MERGES)?.map_or(0, <[_]>::len);
+        let entries = u64::from(vocabulary) + merges as u64;
+        info.shape = Shape { width, vocabulary, layers: kept, weights, heads, entries, ..Shape::default() };
+        for product in weights::products(&tensors().collect::<Vec<_>>(), purpose == Purpose::Text) {
+            info.shape.add_product(product);
+        }
         info.quantization = self.quantization(&info.shape)?;
         info.context_trained = context;
         let is_long = |tensor: &Tensor<'_>| tensor.name.ends_with("rope_factors_long.weight");

@@ -1,4 +1,7 @@
-//! Whether the tensors can be computed with: their types, their alignment, and the one that all models have.
+//! Whether the tensors can be computed with: their types, their alignment, and the one that all models have; and which of
+//! them are matrices that rows are multiplied with.
+
+use trillm_core::Product;
 
 use super::Gguf;
 use super::tensor::Tensor;
@@ -44,19 +47,43 @@ pub(crate) fn check(gguf: &Gguf<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The token embedding: the matrix of the scores, too, where there is no other.
+const EMBEDDING: &str = "token_embd.weight";
+
+/// The matrix that gives the scores.
+const OUTPUT: &str = "output.weight";
+
+/// Tables whose rows are looked up, by the beginnings of their names.
+const TABLES: &[&str] = &["token_embd.", "token_types.", "position_embd.", "per_layer_token_embd.", "rope_factors_"];
+
+/// The matrices that rows are multiplied with, of a model that gives `scores` or does not.
+pub(crate) fn products<'t>(tensors: &'t [&Tensor<'_>], scores: bool) -> impl Iterator<Item = Product> + use<'t> {
+    let tied = scores && tensors.iter().all(|tensor| tensor.name != OUTPUT);
+    let multiplies = move |tensor: &Tensor<'_>| {
+        let is_table = TABLES.iter().any(|name| tensor.name.starts_with(name));
+        !is_elementwise(tensor) && (!is_table || tied && tensor.name == EMBEDDING)
+    };
+    tensors.iter().filter(move |tensor| multiplies(tensor)).map(|tensor| Product {
+        kind: tensor.kind.name.into(),
+        rows: tensor.dims[1],
+        columns: tensor.dims[0],
+        experts: tensor.dims[2] * tensor.dims[3],
+        bytes: tensor.bytes,
+    })
+}
+
 /// Checks that there is one vector for each token of the vocabulary.
 pub(crate) fn embedding<'a>(
     tensors: impl IntoIterator<Item = &'a Tensor<'a>>,
     width: u32,
     vocabulary: u32,
 ) -> Result<()> {
-    const NAME: &str = "token_embd.weight";
     let shape = [u64::from(width), u64::from(vocabulary), 1, 1];
     let expected = || format!("the shape [{width}, {vocabulary}]: the width and the number of tokens");
-    match tensors.into_iter().find(|tensor| tensor.name == NAME) {
-        None => Err(Error::MissingTensor { name: NAME.into(), expected: expected() }),
+    match tensors.into_iter().find(|tensor| tensor.name == EMBEDDING) {
+        None => Err(Error::MissingTensor { name: EMBEDDING.into(), expected: expected() }),
         Some(tensor) if tensor.dims != shape => Err(Error::Tensor {
-            name: NAME.into(),
+            name: EMBEDDING.into(),
             found: format!("the shape {:?}", &tensor.dims[..tensor.rank as usize]),
             expected: expected(),
         }),

@@ -29,6 +29,8 @@ pub(super) struct Facts {
     pub(super) width: Option<u32>,
     pub(super) layers: Option<u32>,
     pub(super) vocabulary: Option<u32>,
+    /// Heads that ask.
+    pub(super) heads: Option<u32>,
     /// Heads of keys and values.
     pub(super) kv_heads: Option<u32>,
     /// `head_size` of `genai_config.json`, which is written with the graph.
@@ -118,6 +120,7 @@ impl Facts {
         self.layers = size(&["num_hidden_layers", "n_layer", "n_layers"])?;
         self.vocabulary = size(&["vocab_size"])?;
         let heads = size(&["num_attention_heads", "n_head", "n_heads"])?;
+        self.heads = heads;
         self.kv_heads = size(&["num_key_value_heads"])?.or(heads);
         let shared = self.width.zip(heads).filter(|(width, heads)| width.is_multiple_of(*heads));
         self.config_head = size(&["head_dim"])?.or(shared.map(|(width, heads)| width / heads));
@@ -139,6 +142,7 @@ impl Facts {
         let Some(decoder) = model.object("decoder")? else { return Ok(()) };
         self.width = self.width.or(size(&decoder, "hidden_size")?);
         self.layers = self.layers.or(size(&decoder, "num_hidden_layers")?);
+        self.heads = self.heads.or(size(&decoder, "num_attention_heads")?);
         self.kv_heads = self.kv_heads.or(size(&decoder, "num_key_value_heads")?);
         self.head = size(&decoder, "head_size")?;
         self.names = Names::read(&decoder)?;

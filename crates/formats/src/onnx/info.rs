@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use trillm_core::{Layer, ModelInfo, Purpose, Shape};
+use trillm_core::{Layer, ModelInfo, Product, Purpose, Shape};
 
 use super::cache::cosine_rows;
 use super::discover::WHOLE;
@@ -12,11 +12,11 @@ use super::graph::Model;
 use super::positions::positions;
 use super::rules::MICROSOFT;
 use super::wiring::Wiring;
-use super::{DataType, Interface, Role};
-use crate::Result;
+use super::{Cache, DataType, Interface, Role};
 use crate::checkpoint::{folder_name, license};
-use crate::huggingface::Sidecars;
+use crate::huggingface::{Sidecars, TOKENIZER};
 use crate::sentence::{self, About, Given, Labels};
+use crate::{Result, disk};
 
 /// What is known of a model but for its file and name. `modules` is the folder that says how texts become vectors.
 pub(super) fn read(
@@ -39,7 +39,18 @@ pub(super) fn read(
     let layers = facts.layers.unwrap_or(kept.len() as u32);
     // Without a cache nothing is kept, by however many layers.
     let kept = if kept.is_empty() { vec![Layer::default(); layers as usize] } else { kept };
-    let shape = Shape { width, vocabulary: rows.or(vocabulary).unwrap_or(0), layers: Some(kept), cache_type, weights };
+    let shape = Shape {
+        width,
+        vocabulary: rows.or(vocabulary).unwrap_or(0),
+        layers: Some(kept),
+        cache_type,
+        weights,
+        heads: facts.heads.unwrap_or(0),
+        products: products(model, wiring),
+        tokenizer_bytes: disk::length(&folder.join(TOKENIZER)),
+        grows: matches!(interface, Interface::Decoder(decoder) if matches!(decoder.cache, Cache::Grown(_))),
+        ..Shape::default()
+    };
     // Positions behind the end of a table cannot be computed, whatever the configuration says.
     let feeds = match interface {
         Interface::Decoder(decoder) => &decoder.feeds,
@@ -132,6 +143,31 @@ fn weights(model: &Model<'_>, wiring: &Wiring<'_, '_>) -> (u64, BTreeMap<String,
         *bytes = bytes.saturating_add(tensor.bytes);
     }
     (parameters, bytes_in)
+}
+
+/// The matrices that rows are multiplied with, in the main graph. Those that operators unpack themselves have as many
+/// rows and columns as their attributes say.
+fn products(model: &Model<'_>, wiring: &Wiring<'_, '_>) -> Vec<Product> {
+    let mut shape = Shape::default();
+    for node in &model.graph.nodes {
+        let Some(tensor) = node.input(1).and_then(|name| wiring.tensor(name)) else { continue };
+        let number = |name| node.int(name).and_then(|number| u64::try_from(number).ok());
+        let (kind, rows, columns) = match (node.op, &tensor.shape[..]) {
+            ("MatMulNBits", _) if node.is(MICROSOFT, "MatMulNBits") => {
+                let kind = format!("INT{}", number("bits").unwrap_or(4));
+                (kind, number("N").unwrap_or(0), number("K").unwrap_or(0))
+            }
+            ("MatMul" | "Gemm", &[first, second]) => {
+                let Some(kind) = kind(tensor.element) else { continue };
+                let turned = node.op == "Gemm" && number("transB") == Some(1);
+                let (rows, columns) = if turned { (first, second) } else { (second, first) };
+                (kind.into(), rows, columns)
+            }
+            _ => continue,
+        };
+        shape.add_product(Product { kind, rows, columns, experts: 1, bytes: tensor.bytes });
+    }
+    shape.products
 }
 
 /// How weights of a type are called; `None` for types that indexes and masks have.

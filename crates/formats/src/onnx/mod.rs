@@ -135,6 +135,12 @@ fn read(
     let mut info = info::read((folder, &modules), &model, &wiring, facts, sidecars, (&interface, width))?;
     info.path.clone_from(&path);
     info.bytes = places.files.iter().map(|file| file.size).sum();
+    // Several weights may be the same bytes.
+    let is_copied =
+        |it: &&external::Weight| it.element.bytes(&[1]).is_some_and(|width| !it.offset.is_multiple_of(width));
+    let copied: HashSet<_> = weights.iter().filter(is_copied).map(|it| (it.file, it.offset, it.bytes)).collect();
+    info.shape.unaligned = copied.iter().map(|(.., bytes)| bytes).sum();
+    info.shape.all_scores = last_row.is_none();
     if last_row.is_some() {
         info.notes.push("the graph was changed to compute the scores of the last position alone".into());
     }
