@@ -48,6 +48,7 @@ EDGES = {
     "trillm-convert": {"trillm-core", "trillm-formats", "trillm-store", "trillm-tokenizer"},
     "trillm-store": {"trillm-core", "trillm-formats"},
     "trillm-testkit": {"trillm-core"},
+    "trillm-runtime": {"trillm-core", "trillm-machine"},
     "trillm-llm": {
         "trillm-core",
         "trillm-formats",
@@ -66,6 +67,7 @@ EDGES = {
         "trillm-text",
         "trillm-sched",
         "trillm-machine",
+        "trillm-runtime",
         "trillm-llm",
         "trillm-llama?",
     },

@@ -23,11 +23,12 @@ pub use trillm_core::{
 pub use trillm_formats::{NamedModule, Opened, huggingface::purpose_of, inspect, named_files, named_modules, opened};
 pub use trillm_llm::{
     Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, OpenOptions, Prompt, Result, Vectors,
-    VocabularyFile, engines,
+    VocabularyFile, choose, engines,
 };
 pub use trillm_machine::{
     Cache, Limit, LimitSource, Memory, Processors, default_threads, kept_bandwidth, read_bandwidth, waiting,
 };
+pub use trillm_runtime::plan;
 pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};
 pub use trillm_text::{ChatFormat, ChatFormats, Error as TextError, Message, RenderOptions, read_json};
 

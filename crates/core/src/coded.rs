@@ -30,6 +30,8 @@ pub enum Class {
     Forked,
     /// The system gives no more memory.
     OutOfMemory,
+    /// What there is of memory would not suffice: nothing was loaded.
+    MemoryRefused,
     /// An engine failed, the system gives it no threads or files, or a bug of ours.
     Engine,
     /// The folder of models, or another place on the disk, could not be read or written.

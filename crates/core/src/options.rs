@@ -164,6 +164,16 @@ pub enum CacheType {
 }
 
 impl CacheType {
+    /// The name used in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
+        }
+    }
+
     /// Bytes of a row of so many numbers: blocks of 32 have a scale of two bytes beside them.
     pub fn bytes(self, numbers: u64) -> u64 {
         match self {

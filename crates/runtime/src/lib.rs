@@ -1,6 +1,6 @@
 //! Several models in the memory of one machine: which are loaded, who uses them, and who goes when there is no room.
 //!
-//! `table.rs` decides, and `pool.rs` does it; where models come from is a [`Source`]: [`Local`] for programs without
+//! `plan` says what a model will take, `table.rs` decides who goes, and `pool.rs` does it; where models come from is a [`Source`]: [`Local`] for programs without
 //! Python.
 //!
 //! ```no_run
@@ -22,6 +22,7 @@ mod error;
 mod lease;
 mod limits;
 mod local;
+pub mod plan;
 mod pool;
 mod source;
 mod status;

@@ -1,0 +1,240 @@
+//! What would fit instead, each a change of one thing, and each planned by the same rules.
+
+use std::fmt;
+
+use trillm_core::{CacheType, ModelInfo, SessionOptions};
+
+use super::engines::{engine, need};
+use super::machine::Machine;
+use super::options::Options;
+use super::verdict::{Verdict, counted, verdict};
+
+/// The shortest context that is proposed: less holds no question and its answer.
+const SHORTEST: u32 = 512;
+
+/// What else there is, as the caller knows it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Others {
+    /// The same model in fewer bytes, the largest first.
+    pub smaller: Vec<Smaller>,
+    /// Loaded models that nobody uses, the one to part with first, first.
+    pub idle: Vec<Idle>,
+}
+
+/// The same model, quantized further.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Smaller {
+    /// How it is asked for.
+    pub name: String,
+    /// What its files say; of one that is not here what is known of it.
+    pub info: ModelInfo,
+}
+
+/// A loaded model that nobody uses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Idle {
+    /// Its name.
+    pub name: String,
+    /// Bytes that unloading it gives back.
+    pub bytes: u64,
+}
+
+/// What fits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alternative {
+    /// What is to be changed.
+    pub change: Change,
+    /// Bytes of the process's own then.
+    pub private: u64,
+    /// All bytes then.
+    pub total: u64,
+    /// Whether all of it fits then.
+    pub verdict: Verdict,
+}
+
+/// One change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Keys and values in 8 bits.
+    CacheType(CacheType),
+    /// Fewer sequences at once.
+    Parallel(u32),
+    /// A shorter context.
+    Context(u32),
+    /// The model in fewer bytes.
+    Model(String),
+    /// Unloading these first.
+    Unload(Vec<String>),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CacheType(kind) => write!(f, "`cache_type=\"{}\"`", kind.name()),
+            Self::Parallel(count) => write!(f, "`parallel={count}`"),
+            Self::Context(tokens) => write!(f, "`context={tokens}`"),
+            Self::Model(name) => write!(f, "the model {name}"),
+            Self::Unload(names) => write!(f, "unloading {}", names.join(" and ")),
+        }
+    }
+}
+
+/// What fits, the least loss first: a cache of 8 bits changes answers hardly; fewer slots make some wait; a shorter
+/// context forgets; fewer bits answer worse.
+pub(super) fn alternatives(
+    info: &ModelInfo,
+    options: Options<'_>,
+    machine: &Machine,
+    others: &Others,
+) -> Vec<Alternative> {
+    let mut found = Vec::new();
+    let with = |info: &ModelInfo, session: &SessionOptions, change: Change| {
+        let need = need(info, Options { session, ..options }, machine);
+        let verdict = verdict(&need, machine.limit.as_ref());
+        (verdict != Verdict::Refused).then(|| Alternative {
+            change,
+            private: need.private(),
+            total: need.total(),
+            verdict,
+        })
+    };
+    let session = options.session;
+    // The one engine that has such a cache.
+    let wide = matches!(session.cache_type, CacheType::F32 | CacheType::F16);
+    if wide && engine(info.format) == "llama" {
+        let cache_type = CacheType::Q8_0;
+        found.extend(with(info, &SessionOptions { cache_type, ..session.clone() }, Change::CacheType(cache_type)));
+    }
+    let mut fewer = (1..session.parallel).rev();
+    found.extend(
+        fewer.find_map(|parallel| {
+            with(info, &SessionOptions { parallel, ..session.clone() }, Change::Parallel(parallel))
+        }),
+    );
+    let context = session.context_for(info.context_trained);
+    let shorter = std::iter::successors(Some(context / 2), |tokens| Some(tokens / 2));
+    found.extend(shorter.take_while(|&tokens| tokens >= SHORTEST).find_map(|tokens| {
+        with(info, &SessionOptions { context: Some(tokens), ..session.clone() }, Change::Context(tokens))
+    }));
+    found.extend(others.smaller.iter().find_map(|it| with(&it.info, session, Change::Model(it.name.clone()))));
+    found.extend(unloading(info, options, machine, &others.idle));
+    found
+}
+
+/// As few idle models as it takes, from the first on.
+fn unloading(info: &ModelInfo, options: Options<'_>, machine: &Machine, idle: &[Idle]) -> Option<Alternative> {
+    let limit = machine.limit.as_ref()?;
+    let need = need(info, options, machine);
+    let mut limit = limit.clone();
+    for (index, it) in idle.iter().enumerate() {
+        limit.bytes = limit.bytes.saturating_add(it.bytes);
+        if counted(&need, &limit) <= limit.bytes {
+            let names = idle[..=index].iter().map(|it| it.name.clone()).collect();
+            return Some(Alternative {
+                change: Change::Unload(names),
+                private: need.private(),
+                total: need.total(),
+                verdict: verdict(&need, Some(&limit)),
+            });
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+    use trillm_core::{Layer, LoadOptions, Product, Shape};
+
+    use super::super::machine::tests::machine;
+    use super::super::planned::{Plan, plan};
+    use super::*;
+
+    /// smollm2, `Q4_1`, as `inspect` describes it.
+    pub(crate) fn smollm2() -> ModelInfo {
+        let layer = Layer { kv_heads: 3, key: 64, value: 64, ..Layer::default() };
+        let mut shape = Shape {
+            width: 576,
+            vocabulary: 49_152,
+            layers: Some(vec![layer; 30]),
+            heads: 9,
+            entries: 49_152 + 48_900,
+            ..Shape::default()
+        };
+        for (rows, columns) in [(49_152, 576), (576, 576), (192, 576), (1536, 576), (576, 1536)] {
+            let bytes = rows * columns / 32 * 20;
+            shape.add_product(Product { kind: "Q4_1".into(), rows, columns, experts: 1, bytes });
+        }
+        ModelInfo {
+            format: "gguf",
+            bytes: 98_362_432,
+            context_trained: 8192,
+            width: 576,
+            layers: 30,
+            vocabulary: 49_152,
+            shape,
+            ..ModelInfo::default()
+        }
+    }
+
+    fn planned(session: &SessionOptions, bytes: u64, others: &Others) -> Plan {
+        let load = LoadOptions::default();
+        plan(&smollm2(), Options { load: &load, session }, &machine(bytes), others)
+    }
+
+    fn changes(plan: &Plan) -> Vec<String> {
+        plan.alternatives.iter().map(|it| it.change.to_string()).collect()
+    }
+
+    #[test]
+    fn what_fits_is_proposed_the_least_loss_first() {
+        let session = SessionOptions { context: Some(8192), ..SessionOptions::default() };
+        let mut small = smollm2();
+        small.shape.layers.as_mut().expect("known").truncate(10);
+        let others = Others {
+            smaller: vec![Smaller { name: "smol".into(), info: small }],
+            idle: [("a", 1_000_000), ("b", 100_000_000), ("c", 1)]
+                .map(|(name, bytes)| Idle { name: name.into(), bytes })
+                .into(),
+        };
+        assert_eq!(
+            changes(&planned(&session, 150_000_000, &others)),
+            ["`cache_type=\"q8_0\"`", "`context=4096`", "the model smol", "unloading a and b",]
+        );
+        assert_eq!(changes(&planned(&session, 40_000_000, &others)), Vec::<String>::new());
+        assert_eq!(changes(&planned(&session, 60_000_000, &Others::default())), ["`context=512`"]);
+        assert_eq!(changes(&planned(&session, 1 << 30, &others)), Vec::<String>::new());
+        // A row of scores for each slot: with fewer slots it would fit.
+        let need = planned(&session, 1, &others).need.private();
+        assert!(changes(&planned(&session, need - 100_000, &others)).contains(&"`parallel=7`".into()));
+    }
+
+    proptest! {
+        /// More tokens, or more at once, never need less; and what is proposed is never refused.
+        #[test]
+        fn more_needs_more(
+            (context, more) in (1u32..20_000, 0u32..5_000),
+            (parallel, slots) in (1u32..64, 0u32..16),
+            format in prop::sample::select(vec!["gguf", "safetensors", "onnx"]),
+            (grows, flash) in (any::<bool>(), any::<Option<bool>>()),
+            bytes in 1u64..1 << 32,
+        ) {
+            let mut info = smollm2();
+            (info.format, info.shape.grows) = (format, grows);
+            let load = LoadOptions::default();
+            let of = |context, parallel| {
+                let context = Some(context);
+                let session = SessionOptions { context, parallel, flash_attention: flash, ..SessionOptions::default() };
+                plan(&info, Options { load: &load, session: &session }, &machine(bytes), &Others::default())
+            };
+            let (less, longer, wider) =
+                (of(context, parallel), of(context + more, parallel), of(context, parallel + slots));
+            for larger in [&longer, &wider] {
+                prop_assert!(larger.need.private() >= less.need.private());
+                prop_assert!(larger.need.total() >= less.need.total());
+            }
+            prop_assert_eq!(longer.verdict == Verdict::Refused, longer.need.private() > bytes);
+            prop_assert!(less.alternatives.iter().all(|it| it.private <= bytes && it.verdict != Verdict::Refused));
+        }
+    }
+}
