@@ -24,6 +24,7 @@ from trillm._vectors import TruncationWarning
 del _interpreter, _program
 
 __all__ = [
+    "Alternative",
     "AsyncStream",
     "Completion",
     "HardwareProfile",
@@ -33,6 +34,7 @@ __all__ = [
     "Model",
     "ModelInfo",
     "Piece",
+    "Plan",
     "Stream",
     "Timings",
     "Tokenizer",
@@ -41,14 +43,23 @@ __all__ = [
     "__version__",
     "errors",
     "load",
+    "plan",
 ]
 
 if TYPE_CHECKING:
     from trillm import hub, types  # noqa: F401
     from trillm._hardware import HardwareProfile
+    from trillm._plan import Alternative, Plan, plan
 
 
-_LATER = {"hub": "hub", "types": "types", "HardwareProfile": "_hardware"}
+_LATER = {
+    "hub": "hub",
+    "types": "types",
+    "HardwareProfile": "_hardware",
+    "Alternative": "_plan",
+    "Plan": "_plan",
+    "plan": "_plan",
+}
 """What costs time that most programs can save, and the modules that it is in."""
 
 

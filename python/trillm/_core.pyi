@@ -34,6 +34,17 @@ def bandwidth(kept: str | PathLike[str] | None = None) -> float | None:
 def inspect(path: str | PathLike[str]) -> ModelInfo:
     """Reads and checks a model file's header. Raises `ModelFormatError`, `ModelNotFound`."""
 
+def plan(
+    path: str | PathLike[str],
+    smaller: Sequence[tuple[str, str | PathLike[str]]] = ...,
+    idle: Sequence[tuple[str, int]] = ...,
+    **params: Unpack[LoadParams],
+) -> dict[str, Any]:
+    """What `trillm.Plan` has, and under `refusal` message, code and hint of the error if it would be refused.
+
+    Raises `ModelFormatError`, `ModelNotFound`, `InvalidRequest`, `Unsupported`.
+    """
+
 def named_files(path: str | PathLike[str], name: str) -> list[str]:
     """The files that a graph or an index names, below its folder: the file at ``path``, called ``name`` in its model.
 

@@ -5,6 +5,11 @@ Every error has a `code`, a stable name for programs to match on, and may have a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trillm._plan import Plan
+
 __all__ = [
     "Cancelled",
     "ChatTemplateError",
@@ -17,6 +22,7 @@ __all__ = [
     "ForkError",
     "InvalidRequest",
     "LoadError",
+    "MemoryRefused",
     "MissingDependency",
     "ModelFormatError",
     "ModelNotFound",
@@ -90,6 +96,17 @@ class EngineError(TrillmError):
 
 class OutOfMemory(TrillmError, MemoryError):
     """The system gives no more memory; the message says how much was asked for, and for what."""
+
+
+class MemoryRefused(TrillmError, MemoryError):
+    """What there is of memory would not suffice, by a plan that was made beforehand: nothing was loaded."""
+
+    plan: Plan | None = None
+    """What is needed, what there is, and what would fit."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keeps the plan, too."""
+        return (*super().__reduce__(), {"plan": self.plan})
 
 
 class Unsupported(TrillmError):

@@ -17,7 +17,10 @@ pub fn engines() -> &'static [&'static dyn Engine] {
 }
 
 /// The engine called `wanted`, or for `auto` the first that takes files of this format.
-pub(crate) fn choose(wanted: &str, format: &'static str) -> Result<&'static dyn Engine> {
+///
+/// # Errors
+/// [`Error::UnknownEngine`], [`Error::WrongEngine`], [`Error::NoEngine`].
+pub fn choose(wanted: &str, format: &'static str) -> Result<&'static dyn Engine> {
     let names = || engines().iter().map(|engine| engine.name()).collect::<Vec<_>>().join(", ");
     let found = engines().iter().find(|engine| wanted == "auto" && engine.accepts(format) || wanted == engine.name());
     match found {

@@ -19,7 +19,7 @@ mod tokenizer;
 mod vectors;
 
 pub use completion::{Completion, Generation};
-pub use engines::engines;
+pub use engines::{choose, engines};
 pub use error::{Error, Result};
 pub use llm::{Llm, OpenOptions};
 pub use passages::Cut;

@@ -22,6 +22,7 @@ fn python(class: Class) -> &'static str {
         Class::Closed => "Closed",
         Class::Forked => "ForkError",
         Class::OutOfMemory => "OutOfMemory",
+        Class::MemoryRefused => "MemoryRefused",
         Class::Engine => "EngineError",
         Class::Store => "StoreError",
         Class::Digest => "DigestMismatch",

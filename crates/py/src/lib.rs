@@ -26,6 +26,7 @@ mod params;
 mod pickling;
 mod place;
 mod plain;
+mod plan;
 mod pool;
 mod prompt;
 mod room;
@@ -62,6 +63,8 @@ mod _core {
     use crate::logs::{set_log_level, take_logs};
     #[pymodule_export]
     use crate::model::Model;
+    #[pymodule_export]
+    use crate::plan::plan;
     #[pymodule_export]
     use crate::prompt::{is_batch, is_list_of_chats};
     #[pymodule_export]

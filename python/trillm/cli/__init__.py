@@ -1,4 +1,4 @@
-"""The command line: `trillm run embed pull list show rm update history rollback verify gc import convert doctor`.
+"""The command line: run embed pull list show rm update history rollback verify gc import convert plan doctor.
 
 Each command is a thin layer over the Python API. Exit codes: 0 ok, 1 failed, 2 usage, 130 interrupted. Standard output
 carries the result alone; progress, statistics and errors go to standard error. rich is imported only to draw a progress
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trillm.cli import convert, doctor, embed, models, output, run, upkeep, usage
+from trillm.cli import convert, doctor, embed, models, output, plan, run, upkeep, usage
 from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "gc": upkeep.gc,
     "import": upkeep.import_,
     "convert": convert.command,
+    "plan": plan.command,
     "doctor": doctor.command,
 }
 
@@ -56,6 +57,7 @@ EXAMPLES = {
         "trillm embed all-minilm --json < notes.txt",
     ),
     "convert": ("trillm convert smollm2 ./smollm2 --to safetensors --dtype bf16",),
+    "plan": ("trillm plan smollm2 --context 8192 --parallel 1",),
     "pull": ("trillm pull hf:org/repo",),
     "import": ("trillm import ~/models/x.gguf --name mine",),
 }

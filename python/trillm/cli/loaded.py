@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import trillm
+from trillm import _plan
 from trillm.cli import progress
 from trillm.errors import ChatTemplateError
 
@@ -51,13 +52,19 @@ def load(
     context: int | None,
     threads: int | None,
     chats: bool = False,
+    checked: bool = False,
 ) -> Loaded:
-    """Loads it, with progress on standard error; one without a chat template is an error if it `chats`."""
+    """Loads it, with progress on standard error; one without a chat template is an error if it `chats`.
+
+    If it is `checked`, one that there is not enough memory for is refused before that.
+    """
     from trillm.hub import resolve
 
     with progress.downloading() as report:
         found = resolve(reference, progress=report)
     try:
+        if checked:
+            _plan.check(found.path, engine=engine, context=context, threads=threads, parallel=1)
         with progress.loading() as show:
             llm = trillm.Model(
                 found.path,

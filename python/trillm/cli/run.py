@@ -141,6 +141,9 @@ def command(
         ),
     ] = None,
     engine: Annotated[str, typer.Option(metavar="NAME", help="auto goes by the file's format.")] = "auto",
+    force: Annotated[
+        bool, typer.Option("--force", help="Load a model that there is not enough memory for, by `trillm plan`.")
+    ] = False,
 ) -> None:
     """Answers PROMPT, or holds a conversation.
 
@@ -154,7 +157,7 @@ def command(
         raise UsageError("--system is part of a chat template, which --raw leaves out")
 
     def load(reference: str) -> loaded.Loaded:
-        return loaded.load(reference, engine=engine, context=context, threads=threads, chats=not raw)
+        return loaded.load(reference, engine=engine, context=context, threads=threads, chats=not raw, checked=not force)
 
     with failing_clearly(as_json=as_json):
         # What is mistyped is an error before anything is read.

@@ -1,0 +1,94 @@
+//! What a model will take of memory, before it is loaded.
+
+use std::path::{Path, PathBuf};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use trillm::plan::{Change, Idle, Machine, Options, Others, Plan, Smaller, check};
+use trillm::{Coded, OpenOptions, Result};
+
+use crate::enter::enter;
+use crate::params::open_options;
+
+/// Plans for the model at `path`, to be loaded with these parameters. `smaller` are the same model in fewer bytes, by name
+/// and place; `idle` are models that could be unloaded, by name and bytes.
+#[pyfunction]
+#[pyo3(signature = (path, smaller=Vec::new(), idle=Vec::new(), **params))]
+pub(crate) fn plan<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    smaller: Vec<(String, PathBuf)>,
+    idle: Vec<(String, u64)>,
+    params: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (options, _) = open_options(params)?;
+    let planned = enter(py, || planned(&path, &options, smaller, idle))?;
+    to_dict(py, planned)
+}
+
+fn planned(
+    path: &Path,
+    options: &OpenOptions,
+    smaller: Vec<(String, PathBuf)>,
+    idle: Vec<(String, u64)>,
+) -> Result<Plan> {
+    let info = trillm::inspect(path)?;
+    trillm::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
+    options.session.check()?;
+    let smaller = smaller.into_iter().map(|(name, path)| Ok(Smaller { name, info: trillm::inspect(&path)? }));
+    let others = Others {
+        smaller: smaller.collect::<Result<_>>()?,
+        idle: idle.into_iter().map(|(name, bytes)| Idle { name, bytes }).collect(),
+    };
+    let options = Options { load: &options.load, session: &options.session };
+    Ok(trillm::plan::plan(&info, options, &Machine::now(), &others))
+}
+
+fn to_dict(py: Python<'_>, plan: Plan) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    let need = &plan.need;
+    dict.set_item("engine", plan.engine)?;
+    dict.set_item("context", plan.context)?;
+    dict.set_item("parallel", plan.parallel)?;
+    dict.set_item("weights_mapped", need.weights_mapped)?;
+    dict.set_item("weights_private", need.weights_private)?;
+    dict.set_item("cache", need.cache)?;
+    dict.set_item("compute", need.compute)?;
+    dict.set_item("scores", need.scores)?;
+    dict.set_item("tokenizer", need.tokenizer)?;
+    dict.set_item("runtime", need.runtime)?;
+    dict.set_item("runtime_mapped", need.runtime_mapped)?;
+    dict.set_item("loading", need.loading)?;
+    dict.set_item("private", need.private())?;
+    dict.set_item("total", need.total())?;
+    dict.set_item("limit", plan.limit.as_ref().map(|limit| limit.bytes))?;
+    dict.set_item("limit_source", plan.limit.as_ref().map(|limit| &limit.source))?;
+    dict.set_item("verdict", plan.verdict.name())?;
+    dict.set_item("notes", &need.notes)?;
+    let alternatives = PyList::empty(py);
+    for it in &plan.alternatives {
+        let item = PyDict::new(py);
+        item.set_item("change", change(py, &it.change)?)?;
+        item.set_item("private", it.private)?;
+        item.set_item("total", it.total)?;
+        item.set_item("verdict", it.verdict.name())?;
+        alternatives.append(item)?;
+    }
+    dict.set_item("alternatives", alternatives)?;
+    let refusal = check(plan, false).err();
+    dict.set_item("refusal", refusal.map(|error| (error.to_string(), error.code(), error.hint())))?;
+    Ok(dict)
+}
+
+/// The parameter that is to be changed, and to what; or `model`, or `unload`.
+fn change<'py>(py: Python<'py>, change: &Change) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    match change {
+        Change::CacheType(kind) => dict.set_item("cache_type", kind.name())?,
+        Change::Parallel(count) => dict.set_item("parallel", count)?,
+        Change::Context(tokens) => dict.set_item("context", tokens)?,
+        Change::Model(name) => dict.set_item("model", name)?,
+        Change::Unload(names) => dict.set_item("unload", names)?,
+    }
+    Ok(dict)
+}

@@ -1,0 +1,167 @@
+"""What a model takes of memory is known before it is loaded; and what would not fit is refused, with what would."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import trillm
+from trillm import _plan
+from trillm.errors import DownloadError, InvalidRequest, MemoryRefused, TrillmError
+
+from .helpers import failing
+from .program import output
+
+LAYERS, KV_HEADS, HEAD = 4, 4, 64
+TOKEN = 2 * LAYERS * KV_HEADS * HEAD * 2
+"""Bytes of keys and values of a token, in 16 bits."""
+
+SHAPE = ("--layers", "4", "--width", "1024", "--heads", "16", "--kv-heads", "4", "--feed-forward", "4096")
+OPTIONS = (*SHAPE, "--vocabulary", "2000", "--context", "8192")
+
+
+@pytest.fixture(scope="module")
+def grouped(write_model: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model of 65 to 250 MB, whose heads share keys, in each format."""
+    folder = tmp_path_factory.mktemp("grouped")
+    paths = {"llama": folder / "model.gguf", "candle": folder / "folder", "onnx": folder / "graph"}
+    write_model("random", paths["llama"], *OPTIONS)
+    write_model("random", paths["candle"], "--type", "bf16", "--format", "huggingface", *OPTIONS)
+    write_model("tiny", paths["onnx"], "--format", "onnx", "--form", "shared", *OPTIONS)
+    return paths
+
+
+def files(path: Path) -> int:
+    return sum(it.stat().st_size for it in ([path] if path.is_file() else path.iterdir()))
+
+
+@pytest.mark.parametrize("engine", ["llama", "candle", "onnx"])
+def test_parts_are_those_of_the_model(grouped: dict[str, Path], engine: str) -> None:
+    path = grouped[engine]
+    plan = trillm.plan(path, context=2048, parallel=4, threads=2)
+    assert (plan.engine, plan.context, plan.parallel) == (engine, 2048, 4)
+    assert 0.95 * files(path) <= plan.weights_mapped <= files(path)
+    cache = {
+        "llama": 2048 * (TOKEN + 48),
+        # Half a page of 64 for each slot.
+        "candle": (2048 + 4 * 32) * TOKEN,
+        # Of 32 bits, and a context for each slot.
+        "onnx": 2 * 4 * 2048 * TOKEN,
+    }
+    assert plan.cache == cache[engine]
+    assert plan.weights_private == (plan.weights_mapped if engine == "onnx" else 0)
+    assert plan.verdict in {"fits", "tight"}
+    assert plan.private + plan.weights_mapped + plan.runtime_mapped == plan.total
+    assert plan.alternatives == ()
+
+
+MEASURED = """
+import gc, json, random, sys, trillm
+def status():
+    lines = open("/proc/self/status").read().splitlines()
+    return {line.split(":")[0]: int(line.split()[1]) << 10 for line in lines if line.startswith(("Rss", "Vm"))}
+path, params = sys.argv[1], json.loads(sys.argv[2])
+gc.collect()
+open("/proc/self/clear_refs", "w").write("5")
+before = status()
+model = trillm.load(path, **params)
+draw = random.Random(1)
+words = model.info.vocabulary
+full = [[draw.randrange(300, words) for _ in range(count)] for count in (512, 1000)]
+for prompt in full:
+    model.generate(prompt, max_tokens=8, temperature=0, ignore_eos=True)
+# As it is now: nothing is given back until it is closed.
+after = status()
+print(after["RssAnon"] - before["RssAnon"], after["VmHWM"] - before["VmRSS"])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told apart by what Linux says of it")
+@pytest.mark.parametrize("engine", ["llama", "candle", "onnx"])
+def test_what_was_planned_is_what_is_taken(grouped: dict[str, Path], engine: str) -> None:
+    """Roughly: `benches/memory.py` has more cases and a narrower band."""
+    params = {"context": 1024, "parallel": 1, "threads": 2}
+    private, total = map(int, output(MEASURED, str(grouped[engine]), json.dumps(params)).split())
+    plan = trillm.plan(grouped[engine], context=1024, parallel=1, threads=2)
+    assert 0.85 <= plan.private / private <= 1.2, (plan, private)
+    assert 0.85 <= plan.total / total <= 1.2, (plan, total)
+
+
+LIMITED = """
+import json, resource, sys, trillm
+from trillm import _plan
+from trillm.errors import MemoryRefused
+path, room, params = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + room, resource.RLIM_INFINITY))
+try:
+    _plan.check(path, **params)
+    print(json.dumps(None))
+except MemoryRefused as error:
+    changes = [it.change for it in error.plan.alternatives]
+    print(json.dumps([error.code, error.plan.limit_source, changes]))
+    params |= changes[0]
+    _plan.check(path, **params)
+    with trillm.load(path, **params) as model:
+        print(len(model.generate([400] * 64, max_tokens=8, temperature=0, ignore_eos=True).token_ids))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="addresses are limited there")
+@pytest.mark.parametrize(("engine", "context"), [("llama", 131072), ("candle", 131072), ("onnx", 8192)])
+def test_what_does_not_fit_is_refused_and_what_is_proposed_loads(
+    grouped: dict[str, Path], engine: str, context: int
+) -> None:
+    """A cache of half a gigabyte, in a process that may have less than that beside the rest."""
+    path = grouped[engine]
+    params = {"context": context, "parallel": 8, "threads": 2}
+    plan = trillm.plan(path, context=context, parallel=8, threads=2)
+    assert plan.cache is not None
+    assert plan.cache >= 500 << 20
+    said = output(LIMITED, str(path), str(plan.total - plan.cache // 2 + (256 << 20)), json.dumps(params))
+    first, tokens = said.splitlines()
+    code, source, changes = json.loads(first)
+    assert (code, source, tokens) == ("memory_refused", "RLIMIT_AS", "8")
+    assert changes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="addresses are limited there")
+def test_a_refusal_keeps_its_plan_and_is_overruled(grouped: dict[str, Path]) -> None:
+    # More than any machine has.
+    much = 1 << 30
+    with failing(MemoryRefused, "memory_refused", "needs") as caught:
+        _plan.check(grouped["llama"], context=much)
+    error: MemoryRefused = caught.value
+    assert issubclass(MemoryRefused, (TrillmError, MemoryError))
+    assert error.plan is not None
+    assert error.plan == _plan.check(grouped["llama"], context=much, force=True)
+    assert error.plan.verdict == "refused"
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.plan, copy.hint) == (error.plan, error.hint)
+
+
+def test_a_plan_is_a_value(tiny_model: Path) -> None:
+    plan = trillm.plan(tiny_model)
+    assert plan == trillm.plan(str(tiny_model)) or plan.limit is not None
+    assert json.loads(json.dumps(asdict(plan)))["verdict"] in ("fits", "tight")
+
+
+def test_a_smaller_model_and_idle_ones_are_proposed(grouped: dict[str, Path], tiny_model: Path) -> None:
+    plan = trillm.plan(grouped["llama"], context=1 << 30, smaller=[str(tiny_model)], idle={"other": 1 << 60})
+    changes = [it.change for it in plan.alternatives]
+    assert {"unload": ["other"]} in changes
+    assert all(it.verdict != "refused" for it in plan.alternatives)
+
+
+def test_only_what_is_here_is_planned(tiny_model: Path) -> None:
+    with failing(DownloadError, "download_failed"):
+        trillm.plan("hf:nobody/nothing")
+    with failing(InvalidRequest, "unknown_engine"):
+        trillm.plan(tiny_model, engine="steam")
+    with failing(InvalidRequest, "invalid_parameter", "parallel is 257"):
+        trillm.plan(tiny_model, parallel=257)
