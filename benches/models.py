@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,9 @@ __all__ = [
     "tiny_onnx",
     "weights_file",
     "weights_read",
+    "windowed",
+    "windowed_gguf",
+    "written",
 ]
 
 MADE = ROOT / "target" / "bench"
@@ -65,7 +69,7 @@ def smollm2_onnx(form: OnnxForm) -> Path:
 
 def tiny_onnx() -> Path:
     """Two layers of random 32-bit weights as the builder exports them: what a token costs that hardly computes."""
-    return _exported(_written("tiny-huggingface", "--kind", "tiny", "--format", "huggingface"), "tiny-onnx", "fp32")
+    return _exported(written("tiny-huggingface", "--kind", "tiny", "--format", "huggingface"), "tiny-onnx", "fp32")
 
 
 def _exported(source: Path, name: str, form: OnnxForm) -> Path:
@@ -117,10 +121,10 @@ def weights_read(folder: Path) -> int:
 
 def random_model() -> Path:
     """A model of random weights that reads over 0.4 GB for a token."""
-    return _written("random-q8_0.gguf", "--kind", "random")
+    return written("random-q8_0.gguf", "--kind", "random")
 
 
-def _written(name: str, *arguments: str) -> Path:
+def written(name: str, *arguments: str) -> Path:
     """By the testkit, from a seed."""
     path = MADE / name
     if not path.exists():
@@ -128,3 +132,62 @@ def _written(name: str, *arguments: str) -> Path:
         command = ["cargo", "run", "-q", "-p", "trillm-testkit", "--example", "write_model", "--"]
         subprocess.run([*command, *arguments, "--out", str(path)], check=True, cwd=ROOT)
     return path
+
+
+def windowed() -> Path:
+    """A Gemma 3 of random weights, bf16: five of six layers look at the last 512 positions.
+
+    Its matrices are a random Llama's of the testkit, which has the same; what that lacks is ones.
+    """
+    path = MADE / "windowed"
+    if path.exists():
+        return path
+    layers, width, head = 6, 768, 96
+    sizes = {"width": width, "heads": 8, "kv-heads": 2, "feed-forward": 2304, "layers": layers}
+    options = [part for name, size in sizes.items() for part in (f"--{name}", str(size))]
+    shape = [*options, "--vocabulary", "4000", "--context", "8192"]
+    plain = written("windowed-plain", "--kind", "random", "--type", "bf16", "--format", "huggingface", *shape)
+    with weights_file(plain).open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = file.read()
+    header.pop("__metadata__", None)
+    # The last one: Gemma's embedding gives the scores, too.
+    data = data[: header.pop("lm_head.weight")["data_offsets"][0]]
+    end = len(data)
+    ones = {}
+    for index in range(layers):
+        prefix = f"model.layers.{index}."
+        for name in ("pre_feedforward_layernorm", "post_feedforward_layernorm"):
+            ones[f"{prefix}{name}.weight"] = width
+        for name in ("q_norm", "k_norm"):
+            ones[f"{prefix}self_attn.{name}.weight"] = head
+    for name, length in ones.items():
+        header[name] = {"dtype": "BF16", "shape": [length], "data_offsets": [end, end + 2 * length]}
+        end += 2 * length
+    config = json.loads((plain / "config.json").read_text(encoding="utf-8")) | {
+        "architectures": ["Gemma3ForCausalLM"],
+        "model_type": "gemma3_text",
+        "head_dim": head,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "query_pre_attn_scalar": head,
+        "rope_local_base_freq": 10000.0,
+        "sliding_window": 512,
+        "sliding_window_pattern": 6,
+        "tie_word_embeddings": True,
+    }
+    with tempfile.TemporaryDirectory(dir=MADE) as folder:
+        made = Path(folder) / "windowed"
+        shutil.copytree(plain, made)
+        (made / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        text = json.dumps(header).encode()
+        # So that numbers are aligned, as every writer does it.
+        text += b" " * (-len(text) % 8)
+        with weights_file(made).open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text + data + b"\x80\x3f" * ((end - len(data)) // 2))
+        made.rename(path)
+    return path
+
+
+def windowed_gguf() -> Path:
+    """The weights of `windowed` as GGUF."""
+    return _converted(windowed(), "windowed.gguf", "gguf")

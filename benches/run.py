@@ -51,14 +51,14 @@ def main() -> None:
             record(name, described, table)
 
 
-def record(name: str, described: str, table: str) -> None:
+def record(name: str, described: str, table: str, command_line: str | None = None) -> None:
     """Appends a table to RESULTS.md."""
     root = Path(__file__).parent
     command = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True).stdout.strip()
     today = datetime.now(timezone.utc).date().isoformat()
     with (root / "RESULTS.md").open("a", encoding="utf-8") as results:
-        how = f"{described}; `python benches/run.py {name}`"
+        how = f"{described}; `python benches/{command_line or f'run.py {name}'}`"
         results.write(f"\n## {name}, {today}, at {commit}\n\n{how}\n\n{table}\n")
 
 
