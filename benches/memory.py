@@ -181,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose names contain this")
     parser.add_argument("--again", action="store_true", help="measure all anew")
+    parser.add_argument("--known", action="store_true", help="only what was measured before")
     parser.add_argument("--record", action="store_true", help="append to RESULTS.md")
     arguments = parser.parse_args()
     described = machine()
@@ -190,7 +191,7 @@ def main() -> None:
     rows, outside, all_ratios = [], 0, []
     print(HEADER, flush=True)
     for case in cases():
-        if arguments.only not in case.key:
+        if arguments.only not in case.key or (arguments.known and case.key not in known):
             continue
         if case.key not in known:
             known[case.key] = list(measure(case))

@@ -27,6 +27,12 @@ fn forms(shape: &Shape) -> Vec<(u64, u64, u64)> {
     forms
 }
 
+/// The same where queries, keys and values are one matrix.
+fn joined(width: u64) -> Vec<(u64, u64, u64)> {
+    let all = [(64, 64, 2), (64, 96, 2), (96, 64, 4), (128, 64, 2), (300, 64, 1)];
+    all.map(|(rows, columns, count)| (rows, columns, count * rows * columns * width)).into()
+}
+
 /// Keys and values; the scores; queries and what attention gives; gates and what goes up; and what goes down.
 fn expected(width: u64) -> Vec<(u64, u64, u64)> {
     let all = [(32, 64, 4), (64, 64, 4), (64, 96, 2), (96, 64, 4), (300, 64, 1)];
@@ -50,11 +56,11 @@ fn matrices_are_the_same_in_every_format() {
     assert_eq!((of_gguf.entries, of_gguf.tokenizer_bytes, of_folder.entries), (300, 0, 0));
     let length = fs::metadata(checkpoint.join("tokenizer.json")).expect("a file").len();
     assert_eq!(of_folder.tokenizer_bytes, length);
-    for (form, grows) in [(OnnxForm::Shared, false), (OnnxForm::Grown, true)] {
+    for (form, grows, expected) in [(OnnxForm::Shared, false, joined(4)), (OnnxForm::Grown, true, expected(4))] {
         let graph = folder("graph");
         TinyLlama { shape: SIZES, ..TinyLlama::default() }.write_onnx(&graph, form).expect("written");
         let shape = inspect(&graph).expect("sound").shape;
-        assert_eq!(forms(&shape), expected(4), "{form:?}");
+        assert_eq!(forms(&shape), expected, "{form:?}");
         assert_eq!((shape.heads, shape.inner(), shape.grows), (4, Some(96), grows));
     }
 }
