@@ -48,7 +48,6 @@ EDGES = {
     "trillm-convert": {"trillm-core", "trillm-formats", "trillm-store", "trillm-tokenizer"},
     "trillm-store": {"trillm-core", "trillm-formats"},
     "trillm-testkit": {"trillm-core"},
-    "trillm-runtime": {"trillm-core", "trillm-machine"},
     "trillm-llm": {
         "trillm-core",
         "trillm-formats",
@@ -60,7 +59,7 @@ EDGES = {
         "trillm-candle?",
         "trillm-onnx?",
     },
-    "trillm-runtime": {"trillm-core", "trillm-formats", "trillm-llm", "trillm-store"},
+    "trillm-runtime": {"trillm-core", "trillm-formats", "trillm-llm", "trillm-machine", "trillm-store"},
     "trillm": {
         "trillm-core",
         "trillm-formats",

@@ -1,7 +1,7 @@
 //! Several models in the memory of one machine: which are loaded, who uses them, and who goes when there is no room.
 //!
-//! `plan` says what a model will take, `table.rs` decides who goes, and `pool.rs` does it; where models come from is a [`Source`]: [`Local`] for programs without
-//! Python.
+//! `plan` says what a model will take, `table.rs` decides who goes, and `pool.rs` does it; where models come from is a
+//! [`Source`]: [`Local`] for programs without Python.
 //!
 //! ```no_run
 //! use std::sync::Arc;

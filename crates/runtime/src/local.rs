@@ -11,6 +11,7 @@ use trillm_formats::inspect;
 use trillm_llm::{Llm, OpenOptions};
 use trillm_store::{Error as StoreError, Fetch, Held, Names, Store, Watch};
 
+use crate::plan::{Machine, Options, Others, plan};
 use crate::{Error, GoesOn, Source};
 
 /// What a pool of models is filled from by a program without Python.
@@ -113,12 +114,10 @@ where
     }
 }
 
-/// The weights, and a whole cache.
+/// What it will take at the most, files that are mapped included.
 fn bytes(info: &ModelInfo, options: &OpenOptions) -> u64 {
-    let session = &options.session;
-    let tokens = session.context_for(info.context_trained);
-    let cache = info.shape.cache_bytes(tokens.into(), session.parallel, session.cache_type);
-    info.shape.weights.values().sum::<u64>().saturating_add(cache.unwrap_or(0))
+    let how = Options { load: &options.load, session: &options.session };
+    plan(info, how, &Machine::now(), &Others::default()).need.total()
 }
 
 /// What can go wrong with a model of this machine; the same for all who wait for it.

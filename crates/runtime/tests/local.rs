@@ -96,10 +96,10 @@ fn models_are_fetched_loaded_and_make_room_for_each_other() {
     });
     assert_eq!(fetched.load(Relaxed), 2);
     let [status] = pool.status().try_into().unwrap();
-    // The weights, and 256 cells of two layers with two heads of 16 numbers for keys and as many for values.
+    // The weights at least, and 256 cells of two layers with two heads of 16 numbers for keys and as many for values.
     let weights = fs::metadata(folder.path().join("one/model.safetensors")).unwrap().len();
     let cache = 256 * 2 * (2 * 16 * 2) * 2;
-    assert!((weights - 4096..=weights).contains(&(status.bytes - cache)), "{} bytes", status.bytes);
+    assert!(status.bytes > weights - 4096 + cache, "{} bytes", status.bytes);
 }
 
 #[test]
