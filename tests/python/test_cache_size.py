@@ -43,10 +43,11 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 def tokenizer() -> dict[str, Any]:
     """A byte-level vocabulary of as many tokens as the golden models have rows."""
     words = ["<unk>", "<s>", "</s>", "<|endoftext|>", *map(chr, range(33, 123)), "ab"]
+    flags = dict.fromkeys(["single_word", "lstrip", "rstrip", "normalized"], False)
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     return {
         "version": "1.0",
-        "added_tokens": [{"id": id_, "content": words[id_], "special": True, "normalized": False} for id_ in range(4)],
+        "added_tokens": [{"id": id_, "content": words[id_], "special": True, **flags} for id_ in range(4)],
         "normalizer": None,
         "pre_tokenizer": level,
         "post_processor": None,

@@ -172,7 +172,13 @@ def test_a_damaged_file_is_the_same_error_to_all(
     damage, kind, code = DAMAGES[form][what]
     damage(path)
     said = []
-    for open_ in (trillm.Tokenizer, trillm.Model, trillm.load, partial(converted, form, tmp_path / "made")):
+    openers: list[Callable[[Path], object]] = [trillm.Model, trillm.load, partial(converted, form, tmp_path / "made")]
+    if (form, what) == ("safetensors", "another architecture"):
+        # Its tokenizer stands beside it, whatever runs the rest.
+        assert trillm.Tokenizer(path).encode("a")
+    else:
+        openers.insert(0, trillm.Tokenizer)
+    for open_ in openers:
         with pytest.raises(TrillmError) as caught:
             open_(path)
         said.append((type(caught.value), caught.value.code, str(caught.value), caught.value.hint))

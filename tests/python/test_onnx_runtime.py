@@ -288,13 +288,19 @@ print("both well")
 
 
 def test_other_formats_need_no_library(tiny_model: Path, tmp_path: Path) -> None:
-    """Even where one is named."""
+    """Even where one is named by the environment; to name one for them is a mistake."""
     program = """
 os.environ.pop("ORT_DYLIB_PATH", None)
 sys.path.insert(0, sys.argv[2])
-print(len(tell()), len(tell(runtime_library="/nonexistent/lib.so")))
+print(len(tell()))
+os.environ["ORT_DYLIB_PATH"] = "/nonexistent/lib.so"
+print(len(tell()))
+try:
+    tell(runtime_library="/nonexistent/lib.so")
+except trillm.errors.Unsupported as error:
+    print(error.code)
 """
-    assert output(TELL + program, tiny_model, package(tmp_path)) == "9 9\n"
+    assert output(TELL + program, tiny_model, package(tmp_path)) == "9\n9\nunsupported\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")

@@ -147,7 +147,7 @@ def test_nothing_is_fetched_for_a_tokenizer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, hint: str
 ) -> None:
     monkeypatch.setenv("LOCAL_CACHE_DIR", str(tmp_path / "store"))
-    with pytest.raises(ModelNotFound, match=f"{reference} is not in the store") as caught:
+    with pytest.raises(ModelNotFound, match=f'"{reference}" is not in the store') as caught:
         trillm.Tokenizer(reference)
     assert (caught.value.code, caught.value.hint) == ("model_not_found", hint)
 

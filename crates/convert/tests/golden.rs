@@ -27,7 +27,12 @@ fn tokenizer_json() -> Value {
     }
     vocabulary.insert("ab".into(), vocabulary.len().into());
     let added = [("<unk>", 0), ("<s>", 1), ("</s>", 2), ("<|endoftext|>", 3)];
-    let added = added.map(|(text, id)| json!({ "id": id, "content": text, "special": true, "normalized": false }));
+    let added = added.map(|(text, id)| {
+        json!({
+            "id": id, "content": text, "special": true, "normalized": false, "single_word": false, "lstrip": false,
+            "rstrip": false,
+        })
+    });
     json!({
         "version": "1.0",
         "added_tokens": added,

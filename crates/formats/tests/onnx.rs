@@ -56,7 +56,7 @@ fn a_decoder_without_a_cache() {
     // Both weights are small: they stay in the graph.
     assert_eq!((read.skeleton.weights.len(), read.skeleton.files.len()), (0, 1));
     let info = read.info();
-    assert_eq!((info.format, info.architecture.as_str(), info.quantization.as_str()), ("onnx", "by hand", "F32"));
+    assert_eq!((info.format, info.architecture.as_str(), info.quantization.as_str()), ("onnx", "unknown", "F32"));
     assert_eq!((info.parameters, info.width, info.vocabulary, info.context_trained), (80, 4, 10, 0));
     assert_eq!(info.bytes, Model::decoder().bytes().len() as u64);
 }

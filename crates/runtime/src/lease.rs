@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::pool::Shared;
+use crate::shared::Shared;
 use crate::{Keep, Source};
 
 /// A model in memory: it does not go until this is dropped.

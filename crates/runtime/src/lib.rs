@@ -24,6 +24,7 @@ mod limits;
 mod local;
 pub mod plan;
 mod pool;
+mod shared;
 mod source;
 mod status;
 mod table;

@@ -3,50 +3,20 @@
 //! Everything that is decided is decided in `table.rs`; here it is done. The one lock is held for moments, never while a
 //! model is found, loaded or closed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
-use crate::table::{Asked, Going, Room, Table, Unload};
-use crate::{Error, Event, GoesOn, Keep, Lease, Limits, Source, Status, Why};
-
-/// How long somebody waits before it is asked whether it still wants to.
-const SLICE: Duration = Duration::from_millis(50);
+use crate::shared::Shared;
+use crate::table::{Asked, Unload};
+use crate::{Error, Event, GoesOn, Lease, Limits, Source, Status, Why};
 
 /// Models in memory. Any number of threads may use it at once.
 pub struct Pool<S: Source>(Arc<Shared<S>>);
 
-pub(crate) struct Shared<S: Source> {
-    source: S,
-    state: Mutex<State<S>>,
-    /// Something happened that others may wait for.
-    changed: Condvar,
-    /// Something has to go earlier than was known.
-    sooner: Condvar,
-}
-
-struct State<S: Source> {
-    table: Table<S::Model>,
-    /// Those on their way, with what becomes of them if they fail.
-    coming: HashMap<String, Arc<OnceLock<S::Error>>>,
-    /// Those who wait for `changed`.
-    waiting: usize,
-    /// When the thread that closes what is idle looks again: `None` if there is no such thread.
-    next_look: Option<Instant>,
-    closed: bool,
-}
-
-/// Longer than that the thread that closes what is idle does not sleep.
-const LONGEST: Duration = Duration::from_hours(1);
-
 impl<S: Source> Pool<S> {
     /// An empty one.
     pub fn new(source: S, limits: Limits) -> Self {
-        let state =
-            State { table: Table::new(limits), coming: HashMap::new(), waiting: 0, next_look: None, closed: false };
-        let (changed, sooner) = (Condvar::new(), Condvar::new());
-        Self(Arc::new(Shared { source, state: Mutex::new(state), changed, sooner }))
+        Self(Arc::new(Shared::new(source, limits)))
     }
 
     /// Where its models come from.
@@ -234,117 +204,5 @@ impl<S: Source> Pool<S> {
 impl<S: Source> Drop for Pool<S> {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl<S: Source> Shared<S> {
-    fn lock(&self) -> MutexGuard<'_, State<S>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until something happened.
-    fn wait<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State<S>>,
-        name: &str,
-        goes_on: &GoesOn,
-    ) -> Result<MutexGuard<'a, State<S>>, Error> {
-        state.waiting += 1;
-        let (mut state, _) = self.changed.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner);
-        state.waiting -= 1;
-        drop(state);
-        if goes_on() { Ok(self.lock()) } else { Err(Error::Cancelled { name: name.into() }) }
-    }
-
-    fn make_room(&self, name: &str, bytes: u64, goes_on: &GoesOn) -> Result<(), Error> {
-        let start = Instant::now();
-        let mut state = self.lock();
-        loop {
-            if state.closed {
-                return Err(Error::Closed);
-            }
-            let limits = state.table.limits();
-            match state.table.room(name, bytes) {
-                Room::Taken => return Ok(()),
-                Room::After(going) => {
-                    drop(state);
-                    self.close(going, Why::Room(name));
-                    state = self.lock();
-                }
-                Room::Wait if start.elapsed() > limits.patience => {
-                    return Err(Error::AllBusy { name: name.into(), seconds: limits.patience.as_secs_f64() });
-                }
-                Room::Wait => state = self.wait(state, name, goes_on)?,
-                Room::Never { free: Some(free) } => {
-                    let limit = limits.bytes.unwrap_or(u64::MAX);
-                    return Err(Error::TooLarge { name: name.into(), needed: bytes, free, limit });
-                }
-                Room::Never { free: None } => {
-                    return Err(Error::AllPinned { name: name.into(), limit: limits.models.unwrap_or(usize::MAX) });
-                }
-            }
-        }
-    }
-
-    fn close(&self, going: Going<S::Model>, why: Why<'_>) {
-        let Going { name, load, model } = going;
-        self.source.close(&model);
-        drop(model);
-        self.lock().table.closed(&name, load);
-        self.changed.notify_all();
-        self.source.event(&Event::Unloaded { name: &name, why });
-    }
-
-    /// A lease ended.
-    pub(crate) fn release(self: &Arc<Self>, name: &str, load: u64, keep: Option<Keep>) {
-        let mut state = self.lock();
-        let end = state.table.release(name, load, keep, Instant::now());
-        if state.waiting > 0 {
-            self.changed.notify_all();
-        }
-        let Some(end) = end else { return };
-        if state.next_look.is_none_or(|next| end < next) {
-            drop(state);
-            self.look();
-        }
-    }
-
-    /// Has a thread look who is idle for long enough: the one there is, or a new one. Where the system gives none, the next
-    /// release tries again, and models stay meanwhile.
-    fn look(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if state.next_look.is_some() {
-            self.sooner.notify_one();
-            return;
-        }
-        state.next_look = Some(Instant::now());
-        drop(state);
-        let shared = self.clone();
-        let started = thread::Builder::new().name("trillm-idle".into()).spawn(move || shared.close_idle());
-        if started.is_err() {
-            self.lock().next_look = None;
-        }
-    }
-
-    /// Closes what is idle for long enough, until nothing is left that could be.
-    fn close_idle(&self) {
-        let mut state = self.lock();
-        loop {
-            let now = Instant::now();
-            let (going, next) = state.table.due(now);
-            if let Some(going) = going {
-                drop(state);
-                self.close(going, Why::Idle);
-                state = self.lock();
-                continue;
-            }
-            let Some(next) = next.filter(|_| !state.closed) else {
-                state.next_look = None;
-                return;
-            };
-            state.next_look = Some(next);
-            let time = next.saturating_duration_since(now).min(LONGEST);
-            (state, _) = self.sooner.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 }

@@ -4,8 +4,6 @@ use std::{io, path::PathBuf};
 
 use trillm_core::{Class, Coded, files};
 
-use crate::Digest;
-
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -45,10 +43,10 @@ pub enum Error {
     OtherGeneration {
         /// The model.
         reference: String,
-        /// The generation that was asked for.
-        expected: Digest,
-        /// The one that came.
-        found: Digest,
+        /// The id of the generation that was asked for.
+        expected: String,
+        /// That of the one that came.
+        found: String,
     },
     /// There is no such generation of a model.
     #[error("{reference} has no generation {which}")]

@@ -81,7 +81,9 @@ impl Store {
         };
         let held = self.hold(&reference, which.as_deref())?;
         Ok(held.ok_or(match wanted.generation {
-            Some(expected) => Error::OtherGeneration { reference, expected, found: came },
+            Some(expected) => {
+                Error::OtherGeneration { reference, expected: expected.to_string(), found: came.to_string() }
+            }
             None => Error::NotFound { reference },
         })?)
     }

@@ -185,8 +185,11 @@ fn what_llama_cpp_cannot_do_is_an_error() {
 
 #[test]
 fn what_a_gguf_file_cannot_tell_apart_is_refused() {
-    let read = |added: Value, text: &str| {
+    let read = |mut added: Value, text: &str| {
         let folder = tempfile::tempdir().unwrap();
+        for name in ["single_word", "lstrip", "rstrip", "normalized", "special"] {
+            added[name] = json!(false);
+        }
         let file = json!({
             "added_tokens": [added],
             "normalizer": { "type": "Prepend", "prepend": "▁" },
