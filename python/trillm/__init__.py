@@ -12,7 +12,7 @@ from trillm import _program
 # isort: split
 from typing import TYPE_CHECKING
 
-from trillm import _interpreter, errors
+from trillm import _interpreter, _later, errors
 from trillm._core import Completion, ModelInfo, Piece, Stream, Timings, Tokenizer, Usage, __version__
 from trillm._logprobs import Logprob, Logprobs
 from trillm._model import Model, load
@@ -66,9 +66,7 @@ _LATER = {
 def __getattr__(name: str) -> object:
     """`trillm.hub` and the like, when they are first asked for."""
     if name in _LATER:
-        from trillm._later import bring
-
-        module = bring(f"trillm.{_LATER[name]}")
+        module = _later.bring(f"trillm.{_LATER[name]}")
         return getattr(module, name, module)
     raise AttributeError(f"module 'trillm' has no attribute {name!r}")
 
