@@ -66,13 +66,15 @@ def told(error: BaseException, name: str) -> BaseException:
 def lacks_memory(error: BaseException | None) -> bool:
     """Whether that is why something cannot be imported: loaders say it in words alone.
 
-    So do the interpreter and its compiler, which sometimes lose the error: a `SystemError`, or a `ValueError` about a
-    tree of code with holes.
+    So do the interpreter and its compiler, which sometimes lose the error: a `SystemError`, a `ValueError` about a tree
+    of code with holes, or a `SyntaxError`, which a module that is installed has not.
     """
     while error is not None:
         said = str(error)
-        is_lost = (isinstance(error, SystemError) and "exception" in said) or (
-            isinstance(error, ValueError) and "is required for" in said
+        is_lost = (
+            (isinstance(error, SystemError) and "exception" in said)
+            or (isinstance(error, ValueError) and "is required for" in said)
+            or isinstance(error, SyntaxError)
         )
         if isinstance(error, MemoryError) or is_lost or any(words in said for words in _LOADERS):
             return True
