@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ["a_path", "at_home", "located", "parse"]
 
-_NAME = re.compile(r"[\w-][\w.-]*(?::[\w.-]+)?")
+_NAME = r"[\w-][\w.-]*(?::[\w.-]+)?"
 """How Ollama, and programs that think of nothing else, write a model."""
 
 
-_HUB_PAGE = re.compile(
+_HUB_PAGE = (
     r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/"
     r"(?P<repo>(?!(?:api|blog|collections|datasets|docs|models|organizations|papers|settings|spaces)/)[\w.-]+/[\w.-]+)"
     r"(?:/(?:tree/(?P<tree>[^/?#]+)(?:/[^?#]*)?|blob/(?P<blob>[^/?#]+)/(?P<file>[^?#]+)))?/?(?:[?#].*)?"
 )
-_OLLAMA_PAGE = re.compile(r"https?://(?:www\.)?ollama\.com/(?:library/)?((?:[\w.-]+/)?[\w.-]+(?::[\w.-]+)?)/?")
-"""Addresses of pages that show a model to people, which are no file of it."""
+_OLLAMA_PAGE = r"https?://(?:www\.)?ollama\.com/(?:library/)?((?:[\w.-]+/)?[\w.-]+(?::[\w.-]+)?)/?"
+"""Addresses of pages that show a model to people, which are no file of it. Compiled when one is read: an import need
+not wait for that."""
 
 
 def parse(
@@ -86,9 +87,9 @@ def at_home(value: Any) -> Any:
 
 def _of_page(address: str) -> str | None:
     """The reference that a page's address stands for, if it is one."""
-    if found := _OLLAMA_PAGE.fullmatch(address):
+    if found := re.fullmatch(_OLLAMA_PAGE, address):
         return f"ollama:{found[1]}"
-    if found := _HUB_PAGE.fullmatch(address):
+    if found := re.fullmatch(_HUB_PAGE, address):
         revision = found["tree"] or found["blob"]
         at = f"@{revision}" if revision not in (None, "main") else ""
         return f"hf:{found['repo']}{at}{':' + found['file'] if found['file'] else ''}"
@@ -109,7 +110,7 @@ def _named(text: str) -> str:
 
 
 def _hint(text: str, hint: str | None) -> str | None:
-    if not _NAME.fullmatch(text):
+    if not re.fullmatch(_NAME, text):
         return hint
     if _is_imported(text):
         return f"did you mean local:{text}, which is in the store?"
