@@ -55,18 +55,6 @@ impl<S: Source> Pool<S> {
         }
     }
 
-    /// The model, if it is here and need not be waited for.
-    pub fn here(&self, name: &str) -> Option<Lease<S>> {
-        let mut state = self.0.lock();
-        if state.closed || !state.table.is_here(name) {
-            return None;
-        }
-        match state.table.ask(name, Instant::now()) {
-            Asked::Lease(load, model) => Some(Lease::new(self.0.clone(), name, load, model)),
-            _ => None,
-        }
-    }
-
     fn bring(
         &self,
         name: &str,
@@ -172,12 +160,6 @@ impl<S: Source> Pool<S> {
         self.0.lock().table.set_limits(limits);
         self.0.changed.notify_all();
         self.0.look();
-    }
-
-    /// Closes the idle model that was used least recently; `false` if there is none.
-    pub fn unload_one(&self) -> bool {
-        let going = self.0.lock().table.oldest_idle();
-        going.map(|going| self.0.close(going, Why::Asked)).is_some()
     }
 
     /// All models, by name.

@@ -291,11 +291,6 @@ impl<M> Table<M> {
         }
     }
 
-    /// Whether a model can be leased at once.
-    pub(crate) fn is_here(&self, name: &str) -> bool {
-        matches!(self.models.get(name), Some(Entry { state: State::Here(here), .. }) if !here.retiring)
-    }
-
     /// The number of a model's load.
     pub(crate) fn load_of(&self, name: &str) -> Option<u64> {
         self.models.get(name).map(|entry| entry.load)
@@ -307,8 +302,8 @@ impl<M> Table<M> {
         names.iter().filter_map(|name| self.going(name)).collect()
     }
 
-    /// The one that goes where memory is short: the idle one that was used least recently.
-    pub(crate) fn oldest_idle(&mut self) -> Option<Going<M>> {
+    /// The one that goes where there is no room: the idle one that was used least recently.
+    fn oldest_idle(&mut self) -> Option<Going<M>> {
         let name = self.oldest(|here| here.leases == 0)?;
         self.going(&name)
     }
