@@ -12,7 +12,8 @@ from trillm._reference import parse
 from trillm._vectors import TruncationWarning
 from trillm.cli import loaded
 from trillm.cli.given import INPUT, argument_text, attached_text, input_text
-from trillm.cli.numbers import CONTEXT, THREADS
+from trillm.cli.numbers import CONTEXT
+from trillm.cli.options import Engine, Threads
 from trillm.cli.output import UsageError, failing_clearly, print_json, say, write
 
 if TYPE_CHECKING:
@@ -68,13 +69,8 @@ def command(
             show_default="as trained, at most 4096",
         ),
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=THREADS, metavar="N", help="Compute threads.", show_default="one for each physical core"
-        ),
-    ] = None,
-    engine: Annotated[str, typer.Option(metavar="NAME", help="auto goes by the file's format.")] = "auto",
+    threads: Threads = None,
+    engine: Engine = "auto",
 ) -> None:
     """Prints a vector for each text: a JSON list on a line of its own, in the order of the texts."""
     with failing_clearly(as_json=as_json):

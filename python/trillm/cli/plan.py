@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trillm import _plan
-from trillm.cli.numbers import CONTEXT, THREADS
+from trillm.cli.numbers import CONTEXT
+from trillm.cli.options import Engine, Threads
 from trillm.cli.output import failing_clearly, print_columns, print_json, size
 
 if TYPE_CHECKING:
@@ -43,13 +44,8 @@ def command(
     cache_type: Annotated[
         Literal["f32", "f16", "q8_0", "q4_0"], typer.Option(help="The type of keys and values.")
     ] = "f16",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=THREADS, metavar="N", help="Compute threads.", show_default="one for each physical core"
-        ),
-    ] = None,
-    engine: Annotated[str, typer.Option(metavar="NAME", help="auto goes by the file's format.")] = "auto",
+    threads: Threads = None,
+    engine: Engine = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Says what loading MODEL would take of memory, and whether that is there; nothing is loaded or downloaded.

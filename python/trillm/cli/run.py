@@ -11,7 +11,8 @@ from trillm._reference import parse
 from trillm.cli import chat, loaded
 from trillm.cli.chat.conversation import Conversation
 from trillm.cli.given import argument_text
-from trillm.cli.numbers import CONTEXT, COUNT, SEED, THREADS, whole_number
+from trillm.cli.numbers import CONTEXT, COUNT, SEED, whole_number
+from trillm.cli.options import Engine, Threads
 from trillm.cli.output import UsageError, failing_clearly, print_json, say
 from trillm.cli.prompt import Asked
 
@@ -134,13 +135,8 @@ def command(
             show_default="as trained, at most 4096",
         ),
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=THREADS, metavar="N", help="Compute threads.", show_default="one for each physical core"
-        ),
-    ] = None,
-    engine: Annotated[str, typer.Option(metavar="NAME", help="auto goes by the file's format.")] = "auto",
+    threads: Threads = None,
+    engine: Engine = "auto",
     force: Annotated[
         bool, typer.Option("--force", help="Load a model that there is not enough memory for, by `trillm plan`.")
     ] = False,
