@@ -51,6 +51,17 @@ def bring(name: str) -> ModuleType:
 
 def told(error: BaseException, name: str) -> BaseException:
     """What to raise for an error of importing a module: ours, if the system is why."""
+    try:
+        return _told(error, name)
+    except MemoryError:
+        # Not even for an error and its text.
+        return _NOTHING_LEFT
+
+
+_NOTHING_LEFT = OutOfMemory("no memory for a module that is needed now", "out_of_memory", "give the process more")
+
+
+def _told(error: BaseException, name: str) -> BaseException:
     # Built in: no file is opened for it.
     import errno
 
