@@ -35,6 +35,7 @@ __all__ = [
     "ModelInfo",
     "Piece",
     "Plan",
+    "RoutedModel",
     "Stream",
     "Timings",
     "Tokenizer",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from trillm import hub, types  # noqa: F401
     from trillm._hardware import HardwareProfile
     from trillm._plan import Alternative, Plan, plan
+    from trillm._routed import RoutedModel
 
 
 _LATER = {
@@ -58,6 +60,7 @@ _LATER = {
     "HardwareProfile": "_hardware",
     "Alternative": "_plan",
     "Plan": "_plan",
+    "RoutedModel": "_routed",
     "plan": "_plan",
 }
 """What costs time that most programs can save, and the modules that it is in."""

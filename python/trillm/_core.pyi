@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from typing_extensions import Never, Self, Unpack
 
 from trillm._logprobs import Logprob, Logprobs
+from trillm._shelf import Shelf
 from trillm.errors import TrillmError
 from trillm.hub._flight import Seat
 from trillm.hub._progress import Progress
@@ -302,6 +303,56 @@ class Model:
     def stats(self) -> dict[str, int]: ...
     def keep(self, what: object) -> None: ...
     def close(self) -> None: ...
+
+@final
+class Router:
+    """Models in memory, by name: one that is used never goes."""
+
+    def __new__(cls, shelf: Shelf, *, models: int | None, size: int | None, idle: float, patience: float) -> Self: ...
+    def lease(self, name: str, keep_alive: float | None = None) -> Model:
+        """A model to use as long as somebody has what is returned, or a stream or call of it; brings it if need be."""
+
+    def lease_now(self, name: str, keep_alive: float | None = None) -> Model | None:
+        """The same if it is here: nobody waits."""
+
+    def leasing(self, name: str) -> Leasing:
+        """The same for an event loop."""
+
+    def unload(self, name: str, at_once: bool) -> None:
+        """Closes a model once nobody uses it, or at once. Raises `ModelNotFound` (`not_loaded`)."""
+
+    def pin(self, name: str, pinned: bool) -> None:
+        """Keeps a model that is here from going, or lets it go. Raises `ModelNotFound` (`not_loaded`)."""
+
+    def set_limits(self, *, models: int | None, size: int | None, idle: float, patience: float) -> None:
+        """At most so many models, of this size in bytes.
+
+        `idle` is how many seconds one stays that nobody uses, `patience` how many somebody waits for others' room.
+        """
+
+    def status(self) -> list[dict[str, Any]]:
+        """What is in memory or on its way, by name."""
+
+    def model_stats(self, name: str) -> dict[str, int] | None:
+        """The counters of a model that is loaded."""
+
+    def close(self) -> None:
+        """Ends what runs and closes all models."""
+
+@final
+class Leasing:
+    """A model that comes, for an event loop. Dropping it gives up on it."""
+
+    def poll(self, ticket: Ticket) -> tuple[bool, Model | None]:
+        """Whether it is here, and it; if not, the ticket is called when it is."""
+
+    def close(self) -> None: ...
+
+@final
+class Wanted:
+    """A function for progress: false once nobody waits any more."""
+
+    def __call__(self, *_progress: object) -> bool: ...
 
 @final
 class Tokenizer:

@@ -123,11 +123,11 @@ class Model:
         Raises `ContextOverflow`, `InvalidRequest`, `Overloaded`, `DeadlineExceeded`, `EngineError`, `OutOfMemory`,
         `Closed`.
         """
-        return self._core.generate(prompt, **params)
+        return self._use().generate(prompt, **params)
 
     def stream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> Stream:
         """As `generate`, piece by piece. Closing or dropping the stream cancels the request."""
-        return self._core.stream(prompt, **params)
+        return self._use().stream(prompt, **params)
 
     @overload
     def chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion: ...
@@ -146,11 +146,11 @@ class Model:
 
         Control tokens written in a message are read as plain text.
         """
-        return self._core.chat(messages, **params)
+        return self._use().chat(messages, **params)
 
     def chat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Stream:
         """As `chat`, piece by piece."""
-        return self._core.chat_stream(messages, **params)
+        return self._use().chat_stream(messages, **params)
 
     @overload
     async def agenerate(self, prompt: str, **params: Unpack[GenerateParams]) -> Completion: ...  # type: ignore[overload-overlap]
@@ -167,9 +167,10 @@ class Model:
     ) -> Completion | list[Completion]:
         """As `generate`, for asyncio; while the queue is full, it waits. Cancelling the task cancels the request."""
         given = cast("Any", prompt)
+        core = await self._ause()
 
         def call(prompt: Any, index: int | None) -> _core.Call:
-            return self._core.call(prompt, self._lines.others_wait(), index, **params)
+            return core.call(prompt, self._lines.others_wait(), index, **params)
 
         if _core.is_batch(given):
             return await collect_all(given, call, self._lines)
@@ -177,7 +178,7 @@ class Model:
 
     def astream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> AsyncStream:
         """As `stream`, for `async for`; while the queue is full, its first piece waits."""
-        return AsyncStream(self._core.call(prompt, self._lines.others_wait(), None, **params), self._lines)
+        return AsyncStream(self, lambda core: core.call(prompt, self._lines.others_wait(), None, **params))
 
     @overload
     async def achat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion: ...
@@ -188,9 +189,10 @@ class Model:
     ) -> Completion | list[Completion]:
         """As `chat`, for asyncio; while the queue is full, it waits."""
         given = cast("Any", messages)
+        core = await self._ause()
 
         def call(messages: Any, index: int | None) -> _core.Call:
-            return self._core.chat_call(messages, self._lines.others_wait(), index, **params)
+            return core.chat_call(messages, self._lines.others_wait(), index, **params)
 
         if _core.is_list_of_chats(given):
             return await collect_all(given, call, self._lines)
@@ -198,11 +200,11 @@ class Model:
 
     def achat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> AsyncStream:
         """As `chat_stream`, for `async for`."""
-        return AsyncStream(self._core.chat_call(messages, self._lines.others_wait(), None, **params), self._lines)
+        return AsyncStream(self, lambda core: core.chat_call(messages, self._lines.others_wait(), None, **params))
 
     def render_chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> str:
         """The text that `chat` gives to the model; without messages, what the template makes of none."""
-        return self._core.render_chat(messages, **params)
+        return self._use().render_chat(messages, **params)
 
     def embed(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> NDArray[np.float32]:
         """One vector for each text, as sentence-transformers makes it: float32 `[n, dim]`; no texts give `[0, dim]`.
@@ -217,7 +219,7 @@ class Model:
         was cut then. Raises `InvalidRequest`, `Unsupported`, `MissingDependency` (numpy), `EngineError`, `Closed`.
         """
         bring_numpy()
-        vectors, cuts = self._core.embed(texts, **params)
+        vectors, cuts = self._use().embed(texts, **params)
         warn(cuts)
         return vectors
 
@@ -231,45 +233,45 @@ class Model:
         array([0.98, 0.01], dtype=float32)
         """
         bring_numpy()
-        scores, cuts = self._core.score(pairs, **params)
+        scores, cuts = self._use().score(pairs, **params)
         warn(cuts)
         return scores
 
     async def aembed(self, texts: str | Sequence[str], **params: Unpack[EmbedParams]) -> NDArray[np.float32]:
         """As `embed`, for asyncio. Cancelling the task ends it."""
         bring_numpy()
-        vectors, cuts = await made(self._core.embed_call(texts, **params))
+        vectors, cuts = await made((await self._ause()).embed_call(texts, **params))
         warn(cuts)
         return vectors
 
     async def ascore(self, pairs: Sequence[Sequence[str]], **params: Unpack[TextParams]) -> NDArray[np.float32]:
         """As `score`, for asyncio. Cancelling the task ends it."""
         bring_numpy()
-        scores, cuts = await made(self._core.score_call(pairs, **params))
+        scores, cuts = await made((await self._ause()).score_call(pairs, **params))
         warn(cuts)
         return scores
 
     def tokenize(self, text: str, **params: Unpack[EncodeParams]) -> list[int]:
         """The token ids of `text`; see `Tokenizer.encode`, and `trillm.types.EncodeParams`."""
-        return self._core.tokenize(text, **params)
+        return self._use().tokenize(text, **params)
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """The text of token ids; see `Tokenizer.decode`."""
-        return self._core.detokenize(ids)
+        return self._use().detokenize(ids)
 
     @property
     def info(self) -> ModelInfo:
         """What the file says, and what was decided when it was loaded."""
-        return self._core.info
+        return self._use().info
 
     @property
     def context(self) -> int:
         """Tokens in the cache: the longest sequence."""
-        return self._core.context
+        return self._use().context
 
     def stats(self) -> dict[str, int]:
         """Counters of the scheduler: `waiting`, `running`, `steps`, `generated_tokens` and so on."""
-        return self._core.stats()
+        return self._use().stats()
 
     def close(self) -> None:
         """Ends what runs with `Closed`, and frees the memory. Harmless when called again."""
@@ -293,6 +295,18 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.close()
+
+    def _use(self) -> _core.Model:
+        """The native model, for a call; what the call begins keeps it."""
+        return self._core
+
+    def _use_now(self) -> _core.Model | None:
+        """The same for an event loop, if nothing has to be waited for."""
+        return self._core
+
+    async def _ause(self) -> _core.Model:
+        """The same for an event loop, which waits meanwhile."""
+        return self._core
 
     def __reduce__(self) -> NoReturn:
         """What `copy` and `pickle` ask for, and there is not: two objects would close one model."""

@@ -116,7 +116,7 @@ def plan_file(
     **params: Unpack[LoadParams],
 ) -> Plan:
     """The same for a file or folder."""
-    return _planned(path, smaller, idle or {}, params)[0]
+    return _made(_core.plan(path, list(smaller), list((idle or {}).items()), **params))
 
 
 def check(path: str | PathLike[str], *, force: bool = False, **params: Unpack[LoadParams]) -> Plan:
@@ -124,18 +124,20 @@ def check(path: str | PathLike[str], *, force: bool = False, **params: Unpack[Lo
 
     Raises `MemoryRefused`, with the plan, if it would not fit, unless it is to be tried all the same.
     """
-    made, refusal = _planned(path, (), {}, params)
-    if refusal is None or force:
-        return made
-    error = MemoryRefused(*refusal)
-    error.plan = made
-    raise error
+    facts = _core.plan(path, **params)
+    if facts["refusal"] is None or force:
+        return _made(facts)
+    raise refused(facts)
 
 
-def _planned(
-    path: str | PathLike[str], smaller: Sequence[tuple[str, str]], idle: Mapping[str, int], params: LoadParams
-) -> tuple[Plan, tuple[str, str, str | None] | None]:
-    facts = _core.plan(path, list(smaller), list(idle.items()), **params)
-    refusal = facts.pop("refusal")
-    alternatives = tuple(Alternative(**it) for it in facts.pop("alternatives"))
-    return Plan(**facts | {"notes": tuple(facts["notes"]), "alternatives": alternatives}), refusal
+def refused(facts: dict[str, Any]) -> MemoryRefused:
+    """The error for a plan as the native half describes it."""
+    error = MemoryRefused(*facts["refusal"])
+    error.plan = _made(facts)
+    return error
+
+
+def _made(facts: dict[str, Any]) -> Plan:
+    alternatives = tuple(Alternative(**it) for it in facts["alternatives"])
+    facts = {name: value for name, value in facts.items() if name != "refusal"}
+    return Plan(**facts | {"notes": tuple(facts["notes"]), "alternatives": alternatives})

@@ -2,79 +2,401 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import wraps
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from trillm import _core
 from trillm._core import Store
 from trillm._keywords import advising
 from trillm._later import Later
+from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
+    from types import TracebackType
 
-    from typing_extensions import Unpack
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Self, Unpack
 
+    from trillm._core import Completion, Stream
+    from trillm._journal import ErrorJournal
     from trillm._model import Model
+    from trillm._options import RouterOptions
+    from trillm._plan import Plan
+    from trillm._routed import RoutedModel
+    from trillm._streaming import AsyncStream
     from trillm.hub import Report, Source
-    from trillm.types import LoadParams
+    from trillm.types import ChatParams, EmbedParams, GenerateParams, LoadParams, Message, Prompt, TextParams
+
+    Reference = str | bytes | PathLike[str] | PathLike[bytes]
+    Wanted = Reference | Mapping[str, Any]
 
 __all__ = ["LLMRouter"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _noted(method: Callable[Concatenate[LLMRouter, P], T]) -> Callable[Concatenate[LLMRouter, P], T]:
+    """The same, with its errors in the journal; what can be mended is, and then it is tried once more."""
+
+    @wraps(method)
+    def noted(self: LLMRouter, *args: P.args, **params: P.kwargs) -> T:
+        try:
+            return method(self, *args, **params)
+        except (TrillmError, MemoryError) as error:
+            if not self._mended(error, method.__name__, args, params):
+                raise
+        return method(self, *args, **params)
+
+    return noted
+
+
+def _anoted(
+    method: Callable[Concatenate[LLMRouter, P], Awaitable[T]],
+) -> Callable[Concatenate[LLMRouter, P], Awaitable[T]]:
+    """As `_noted`, of a coroutine."""
+
+    @wraps(method)
+    async def noted(self: LLMRouter, *args: P.args, **params: P.kwargs) -> T:
+        try:
+            return await method(self, *args, **params)
+        except (TrillmError, MemoryError) as error:
+            from asyncio import to_thread
+
+            if not await to_thread(self._mended, error, method.__name__, args, params):
+                raise
+        return await method(self, *args, **params)
+
+    return noted
+
 
 class LLMRouter:
-    """Knows which models there are and where they come from: finds, downloads and lists them."""
+    """Models by name: finds, downloads, loads and lists them, and keeps the machine within its means.
+
+    A model is loaded when it is first asked for, once for all who ask, and stays until it was idle for long enough or
+    another one needs its room; one that is used never goes.
+
+    >>> router = trillm.LLMRouter(max_models_loaded=2)  # doctest: +SKIP
+    >>> router.generate(model="smollm2", prompt="Once upon a time", max_tokens=8).text  # doctest: +SKIP
+    ' there was a little girl named Lily'
+    """
 
     @advising
     def __init__(
         self,
         *,
+        config: str | PathLike[str] | Mapping[str, Any] | None = None,
         models_directory: str | PathLike[str] | None = None,
         cache_directory: str | PathLike[str] | None = None,
-        download_on_demand: bool = True,
+        download_on_demand: bool | None = None,
         download_sources: Mapping[str, Source | Mapping[str, str | None]] | None = None,
         preferred_formats: Sequence[str] | None = None,
         quantization_preference: Sequence[str] | None = None,
         download_timeout: float | None = None,
         retry_attempts: int | None = None,
         parallel_downloads: int | None = None,
+        default_engine: str | None = None,
+        device: str | None = None,
+        threads: int | str | None = None,
+        cache_size: int | str | None = None,
+        max_models_loaded: int | None = None,
+        unload_idle_time: float | None = None,
+        room_timeout: float | None = None,
+        batch_size: int | None = None,
+        context_length: int | None = None,
+        engines: Mapping[str, Mapping[str, Any]] | None = None,
+        recover: bool = False,
+        on_event: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
-        """Sets where models are and how they are fetched; what is left out is as in `trillm.hub.Options`.
+        """Sets where models are, how they are fetched and run, and how many may be in memory.
 
-        `models_directory` is a folder of one's own, in which a bare name is looked up (`LOCAL_MODELS_DIR`);
-        `cache_directory` is the store (`LOCAL_CACHE_DIR`). Without `download_on_demand` what is not there is an error.
-        `download_sources` has `"huggingface"` and `"ollama"`, each a `Source` or its `base_url` and `token`.
-        `download_timeout` is in seconds.
+        What is left out is as the file `config` (TOML or JSON; `TRILLM_CONFIG`) says, else the environment, else as
+        `trillm.RouterOptions` describes each.
+        With `recover`, what an error suggests is done before it is tried once more: other models are unloaded, what is
+        damaged is fetched again, a model that failed is loaded anew.
+        `on_event` is called with a dictionary whenever a model is `loading`, `loaded`, `failed`, `evicted` or
+        `unloaded` (`event`, `model`, and details such as `why`), on whichever thread that happens.
 
         Raises `InvalidRequest`, `StoreError`.
         """
         with Later("trillm.hub"):
+            from trillm._journal import ErrorJournal
+            from trillm._options import RouterOptions
             from trillm._reference import at_home
-            from trillm.hub import Options
+            from trillm._shelf import Shelf
 
-        self._options = Options.of(
-            {
-                "models_directory": models_directory,
-                "preferred_formats": preferred_formats,
-                "quantization_preference": quantization_preference,
-                "download_timeout": download_timeout,
-                "retry_attempts": retry_attempts,
-                "parallel_downloads": parallel_downloads,
-                "offline": not download_on_demand,
-                "sources": download_sources,
-            }
-        )
-        self._store = Store(None if cache_directory is None else at_home(cache_directory))
+        given = {name: value for name, value in locals().items() if name in RouterOptions.__dataclass_fields__}
+        options = RouterOptions.of(given, config)
+        directory = options.cache_directory
+        store = Store(None if directory is None else at_home(directory))
+        self._shelf = Shelf(options, store, on_event)
+        self._core = _core.Router(self._shelf, **options.limits())
+        self._models: dict[str, RoutedModel] = {}
+        self._recover = recover
+        self.errors: ErrorJournal = ErrorJournal()
+        """What went wrong lately, and how often."""
+
+    @property
+    def options(self) -> RouterOptions:
+        """What was decided of keyword arguments, file, environment and defaults."""
+        return self._shelf.options
+
+    @_noted
+    def load_model(
+        self,
+        model: Wanted,
+        *,
+        engine: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        force: bool = False,
+        pinned: bool = False,
+        keep_alive: float | None = None,
+        **params: Unpack[LoadParams],
+    ) -> RoutedModel:
+        """Loads a model, downloading it first if need be, and returns it; harmless if it is loaded already.
+
+        `model` is what `trillm.load` takes, or a mapping with `file`, and maybe `engine`, `settings` and `force`.
+        `settings` are those of `trillm.types.LoadParams`, which may be given as keyword arguments, too, or the names of
+        the engines' own (`context_size`, `use_mmap`); if it is loaded with others it is loaded anew, once nobody uses
+        it. `force` loads it though memory would not suffice by its plan. `pinned` keeps it until it is unloaded;
+        `keep_alive` for so many seconds after this.
+
+        Raises as `trillm.load` does, `MemoryRefused`, and `Overloaded` if those that are loaded are all in use.
+        """
+        known = self._know(model, engine, {**(settings or {}), **params}, force=force)
+        known.kept(keep_alive).info  # noqa: B018  # leases it
+        if pinned:
+            self._core.pin(known.name, pinned=True)
+        return known
+
+    @_noted
+    def unload_model(self, model: Wanted, *, at_once: bool = False) -> None:
+        """Closes a model once nobody uses it, or `at_once`: then what runs ends with `Closed`.
+
+        Raises `ModelNotFound` (`not_loaded`).
+        """
+        self._core.unload(self._model(model).name, at_once)
+
+    def pin(self, model: Wanted, pinned: bool = True) -> None:
+        """Keeps a loaded model from going for others or for idleness, or lets it go again."""
+        self._core.pin(self._model(model).name, pinned)
+
+    def model(self, model: Wanted) -> RoutedModel:
+        """A model by name, which is loaded when it is used: all that a `trillm.Model` does."""
+        return self._model(model)
+
+    @_noted
+    def generate(
+        self,
+        model: Wanted,
+        prompt: Prompt | Sequence[Prompt],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[GenerateParams],
+    ) -> Completion | list[Completion]:
+        """Continues a prompt, or a list of prompts, as `trillm.Model.generate` does, by a model that is loaded first.
+
+        The model stays for `keep_alive` seconds after it, if nobody else uses it (`inf`: until its room is needed).
+        """
+        return self._model(model, keep_alive).generate(prompt, **params)
+
+    @_noted
+    def stream(
+        self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = None, **params: Unpack[GenerateParams]
+    ) -> Stream:
+        """As `generate`, piece by piece; the model is in use until its end, or until it is closed."""
+        return self._model(model, keep_alive).stream(prompt, **params)
+
+    @_noted
+    def chat(
+        self,
+        model: Wanted,
+        messages: Sequence[Message] | Sequence[Sequence[Message]],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[ChatParams],
+    ) -> Completion | list[Completion]:
+        """Answers a conversation, or a list of them, as `trillm.Model.chat` does."""
+        return self._model(model, keep_alive).chat(messages, **params)
+
+    @_noted
+    def chat_stream(
+        self,
+        model: Wanted,
+        messages: Sequence[Message],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[ChatParams],
+    ) -> Stream:
+        """As `chat`, piece by piece."""
+        return self._model(model, keep_alive).chat_stream(messages, **params)
+
+    @_noted
+    def embed(
+        self,
+        model: Wanted,
+        texts: str | Sequence[str],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[EmbedParams],
+    ) -> NDArray[np.float32]:
+        """One vector for each text, as `trillm.Model.embed` makes them."""
+        return self._model(model, keep_alive).embed(texts, **params)
+
+    @_noted
+    def score(
+        self,
+        model: Wanted,
+        pairs: Sequence[Sequence[str]],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[TextParams],
+    ) -> NDArray[np.float32]:
+        """How well the two texts of each pair go together, as `trillm.Model.score` has it."""
+        return self._model(model, keep_alive).score(pairs, **params)
+
+    async def aload_model(self, model: Wanted, **params: Any) -> RoutedModel:
+        """As `load_model`, for asyncio."""
+        from asyncio import to_thread
+
+        return await to_thread(self.load_model, model, **params)
+
+    async def aunload_model(self, model: Wanted, *, at_once: bool = False) -> None:
+        """As `unload_model`, for asyncio."""
+        from asyncio import to_thread
+
+        await to_thread(self.unload_model, model, at_once=at_once)
+
+    @_anoted
+    async def agenerate(
+        self,
+        model: Wanted,
+        prompt: Prompt | Sequence[Prompt],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[GenerateParams],
+    ) -> Completion | list[Completion]:
+        """As `generate`, for asyncio; nothing else waits while the model is downloaded and loaded."""
+        return await self._model(model, keep_alive).agenerate(prompt, **params)
+
+    @_noted
+    def astream(
+        self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = None, **params: Unpack[GenerateParams]
+    ) -> AsyncStream:
+        """As `stream`, for `async for`."""
+        return self._model(model, keep_alive).astream(prompt, **params)
+
+    @_anoted
+    async def achat(
+        self,
+        model: Wanted,
+        messages: Sequence[Message] | Sequence[Sequence[Message]],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[ChatParams],
+    ) -> Completion | list[Completion]:
+        """As `chat`, for asyncio."""
+        return await self._model(model, keep_alive).achat(messages, **params)
+
+    @_noted
+    def achat_stream(
+        self,
+        model: Wanted,
+        messages: Sequence[Message],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[ChatParams],
+    ) -> AsyncStream:
+        """As `chat_stream`, for `async for`."""
+        return self._model(model, keep_alive).achat_stream(messages, **params)
+
+    @_anoted
+    async def aembed(
+        self,
+        model: Wanted,
+        texts: str | Sequence[str],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[EmbedParams],
+    ) -> NDArray[np.float32]:
+        """As `embed`, for asyncio."""
+        return await self._model(model, keep_alive).aembed(texts, **params)
+
+    @_anoted
+    async def ascore(
+        self,
+        model: Wanted,
+        pairs: Sequence[Sequence[str]],
+        *,
+        keep_alive: float | None = None,
+        **params: Unpack[TextParams],
+    ) -> NDArray[np.float32]:
+        """As `score`, for asyncio."""
+        return await self._model(model, keep_alive).ascore(pairs, **params)
+
+    def plan(self, model: Wanted, **params: Unpack[LoadParams]) -> Plan:
+        """What loading a model takes, and what could be unloaded for it; see `trillm.plan`."""
+        with Later("trillm._plan"):
+            from trillm._plan import plan
+
+        wish = self._shelf.wishes[self._model(model).name]
+        given = self.options.load_params({**wish.settings, **params})
+        idle = {it["name"]: it["bytes"] for it in self._core.status() if it["leases"] == 0 and not it["pinned"]}
+        return plan(wish.reference, idle=idle, store=self._shelf.store, download=self.options.hub(), **given)
+
+    def loaded(self) -> list[str]:
+        """The names of the models that are in memory."""
+        return [status["name"] for status in self._core.status() if status["phase"] == "loaded"]
 
     def available(self) -> list[dict[str, Any]]:
         """All models on this machine, each a dictionary as `trillm.hub.available` describes it."""
         with Later("trillm.hub"):
             from trillm.hub import available
 
-        return available(self._store, self._options.models_directory)
+        return available(self._shelf.store, self.options.hub().models_directory)
 
-    def load(self, reference: str | bytes | PathLike[str] | PathLike[bytes], **params: Unpack[LoadParams]) -> Model:
-        """Loads a model, downloading it first if need be; it begins from its publisher's defaults as by `trillm.load`.
+    def stats(self) -> dict[str, Any]:
+        """What is in memory, and what it has done.
+
+        `models` has for each model by name its `phase` (`loading`, `loaded`, `unloading`), `bytes` as planned,
+        `leases` (who uses it now), `requests`, `pinned`, `load_time` and `time_since_last_use` in seconds (`None` while
+        it is used), `unloads_in` (seconds, `None` if it stays), `last_used` (seconds since 1970), and of one that is
+        loaded what `trillm.Model.stats` has. `bytes` is the sum, `limits` what may be in memory.
+        """
+        import time
+
+        models: dict[str, Any] = {}
+        for status in self._core.status():
+            name = status.pop("name")
+            idle = status["time_since_last_use"]
+            status["last_used"] = time.time() - (idle or 0) if status["phase"] == "loaded" else None
+            models[name] = status | (self._core.model_stats(name) or {})
+        return {
+            "models": models,
+            "bytes": sum(model["bytes"] for model in models.values()),
+            "limits": self.options.limits(),
+        }
+
+    def update_config(self, **changes: Any) -> dict[str, list[str]]:
+        """Changes options of a router that runs.
+
+        Limits and what has to do with downloads count at once; how models are run, for those that are loaded from now
+        on. Returns the names of those that are `loaded_before`, and go on as they were.
+
+        Raises `InvalidRequest` for an option that cannot change, and `TypeError` for one that there is not.
+        """
+        options = self.options.changed(**changes)
+        self._shelf.options = options
+        self._core.set_limits(**options.limits())
+        return {"loaded_before": self.loaded() if options.reload_for(changes) else []}
+
+    def load(self, reference: Reference, **params: Unpack[LoadParams]) -> Model:
+        """A model of one's own, which the router does not count: as `trillm.load`, from where the router has its own.
 
         Raises as `trillm.load` does.
         """
@@ -85,13 +407,79 @@ class LLMRouter:
         tokenizer = params.get("tokenizer")
         if isinstance(tokenizer, str | bytes | PathLike):
             params["tokenizer"] = self.fetch(tokenizer)
-        return load_resolved(resolve(reference, store=self._store, options=self._options), params)
+        return load_resolved(resolve(reference, store=self._shelf.store, options=self.options.hub()), params)
 
-    def fetch(
-        self, reference: str | bytes | PathLike[str] | PathLike[bytes], *, progress: Report | None = None
-    ) -> Path:
+    def fetch(self, reference: Reference, *, progress: Report | None = None) -> Path:
         """Where a model can be opened; downloads it if need be. Raises as `trillm.hub.fetch` does."""
         with Later("trillm.hub"):
             from trillm.hub import fetch
 
-        return fetch(reference, store=self._store, options=self._options, progress=progress)
+        return fetch(reference, store=self._shelf.store, options=self.options.hub(), progress=progress)
+
+    def close(self) -> None:
+        """Ends what runs with `Closed`, and closes all models. Harmless when called again."""
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        from asyncio import to_thread
+
+        await to_thread(self.close)
+
+    def __repr__(self) -> str:
+        return f"<trillm.LLMRouter {', '.join(self.loaded()) or 'without models'}>"
+
+    def _mended(self, error: BaseException, call: str, args: tuple[Any, ...], params: Mapping[str, Any]) -> bool:
+        """Takes an error down, and does what it suggests if that is wanted; whether that was done."""
+        wanted = args[0] if args else params.get("model")
+        name = model.name if isinstance(wanted, str) and (model := self._models.get(wanted)) else None
+        advice = self.errors.record(error, model=name or wanted, call=call)
+        if not self._recover or advice.recovery is None or name is None:
+            return False
+        from trillm._recovery import recover
+
+        return recover(advice.recovery, name, self._core, self._shelf)
+
+    def _model(self, wanted: Wanted, keep_alive: float | None = None) -> RoutedModel:
+        known = self._models.get(wanted) if isinstance(wanted, str) else None
+        if known is None:
+            known = self._know(wanted)
+        return known if keep_alive is None else known.kept(keep_alive)
+
+    def _know(
+        self,
+        wanted: Wanted,
+        engine: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        force: bool = False,
+    ) -> RoutedModel:
+        """The model that is meant; how it is to be loaded counts from now on, if that is said."""
+        with Later("trillm.hub"):
+            from trillm._reference import parse
+            from trillm._routed import RoutedModel
+            from trillm._shelf import Wish
+
+        wish = Wish.of(wanted, engine, settings or {}, force=force)
+        model = self._models.get(wish.reference)
+        if model is None:
+            meant = parse(wish.reference, self.options.hub().models_directory).text
+            # One model may have several names.
+            model = self._models.get(meant) or RoutedModel(self._core, wish.reference)
+            self._models[wish.reference] = self._models[meant] = model
+        before = self._shelf.wishes.get(model.name)
+        if before is None or (wish.settings and wish.settings != before.settings):
+            if before is not None:
+                model.close()
+            self._shelf.wishes[model.name] = wish
+        return model

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from trillm._core import Call, Completion, Embedding, Piece, Stream
+    from trillm._model import Model
 
     Given = tuple[NDArray[np.float32], list[tuple[int, int]]]
 
-__all__ = ["AsyncStream", "Lines", "collect", "collect_all", "made"]
+__all__ = ["AsyncStream", "ByLoop", "Lines", "collect", "collect_all", "made", "when"]
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -42,7 +43,7 @@ class _Polled(Protocol[R_co]):
         """Whether it is ready, and what there is then; if not, the ticket is called when it is."""
 
 
-class _ByLoop(Generic[T]):
+class ByLoop(Generic[T]):
     """One thing for each event loop, which nothing here holds: its loop does, as long as it needs it."""
 
     __slots__ = ("_known", "_make")
@@ -119,7 +120,7 @@ def _wake(futures: list[Future[None]]) -> None:
             future.set_result(None)
 
 
-_doorbells = _ByLoop(_Doorbell)
+_doorbells = ByLoop(_Doorbell)
 
 
 class _Line:
@@ -188,7 +189,7 @@ class Lines:
     __slots__ = ("_lines",)
 
     def __init__(self) -> None:
-        self._lines = _ByLoop(lambda _: _Line())
+        self._lines = ByLoop(lambda _: _Line())
 
     def others_wait(self) -> bool:
         """Whether anybody waits, so that a new request has to."""
@@ -205,11 +206,14 @@ class Lines:
 class AsyncStream:
     """Pieces of a request, for `async for`. Closing it cancels the request; so does cancelling who waits."""
 
-    __slots__ = ("_call", "_lines", "_stream")
+    __slots__ = ("_begin", "_call", "_model", "_stream")
 
-    def __init__(self, call: Call, lines: Lines) -> None:
-        self._call: Call | None = call
-        self._lines = lines
+    def __init__(self, model: Model, begin: Callable[[_core.Model], Call]) -> None:
+        """`begin` is called at once if the model is here, else with the first piece that somebody waits for."""
+        here = model._use_now()
+        self._model: Model | None = model
+        self._call: Call | None = None if here is None else begin(here)
+        self._begin = begin if here is None else None
         self._stream: Stream | None = None
 
     def __aiter__(self) -> Self:
@@ -220,24 +224,31 @@ class AsyncStream:
             piece = await self._next()
         except Cancelled:
             # Closed by another task while this one waited for its turn.
-            if self._call is not None:
+            if self._model is not None:
                 raise
             piece = None
         except BaseException:
             self._close()
             raise
         if piece is None:
+            self._close()
             raise StopAsyncIteration
         return piece
 
     async def _next(self) -> Piece | None:
         if self._stream is None:
-            if self._call is None:
+            if self._begin is not None and self._model is not None:
+                here = await self._model._ause()
+                # Another task may have begun or closed it meanwhile.
+                if self._begin is not None and self._model is not None:
+                    self._call, self._begin = self._begin(here), None
+            if self._call is None or self._model is None:
                 return None
-            self._stream = await self._lines.enter(self._call)
+            self._stream = await self._model._lines.enter(self._call)
         return await _doorbells.get().when(self._stream)
 
     def _close(self) -> None:
+        self._model = None
         call, self._call = self._call, None
         if call is not None:
             call.close()
@@ -313,10 +324,15 @@ _AHEAD = 256
 """Calls of one list that are under way: more than run at once, so that the queue does not run empty."""
 
 
+async def when(what: _Polled[T]) -> T:
+    """What there is, when it is ready."""
+    return await _doorbells.get().when(what)
+
+
 async def made(embedding: Embedding) -> Given:
     """The vectors or scores, when they are there."""
     try:
-        given = await _doorbells.get().when(embedding)
+        given = await when(embedding)
     finally:
         embedding.close()
     assert given is not None

@@ -16,7 +16,7 @@ use crate::aside::{Aside, aside, is_long, reading};
 use crate::doorbell::Ticket;
 use crate::enter::{outside, panicked};
 use crate::heavy::{is_heavy, kept};
-use crate::lifetime::Owned;
+use crate::lifetime::Used;
 use crate::params::{Chat, Generate, messages};
 use crate::place::Place;
 use crate::prompt::Given;
@@ -137,7 +137,7 @@ fn is_late(ready: Option<&Ready>) -> bool {
 /// A request for an event loop. Dropping it cancels the request.
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Call {
-    owned: Arc<Owned>,
+    used: Arc<Used>,
     place: Place,
     state: Mutex<State>,
 }
@@ -180,13 +180,13 @@ impl Call {
     /// Begins to prepare a request, which starts by itself as soon as it can, unless `others_wait` for room before it.
     /// `many` says that it is one of a list: all of them together may take long.
     pub(crate) fn begin(
-        owned: Arc<Owned>,
+        used: Arc<Used>,
         asking: Asking,
         given: &Bound<'_, PyAny>,
         others_wait: bool,
         many: bool,
     ) -> PyResult<Self> {
-        let (llm, place) = (owned.get()?, asking.place);
+        let (llm, place) = (used.get()?, asking.place);
         let begin = move |llm: &Llm, asked: Asked| {
             let begun = Begun::Waiting(asked.prepare(llm)?);
             if others_wait { Ok(begun) } else { begun.go_on(llm) }
@@ -199,7 +199,7 @@ impl Call {
                 let asked = read().map_err(Failure::Read)?;
                 begin(llm, asked).map_err(Failure::Prepare)
             };
-            Aside::begin(Some(&owned.preparing), llm.clone(), work).map(State::Preparing)
+            Aside::begin(Some(&used.preparing), llm.clone(), work).map(State::Preparing)
         };
         let state = if is_heavy(given) {
             let given = kept(given);
@@ -213,7 +213,7 @@ impl Call {
                 State::Prepared(Box::new(prepared))
             }
         };
-        Ok(Self { owned, place, state: Mutex::new(state) })
+        Ok(Self { used, place, state: Mutex::new(state) })
     }
 
     /// Never held where the interpreter lock is let go of: whoever has that one may want this one.
@@ -226,7 +226,7 @@ impl Call {
 impl Call {
     /// Whether it is prepared; if not, the ticket is called when it is.
     fn poll(&self, ticket: &Ticket) -> PyResult<(bool, Option<Py<PyAny>>)> {
-        self.owned.get()?;
+        self.used.get()?;
         let mut state = self.state();
         let State::Preparing(aside) = &*state else {
             return Ok((true, None));
@@ -253,12 +253,12 @@ impl Call {
 
     /// Its stream; `None` while there is no room in the queue, or it is not prepared.
     fn start(&self, py: Python<'_>) -> PyResult<Option<Py<Stream>>> {
-        let llm = self.owned.get()?;
+        let llm = self.used.get()?;
         let mut state = self.state();
         let failed = match std::mem::replace(&mut *state, State::Over) {
             State::Prepared(begun) => match (*begun).go_on(&llm) {
                 Ok(Begun::Running(generation)) => {
-                    let stream = Py::new(py, Stream::new(generation, self.owned.clone(), self.place))?;
+                    let stream = Py::new(py, Stream::new(generation, self.used.clone(), self.place))?;
                     *state = State::Started(stream.clone_ref(py));
                     return Ok(Some(stream));
                 }

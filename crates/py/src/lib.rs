@@ -30,6 +30,7 @@ mod plan;
 mod pool;
 mod prompt;
 mod room;
+mod router;
 mod store;
 mod stream;
 mod threads;
@@ -67,6 +68,8 @@ mod _core {
     use crate::plan::plan;
     #[pymodule_export]
     use crate::prompt::{is_batch, is_list_of_chats};
+    #[pymodule_export]
+    use crate::router::{Leasing, Router, Wanted};
     #[pymodule_export]
     use crate::store::{
         Choice, Claim, Collected, Damage, HuggingFace, Lease, Manifest, ModuleList, Ollama, Partial, Pypi, Reference,

@@ -1,9 +1,11 @@
 //! Models and the process they were loaded in: what happens to them at its exit, and in a forked child.
 
+use std::any::Any;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use pyo3::prelude::*;
-use trillm::Llm;
+use trillm::{Llm, ModelInfo};
 
 use crate::errors::fork_error;
 use crate::pool::Pool;
@@ -17,6 +19,10 @@ static OPEN: Mutex<Vec<(u32, Weak<Llm>)>> = Mutex::new(Vec::new());
 pub(crate) struct Owned {
     /// Gone once closed.
     llm: Mutex<Option<Arc<Llm>>>,
+    /// Also when it is closed.
+    pub(crate) info: ModelInfo,
+    /// The longest sequence as it was loaded, for when it is closed.
+    pub(crate) context: u32,
     process: u32,
     /// What keeps the model's files in the store.
     kept: OnceLock<Py<PyAny>>,
@@ -31,6 +37,7 @@ const THREADS: usize = 8;
 
 impl Owned {
     pub(crate) fn new(llm: Llm) -> Self {
+        let (info, context) = (llm.info().clone(), llm.context());
         let llm = Arc::new(llm);
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let process = std::process::id();
@@ -38,6 +45,8 @@ impl Owned {
         open.push((process, Arc::downgrade(&llm)));
         Self {
             llm: Mutex::new(Some(llm)),
+            info,
+            context,
             process,
             kept: OnceLock::new(),
             preparing: Pool::new("trillm-prepare", THREADS),
@@ -84,6 +93,46 @@ impl Drop for Owned {
         // Its threads are waited for, and they may be in the middle of a step. Once the interpreter is gone there is no
         // lock to let go of, and they were stopped.
         let _ = Python::try_attach(|py| enter::outside(py, move || drop(llm)));
+    }
+}
+
+/// A model that somebody uses: an object of Python's, a stream, a call. While there is one, no router lets it go.
+pub(crate) struct Used {
+    owned: Arc<Owned>,
+    /// Of a router's: it ends when this is dropped.
+    lease: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Used {
+    /// A model that is in no router.
+    pub(crate) fn alone(owned: Owned) -> Arc<Self> {
+        Arc::new(Self { owned: Arc::new(owned), lease: None })
+    }
+
+    /// A router's, for as long as the lease lasts.
+    pub(crate) fn leased(owned: Arc<Owned>, lease: impl Any + Send + Sync) -> Arc<Self> {
+        Arc::new(Self { owned, lease: Some(Box::new(lease)) })
+    }
+
+    pub(crate) fn owned(&self) -> &Arc<Owned> {
+        &self.owned
+    }
+}
+
+impl Deref for Used {
+    type Target = Owned;
+
+    fn deref(&self) -> &Owned {
+        &self.owned
+    }
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // The router's lock may be held by a thread that does not exist here.
+            std::mem::forget(self.lease.take());
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::door::{self, inside};
 use crate::enter::{outside, wait};
 use crate::errors::{exception, raise};
 use crate::info::ModelInfo;
-use crate::lifetime::Owned;
+use crate::lifetime::{Owned, Used};
 use crate::params::{Chat, messages as chat_messages, open_options};
 use crate::place::Place;
 use crate::prompt::{is_batch, is_list_of_chats};
@@ -29,27 +29,33 @@ use crate::watch::Watch;
 /// A loaded model.
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Model {
-    owned: Arc<Owned>,
-    info: trillm::ModelInfo,
-    /// The longest sequence as it was loaded, for when it is closed.
-    context: u32,
+    used: Arc<Used>,
 }
 
 impl Model {
     pub(crate) fn of(llm: Llm) -> Self {
-        let (info, context) = (llm.info().clone(), llm.context());
-        Self { owned: Arc::new(Owned::new(llm)), info, context }
+        Self { used: Used::alone(Owned::new(llm)) }
+    }
+
+    /// For somebody who leased it.
+    pub(crate) fn leased(used: Arc<Used>) -> Self {
+        Self { used }
+    }
+
+    /// What a router keeps of it.
+    pub(crate) fn owned(&self) -> &Arc<Owned> {
+        self.used.owned()
     }
 
     fn start(&self, py: Python<'_>, asked: Asked) -> PyResult<(Generation, Place)> {
-        let (llm, place) = (self.owned.get()?, asked.place);
+        let (llm, place) = (self.used.get()?, asked.place);
         let mut ready = Some(asked.ready(py, &llm)?);
         Ok((outside(py, || llm.start(&mut ready))?.map_err(raise)?, place))
     }
 
     fn begin(&self, py: Python<'_>, asked: Asked) -> PyResult<Stream> {
         let (generation, place) = self.start(py, asked)?;
-        Ok(Stream::new(generation, self.owned.clone(), place))
+        Ok(Stream::new(generation, self.used.clone(), place))
     }
 
     /// Runs one request to its end, or a list of them as one batch: as many are queued as the queue takes before any is
@@ -65,7 +71,7 @@ impl Model {
             let completion = Stream::finish(py, self.start(py, read(given, None)?)?)?;
             return Ok(Bound::new(py, Completion(completion))?.into_any());
         }
-        let llm = self.owned.get()?;
+        let llm = self.used.get()?;
         let mut running = VecDeque::new();
         let finished = PyList::empty(py);
         for (index, each) in given.try_iter()?.enumerate() {
@@ -93,13 +99,21 @@ impl Model {
 }
 
 /// Where the package of ONNX Runtime has its library.
-fn find_runtime() -> Result<Option<PathBuf>, trillm::CoreError> {
+fn find_runtime(watch: &Watch) -> Result<Option<PathBuf>, trillm::CoreError> {
     let found = inside(|py| door::module(py, "trillm._runtime", |runtime| runtime.call_method0("library")?.extract()));
-    found.map_err(|error: PyErr| trillm::CoreError::Engine {
-        engine: "onnx",
-        reason: format!("the library of ONNX Runtime cannot be looked for: {error}"),
-        log: Vec::new(),
+    found.map_err(|error: PyErr| {
+        watch.ended_by(error);
+        trillm::CoreError::Cancelled
     })
+}
+
+/// The counters of a model's scheduler.
+pub(crate) fn stats<'py>(py: Python<'py>, model: &Owned) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, value) in model.get()?.stats().all() {
+        dict.set_item(name, value)?;
+    }
+    Ok(dict)
 }
 
 #[pymethods]
@@ -113,7 +127,10 @@ impl Model {
             let watch = watch.clone();
             Arc::new(move |share| watch.goes_on((share,)))
         });
-        options.load.find_runtime = Some(Arc::new(find_runtime));
+        options.load.find_runtime = Some({
+            let watch = watch.clone();
+            Arc::new(move || find_runtime(&watch))
+        });
         outside(py, move || Llm::open(&path, options))?.map(Self::of).map_err(|error| match (watch.raised(), error) {
             (Some(raised), _) => raised,
             (None, trillm::Error::Core(trillm::CoreError::Cancelled)) => {
@@ -130,7 +147,7 @@ impl Model {
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.run(prompt, is_batch(prompt), |prompt, index| {
-            Asking::prompt(&self.info.defaults, index, params)?.of(prompt)
+            Asking::prompt(&self.used.info.defaults, index, params)?.of(prompt)
         })
     }
 
@@ -141,7 +158,7 @@ impl Model {
         prompt: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        self.begin(py, Asking::prompt(&self.info.defaults, None, params)?.of(prompt)?)
+        self.begin(py, Asking::prompt(&self.used.info.defaults, None, params)?.of(prompt)?)
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -151,7 +168,7 @@ impl Model {
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.run(messages, is_list_of_chats(messages), |chat, index| {
-            Asking::chat(&self.info.defaults, index, params)?.of(chat)
+            Asking::chat(&self.used.info.defaults, index, params)?.of(chat)
         })
     }
 
@@ -162,7 +179,7 @@ impl Model {
         messages: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Stream> {
-        self.begin(py, Asking::chat(&self.info.defaults, None, params)?.of(messages)?)
+        self.begin(py, Asking::chat(&self.used.info.defaults, None, params)?.of(messages)?)
     }
 
     #[pyo3(signature = (messages, **params))]
@@ -172,9 +189,9 @@ impl Model {
         messages: &Bound<'_, PyAny>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<String> {
-        let llm = self.owned.get()?;
+        let llm = self.used.get()?;
         let place = Place { argument: "messages", index: None };
-        let (messages, chat) = (chat_messages(place, messages)?, Chat::new(&self.info.defaults, params)?);
+        let (messages, chat) = (chat_messages(place, messages)?, Chat::new(&self.used.info.defaults, params)?);
         let text =
             aside(py, true, llm, move |llm, _| llm.render_chat(&messages, &chat.options, chat.template.as_deref()));
         let text = text?.map_err(raise)?;
@@ -190,7 +207,7 @@ impl Model {
         texts: &Bound<'py, PyAny>,
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<vectors::Given<'py>> {
-        vectors::Asking::texts(params)?.of(texts)?.run(py, self.owned.get()?)
+        vectors::Asking::texts(params)?.of(texts)?.run(py, self.used.get()?)
     }
 
     #[pyo3(signature = (pairs, **params))]
@@ -200,7 +217,7 @@ impl Model {
         pairs: &Bound<'py, PyAny>,
         params: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<vectors::Given<'py>> {
-        vectors::Asking::pairs(params)?.of(pairs)?.run(py, self.owned.get()?)
+        vectors::Asking::pairs(params)?.of(pairs)?.run(py, self.used.get()?)
     }
 
     /// As `stream`, for an event loop: see `Call`. `others_wait` for room in the queue, and come first; `index` is for
@@ -213,8 +230,8 @@ impl Model {
         index: Option<usize>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Call> {
-        let asking = Asking::prompt(&self.info.defaults, index, params)?;
-        Call::begin(self.owned.clone(), asking, prompt, others_wait, index.is_some())
+        let asking = Asking::prompt(&self.used.info.defaults, index, params)?;
+        Call::begin(self.used.clone(), asking, prompt, others_wait, index.is_some())
     }
 
     /// As `chat_stream`, for an event loop.
@@ -226,20 +243,20 @@ impl Model {
         index: Option<usize>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Call> {
-        let asking = Asking::chat(&self.info.defaults, index, params)?;
-        Call::begin(self.owned.clone(), asking, messages, others_wait, index.is_some())
+        let asking = Asking::chat(&self.used.info.defaults, index, params)?;
+        Call::begin(self.used.clone(), asking, messages, others_wait, index.is_some())
     }
 
     /// As `embed`, for an event loop.
     #[pyo3(signature = (texts, **params))]
     fn embed_call(&self, texts: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Embedding> {
-        vectors::Asking::texts(params)?.begin(texts, &self.owned)
+        vectors::Asking::texts(params)?.begin(texts, &self.used)
     }
 
     /// As `score`, for an event loop.
     #[pyo3(signature = (pairs, **params))]
     fn score_call(&self, pairs: &Bound<'_, PyAny>, params: Option<&Bound<'_, PyDict>>) -> PyResult<Embedding> {
-        vectors::Asking::pairs(params)?.begin(pairs, &self.owned)
+        vectors::Asking::pairs(params)?.begin(pairs, &self.used)
     }
 
     #[pyo3(signature = (text, *, add_special=None, parse_special=None, **unknown))]
@@ -253,39 +270,35 @@ impl Model {
         fn tokenizer(llm: &Llm) -> &dyn trillm::Tokenizer {
             llm.model().tokenizer()
         }
-        Encode::new(text, add_special, parse_special, unknown)?.run(text.py(), self.owned.get()?, tokenizer)
+        Encode::new(text, add_special, parse_special, unknown)?.run(text.py(), self.used.get()?, tokenizer)
     }
 
     fn detokenize(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<String> {
-        decode(py, self.owned.get()?.model().tokenizer(), ids)
+        decode(py, self.used.get()?.model().tokenizer(), ids)
     }
 
     /// What the file says, and what was decided when it was loaded.
     #[getter]
     fn info(&self) -> ModelInfo {
-        (&self.info).into()
+        (&self.used.info).into()
     }
 
     /// Tokens in the cache: the longest sequence.
     #[getter]
     fn context(&self) -> u32 {
-        self.owned.get().map_or(self.context, |llm| llm.context())
+        self.used.get().map_or(self.used.context, |llm| llm.context())
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        for (name, value) in self.owned.get()?.stats().all() {
-            dict.set_item(name, value)?;
-        }
-        Ok(dict)
+        stats(py, &self.used)
     }
 
     /// Keeps an object for as long as there is the model or a stream of it.
     fn keep(&self, what: Py<PyAny>) {
-        self.owned.keep(what);
+        self.used.keep(what);
     }
 
     fn close(&self, py: Python<'_>) {
-        self.owned.close(py);
+        self.used.close(py);
     }
 }

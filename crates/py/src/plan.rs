@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use trillm::plan::{Change, Idle, Machine, Options, Others, Plan, Smaller, check};
+use trillm::plan::{Change, Idle, Machine, MemoryRefused, Options, Others, Plan, Smaller, check};
 use trillm::{Coded, OpenOptions, Result};
 
+use crate::door;
 use crate::enter::enter;
 use crate::params::open_options;
 
@@ -42,6 +43,15 @@ fn planned(
     };
     let options = Options { load: &options.load, session: &options.session };
     Ok(trillm::plan::plan(&info, options, &Machine::now(), &others))
+}
+
+/// The error for a plan that was refused, with the plan.
+pub(crate) fn refused(py: Python<'_>, refused: MemoryRefused) -> PyErr {
+    let made = door::module(py, "trillm._plan", |module| {
+        let facts = to_dict(py, *refused.0)?;
+        Ok(PyErr::from_value(module.call_method1("refused", (facts,))?))
+    });
+    made.unwrap_or_else(|error| error)
 }
 
 fn to_dict(py: Python<'_>, plan: Plan) -> PyResult<Bound<'_, PyDict>> {

@@ -12,7 +12,7 @@ use trillm::{Canceller, Coded, Generation};
 use crate::completion::{Completion, Piece};
 use crate::doorbell::Ticket;
 use crate::enter::{self, SLICE};
-use crate::lifetime::{Owned, check_process};
+use crate::lifetime::{Used, check_process};
 use crate::place::Place;
 
 /// Pieces of a running request. Closing or dropping it cancels the request.
@@ -32,7 +32,7 @@ enum State {
     Running {
         generation: Generation,
         /// Must not end before.
-        _model: Arc<Owned>,
+        _model: Arc<Used>,
     },
     /// Read to its end.
     Finished(trillm::Completion),
@@ -66,7 +66,7 @@ impl State {
 }
 
 impl Stream {
-    pub(crate) fn new(generation: Generation, model: Arc<Owned>, place: Place) -> Self {
+    pub(crate) fn new(generation: Generation, model: Arc<Used>, place: Place) -> Self {
         Self {
             canceller: generation.stream().canceller(),
             state: Mutex::new(State::Running { generation, _model: model }),

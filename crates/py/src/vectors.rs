@@ -15,7 +15,7 @@ use crate::doorbell::Ticket;
 use crate::enter::{SLICE, let_others_after, panicked};
 use crate::errors::{invalid, raise, repr};
 use crate::heavy::{is_heavy, kept};
-use crate::lifetime::Owned;
+use crate::lifetime::Used;
 use crate::params::{TEXTS, each, flag, get};
 use crate::prompt::{element, is_bytes, one_text, texts as texts_of};
 use crate::room;
@@ -75,7 +75,7 @@ impl Asking {
     }
 
     /// For an event loop.
-    pub(crate) fn begin(self, given: &Bound<'_, PyAny>, owned: &Owned) -> PyResult<Embedding> {
+    pub(crate) fn begin(self, given: &Bound<'_, PyAny>, used: &Arc<Used>) -> PyResult<Embedding> {
         let numpy = door::module(given.py(), "numpy", Ok)?.unbind();
         let read: Box<dyn FnOnce() -> PyResult<Asked> + Send> = if is_heavy(given) {
             let given = kept(given);
@@ -84,13 +84,13 @@ impl Asking {
             let asked = self.of(given)?;
             Box::new(move || Ok(asked))
         };
-        let made = Aside::begin(Some(&owned.embedding), owned.get()?, move |llm: &Llm, given_up| {
+        let made = Aside::begin(Some(&used.embedding), used.get()?, move |llm: &Llm, given_up| {
             if given_up() {
                 return Ok(Err(CoreError::Cancelled.into()));
             }
             Ok(read()?.compute(llm, given_up))
         })?;
-        Ok(Embedding { numpy, made: Mutex::new(Some(made)) })
+        Ok(Embedding { numpy, made: Mutex::new(Some((made, used.clone()))) })
     }
 }
 
@@ -172,8 +172,8 @@ impl Asked {
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Embedding {
     numpy: Py<PyModule>,
-    /// Or why what was asked for cannot be read.
-    made: Mutex<Option<Aside<PyResult<Made>>>>,
+    /// Or why what was asked for cannot be read; with the model, which is used for as long.
+    made: Mutex<Option<(Aside<PyResult<Made>>, Arc<Used>)>>,
 }
 
 #[pymethods]
@@ -182,7 +182,7 @@ impl Embedding {
     fn poll<'py>(&self, py: Python<'py>, ticket: &Ticket) -> PyResult<(bool, Option<Given<'py>>)> {
         let made = {
             let mut aside = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(made) = aside.as_ref().map(|aside| aside.poll(ticket.waker())) else {
+            let Some(made) = aside.as_ref().map(|(aside, _)| aside.poll(ticket.waker())) else {
                 return Ok((true, None));
             };
             let Some(made) = made else { return Ok((false, None)) };

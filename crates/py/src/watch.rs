@@ -28,9 +28,14 @@ impl Watch {
             Ok(callback.call1(py, progress)?.extract(py).unwrap_or(true))
         });
         answer.unwrap_or_else(|error| {
-            *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.ended_by(error);
             false
         })
+    }
+
+    /// What ends the work, of Python's code that it called.
+    pub(crate) fn ended_by(&self, error: PyErr) {
+        *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
     /// What was raised, to be raised again where the work was called from.

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod candidate;
 mod error;
 mod lease;
 mod limits;
@@ -31,6 +32,7 @@ mod table;
 #[cfg(test)]
 mod table_model;
 
+pub use candidate::Candidate;
 pub use error::Error;
 pub use lease::Lease;
 pub use limits::{Keep, Limits};

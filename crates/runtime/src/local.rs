@@ -6,13 +6,13 @@ use std::ops::{ControlFlow, Deref};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use trillm_core::{Class, Coded, Error as CoreError, ModelInfo};
+use trillm_core::{Class, Coded, Error as CoreError};
 use trillm_formats::inspect;
 use trillm_llm::{Llm, OpenOptions};
 use trillm_store::{Error as StoreError, Fetch, Held, Names, Store, Watch};
 
-use crate::plan::{Machine, Options, Others, plan};
-use crate::{Error, GoesOn, Source};
+use crate::plan::{Idle, MemoryRefused};
+use crate::{Candidate, Error, GoesOn, Source};
 
 /// What a pool of models is filled from by a program without Python.
 pub struct Local<F> {
@@ -58,12 +58,14 @@ impl<F: Fetch> Local<F> {
 pub struct Found {
     path: PathBuf,
     held: Option<Held>,
-    options: OpenOptions,
+    candidate: Candidate,
 }
 
 /// A model that is loaded; the store keeps its files for as long.
 pub struct Loaded {
     llm: Llm,
+    /// What unloading it gives back.
+    private: u64,
     _held: Option<Held>,
 }
 
@@ -90,15 +92,23 @@ where
         if let Some(held) = &held {
             options.published = options.published.or(held.manifest.published());
         }
-        let bytes = bytes(&inspect(&path).map_err(trillm_llm::Error::from)?, &options);
-        Ok((Found { path, held, options }, bytes))
+        let info = inspect(&path).map_err(trillm_llm::Error::from)?;
+        let candidate = Candidate { info, options, force: false };
+        let bytes = candidate.need().total();
+        Ok((Found { path, held, candidate }, bytes))
+    }
+
+    fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Self::Error> {
+        let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private });
+        Ok(found.candidate.fit(idle.collect())?)
     }
 
     fn load(&self, _: &str, found: Found, goes_on: &GoesOn) -> Result<Loaded, Self::Error> {
-        let Found { path, held, mut options } = found;
+        let private = found.candidate.need().private();
+        let Found { path, held, candidate: Candidate { mut options, .. } } = found;
         let (told, goes_on) = (options.load.progress.take(), goes_on.clone());
         options.load.progress = Some(Arc::new(move |share| goes_on() && told.as_ref().is_none_or(|told| told(share))));
-        Ok(Loaded { llm: Llm::open(&path, options)?, _held: held })
+        Ok(Loaded { llm: Llm::open(&path, options)?, private, _held: held })
     }
 
     fn close(&self, model: &Loaded) {
@@ -109,15 +119,9 @@ where
         match error {
             Failure::Pool(error) => matches!(error, Error::Cancelled { .. }),
             Failure::Model(error) => matches!(**error, trillm_llm::Error::Core(CoreError::Cancelled)),
-            Failure::Fetch(_) => false,
+            Failure::Memory(_) | Failure::Fetch(_) => false,
         }
     }
-}
-
-/// What it will take at the most, files that are mapped included.
-fn bytes(info: &ModelInfo, options: &OpenOptions) -> u64 {
-    let how = Options { load: &options.load, session: &options.session };
-    plan(info, how, &Machine::now(), &Others::default()).need.total()
 }
 
 /// What can go wrong with a model of this machine; the same for all who wait for it.
@@ -125,6 +129,8 @@ fn bytes(info: &ModelInfo, options: &OpenOptions) -> u64 {
 pub enum Failure<E> {
     /// There is no room for it, or the caller gave up.
     Pool(Error),
+    /// The system has not the memory for it.
+    Memory(MemoryRefused),
     /// It cannot be loaded.
     Model(Arc<trillm_llm::Error>),
     /// It is not there, and could not be fetched.
@@ -135,6 +141,7 @@ impl<E> Clone for Failure<E> {
     fn clone(&self) -> Self {
         match self {
             Self::Pool(error) => Self::Pool(error.clone()),
+            Self::Memory(error) => Self::Memory(error.clone()),
             Self::Model(error) => Self::Model(error.clone()),
             Self::Fetch(error) => Self::Fetch(error.clone()),
         }
@@ -144,6 +151,12 @@ impl<E> Clone for Failure<E> {
 impl<E> From<Error> for Failure<E> {
     fn from(error: Error) -> Self {
         Self::Pool(error)
+    }
+}
+
+impl<E> From<MemoryRefused> for Failure<E> {
+    fn from(error: MemoryRefused) -> Self {
+        Self::Memory(error)
     }
 }
 
@@ -157,6 +170,7 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pool(error) => error.fmt(f),
+            Self::Memory(error) => error.fmt(f),
             Self::Model(error) => error.fmt(f),
             Self::Fetch(error) => error.fmt(f),
         }
@@ -169,6 +183,7 @@ impl<E: Coded> Coded for Failure<E> {
     fn kind(&self) -> (Class, &'static str) {
         match self {
             Self::Pool(error) => error.kind(),
+            Self::Memory(error) => error.kind(),
             Self::Model(error) => error.kind(),
             Self::Fetch(error) => error.kind(),
         }
@@ -177,6 +192,7 @@ impl<E: Coded> Coded for Failure<E> {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Pool(error) => error.hint(),
+            Self::Memory(error) => error.hint(),
             Self::Model(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
         }

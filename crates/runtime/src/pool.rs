@@ -55,6 +55,16 @@ impl<S: Source> Pool<S> {
         }
     }
 
+    /// A model to use until the lease is dropped, if it is here; nobody waits.
+    pub fn lease_now(&self, name: &str) -> Option<Lease<S>> {
+        let mut state = self.0.lock();
+        if state.closed {
+            return None;
+        }
+        let (load, model) = state.table.here_now(name, Instant::now())?;
+        Some(Lease::new(self.0.clone(), name, load, model))
+    }
+
     fn bring(
         &self,
         name: &str,
@@ -78,6 +88,7 @@ impl<S: Source> Pool<S> {
         shared.source.event(&Event::Loading { name });
         let loaded = shared.source.find(name, goes_on).and_then(|(found, bytes)| {
             shared.make_room(name, bytes, goes_on)?;
+            shared.make_fit(name, &found)?;
             let start = Instant::now();
             Ok((shared.source.load(name, found, goes_on)?, start.elapsed()))
         });
@@ -148,6 +159,11 @@ impl<S: Source> Pool<S> {
         self.0.changed.notify_all();
         self.0.look();
         if is_here { Ok(()) } else { Err(Error::NotLoaded { name: name.into() }) }
+    }
+
+    /// A model that is here, to look at: it may go at any time.
+    pub fn model(&self, name: &str) -> Option<Arc<S::Model>> {
+        self.0.lock().table.model(name)
     }
 
     /// What may be here.

@@ -90,6 +90,25 @@ impl<S: Source> Shared<S> {
         }
     }
 
+    /// Has those go that are idle, as far as the system lacks the memory that they have.
+    pub(crate) fn make_fit(&self, name: &str, found: &S::Found) -> Result<(), S::Error> {
+        loop {
+            let idle = self.lock().table.idle();
+            let needless = self.source.fit(name, found, &idle)?;
+            drop(idle);
+            if needless.is_empty() {
+                return Ok(());
+            }
+            for name_of in needless {
+                // Whoever uses it meanwhile keeps it, and the source is asked again.
+                let going = self.lock().table.unload_idle(&name_of);
+                if let Some(going) = going {
+                    self.close(going, Why::Room(name));
+                }
+            }
+        }
+    }
+
     pub(crate) fn close(&self, going: Going<S::Model>, why: Why<'_>) {
         let Going { name, load, model } = going;
         self.source.close(&model);

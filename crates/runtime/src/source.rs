@@ -23,6 +23,21 @@ pub trait Source: Send + Sync + 'static {
     /// As it says.
     fn find(&self, name: &str, goes_on: &GoesOn) -> Result<(Self::Found, u64), Self::Error>;
 
+    /// Whether the system has the memory for it now; if not, which of those that are idle have to go first. They are
+    /// given with their names, the least recently used first. It is asked again once they went.
+    ///
+    /// # Errors
+    /// As it says, if it would not fit without them either.
+    fn fit(
+        &self,
+        name: &str,
+        found: &Self::Found,
+        idle: &[(String, Arc<Self::Model>)],
+    ) -> Result<Vec<String>, Self::Error> {
+        let _ = (name, found, idle);
+        Ok(Vec::new())
+    }
+
     /// Loads it: there is room for it now.
     ///
     /// # Errors

@@ -124,21 +124,45 @@ impl<M> Table<M> {
 
     /// Somebody wants to use a model.
     pub(crate) fn ask(&mut self, name: &str, now: Instant) -> Asked<M> {
-        match self.models.get_mut(name) {
-            Some(Entry { load, state: State::Here(here), .. }) if !here.retiring => {
-                here.leases += 1;
-                here.requests += 1;
-                here.used = now;
-                Asked::Lease(*load, here.model.clone())
-            }
-            Some(_) => Asked::Wait,
-            None => {
-                self.next += 1;
-                let entry = Entry { load: self.next, bytes: 0, state: State::Coming { has_room: false } };
-                self.models.insert(name.to_owned(), entry);
-                Asked::Bring(self.next)
-            }
+        if let Some((load, model)) = self.here_now(name, now) {
+            return Asked::Lease(load, model);
         }
+        if self.models.contains_key(name) {
+            return Asked::Wait;
+        }
+        self.next += 1;
+        let entry = Entry { load: self.next, bytes: 0, state: State::Coming { has_room: false } };
+        self.models.insert(name.to_owned(), entry);
+        Asked::Bring(self.next)
+    }
+
+    /// A lease of a model that is here and has leases; as [`ask`](Self::ask), but nobody brings it or waits.
+    pub(crate) fn here_now(&mut self, name: &str, now: Instant) -> Option<(u64, Arc<M>)> {
+        let Entry { load, state: State::Here(here), .. } = self.models.get_mut(name)? else { return None };
+        if here.retiring {
+            return None;
+        }
+        here.leases += 1;
+        here.requests += 1;
+        here.used = now;
+        Some((*load, here.model.clone()))
+    }
+
+    /// Those that nobody uses and that may go, the least recently used first.
+    pub(crate) fn idle(&self) -> Vec<(String, Arc<M>)> {
+        let idle = self.models.iter().filter_map(|(name, entry)| match &entry.state {
+            State::Here(here) if here.leases == 0 && !here.pinned => Some((here.used, name, &here.model)),
+            _ => None,
+        });
+        let mut idle: Vec<_> = idle.collect();
+        idle.sort_unstable_by_key(|(used, name, _)| (*used, *name));
+        idle.into_iter().map(|(_, name, model)| (name.clone(), model.clone())).collect()
+    }
+
+    /// A model goes if nobody uses it and it may.
+    pub(crate) fn unload_idle(&mut self, name: &str) -> Option<Going<M>> {
+        let here = self.here(name)?;
+        if here.leases == 0 && !here.pinned { self.going(name) } else { None }
     }
 
     /// Who brings a model knows what it takes, and wants the room for it.
@@ -288,6 +312,14 @@ impl<M> Table<M> {
             Some((end, name)) if end <= now => (self.going(&name), Some(now)),
             Some((end, _)) => (None, Some(end)),
             None => (None, None),
+        }
+    }
+
+    /// A model that is here.
+    pub(crate) fn model(&self, name: &str) -> Option<Arc<M>> {
+        match &self.models.get(name)?.state {
+            State::Here(here) => Some(here.model.clone()),
+            _ => None,
         }
     }
 

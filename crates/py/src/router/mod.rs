@@ -1,0 +1,185 @@
+//! Several models by name, for Python: one call each.
+
+mod goes_on;
+mod leasing;
+mod shelf;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use trillm::runtime::{GoesOn, Keep, Lease, Limits, Phase, Pool, Status};
+
+pub(crate) use self::goes_on::Wanted;
+pub(crate) use self::leasing::Leasing;
+use self::shelf::{Failure, Shelf};
+use crate::enter::outside;
+use crate::errors::{invalid, raise};
+use crate::lifetime::{Used, check_process};
+use crate::model::{Model, stats};
+use crate::watch::Watch;
+
+/// Models in memory, by name: see `trillm_runtime::Pool`.
+#[pyclass(frozen, module = "trillm._core")]
+pub(crate) struct Router {
+    /// There until it is dropped.
+    pool: Option<Arc<Pool<Shelf>>>,
+    process: u32,
+}
+
+impl Router {
+    fn pool(&self) -> PyResult<&Arc<Pool<Shelf>>> {
+        check_process(self.process)?;
+        self.pool.as_ref().ok_or_else(|| raise(trillm::runtime::Error::Closed))
+    }
+
+    /// Does `work` for a caller who waits; signals end that.
+    fn wait<T: Send, E: Send + Into<Failure>>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Arc<Pool<Shelf>>, &GoesOn) -> Result<T, E> + Send,
+    ) -> PyResult<T> {
+        let pool = self.pool()?;
+        let watch = Arc::new(Watch::new(None));
+        let goes_on: GoesOn = {
+            let watch = watch.clone();
+            Arc::new(move || watch.goes_on(()))
+        };
+        let done = outside(py, || work(pool, &goes_on))?;
+        done.map_err(|failure| watch.raised().unwrap_or_else(|| failure.into().raise(py)))
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // Its lock may be held by a thread that does not exist in this child.
+            std::mem::forget(self.pool.take());
+        }
+    }
+}
+
+/// A model as its user has it, for as long as somebody has that.
+fn used(mut lease: Lease<Shelf>, keep: Option<Keep>) -> Arc<Used> {
+    if let Some(keep) = keep {
+        lease.keep(keep);
+    }
+    Used::leased(lease.owned(), lease)
+}
+
+/// How long a model stays: seconds, infinitely many for as long as nobody needs its room.
+fn keep(name: &str, seconds: f64) -> PyResult<Keep> {
+    if seconds == f64::INFINITY {
+        return Ok(Keep::Forever);
+    }
+    duration(name, seconds).map(Keep::For)
+}
+
+fn duration(name: &str, seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| invalid(name, &seconds.to_string(), "seconds, 0 or more"))
+}
+
+#[pymethods]
+impl Router {
+    /// Models come from `shelf`, an object of `trillm._shelf`; limits are as in `set_limits`.
+    #[new]
+    #[pyo3(signature = (shelf, *, models, size, idle, patience))]
+    fn new(shelf: Py<PyAny>, models: Option<usize>, size: Option<u64>, idle: f64, patience: f64) -> PyResult<Self> {
+        let limits = limits(models, size, idle, patience)?;
+        let pool = Some(Arc::new(Pool::new(Shelf(shelf), limits)));
+        Ok(Self { pool, process: std::process::id() })
+    }
+
+    /// A model to use as long as somebody has what is returned, or a stream or call of it; brings it if it is not here.
+    #[pyo3(signature = (name, keep_alive=None))]
+    fn lease(&self, py: Python<'_>, name: &str, keep_alive: Option<f64>) -> PyResult<Model> {
+        if let Some(here) = self.lease_now(name, keep_alive)? {
+            return Ok(here);
+        }
+        let keep = keep_alive.map(|seconds| keep("keep_alive", seconds)).transpose()?;
+        let lease = self.wait(py, |pool, goes_on| pool.lease(name, goes_on))?;
+        Ok(Model::leased(used(lease, keep)))
+    }
+
+    /// The same if it is here, `None` if not: nobody waits.
+    #[pyo3(signature = (name, keep_alive=None))]
+    fn lease_now(&self, name: &str, keep_alive: Option<f64>) -> PyResult<Option<Model>> {
+        let keep = keep_alive.map(|seconds| keep("keep_alive", seconds)).transpose()?;
+        Ok(self.pool()?.lease_now(name).map(|lease| Model::leased(used(lease, keep))))
+    }
+
+    /// The same for an event loop, which is told when it is here.
+    fn leasing(&self, name: String) -> PyResult<Leasing> {
+        Leasing::begin(self.pool()?.clone(), name)
+    }
+
+    /// Closes a model once nobody uses it, or at once. Raises `ModelNotFound` (`not_loaded`).
+    fn unload(&self, py: Python<'_>, name: &str, at_once: bool) -> PyResult<()> {
+        self.wait(py, |pool, goes_on| pool.unload(name, at_once, goes_on))
+    }
+
+    /// Keeps a model that is here from going, or lets it go. Raises `ModelNotFound` (`not_loaded`).
+    fn pin(&self, py: Python<'_>, name: &str, pinned: bool) -> PyResult<()> {
+        self.wait(py, |pool, _| pool.pin(name, pinned))
+    }
+
+    /// At most so many models, which take so many bytes (`None`: any number); how many seconds one stays that nobody
+    /// uses, and how many somebody waits for room that others use.
+    #[pyo3(signature = (*, models, size, idle, patience))]
+    fn set_limits(
+        &self,
+        py: Python<'_>,
+        models: Option<usize>,
+        size: Option<u64>,
+        idle: f64,
+        patience: f64,
+    ) -> PyResult<()> {
+        let limits = limits(models, size, idle, patience)?;
+        self.wait(py, |pool, _| {
+            pool.set_limits(limits);
+            Ok::<_, trillm::runtime::Error>(())
+        })
+    }
+
+    /// What is in memory or on its way, by name.
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.pool()?.status().iter().map(|status| to_dict(py, status)).collect()
+    }
+
+    /// The counters of a model that is loaded, which is not used by that.
+    fn model_stats<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Some(model) = self.pool()?.model(name) else { return Ok(None) };
+        stats(py, &model.owned()).map(Some)
+    }
+
+    /// Ends what runs and closes all models. Harmless when called again.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let pool = self.pool()?;
+        outside(py, || pool.close())
+    }
+}
+
+fn limits(models: Option<usize>, size: Option<u64>, idle: f64, patience: f64) -> PyResult<Limits> {
+    let (idle, patience) = (keep("unload_idle_time", idle)?, duration("patience", patience)?);
+    Ok(Limits { models, bytes: size, idle, patience })
+}
+
+fn to_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py, PyDict>> {
+    let phase = match status.phase {
+        Phase::Coming => "loading",
+        Phase::Here => "loaded",
+        Phase::Going => "unloading",
+    };
+    let dict = PyDict::new(py);
+    dict.set_item("name", &status.name)?;
+    dict.set_item("phase", phase)?;
+    dict.set_item("bytes", status.bytes)?;
+    dict.set_item("leases", status.leases)?;
+    dict.set_item("requests", status.requests)?;
+    dict.set_item("pinned", status.pinned)?;
+    dict.set_item("load_time", status.load_time.as_secs_f64())?;
+    dict.set_item("time_since_last_use", status.idle.map(|time| time.as_secs_f64()))?;
+    dict.set_item("unloads_in", status.left.map(|time| time.as_secs_f64()))?;
+    Ok(dict)
+}

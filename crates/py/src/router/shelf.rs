@@ -1,0 +1,180 @@
+//! Where a router's models come from: Python finds and loads them, and is told what becomes of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use trillm::Coded;
+use trillm::plan::{Idle, MemoryRefused};
+use trillm::runtime::{Candidate, Error, Event, GoesOn, Source, Why};
+
+use super::goes_on::Wanted;
+use crate::door;
+use crate::errors::raise;
+use crate::lifetime::Owned;
+use crate::model::Model;
+use crate::params::open_options;
+use crate::plan::refused;
+
+/// An object of `trillm._shelf`.
+pub(crate) struct Shelf(pub(super) Py<PyAny>);
+
+/// A model that is on this machine.
+pub(crate) struct Found {
+    candidate: Candidate,
+    /// What it stands for, which keeps its files where they are.
+    resolved: Py<PyAny>,
+    params: Py<PyDict>,
+}
+
+/// A model that is loaded.
+pub(crate) struct Loaded {
+    owned: Arc<Owned>,
+    /// Python's, which is closed in the end.
+    model: Py<PyAny>,
+    /// What unloading it gives back.
+    private: u64,
+}
+
+impl Loaded {
+    pub(super) fn owned(&self) -> Arc<Owned> {
+        self.owned.clone()
+    }
+}
+
+/// What can go wrong; the same for all who wait for it.
+#[derive(Clone)]
+pub(crate) enum Failure {
+    Pool(Error),
+    Memory(MemoryRefused),
+    Raised(Arc<PyErr>),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Pool(error)
+    }
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(Arc::new(error))
+    }
+}
+
+impl Failure {
+    pub(super) fn raise(self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Pool(error) => raise(error),
+            Self::Memory(error) => refused(py, error),
+            Self::Raised(error) => copy(py, &error),
+        }
+    }
+}
+
+/// An error that others get, too: each has a traceback of its own.
+fn copy(py: Python<'_>, error: &PyErr) -> PyErr {
+    let copied = door::module(py, "copy", |copy| copy.call_method1("copy", (error.value(py),)));
+    copied.map_or_else(|_| error.clone_ref(py), PyErr::from_value)
+}
+
+impl Shelf {
+    /// Has Python's part do something.
+    fn ask<T>(&self, work: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> PyResult<T> {
+        door::inside(|py| door::call(py, || work(self.0.bind(py))))
+    }
+}
+
+impl Source for Shelf {
+    type Found = Found;
+    type Model = Loaded;
+    type Error = Failure;
+
+    fn find(&self, name: &str, goes_on: &GoesOn) -> Result<(Found, u64), Failure> {
+        let (path, resolved) = self.ask(|shelf| {
+            let found = shelf.call_method1("find", (name, Wanted(goes_on.clone())))?;
+            found.extract::<(PathBuf, Py<PyAny>)>()
+        })?;
+        let info = trillm::inspect(&path).map_err(|error| raise(trillm::Error::from(error)))?;
+        let engine = trillm::choose("auto", info.format).map_err(raise)?.name();
+        let (params, force, options) = self.ask(|shelf| {
+            let wanted = Wanted(goes_on.clone());
+            let how = shelf.call_method1("settings", (name, engine, info.context_trained, wanted))?;
+            let (params, force): (Py<PyDict>, bool) = how.extract()?;
+            let (options, _) = open_options(Some(params.bind(shelf.py())))?;
+            Ok((params, force, options))
+        })?;
+        let candidate = Candidate { info, options, force };
+        let bytes = candidate.need().total();
+        Ok((Found { candidate, resolved, params }, bytes))
+    }
+
+    fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Failure> {
+        let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private });
+        found.candidate.fit(idle.collect()).map_err(Failure::Memory)
+    }
+
+    fn load(&self, name: &str, found: Found, goes_on: &GoesOn) -> Result<Loaded, Failure> {
+        let Found { candidate, resolved, params } = found;
+        let private = candidate.need().private();
+        Ok(self.ask(|shelf| {
+            let model = shelf.call_method1("load", (name, resolved, params, Wanted(goes_on.clone())))?;
+            let owned = model.getattr("_core")?.cast::<Model>()?.get().owned().clone();
+            Ok(Loaded { owned, model: model.unbind(), private })
+        })?)
+    }
+
+    fn close(&self, model: &Loaded) {
+        let closed = self.ask(|shelf| model.model.bind(shelf.py()).call_method0("close").map(drop));
+        tell(closed);
+    }
+
+    fn is_giving_up(&self, error: &Failure) -> bool {
+        match error {
+            Failure::Pool(error) => matches!(error, Error::Cancelled { .. }),
+            Failure::Memory(_) => false,
+            Failure::Raised(error) => door::inside(|py| {
+                let code = || error.value(py).getattr("code")?.extract::<String>();
+                !error.is_instance_of::<PyException>(py)
+                    || code().is_ok_and(|code| ["cancelled", "load_cancelled"].contains(&&*code))
+            }),
+        }
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let told = self.ask(|shelf| {
+            let details = PyDict::new(shelf.py());
+            let (kind, name) = match *event {
+                Event::Loading { name } => ("loading", name),
+                Event::Loaded { name, seconds } => {
+                    details.set_item("load_time", seconds)?;
+                    ("loaded", name)
+                }
+                Event::Failed { name } => ("failed", name),
+                Event::Unloaded { name, why } => {
+                    let (kind, why) = match why {
+                        Why::Room(other) => {
+                            details.set_item("makes_room_for", other)?;
+                            ("evicted", "room")
+                        }
+                        Why::Idle => ("unloaded", "idle"),
+                        Why::Asked => ("unloaded", "asked"),
+                    };
+                    details.set_item("why", why)?;
+                    (kind, name)
+                }
+            };
+            shelf.call_method1("event", (kind, name, details)).map(drop)
+        });
+        tell(told);
+    }
+}
+
+/// Shows an error that nobody waits for as Python shows those.
+fn tell(done: PyResult<()>) {
+    if let Err(error) = done {
+        door::inside(|py| error.write_unraisable(py, None));
+    }
+}

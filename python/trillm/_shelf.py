@@ -1,0 +1,112 @@
+"""What a router's native half asks Python for: to find models, to load them, and to hear what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike, fsdecode
+from typing import TYPE_CHECKING, Any
+
+from trillm._later import Later
+from trillm._reference import a_path
+from trillm.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from trillm import _core
+    from trillm._model import Model
+    from trillm._options import RouterOptions
+    from trillm.hub import Resolved
+    from trillm.types import LoadParams
+
+__all__ = ["Shelf", "Wish"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A model that somebody wants by name, and how it is to be loaded."""
+
+    reference: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    force: bool = False
+    """Load it though memory will not suffice by its plan."""
+
+    @classmethod
+    def of(cls, wanted: Any, engine: str | None, settings: Mapping[str, Any], *, force: bool) -> Wish:
+        """A reference, or a mapping with `file` and maybe `engine` and `settings`; the others come before those.
+
+        Raises `InvalidRequest`.
+        """
+        if not isinstance(wanted, Mapping):
+            reference = a_path("model", wanted, "a text, a path, or a mapping with `file`")
+            return cls(fsdecode(reference), _with(engine, settings), force)
+        if unknown := [key for key in wanted if key not in _KEYS]:
+            raise InvalidRequest(
+                f"model has the key {unknown[0]!r}, expected some of {', '.join(_KEYS)}", "invalid_parameter"
+            )
+        if "file" not in wanted:
+            raise InvalidRequest("model is a mapping without `file`, expected the model's name", "invalid_parameter")
+        own = wanted.get("settings") or {}
+        if not isinstance(own, Mapping):
+            raise InvalidRequest(
+                f"settings of a model are {own!r:.200}, expected a mapping of names to values", "invalid_parameter"
+            )
+        engine = wanted.get("engine") if engine is None else engine
+        return cls(
+            fsdecode(a_path("file", wanted["file"], "a text or a path")), _with(engine, {**own, **settings}), force
+        )
+
+
+def _with(engine: str | None, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    return settings if engine is None else {**settings, "engine": engine}
+
+
+_KEYS = ("file", "engine", "settings")
+
+
+class Shelf:
+    """Finds and loads what a router has names for."""
+
+    def __init__(
+        self, options: RouterOptions, store: _core.Store, on_event: Callable[[dict[str, Any]], object] | None
+    ) -> None:
+        self.options = options
+        self.store = store
+        self.wishes: dict[str, Wish] = {}
+        self._on_event = on_event
+
+    def find(self, name: str, wanted: _core.Wanted) -> tuple[Path, Resolved]:
+        """Makes a model present as long as `wanted` says so: where it is, and what keeps it there."""
+        with Later("trillm.hub"):
+            from trillm.hub import resolve
+
+        reference = self.wishes[name].reference
+        found = resolve(reference, store=self.store, options=self.options.hub(), progress=wanted)
+        return found.path, found
+
+    def settings(self, name: str, engine: str, trained: int, wanted: _core.Wanted) -> tuple[LoadParams, bool]:
+        """How a model is loaded that `engine` runs, and whether it is forced."""
+        with Later("trillm.hub"):
+            from trillm.hub import fetch
+
+        wish = self.wishes[name]
+        params = self.options.load_params(wish.settings, engine=engine, trained=trained or None)
+        tokenizer = params.get("tokenizer")
+        if isinstance(tokenizer, str | bytes | PathLike):
+            params["tokenizer"] = fetch(tokenizer, store=self.store, options=self.options.hub(), progress=wanted)
+        return params, wish.force
+
+    def load(self, _name: str, found: Resolved, params: LoadParams, wanted: _core.Wanted) -> Model:
+        """Loads what was found."""
+        from trillm._model import load_resolved
+
+        told = params.get("progress")
+        params["progress"] = wanted if told is None else lambda share: wanted() and told(share)
+        return load_resolved(found, params)
+
+    def event(self, kind: str, name: str, details: dict[str, Any]) -> None:
+        """Tells what happened to a model."""
+        if self._on_event is not None:
+            self._on_event({"event": kind, "model": name, **details})
