@@ -101,6 +101,24 @@ def close_all() -> None:
     """Closes every model: run at exit, since threads must not outlive the interpreter."""
 
 @final
+class Journal:
+    """The last errors, and counts of all: `trillm._journal` makes values of it."""
+
+    def __new__(cls) -> Self: ...
+    def record(self, error: BaseException, context: Mapping[str, object]) -> None:
+        """Takes an exception down, with what it was about."""
+
+    def recent(self, count: int) -> list[dict[str, Any]]:
+        """The last errors as dictionaries; the newest comes last."""
+
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """How many there were, by kind and by code."""
+
+    @staticmethod
+    def classify(error: BaseException) -> tuple[str, str, str | None]:
+        """Kind, suggestion and recovery for an exception."""
+
+@final
 class ModelInfo:
     """What a model file says, and what was decided when it was loaded."""
 

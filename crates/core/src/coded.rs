@@ -40,6 +40,29 @@ pub enum Class {
     Digest,
 }
 
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::NotFound,
+        Self::Format,
+        Self::Load,
+        Self::InvalidRequest,
+        Self::ContextOverflow,
+        Self::ChatTemplate,
+        Self::Unsupported,
+        Self::Overloaded,
+        Self::DeadlineExceeded,
+        Self::Cancelled,
+        Self::Closed,
+        Self::Forked,
+        Self::OutOfMemory,
+        Self::MemoryRefused,
+        Self::Engine,
+        Self::Store,
+        Self::Digest,
+    ];
+}
+
 /// An error with a class, a stable name and, where there is one, advice. Every crate's error enum implements it.
 pub trait Coded: std::error::Error {
     /// Its class, and its name: both in one place, so that no name is without a class.

@@ -29,6 +29,11 @@ fn python(class: Class) -> &'static str {
     }
 }
 
+/// The class of errors for which Python has a class of this name in `trillm.errors`.
+pub(crate) fn named(name: &str) -> Option<Class> {
+    Class::ALL.into_iter().find(|class| python(*class) == name)
+}
+
 /// A native error as the Python exception of its class.
 pub(crate) fn raise<E: Coded>(error: E) -> PyErr {
     exception(error.kind(), &error.to_string(), error.hint())

@@ -19,6 +19,7 @@ mod errors;
 mod fake;
 mod heavy;
 mod info;
+mod journal;
 mod lifetime;
 mod logs;
 mod model;
@@ -58,6 +59,8 @@ mod _core {
     use crate::fake::fake_model;
     #[pymodule_export]
     use crate::info::ModelInfo;
+    #[pymodule_export]
+    use crate::journal::Journal;
     #[pymodule_export]
     use crate::lifetime::close_all;
     #[pymodule_export]

@@ -20,6 +20,7 @@
 
 mod candidate;
 mod error;
+pub mod journal;
 mod lease;
 mod limits;
 mod local;
