@@ -33,6 +33,7 @@ __all__ = [
     "Logprobs",
     "Model",
     "ModelInfo",
+    "PerformanceOptimizer",
     "Piece",
     "Plan",
     "RoutedModel",
@@ -50,6 +51,7 @@ __all__ = [
 if TYPE_CHECKING:
     from trillm import hub, types  # noqa: F401
     from trillm._hardware import HardwareProfile
+    from trillm._optimizer import PerformanceOptimizer
     from trillm._plan import Alternative, Plan, plan
     from trillm._routed import RoutedModel
 
@@ -58,6 +60,7 @@ _LATER = {
     "hub": "hub",
     "types": "types",
     "HardwareProfile": "_hardware",
+    "PerformanceOptimizer": "_optimizer",
     "Alternative": "_plan",
     "Plan": "_plan",
     "RoutedModel": "_routed",

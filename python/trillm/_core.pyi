@@ -46,6 +46,17 @@ def plan(
     Raises `ModelFormatError`, `ModelNotFound`, `InvalidRequest`, `Unsupported`.
     """
 
+def optimize(
+    usable: int,
+    cores: int | None,
+    available: int | None,
+    gpus: Sequence[str],
+) -> dict[str, tuple[Any, str]]:
+    """The best settings known for a machine with so many processors, cores, bytes to be had, and these GPUs.
+
+    For each of `threads`, `device`, `context`, `batch`, `quantization` and `engine` the value, and why it is that.
+    """
+
 def named_files(path: str | PathLike[str], name: str) -> list[str]:
     """The files that a graph or an index names, below its folder: the file at ``path``, called ``name`` in its model.
 

@@ -23,6 +23,7 @@ mod journal;
 mod lifetime;
 mod logs;
 mod model;
+mod optimize;
 mod params;
 mod pickling;
 mod place;
@@ -67,6 +68,8 @@ mod _core {
     use crate::logs::{set_log_level, take_logs};
     #[pymodule_export]
     use crate::model::Model;
+    #[pymodule_export]
+    use crate::optimize::optimize;
     #[pymodule_export]
     use crate::plan::plan;
     #[pymodule_export]

@@ -24,6 +24,7 @@ pub mod journal;
 mod lease;
 mod limits;
 mod local;
+pub mod optimize;
 pub mod plan;
 mod pool;
 mod shared;
