@@ -57,6 +57,12 @@ def optimize(
     For each of `threads`, `device`, `context`, `batch`, `quantization` and `engine` the value, and why it is that.
     """
 
+def device_of(gpu: str) -> Literal["cuda", "mps", "auto"]:
+    """What the option `device` calls a GPU that its backend calls so."""
+
+def check_load_params(**params: Unpack[LoadParams]) -> None:
+    """Raises `InvalidRequest` and `TypeError` for what no model could be loaded with."""
+
 def named_files(path: str | PathLike[str], name: str) -> list[str]:
     """The files that a graph or an index names, below its folder: the file at ``path``, called ``name`` in its model.
 

@@ -13,7 +13,7 @@ from trillm._later import Later
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["advising"]
+__all__ = ["advising", "meant", "unexpected"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,16 +29,21 @@ def advising(call: Callable[P, T]) -> Callable[P, T]:
     def advised(*args: P.args, **given: P.kwargs) -> T:
         for name in given:
             if name not in names:
-                raise _unexpected(name, names)
+                raise unexpected(name, names)
         return call(*args, **given)
 
     return advised
 
 
-def _unexpected(name: str, names: list[str]) -> TypeError:
+def unexpected(name: str, names: list[str]) -> TypeError:
+    """The error for a keyword argument that is none of those there are."""
+    return TypeError(f"unexpected keyword argument {name!r}: {meant(name, names)}")
+
+
+def meant(name: str, names: list[str]) -> str:
+    """What to say of a name that is none of those there are: the one that was probably meant."""
     with Later("difflib"):
         from difflib import get_close_matches
 
     close = get_close_matches(name, names, 1, 0.5) or [known for known in names if name in known.split("_")][:1]
-    advice = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
-    return TypeError(f"unexpected keyword argument {name!r}: {advice}")
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"

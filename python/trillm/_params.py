@@ -9,9 +9,16 @@ from typing import Any, Literal
 
 from trillm._later import Later
 
-__all__ = ["culprit", "known", "plain", "unexpected"]
+__all__ = ["PEERS", "culprit", "known", "meant", "plain", "shown", "unexpected"]
 
 PEERS = {
+    "batch_size": "batch",
+    "context_length": "context",
+    "context_size": "context",
+    "inter_op_num_threads": "inter_threads",
+    "intra_op_num_threads": "threads",
+    "load_in_4bit": "quantize",
+    "load_in_8bit": "quantize",
     "max_completion_tokens": "max_tokens",
     "max_length": "max_tokens",
     "max_model_len": "context",
@@ -28,6 +35,7 @@ PEERS = {
     "num_gpu": "gpu_layers",
     "num_predict": "max_tokens",
     "num_thread": "threads",
+    "quantization": "quantize",
     "repeat_penalty": "repetition_penalty",
     "stop_sequences": "stop",
     "system_prompt": "system",
@@ -68,23 +76,26 @@ def known(kind: Kind) -> frozenset[str]:
 
 def unexpected(kind: Kind, name: str) -> TypeError:
     """The error for an argument that none of a kind is called, with the one that was probably meant."""
+    return TypeError(f"unexpected keyword argument {name!r}: {meant(kind, name)}")
+
+
+def meant(kind: Kind, name: str) -> str:
+    """What to say of a name that none of a kind has: the one that was probably meant."""
     with Later("difflib"):
         from difflib import get_close_matches
 
     names = known(kind)
-    meant = PEERS.get(name, name)
-    owner = next((owner for kinds, owner in _OWNERS.items() if all(meant in known(other) for other in kinds)), None)
-    if meant in names:
-        advice = f"did you mean {meant!r}?"
-    elif owner is not None:
-        advice = f"{meant!r} is one of {owner}"
-    elif kind == "LoadParams" and (found := _of_download(name)):
-        advice = found
-    elif close := get_close_matches(name, sorted(names), 1):
-        advice = f"did you mean {close[0]!r}?"
-    else:
-        advice = f"trillm.types.{kind} lists those there are"
-    return TypeError(f"unexpected keyword argument {name!r}: {advice}")
+    ours = PEERS.get(name, name)
+    owner = next((owner for kinds, owner in _OWNERS.items() if all(ours in known(other) for other in kinds)), None)
+    if ours in names:
+        return f"did you mean {ours!r}?"
+    if owner is not None:
+        return f"{ours!r} is one of {owner}"
+    if kind == "LoadParams" and (found := _of_download(name)):
+        return found
+    if close := get_close_matches(name, sorted(names), 1):
+        return f"did you mean {close[0]!r}?"
+    return f"trillm.types.{kind} lists those there are"
 
 
 def _of_download(name: str) -> str | None:
@@ -101,6 +112,14 @@ def _of_download(name: str) -> str | None:
     if name in Options.__dataclass_fields__:
         return f"{name!r} is one of trillm.hub.Options: download={{{name!r}: …}}"
     return None
+
+
+def shown(given: object) -> str:
+    """A value in a message. Python does not write whole numbers of any length."""
+    try:
+        return f"{given!r:.60}"
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def plain(value: object) -> Any:

@@ -13,6 +13,7 @@ import pytest
 import trillm
 from trillm import HardwareProfile, PerformanceOptimizer
 from trillm._hardware import Device, MainMemory, Processors
+from trillm._options import RouterOptions
 from trillm.errors import InvalidRequest
 
 GIB = 1 << 30
@@ -101,6 +102,22 @@ print(settings.threads, settings.context, settings.quantization)
     limited = ["bash", "-c", 'ulimit -v 3000000; exec "$0" "$@"', sys.executable, "-c", program]
     done = subprocess.run(limited, capture_output=True, text=True, check=True)
     assert done.stdout == "1 2048 Q4_K_M\n"
+
+
+def test_what_is_applied_is_what_models_are_loaded_with(tiny_model: Any) -> None:
+    class Router:
+        options = RouterOptions.of({})
+
+        def update_config(self, **given: Any) -> None:
+            self.options = self.options.changed(**given)
+
+    router = Router()
+    settings = PerformanceOptimizer(machine(1, 1, 2 * GIB)).apply(router)
+    assert settings == PerformanceOptimizer(machine(1, 1, 2 * GIB)).optimal_settings()
+    params = router.options.load_params({}, engine="llama")
+    assert params == {"engine": "llama", "device": "cpu", "threads": 1, "context": 2048, "parallel": settings.batch}
+    with trillm.load(tiny_model, **params) as model:
+        assert model.context == 2048
 
 
 def test_it_is_not_imported_before_it_is_asked_for() -> None:

@@ -69,7 +69,9 @@ mod _core {
     #[pymodule_export]
     use crate::model::Model;
     #[pymodule_export]
-    use crate::optimize::optimize;
+    use crate::optimize::{device_of, optimize};
+    #[pymodule_export]
+    use crate::params::check_load_params;
     #[pymodule_export]
     use crate::plan::plan;
     #[pymodule_export]

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use trillm::optimize::{Chosen, Facts, optimize as chosen};
+use trillm::optimize::{Chosen, Device, Facts, optimize as chosen};
 
 /// The best settings known for a machine: for each name its value and the reason.
 #[pyfunction]
@@ -24,4 +24,10 @@ pub(crate) fn optimize(
     dict.set_item("quantization", (settings.quantization.value, settings.quantization.reason))?;
     dict.set_item("engine", (settings.engine.value, settings.engine.reason))?;
     Ok(dict)
+}
+
+/// What the option `device` calls a GPU that its backend calls so.
+#[pyfunction]
+pub(crate) fn device_of(gpu: &str) -> &'static str {
+    Device::named(gpu).name()
 }

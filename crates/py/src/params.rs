@@ -13,7 +13,7 @@ use trillm::{
 
 use crate::door;
 use crate::enter::{AT_ONCE, let_others_after, outside};
-use crate::errors::{invalid, repr};
+use crate::errors::{invalid, raise, repr};
 use crate::place::Place;
 use crate::plain::plain;
 use crate::prompt::{self, element, one_text, scalar};
@@ -353,6 +353,14 @@ pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(Open
         check_agree(params)?;
     }
     Ok((options, progress))
+}
+
+/// Refuses what no model could be loaded with, before there is one.
+#[pyfunction]
+#[pyo3(signature = (**params))]
+pub(crate) fn check_load_params(params: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    let (options, _) = open_options(params)?;
+    options.session.check().map_err(raise)
 }
 
 /// Refuses options that say the opposite of each other.

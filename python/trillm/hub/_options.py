@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from trillm._keywords import advising
+from trillm._params import shown
 from trillm._reference import at_home
 from trillm.errors import InvalidRequest
 
@@ -95,7 +96,7 @@ class Options:
         if self.models_directory is not None:
             self._set("models_directory", _folder(self.models_directory))
         if not isinstance(self.offline, bool):
-            raise _invalid(f"offline {_shown(self.offline)}", "True or False")
+            raise _invalid(f"offline {shown(self.offline)}", "True or False")
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -161,10 +162,10 @@ def _sources(given: object) -> Mapping[str, Source]:
 
 def _names(name: str, given: object, known: Collection[str] | None) -> tuple[str, ...]:
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
-        raise _invalid(f"{name} {_shown(given)}", "a tuple of names")
+        raise _invalid(f"{name} {shown(given)}", "a tuple of names")
     for each in given:
         if not isinstance(each, str) or (known is not None and each not in known):
-            raise _invalid(f"{name} with {_shown(each)}", f"some of {', '.join(known or QUANTIZATIONS)}")
+            raise _invalid(f"{name} with {shown(each)}", f"some of {', '.join(known or QUANTIZATIONS)}")
     return tuple(given)
 
 
@@ -175,7 +176,7 @@ def _count(name: str, given: Any, least: int, most: int) -> int:
     except TypeError:
         value = None
     if value is None or not least <= value <= most:
-        raise _invalid(f"{name} {_shown(given)}", f"{least} to {most}")
+        raise _invalid(f"{name} {shown(given)}", f"{least} to {most}")
     return value
 
 
@@ -187,22 +188,14 @@ def _seconds(given: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         value = None
     if value is None or not value > 0:
-        raise _invalid(f"download_timeout {_shown(given)}", "seconds, more than 0")
+        raise _invalid(f"download_timeout {shown(given)}", "seconds, more than 0")
     return value
 
 
 def _folder(given: object) -> Path:
     if not isinstance(given, str | bytes | os.PathLike) or not os.fspath(given):
-        raise _invalid(f"models_directory {_shown(given)}", "a path")
+        raise _invalid(f"models_directory {shown(given)}", "a path")
     return Path(at_home(given))
-
-
-def _shown(given: object) -> str:
-    """A value in a message. Python does not write whole numbers of any length."""
-    try:
-        return f"{given!r:.60}"
-    except ValueError:
-        return "a number of thousands of digits"
 
 
 def _invalid(found: str, expected: str) -> InvalidRequest:
