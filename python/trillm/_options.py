@@ -223,10 +223,10 @@ class RouterOptions:
         )
 
     def limits(self) -> dict[str, Any]:
-        """What may be in memory, as the native pool takes it: `models`, `bytes`, `idle` and `patience` (seconds)."""
+        """What may be in memory, as the native pool takes it: `models`, `size` (bytes), `idle` and `patience` (seconds)."""
         return {
             "models": self.max_models_loaded,
-            "bytes": self.cache_size,
+            "size": self.cache_size,
             "idle": self.unload_idle_time,
             "patience": self.room_timeout,
         }

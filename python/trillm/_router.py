@@ -390,10 +390,14 @@ class LLMRouter:
 
         Raises `InvalidRequest` for an option that cannot change, and `TypeError` for one that there is not.
         """
+        with Later("trillm.hub"):
+            from trillm._options import APPLIES
+
         options = self.options.changed(**changes)
         self._shelf.options = options
         self._core.set_limits(**options.limits())
-        return {"loaded_before": self.loaded() if options.reload_for(changes) else []}
+        is_late = any(APPLIES[name] == "to the next load" for name, value in changes.items() if value is not None)
+        return {"loaded_before": self.loaded() if is_late else []}
 
     def load(self, reference: Reference, **params: Unpack[LoadParams]) -> Model:
         """A model of one's own, which the router does not count: as `trillm.load`, from where the router has its own.

@@ -34,7 +34,7 @@ def written(path: Path, text: str) -> Path:
 
 def test_what_nobody_says_is_the_default() -> None:
     options = RouterOptions.of({})
-    assert options.limits() == {"models": 3, "bytes": None, "idle": 300.0, "patience": 60.0}
+    assert options.limits() == {"models": 3, "size": None, "idle": 300.0, "patience": 60.0}
     assert options.load_params({}, engine="llama") == {"engine": "llama"}
     assert options.load_params({}, engine=None) == {}
     hub = options.hub()
@@ -89,7 +89,7 @@ def test_a_configuration_says_any_of_them(
     options = RouterOptions.of({}, {"argument": file, "variable": None, "mapping": said}[by])
     folder = Path("models") if by == "mapping" else tmp_path / "models"
     assert (options.models_directory, options.cache_directory) == (folder, Path("/var/cache/models"))
-    assert options.limits() == {"models": 5, "bytes": 4 * 10**9, "idle": 12.5, "patience": 7.0}
+    assert options.limits() == {"models": 5, "size": 4 * 10**9, "idle": 12.5, "patience": 7.0}
     hub = options.hub()
     assert (hub.models_directory, hub.offline) == (folder, True)
     assert (hub.preferred_formats, hub.quantization_preference) == (("onnx",), ("Q8_0",))
@@ -202,7 +202,7 @@ def test_what_is_no_option_names_the_one_that_is_meant() -> None:
     ],
 )
 def test_sizes(text: object, count: int | None) -> None:
-    assert RouterOptions.of({"cache_size": text}).limits()["bytes"] == count
+    assert RouterOptions.of({"cache_size": text}).limits()["size"] == count
 
 
 @pytest.mark.parametrize(("given", "seconds"), [(0, 0.0), (1.5, 1.5), ("never", math.inf), (math.inf, math.inf)])
@@ -476,7 +476,7 @@ def test_every_option_says_when_a_change_applies() -> None:
 def test_changed_options_are_others_and_checked() -> None:
     options = RouterOptions.of({"threads": 2, "engines": {"ggml": {"threads": 1}}, "cache_directory": "/a"})
     made = options.changed(threads="auto", cache_size="1GB", device=None)
-    assert (made.threads, made.limits()["bytes"], made.device) == ("auto", 10**9, "auto")
+    assert (made.threads, made.limits()["size"], made.device) == ("auto", 10**9, "auto")
     assert (options.threads, options.cache_size) == (2, None)
     assert made.load_params({}, engine="llama")["threads"] == 1
     with pytest.raises(InvalidRequest, match="threads is 0"):

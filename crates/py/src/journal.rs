@@ -4,7 +4,7 @@ use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyType};
 use trillm::Class;
-use trillm::journal::{Context, Entry, Journal as Inner, Kind, Recovery, Timestamp};
+use trillm::runtime::journal::{Context, Entry, Journal as Inner, Kind, Recovery, Timestamp};
 
 use crate::errors::named;
 

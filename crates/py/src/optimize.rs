@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use trillm::optimize::{Chosen, Device, Facts, optimize as chosen};
+use trillm::runtime::optimize::{Chosen, Device, Facts, optimize as chosen};
 
 /// The best settings known for a machine: for each name its value and the reason.
 #[pyfunction]

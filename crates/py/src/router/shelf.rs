@@ -6,7 +6,6 @@ use std::sync::Arc;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use trillm::Coded;
 use trillm::plan::{Idle, MemoryRefused};
 use trillm::runtime::{Candidate, Error, Event, GoesOn, Source, Why};
 
