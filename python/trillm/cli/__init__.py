@@ -1,4 +1,4 @@
-"""The command line: run embed pull list show rm update history rollback verify gc import convert plan doctor.
+"""The command line: run embed pull list show rm update history rollback verify gc import convert plan bench doctor.
 
 Each command is a thin layer over the Python API. Exit codes: 0 ok, 1 failed, 2 usage, 130 interrupted. Standard output
 carries the result alone; progress, statistics and errors go to standard error. rich is imported only to draw a progress
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trillm.cli import convert, doctor, embed, models, output, plan, run, upkeep, usage
+from trillm.cli import bench, convert, doctor, embed, models, output, plan, run, upkeep, usage
 from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "import": upkeep.import_,
     "convert": convert.command,
     "plan": plan.command,
+    "bench": bench.command,
     "doctor": doctor.command,
 }
 
@@ -58,6 +59,7 @@ EXAMPLES = {
     ),
     "convert": ("trillm convert smollm2 ./smollm2 --to safetensors --dtype bf16",),
     "plan": ("trillm plan smollm2 --context 8192 --parallel 1",),
+    "bench": ("trillm bench smollm2", "trillm bench smollm2 --engine llama --max-tokens 32 --runs 3 --json"),
     "pull": ("trillm pull hf:org/repo",),
     "import": ("trillm import ~/models/x.gguf --name mine",),
 }
