@@ -19,7 +19,10 @@ from stage import Plan
 __all__ = ["Seen", "watched"]
 
 SILENCE = 60
-"""Seconds without a sign of life that count as standing still."""
+"""Seconds without a sign of life that count as standing still, as far as the machine let it run meanwhile."""
+
+LONGEST = 900
+"""Seconds without one, however busy the machine is with other things."""
 
 NOTHING_LEFT = ("memory allocation of", "cannot allocate memory for thread-local data")
 """What Rust and the C library say when they end a process that has no memory for a few bytes. Nothing can be done about
@@ -70,19 +73,38 @@ def _listen(process: subprocess.Popen[bytes]) -> tuple[str, str]:
     """Reads signs of life until the end; the report, and if it stands still the states of its threads."""
     assert process.stdout is not None
     rest, heard = b"", time.monotonic()
+    silence, looked, waited = 0.0, heard, 0.0
     while True:
-        if select.select([process.stdout], [], [], 1)[0]:
+        ready = select.select([process.stdout], [], [], 1)[0]
+        now, before = time.monotonic(), waited
+        waited = _waited(process.pid)
+        # What it waited for a processor says nothing of it.
+        silence += max(now - looked - max(waited - before, 0), 0)
+        looked = now
+        if ready:
             more = os.read(process.stdout.fileno(), 1 << 16)
             if not more:
                 return next((line for line in rest.decode().split("\n") if line.startswith("{")), ""), ""
-            rest, heard = (rest + more).replace(b".\n", b""), time.monotonic()
-        elif time.monotonic() - heard > SILENCE:
+            rest, heard, silence = (rest + more).replace(b".\n", b""), now, 0
+        elif silence > SILENCE or now - heard > LONGEST:
             states = _threads(process.pid)
             # faulthandler says where its Python threads are.
             process.send_signal(signal.SIGABRT)
             time.sleep(1)
             process.kill()
             return "", states
+
+
+def _waited(process: int) -> float:
+    """Seconds in which its threads wanted to run and could not."""
+    total = 0
+    for task in Path(f"/proc/{process}/task").glob("*/schedstat"):
+        try:
+            total += int(task.read_text().split()[1])
+        except (OSError, IndexError):
+            # It ended meanwhile.
+            continue
+    return total / 1e9
 
 
 def _threads(process: int) -> str:
