@@ -170,11 +170,15 @@ class Model:
         core = await self._ause()
 
         def call(prompt: Any, index: int | None) -> _core.Call:
-            return core.call(prompt, self._lines.others_wait(), index, **params)
+            return core.call(prompt, self._lines.others_wait(), index, **params)  # noqa: F821
 
-        if _core.is_batch(given):
-            return await collect_all(given, call, self._lines)
-        return await collect(call(given, None), self._lines)
+        try:
+            if _core.is_batch(given):
+                return await collect_all(given, call, self._lines)
+            return await collect(call(given, None), self._lines)
+        finally:
+            # An error keeps this frame for as long as somebody keeps it.
+            del core
 
     def astream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> AsyncStream:
         """As `stream`, for `async for`; while the queue is full, its first piece waits."""
@@ -192,11 +196,14 @@ class Model:
         core = await self._ause()
 
         def call(messages: Any, index: int | None) -> _core.Call:
-            return core.chat_call(messages, self._lines.others_wait(), index, **params)
+            return core.chat_call(messages, self._lines.others_wait(), index, **params)  # noqa: F821
 
-        if _core.is_list_of_chats(given):
-            return await collect_all(given, call, self._lines)
-        return await collect(call(given, None), self._lines)
+        try:
+            if _core.is_list_of_chats(given):
+                return await collect_all(given, call, self._lines)
+            return await collect(call(given, None), self._lines)
+        finally:
+            del core
 
     def achat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> AsyncStream:
         """As `chat_stream`, for `async for`."""

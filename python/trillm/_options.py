@@ -223,7 +223,7 @@ class RouterOptions:
         )
 
     def limits(self) -> dict[str, Any]:
-        """What may be in memory, as the native pool takes it: `models`, `size` (bytes), `idle` and `patience` (seconds)."""
+        """What may be in memory, as the native pool takes it: bytes in `size`, seconds in `idle` and `patience`."""
         return {
             "models": self.max_models_loaded,
             "size": self.cache_size,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from trillm._core import Store
     from trillm.hub import Options
     from trillm.types import LoadParams
 
@@ -80,6 +81,7 @@ def plan(
     smaller: Sequence[str] = (),
     idle: Mapping[str, int] | None = None,
     download: Options | Mapping[str, Any] | None = None,
+    store: Store | None = None,
     **params: Unpack[LoadParams],
 ) -> Plan:
     """What `trillm.load` would take with the same parameters, for a model that is on this machine.
@@ -102,7 +104,7 @@ def plan(
     with ExitStack() as held:
 
         def path(name: str) -> str:
-            return str(held.enter_context(resolve(name, options=options)).path)
+            return str(held.enter_context(resolve(name, store=store, options=options)).path)
 
         others = [(name, path(name)) for name in smaller]
         return plan_file(path(fsdecode(reference)), smaller=others, idle=idle, **params)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from trillm._model import Model
 from trillm._streaming import ByLoop, Lines, when
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trillm import _core
 
 __all__ = ["RoutedModel"]
@@ -46,6 +49,15 @@ class RoutedModel(Model):
         # One queue has one line.
         model._lines = self._lines
         return model
+
+    @contextmanager
+    def leased(self) -> Iterator[None]:
+        """Keeps it in memory, loading it first if need be."""
+        lease = self._use()
+        try:
+            yield
+        finally:
+            del lease
 
     def close(self) -> None:
         """Unloads it once nobody uses it. Harmless if it is not loaded."""

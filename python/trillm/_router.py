@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import wraps
+from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from trillm import _core
 from trillm._core import Store
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self, Unpack
 
+    from trillm._benchmark import EngineResult
+    from trillm._benchmark import Report as BenchmarkReport
     from trillm._core import Completion, Stream
     from trillm._journal import ErrorJournal
     from trillm._model import Model
@@ -37,42 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LLMRouter"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def _noted(method: Callable[Concatenate[LLMRouter, P], T]) -> Callable[Concatenate[LLMRouter, P], T]:
-    """The same, with its errors in the journal; what can be mended is, and then it is tried once more."""
-
-    @wraps(method)
-    def noted(self: LLMRouter, *args: P.args, **params: P.kwargs) -> T:
-        try:
-            return method(self, *args, **params)
-        except (TrillmError, MemoryError) as error:
-            if not self._mended(error, method.__name__, args, params):
-                raise
-        return method(self, *args, **params)
-
-    return noted
-
-
-def _anoted(
-    method: Callable[Concatenate[LLMRouter, P], Awaitable[T]],
-) -> Callable[Concatenate[LLMRouter, P], Awaitable[T]]:
-    """As `_noted`, of a coroutine."""
-
-    @wraps(method)
-    async def noted(self: LLMRouter, *args: P.args, **params: P.kwargs) -> T:
-        try:
-            return await method(self, *args, **params)
-        except (TrillmError, MemoryError) as error:
-            from asyncio import to_thread
-
-            if not await to_thread(self._mended, error, method.__name__, args, params):
-                raise
-        return await method(self, *args, **params)
-
-    return noted
 
 
 class LLMRouter:
@@ -146,12 +113,10 @@ class LLMRouter:
         """What was decided of keyword arguments, file, environment and defaults."""
         return self._shelf.options
 
-    @_noted
     def load_model(
         self,
         model: Wanted,
         *,
-        engine: str | None = None,
         settings: Mapping[str, Any] | None = None,
         force: bool = False,
         pinned: bool = False,
@@ -168,13 +133,17 @@ class LLMRouter:
 
         Raises as `trillm.load` does, `MemoryRefused`, and `Overloaded` if those that are loaded are all in use.
         """
-        known = self._know(model, engine, {**(settings or {}), **params}, force=force)
-        known.kept(keep_alive).info  # noqa: B018  # leases it
-        if pinned:
-            self._core.pin(known.name, pinned=True)
-        return known
+        given = {**(settings or {}), **params}
 
-    @_noted
+        def load(known: RoutedModel) -> RoutedModel:
+            self._know(model, given, force=force)
+            with known.leased():
+                if pinned:
+                    self._core.pin(known.name, pinned=True)
+            return self._models[known.name]
+
+        return self._do("load_model", model, keep_alive, load)
+
     def unload_model(self, model: Wanted, *, at_once: bool = False) -> None:
         """Closes a model once nobody uses it, or `at_once`: then what runs ends with `Closed`.
 
@@ -190,7 +159,19 @@ class LLMRouter:
         """A model by name, which is loaded when it is used: all that a `trillm.Model` does."""
         return self._model(model)
 
-    @_noted
+    @overload
+    def generate(  # type: ignore[overload-overlap]
+        self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = ..., **params: Unpack[GenerateParams]
+    ) -> Completion: ...
+    @overload
+    def generate(
+        self,
+        model: Wanted,
+        prompt: Sequence[Prompt],
+        *,
+        keep_alive: float | None = ...,
+        **params: Unpack[GenerateParams],
+    ) -> list[Completion]: ...
     def generate(
         self,
         model: Wanted,
@@ -203,16 +184,36 @@ class LLMRouter:
 
         The model stays for `keep_alive` seconds after it, if nobody else uses it (`inf`: until its room is needed).
         """
-        return self._model(model, keep_alive).generate(prompt, **params)
+        given = cast("Any", prompt)
+        answer: Completion | list[Completion] = self._do(
+            "generate", model, keep_alive, lambda model: model.generate(given, **params)
+        )
+        return answer
 
-    @_noted
     def stream(
         self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = None, **params: Unpack[GenerateParams]
     ) -> Stream:
         """As `generate`, piece by piece; the model is in use until its end, or until it is closed."""
-        return self._model(model, keep_alive).stream(prompt, **params)
+        return self._do("stream", model, keep_alive, lambda model: model.stream(prompt, **params))
 
-    @_noted
+    @overload
+    def chat(
+        self,
+        model: Wanted,
+        messages: Sequence[Message],
+        *,
+        keep_alive: float | None = ...,
+        **params: Unpack[ChatParams],
+    ) -> Completion: ...
+    @overload
+    def chat(
+        self,
+        model: Wanted,
+        messages: Sequence[Sequence[Message]],
+        *,
+        keep_alive: float | None = ...,
+        **params: Unpack[ChatParams],
+    ) -> list[Completion]: ...
     def chat(
         self,
         model: Wanted,
@@ -222,9 +223,12 @@ class LLMRouter:
         **params: Unpack[ChatParams],
     ) -> Completion | list[Completion]:
         """Answers a conversation, or a list of them, as `trillm.Model.chat` does."""
-        return self._model(model, keep_alive).chat(messages, **params)
+        given = cast("Any", messages)
+        answer: Completion | list[Completion] = self._do(
+            "chat", model, keep_alive, lambda model: model.chat(given, **params)
+        )
+        return answer
 
-    @_noted
     def chat_stream(
         self,
         model: Wanted,
@@ -234,9 +238,8 @@ class LLMRouter:
         **params: Unpack[ChatParams],
     ) -> Stream:
         """As `chat`, piece by piece."""
-        return self._model(model, keep_alive).chat_stream(messages, **params)
+        return self._do("chat_stream", model, keep_alive, lambda model: model.chat_stream(messages, **params))
 
-    @_noted
     def embed(
         self,
         model: Wanted,
@@ -246,9 +249,8 @@ class LLMRouter:
         **params: Unpack[EmbedParams],
     ) -> NDArray[np.float32]:
         """One vector for each text, as `trillm.Model.embed` makes them."""
-        return self._model(model, keep_alive).embed(texts, **params)
+        return self._do("embed", model, keep_alive, lambda model: model.embed(texts, **params))
 
-    @_noted
     def score(
         self,
         model: Wanted,
@@ -258,7 +260,7 @@ class LLMRouter:
         **params: Unpack[TextParams],
     ) -> NDArray[np.float32]:
         """How well the two texts of each pair go together, as `trillm.Model.score` has it."""
-        return self._model(model, keep_alive).score(pairs, **params)
+        return self._do("score", model, keep_alive, lambda model: model.score(pairs, **params))
 
     async def aload_model(self, model: Wanted, **params: Any) -> RoutedModel:
         """As `load_model`, for asyncio."""
@@ -272,7 +274,19 @@ class LLMRouter:
 
         await to_thread(self.unload_model, model, at_once=at_once)
 
-    @_anoted
+    @overload
+    async def agenerate(  # type: ignore[overload-overlap]
+        self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = ..., **params: Unpack[GenerateParams]
+    ) -> Completion: ...
+    @overload
+    async def agenerate(
+        self,
+        model: Wanted,
+        prompt: Sequence[Prompt],
+        *,
+        keep_alive: float | None = ...,
+        **params: Unpack[GenerateParams],
+    ) -> list[Completion]: ...
     async def agenerate(
         self,
         model: Wanted,
@@ -282,16 +296,34 @@ class LLMRouter:
         **params: Unpack[GenerateParams],
     ) -> Completion | list[Completion]:
         """As `generate`, for asyncio; nothing else waits while the model is downloaded and loaded."""
-        return await self._model(model, keep_alive).agenerate(prompt, **params)
+        return await self._ado(
+            "agenerate", model, keep_alive, lambda model: model.agenerate(cast("Any", prompt), **params)
+        )
 
-    @_noted
     def astream(
         self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = None, **params: Unpack[GenerateParams]
     ) -> AsyncStream:
         """As `stream`, for `async for`."""
-        return self._model(model, keep_alive).astream(prompt, **params)
+        return self._do("astream", model, keep_alive, lambda model: model.astream(prompt, **params))
 
-    @_anoted
+    @overload
+    async def achat(
+        self,
+        model: Wanted,
+        messages: Sequence[Message],
+        *,
+        keep_alive: float | None = ...,
+        **params: Unpack[ChatParams],
+    ) -> Completion: ...
+    @overload
+    async def achat(
+        self,
+        model: Wanted,
+        messages: Sequence[Sequence[Message]],
+        *,
+        keep_alive: float | None = ...,
+        **params: Unpack[ChatParams],
+    ) -> list[Completion]: ...
     async def achat(
         self,
         model: Wanted,
@@ -301,9 +333,8 @@ class LLMRouter:
         **params: Unpack[ChatParams],
     ) -> Completion | list[Completion]:
         """As `chat`, for asyncio."""
-        return await self._model(model, keep_alive).achat(messages, **params)
+        return await self._ado("achat", model, keep_alive, lambda model: model.achat(cast("Any", messages), **params))
 
-    @_noted
     def achat_stream(
         self,
         model: Wanted,
@@ -313,9 +344,8 @@ class LLMRouter:
         **params: Unpack[ChatParams],
     ) -> AsyncStream:
         """As `chat_stream`, for `async for`."""
-        return self._model(model, keep_alive).achat_stream(messages, **params)
+        return self._do("achat_stream", model, keep_alive, lambda model: model.achat_stream(messages, **params))
 
-    @_anoted
     async def aembed(
         self,
         model: Wanted,
@@ -325,9 +355,8 @@ class LLMRouter:
         **params: Unpack[EmbedParams],
     ) -> NDArray[np.float32]:
         """As `embed`, for asyncio."""
-        return await self._model(model, keep_alive).aembed(texts, **params)
+        return await self._ado("aembed", model, keep_alive, lambda model: model.aembed(texts, **params))
 
-    @_anoted
     async def ascore(
         self,
         model: Wanted,
@@ -337,7 +366,7 @@ class LLMRouter:
         **params: Unpack[TextParams],
     ) -> NDArray[np.float32]:
         """As `score`, for asyncio."""
-        return await self._model(model, keep_alive).ascore(pairs, **params)
+        return await self._ado("ascore", model, keep_alive, lambda model: model.ascore(pairs, **params))
 
     def plan(self, model: Wanted, **params: Unpack[LoadParams]) -> Plan:
         """What loading a model takes, and what could be unloaded for it; see `trillm.plan`."""
@@ -348,6 +377,43 @@ class LLMRouter:
         given = self.options.load_params({**wish.settings, **params})
         idle = {it["name"]: it["bytes"] for it in self._core.status() if it["leases"] == 0 and not it["pinned"]}
         return plan(wish.reference, idle=idle, store=self._shelf.store, download=self.options.hub(), **given)
+
+    def benchmark_engines(
+        self,
+        model: Wanted,
+        prompt: str = "Write a short story about a robot.",
+        max_tokens: int = 100,
+        *,
+        engines: Sequence[str] | None = None,
+        runs: int = 1,
+        report: BenchmarkReport | None = None,
+    ) -> dict[str, EngineResult]:
+        """How fast each engine is with a model, each in a process of its own; one that cannot run it says why.
+
+        A result has `load_time`, `first_token_time` and `generation_time` in seconds, `tokens_per_second`,
+        `peak_private_bytes`, `success`, and the `error`. Of several `runs` times are the median. `report` is called
+        with an engine's name and `None` before it begins, and with its result after.
+
+        Raises `Unsupported` for a model that generates no text, `InvalidRequest`, and as `fetch` does.
+        """
+        with Later("trillm._benchmark"):
+            from trillm._benchmark import benchmark_file
+            from trillm._settings import engine_named
+            from trillm.hub import resolve
+
+        wish = self._shelf.wishes[self._model(model).name]
+        named = None if engines is None else [engine_named("engines", name) for name in engines]
+        options = self.options
+        with resolve(wish.reference, store=self._shelf.store, options=options.hub()) as found:
+            return benchmark_file(
+                found.path,
+                engines=named,
+                prompt=prompt,
+                max_tokens=max_tokens,
+                runs=runs,
+                report=report,
+                **options.load_params({name: it for name, it in wish.settings.items() if name != "engine"}),
+            )
 
     def loaded(self) -> list[str]:
         """The names of the models that are in memory."""
@@ -443,16 +509,36 @@ class LLMRouter:
     def __repr__(self) -> str:
         return f"<trillm.LLMRouter {', '.join(self.loaded()) or 'without models'}>"
 
-    def _mended(self, error: BaseException, call: str, args: tuple[Any, ...], params: Mapping[str, Any]) -> bool:
+    def _do(self, call: str, model: Wanted, keep_alive: float | None, work: Callable[[RoutedModel], T]) -> T:
+        """Does that with a model. An error is taken down; where it can be mended it is, and it is tried once more."""
+        try:
+            return work(self._model(model, keep_alive))
+        except (TrillmError, MemoryError) as error:
+            if not self._mended(error, call, model):
+                raise
+        return work(self._model(model, keep_alive))
+
+    async def _ado(
+        self, call: str, model: Wanted, keep_alive: float | None, work: Callable[[RoutedModel], Awaitable[T]]
+    ) -> T:
+        try:
+            return await work(self._model(model, keep_alive))
+        except (TrillmError, MemoryError) as error:
+            from asyncio import to_thread
+
+            if not await to_thread(self._mended, error, call, model):
+                raise
+        return await work(self._model(model, keep_alive))
+
+    def _mended(self, error: BaseException, call: str, wanted: Wanted) -> bool:
         """Takes an error down, and does what it suggests if that is wanted; whether that was done."""
-        wanted = args[0] if args else params.get("model")
-        name = model.name if isinstance(wanted, str) and (model := self._models.get(wanted)) else None
-        advice = self.errors.record(error, model=name or wanted, call=call)
-        if not self._recover or advice.recovery is None or name is None:
+        known = self._models.get(wanted) if isinstance(wanted, str) else None
+        advice = self.errors.record(error, model=wanted if known is None else known.name, call=call)
+        if not self._recover or advice.recovery is None or known is None:
             return False
         from trillm._recovery import recover
 
-        return recover(advice.recovery, name, self._core, self._shelf)
+        return recover(advice.recovery, known.name, self._core, self._shelf)
 
     def _model(self, wanted: Wanted, keep_alive: float | None = None) -> RoutedModel:
         known = self._models.get(wanted) if isinstance(wanted, str) else None
@@ -463,7 +549,6 @@ class LLMRouter:
     def _know(
         self,
         wanted: Wanted,
-        engine: str | None = None,
         settings: Mapping[str, Any] | None = None,
         *,
         force: bool = False,
@@ -474,7 +559,7 @@ class LLMRouter:
             from trillm._routed import RoutedModel
             from trillm._shelf import Wish
 
-        wish = Wish.of(wanted, engine, settings or {}, force=force)
+        wish = Wish.of(wanted, settings or {}, force=force)
         model = self._models.get(wish.reference)
         if model is None:
             meant = parse(wish.reference, self.options.hub().models_directory).text
@@ -482,8 +567,11 @@ class LLMRouter:
             model = self._models.get(meant) or RoutedModel(self._core, wish.reference)
             self._models[wish.reference] = self._models[meant] = model
         before = self._shelf.wishes.get(model.name)
-        if before is None or (wish.settings and wish.settings != before.settings):
-            if before is not None:
-                model.close()
+        if before is None:
             self._shelf.wishes[model.name] = wish
+        elif wish.settings and wish.settings != before.settings:
+            model.close()
+            self._shelf.wishes[model.name] = wish
+        elif force:
+            self._shelf.wishes[model.name] = replace(before, force=True)
         return model

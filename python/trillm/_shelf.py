@@ -34,14 +34,14 @@ class Wish:
     """Load it though memory will not suffice by its plan."""
 
     @classmethod
-    def of(cls, wanted: Any, engine: str | None, settings: Mapping[str, Any], *, force: bool) -> Wish:
+    def of(cls, wanted: Any, settings: Mapping[str, Any], *, force: bool) -> Wish:
         """A reference, or a mapping with `file` and maybe `engine` and `settings`; the others come before those.
 
         Raises `InvalidRequest`.
         """
         if not isinstance(wanted, Mapping):
             reference = a_path("model", wanted, "a text, a path, or a mapping with `file`")
-            return cls(fsdecode(reference), _with(engine, settings), force)
+            return cls(fsdecode(reference), settings, force)
         if unknown := [key for key in wanted if key not in _KEYS]:
             raise InvalidRequest(
                 f"model has the key {unknown[0]!r}, expected some of {', '.join(_KEYS)}", "invalid_parameter"
@@ -53,14 +53,9 @@ class Wish:
             raise InvalidRequest(
                 f"settings of a model are {own!r:.200}, expected a mapping of names to values", "invalid_parameter"
             )
-        engine = wanted.get("engine") if engine is None else engine
-        return cls(
-            fsdecode(a_path("file", wanted["file"], "a text or a path")), _with(engine, {**own, **settings}), force
-        )
-
-
-def _with(engine: str | None, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    return settings if engine is None else {**settings, "engine": engine}
+        engine = {} if wanted.get("engine") is None else {"engine": wanted["engine"]}
+        reference = a_path("file", wanted["file"], "a text or a path")
+        return cls(fsdecode(reference), {**own, **engine, **settings}, force)
 
 
 _KEYS = ("file", "engine", "settings")

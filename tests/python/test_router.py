@@ -150,7 +150,7 @@ def test_models_come_beside_an_event_loop(paths: dict[str, str]) -> None:
         tasks[0].cancel()
         done = await asyncio.gather(*tasks, return_exceptions=True)
         assert isinstance(done[0], asyncio.CancelledError)
-        assert all(it.usage.completion_tokens for it in done[1:])
+        assert not any(isinstance(it, BaseException) for it in done[1:])
         vectors = await router.aembed(path, ["the man"])
         assert vectors.shape[0] == 1
 
@@ -166,8 +166,8 @@ def test_what_is_idle_goes_by_itself(paths: dict[str, str]) -> None:
     path = paths["llama"]
     with trillm.LLMRouter(unload_idle_time=0.05, threads=1, on_event=events.append) as router:
         router.generate(path, "the", max_tokens=1)
-        assert until(lambda: router.loaded() == [])
-        assert [(it["event"], it.get("why")) for it in events][-1] == ("unloaded", "idle")
+        assert until(lambda: [(it["event"], it.get("why")) for it in events][-1] == ("unloaded", "idle"))
+        assert router.loaded() == []
         router.generate(path, "the", max_tokens=1, keep_alive=math.inf)
         assert router.stats()["models"][path]["unloads_in"] is None
         router.generate(path, "the", max_tokens=1, keep_alive=60)
@@ -208,7 +208,7 @@ def test_how_a_model_is_loaded(router: trillm.LLMRouter, paths: dict[str, str]) 
     with pytest.raises(ModelNotFound):
         router.generate(model="nothing-of-that-name", prompt="the")
     with pytest.raises(TypeError, match="max_tokens"):
-        router.generate(path, "the", max_token=1)  # type: ignore[call-arg]
+        router.generate(path, "the", max_token=1)  # type: ignore[call-overload]
 
 
 def test_options_change_while_it_runs(router: trillm.LLMRouter, paths: dict[str, str]) -> None:

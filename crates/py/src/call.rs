@@ -137,14 +137,14 @@ fn is_late(ready: Option<&Ready>) -> bool {
 /// A request for an event loop. Dropping it cancels the request.
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Call {
-    used: Arc<Used>,
     place: Place,
     state: Mutex<State>,
 }
 
+/// The model is used until the stream is, or until it is over: whoever holds the object may do so for longer.
 enum State {
-    Preparing(Aside<Result<Begun, Failure>>),
-    Prepared(Box<Begun>),
+    Preparing(Aside<Result<Begun, Failure>>, Arc<Used>),
+    Prepared(Box<Begun>, Arc<Used>),
     Started(Py<Stream>),
     /// Closed, or failed with an error that was raised.
     Over,
@@ -199,26 +199,34 @@ impl Call {
                 let asked = read().map_err(Failure::Read)?;
                 begin(llm, asked).map_err(Failure::Prepare)
             };
-            Aside::begin(Some(&used.preparing), llm.clone(), work).map(State::Preparing)
+            Aside::begin(Some(&used.preparing), llm.clone(), work)
         };
         let state = if is_heavy(given) {
             let given = kept(given);
-            preparing(Box::new(move || reading(given, |given| asking.of(given))))?
+            State::Preparing(preparing(Box::new(move || reading(given, |given| asking.of(given))))?, used)
         } else {
             let asked = asking.of(given)?;
             if many || asked.is_long() {
-                preparing(Box::new(move || Ok(asked)))?
+                State::Preparing(preparing(Box::new(move || Ok(asked)))?, used)
             } else {
                 let prepared = outside(given.py(), || begin(&llm, asked))?.map_err(|error| place.raise(error))?;
-                State::Prepared(Box::new(prepared))
+                State::Prepared(Box::new(prepared), used)
             }
         };
-        Ok(Self { used, place, state: Mutex::new(state) })
+        Ok(Self { place, state: Mutex::new(state) })
     }
 
     /// Never held where the interpreter lock is let go of: whoever has that one may want this one.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The model, until the request is a stream.
+    fn used(&self) -> Option<Arc<Used>> {
+        match &*self.state() {
+            State::Preparing(_, used) | State::Prepared(_, used) => Some(used.clone()),
+            State::Started(_) | State::Over => None,
+        }
     }
 }
 
@@ -226,9 +234,10 @@ impl Call {
 impl Call {
     /// Whether it is prepared; if not, the ticket is called when it is.
     fn poll(&self, ticket: &Ticket) -> PyResult<(bool, Option<Py<PyAny>>)> {
-        self.used.get()?;
+        let Some(used) = self.used() else { return Ok((true, None)) };
+        used.get()?;
         let mut state = self.state();
-        let State::Preparing(aside) = &*state else {
+        let State::Preparing(aside, _) = &*state else {
             return Ok((true, None));
         };
         let Some(made) = aside.poll(ticket.waker()) else {
@@ -236,14 +245,15 @@ impl Call {
         };
         let failed = match made {
             Ok(Ok(begun)) => {
-                *state = State::Prepared(Box::new(begun));
+                *state = State::Prepared(Box::new(begun), used);
                 return Ok((true, None));
             }
             Ok(Err(error)) => Ok(error),
             Err(panic) => Err(panic),
         };
-        *state = State::Over;
+        let was = std::mem::replace(&mut *state, State::Over);
         drop(state);
+        drop(was);
         Err(match failed {
             Ok(Failure::Read(error)) => error,
             Ok(Failure::Prepare(error)) => self.place.raise(error),
@@ -253,23 +263,23 @@ impl Call {
 
     /// Its stream; `None` while there is no room in the queue, or it is not prepared.
     fn start(&self, py: Python<'_>) -> PyResult<Option<Py<Stream>>> {
-        let llm = self.used.get()?;
+        let llm = self.used().map(|used| used.get()).transpose()?;
         let mut state = self.state();
-        let failed = match std::mem::replace(&mut *state, State::Over) {
-            State::Prepared(begun) => match (*begun).go_on(&llm) {
+        let failed = match (std::mem::replace(&mut *state, State::Over), llm) {
+            (State::Prepared(begun, used), Some(llm)) => match (*begun).go_on(&llm) {
                 Ok(Begun::Running(generation)) => {
-                    let stream = Py::new(py, Stream::new(generation, self.used.clone(), self.place))?;
+                    let stream = Py::new(py, Stream::new(generation, used, self.place))?;
                     *state = State::Started(stream.clone_ref(py));
                     return Ok(Some(stream));
                 }
                 Ok(waiting) => {
-                    *state = State::Prepared(Box::new(waiting));
+                    *state = State::Prepared(Box::new(waiting), used);
                     return Ok(None);
                 }
                 Err(error) => error,
             },
-            State::Over => CoreError::Cancelled.into(),
-            as_it_was => {
+            (State::Over, _) => CoreError::Cancelled.into(),
+            (as_it_was, _) => {
                 let stream = if let State::Started(stream) = &as_it_was { Some(stream.clone_ref(py)) } else { None };
                 *state = as_it_was;
                 return Ok(stream);
@@ -282,13 +292,13 @@ impl Call {
     /// Whether it waits for room in the queue.
     #[getter]
     fn is_waiting(&self) -> bool {
-        matches!(&*self.state(), State::Prepared(begun) if matches!(&**begun, Begun::Waiting(_)))
+        matches!(&*self.state(), State::Prepared(begun, _) if matches!(&**begun, Begun::Waiting(_)))
     }
 
     /// If it waits for room, how many seconds it may; `None` if there is no limit.
     #[getter]
     fn left(&self) -> Option<f64> {
-        let State::Prepared(begun) = &*self.state() else { return None };
+        let State::Prepared(begun, _) = &*self.state() else { return None };
         let Begun::Waiting(ready) = &**begun else { return None };
         ready.request().deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()).as_secs_f64())
     }

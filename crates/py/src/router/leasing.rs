@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::prelude::*;
 use trillm::runtime::{GoesOn, Pool};
 
-use super::shelf::{Failure, Shelf};
-use super::used;
+use super::shelf::{Failure, Shelf, used};
 use crate::aside::Aside;
 use crate::doorbell::Ticket;
 use crate::enter::panicked;

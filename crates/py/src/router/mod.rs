@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use trillm::runtime::{GoesOn, Keep, Lease, Limits, Phase, Pool, Status};
+use trillm::runtime::{GoesOn, Keep, Limits, Phase, Pool, Status};
 
 pub(crate) use self::goes_on::Wanted;
 pub(crate) use self::leasing::Leasing;
-use self::shelf::{Failure, Shelf};
+use self::shelf::{Failure, Shelf, used};
 use crate::enter::outside;
 use crate::errors::{invalid, raise};
-use crate::lifetime::{Used, check_process};
+use crate::lifetime::check_process;
 use crate::model::{Model, stats};
 use crate::watch::Watch;
 
@@ -58,14 +58,6 @@ impl Drop for Router {
             std::mem::forget(self.pool.take());
         }
     }
-}
-
-/// A model as its user has it, for as long as somebody has that.
-fn used(mut lease: Lease<Shelf>, keep: Option<Keep>) -> Arc<Used> {
-    if let Some(keep) = keep {
-        lease.keep(keep);
-    }
-    Used::leased(lease.owned(), lease)
 }
 
 /// How long a model stays: seconds, infinitely many for as long as nobody needs its room.
@@ -150,7 +142,7 @@ impl Router {
     /// The counters of a model that is loaded, which is not used by that.
     fn model_stats<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyDict>>> {
         let Some(model) = self.pool()?.model(name) else { return Ok(None) };
-        stats(py, &model.owned()).map(Some)
+        stats(py, model.owned()).map(Some)
     }
 
     /// Ends what runs and closes all models. Harmless when called again.

@@ -7,12 +7,12 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use trillm::plan::{Idle, MemoryRefused};
-use trillm::runtime::{Candidate, Error, Event, GoesOn, Source, Why};
+use trillm::runtime::{Candidate, Error, Event, GoesOn, Keep, Lease, Source, Why};
 
 use super::goes_on::Wanted;
 use crate::door;
 use crate::errors::raise;
-use crate::lifetime::Owned;
+use crate::lifetime::{Owned, Used};
 use crate::model::Model;
 use crate::params::open_options;
 use crate::plan::refused;
@@ -38,9 +38,17 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    pub(super) fn owned(&self) -> Arc<Owned> {
-        self.owned.clone()
+    pub(super) fn owned(&self) -> &Arc<Owned> {
+        &self.owned
     }
+}
+
+/// A model as its user has it, for as long as somebody has that.
+pub(super) fn used(mut lease: Lease<Shelf>, keep: Option<Keep>) -> Arc<Used> {
+    if let Some(keep) = keep {
+        lease.keep(keep);
+    }
+    Used::leased(lease.owned().clone(), lease)
 }
 
 /// What can go wrong; the same for all who wait for it.
