@@ -23,6 +23,8 @@ pub struct Limits {
     pub row: u32,
     /// Whether [`Session::share`](crate::Session::share) and partial `truncate` work.
     pub reuses_prefix: bool,
+    /// Threads that compute a step, the caller's included.
+    pub threads: u32,
 }
 
 /// The tokens of one step. Reused across steps, so that planning does not allocate once warm.

@@ -70,6 +70,7 @@ impl<'m> LlamaSession<'m> {
                 && context.has_memory()
                 && !model.is_recurrent()
                 && !WHOLE_ONLY.contains(&architecture.as_str()),
+            threads: threads as u32,
         };
         Ok(Self {
             context,

@@ -7,6 +7,7 @@ use crate::cache::{Grown, Shared, Whole};
 use crate::decoder::DecoderSession;
 use crate::encoder::EncoderSession;
 use crate::program::Program;
+use crate::settings::all_threads;
 
 /// A model of this engine.
 pub(crate) struct OnnxModel {
@@ -38,6 +39,7 @@ impl OnnxModel {
             tokens_per_step: options.batch,
             row,
             reuses_prefix: true,
+            threads: all_threads(&self.program.graph, options) as u32,
         })
     }
 }

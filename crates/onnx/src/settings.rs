@@ -14,13 +14,24 @@ use crate::{NAME, ffi};
 /// The provider that every library has.
 pub(crate) const CPU: &str = "CPUExecutionProvider";
 
-/// What a graph is run with.
-pub(crate) fn builder(runtime: &Runtime, graph: &GraphOptions, session: &SessionOptions) -> Result<SessionBuilder> {
+/// Threads that run one node, and nodes that run at once.
+fn threads(graph: &GraphOptions, session: &SessionOptions) -> (usize, usize) {
     let threads = session.threads.unwrap_or_else(default_threads) as usize;
     let nodes = if graph.parallel { graph.inter_threads.unwrap_or(2) as usize } else { 1 };
-    // Of each of its two pools the caller is one.
-    let all = threads.max(1) + nodes.max(1) - 2;
-    let reserve = Threads::new(all).map_err(|error| Error::no_compute_threads(NAME, all + 1, &error))?;
+    (threads.max(1), nodes.max(1))
+}
+
+/// Threads that run a graph, the caller's included: of each of the runtime's two pools it is one.
+pub(crate) fn all_threads(graph: &GraphOptions, session: &SessionOptions) -> usize {
+    let (threads, nodes) = threads(graph, session);
+    threads + nodes - 1
+}
+
+/// What a graph is run with.
+pub(crate) fn builder(runtime: &Runtime, graph: &GraphOptions, session: &SessionOptions) -> Result<SessionBuilder> {
+    let all = all_threads(graph, session);
+    let reserve = Threads::new(all - 1).map_err(|error| Error::no_compute_threads(NAME, all, &error))?;
+    let (threads, nodes) = threads(graph, session);
     let mut builder = plain(runtime, graph, threads, nodes).map_err(|error| stopped(&error))?;
     builder = builder.with_thread_manager(reserve).map_err(|error| stopped(&error.into()))?;
     for provider in graph.providers.iter().filter(|provider| *provider != CPU) {

@@ -32,6 +32,8 @@ enum Bug {
     Leaks,
     /// The last slot does not exist.
     CountsSlotsWrong,
+    /// One thread more computes.
+    HidesAThread,
 }
 
 struct Broken {
@@ -62,7 +64,9 @@ impl Model for Broken {
         let parallel = options.parallel + 1;
         let session = self.model.session(&SessionOptions { parallel, ..options.clone() })?;
         let hidden = u32::from(self.bug != Bug::CountsSlotsWrong);
-        let limits = Limits { slots: parallel - hidden, ..session.limits() };
+        let limits = session.limits();
+        let threads = limits.threads - u32::from(self.bug == Bug::HidesAThread);
+        let limits = Limits { slots: parallel - hidden, threads, ..limits };
         let tokens = vec![Vec::new(); parallel as usize];
         Ok(Box::new(BrokenSession { session, bug: self.bug, limits, tokens, rows: Vec::new() }))
     }
@@ -171,7 +175,7 @@ fn rounding_is_no_bug() {
 
 #[test]
 fn bugs_are_caught() {
-    let cases: [(Bug, Behaviour); 9] = [
+    let cases: [(Bug, Behaviour); 10] = [
         (Bug::Drifts, suite::a_batch_equals_one_by_one),
         (Bug::SortsRows, suite::rows_come_in_the_order_asked),
         (Bug::SpoilsSilentSpans, suite::chunks_equal_the_whole),
@@ -181,6 +185,7 @@ fn bugs_are_caught() {
         (Bug::FillsBeforeFull, suite::a_full_cache_leaves_the_state_intact),
         (Bug::Leaks, suite::every_cell_can_be_used_again),
         (Bug::CountsSlotsWrong, suite::limits_can_be_reached),
+        (Bug::HidesAThread, suite::limits_say_how_many_threads_compute),
     ];
     for (bug, behaviour) in cases {
         assert!(passes(Bug::Rounds, behaviour), "the test for {bug:?} fails without it");

@@ -63,6 +63,7 @@ impl<'m> DecoderSession<'m> {
             tokens_per_step: if pooling.is_some() { context } else { options.batch },
             row: pooling.as_ref().map_or(shape.vocabulary, |ways| shape.width * ways.len() as u32),
             reuses_prefix: pooling.is_none(),
+            threads: compute.threads() as u32,
         };
         let pages = Pages::new(limits.slots as usize, limits.cells as usize)?;
         let forward = Forward::new(shape, weights, context, compute.threads());

@@ -50,6 +50,7 @@ impl<'m> EncoderSession<'m> {
             tokens_per_step,
             row: shape.width * pooling.len() as u32,
             reuses_prefix: false,
+            threads: compute.threads() as u32,
         };
         // Every text may have one page that is not full.
         let count = tokens_per_step as usize / PAGE + limits.slots as usize;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use trillm_core::{Engine, Error, LoadOptions, Model, ModelFile};
+use trillm_core::{Engine, Error, LoadOptions, Model, ModelFile, SessionOptions};
 
-use super::driver::{Driver, Trace, prompt};
+use super::driver::{Driver, Trace, options, prompt};
 
 /// Two threads, each with a session of its own, do not disturb each other; nor does a session that is gone.
 pub fn two_sessions_run_at_once(model: &dyn Model) {
@@ -24,6 +24,16 @@ pub fn two_sessions_run_at_once(model: &dyn Model) {
             });
         }
     });
+}
+
+/// As many as were asked for: whoever shares cores among models counts on it.
+pub fn limits_say_how_many_threads_compute(model: &dyn Model) {
+    for threads in [1, 2] {
+        let session = model.session(&SessionOptions { threads: Some(threads), ..options() }).expect("a session");
+        assert_eq!(session.limits().threads, threads);
+    }
+    let session = model.session(&SessionOptions { threads: None, ..options() }).expect("a session");
+    assert!(session.limits().threads >= 1);
 }
 
 /// Loading stops when the caller's progress function says so, and tells it no nonsense. For engines that report

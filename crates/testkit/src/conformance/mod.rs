@@ -23,7 +23,7 @@ pub use batches::{
 };
 pub use driver::{CLEAR_LEAD, TOLERANCE, best};
 pub use embeddings::embeddings_in_a_batch_equal_one_by_one;
-pub use loading::{cancels_loading, two_sessions_run_at_once};
+pub use loading::{cancels_loading, limits_say_how_many_threads_compute, two_sessions_run_at_once};
 pub use memory::{a_full_cache_leaves_the_state_intact, every_cell_can_be_used_again, truncate_to_zero_always_works};
 pub use mixture::any_order_equals_each_alone;
 pub use prefixes::{
@@ -51,6 +51,7 @@ macro_rules! conformance {
             what_is_beyond_the_limits_is_an_error,
             embeddings_in_a_batch_equal_one_by_one,
             two_sessions_run_at_once,
+            limits_say_how_many_threads_compute,
             a_full_cache_leaves_the_state_intact,
             every_cell_can_be_used_again,
             truncate_to_zero_always_works,

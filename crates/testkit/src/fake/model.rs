@@ -68,6 +68,7 @@ impl Model for FakeModel {
                 Output::Embedding(ways) => fake.width * ways.len() as u32,
             },
             reuses_prefix: fake.reuses_prefix,
+            threads: options.threads.unwrap_or(1),
         };
         Ok(Box::new(FakeSession::new(&self.script, limits, options.output.clone())))
     }
