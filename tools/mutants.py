@@ -100,6 +100,48 @@ LOCK_FREE = [
     ),
     ("a piece that wakes nobody", "stream.rs", "if !lazy ||", "if lazy &&"),
     ("a dropped writer that says nothing", "stream.rs", "if !self.finished {", "if false {"),
+    (
+        "cores taken before what was done on them is seen",
+        "cores.rs",
+        "word + seat.threads, Acquire, Relaxed",
+        "word + seat.threads, Relaxed, Relaxed",
+    ),
+    (
+        "cores handed out before what was done on them is seen",
+        "cores.rs",
+        "self.has_cores.load(Acquire)",
+        "self.has_cores.load(Relaxed)",
+    ),
+    (
+        "cores given back before what was done on them",
+        "cores.rs",
+        "fetch_sub(seat.threads, AcqRel)",
+        "fetch_sub(seat.threads, Acquire)",
+    ),
+    ("cores given back and not to those who wait", "cores.rs", "AcqRel) & WANTED != 0 {", "AcqRel) & WANTED == 1 {"),
+    (
+        "a thread in line that misses what was given back before",
+        "cores.rs",
+        "self.word.fetch_or(WANTED, AcqRel);\n        self.hand_out(&mut line);",
+        "self.word.fetch_or(WANTED, AcqRel);",
+    ),
+    ("one that overtakes those in line", "cores.rs", "word & WANTED != 0 || !self.suffice", "!self.suffice"),
+    ("more threads than cores", "cores.rs", "used + seat.threads <= self", "used <= self"),
+    ("a line that wakes nobody", "cores.rs", "            first.wake.notify();\n", ""),
+    ("one that leaves with the cores", "cores.rs", "            self.give(seat);\n", ""),
+    (
+        "one that leaves and holds up those behind",
+        "cores.rs",
+        "            self.hand_out(&mut line);\n",
+        "",
+    ),
+    ("a line that nobody is in and all wait for", "cores.rs", "self.word.fetch_and(!WANTED, Relaxed);", ""),
+    (
+        "more cores that nobody hears of",
+        "cores.rs",
+        "        self.hand_out(&mut self.line());\n    }\n\n    /// Whether somebody",
+        "    }\n\n    /// Whether somebody",
+    ),
 ]
 
 TABLE = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,6 +97,20 @@ def test_eight_at_once_tell_the_same(stories: Path, golden: list[int], name: str
         generated = sum(len(golden) - len(beginning) for beginning in beginnings)
         # As one batch, and not one after the other.
         assert model.stats()["steps"] - steps < generated / 2
+
+
+def test_all_engines_at_once_tell_the_same(stories: Path, golden: list[int]) -> None:
+    """With as many threads as there are cores each, so that they compute in turns, and with one each."""
+    names = ["stories260K.gguf", "hf", "onnx-plain-fp32"]
+    for threads in (None, 1):
+        options: dict[str, Any] = {} if threads is None else {"threads": threads}
+        with ExitStack() as stack, ThreadPoolExecutor(2 * len(names)) as callers:
+            models = [stack.enter_context(trillm.load(stories.parent / name, **options)) for name in names]
+            told = callers.map(
+                lambda model: model.generate(golden[:1], max_tokens=199, temperature=0, ignore_eos=True).token_ids,
+                models * 2,
+            )
+            assert list(told) == [golden[1:]] * (2 * len(names))
 
 
 # As llama.cpp.

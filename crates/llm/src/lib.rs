@@ -8,6 +8,7 @@
 
 mod activation;
 mod completion;
+mod cores;
 mod engines;
 mod error;
 mod llm;

@@ -13,6 +13,7 @@ use trillm_machine::usable_processors;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
+use crate::cores::cores;
 use crate::prompt::with_system;
 use crate::steps::Steps;
 use crate::{Error, Generation, Prompt, Result, engines, room};
@@ -101,7 +102,7 @@ impl Llm {
         let (steps, scoring) = (load(&info.pipeline)?, load(&info.scoring)?);
         let scheduler = match does_not_generate(info) {
             Some(error) => Err(error),
-            None => Scheduler::start(model.clone(), session.clone(), options),
+            None => Scheduler::start(model.clone(), session.clone(), options, cores()),
         };
         let scheduler = match scheduler {
             Err(error) if !matches!(error, CoreError::EmbedsOnly { .. } | CoreError::LabelsOnly { .. }) => {

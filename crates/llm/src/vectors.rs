@@ -6,6 +6,7 @@ use std::time::Duration;
 use trillm_core::{Error as CoreError, Output, Passage, Pipeline, Pooling, SessionOptions};
 use trillm_sched::Embedder;
 
+use crate::cores::cores;
 use crate::llm::Embedding as Kept;
 use crate::passages::{Cut, Passages, Prompt};
 use crate::steps::{Steps, to_unit_length};
@@ -103,7 +104,7 @@ impl Llm {
             Kept::By(..) | Kept::Unused => (),
         }
         let session = SessionOptions { output: Output::Embedding(ways.clone()), ..self.session.clone() };
-        let embedder = Arc::new(Embedder::start(self.model.clone(), session)?);
+        let embedder = Arc::new(Embedder::start(self.model.clone(), session, cores())?);
         *made = Kept::By(ways, embedder.clone());
         Ok(embedder)
     }

@@ -11,8 +11,10 @@ use trillm_core::{
     Batch, Error, Limits, Model, Output, Passage, Pooling, Result, Session, SessionOptions, Slot, Token, memory,
 };
 
+use crate::cores::Cores;
 use crate::lockfree::Intake;
 use crate::scheduler::{new_session, panicked};
+use crate::turn::Turn;
 use crate::wake::Wake;
 
 /// The thread's name.
@@ -49,7 +51,7 @@ impl Drop for Embedding {
 
 struct Shared {
     intake: Intake<Job>,
-    wake: Wake,
+    wake: Arc<Wake>,
     closed: AtomicBool,
     /// Tokens in the longest text that can be computed, once a step found out that there is such a limit.
     longest: AtomicU32,
@@ -66,11 +68,12 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// Starts the thread and waits until its session is made. `session.output` must ask for embeddings.
-    pub fn start(model: Arc<dyn Model>, session: SessionOptions) -> Result<Self> {
+    /// Starts the thread, which computes on `cores`, and waits until its session is made. `session.output` must ask for
+    /// embeddings.
+    pub fn start(model: Arc<dyn Model>, session: SessionOptions, cores: Arc<Cores>) -> Result<Self> {
         let shared = Arc::new(Shared {
             intake: Intake::new(),
-            wake: Wake::new(),
+            wake: Arc::new(Wake::new()),
             closed: AtomicBool::new(false),
             longest: AtomicU32::new(u32::MAX),
         });
@@ -80,7 +83,7 @@ impl Embedder {
         let body = {
             let shared = shared.clone();
             move || {
-                serve(&*model, &session, &shared, &started);
+                serve(&*model, &session, &shared, cores, &started);
                 // Whoever asks from now on is told, and whoever has asked.
                 shared.closed.store(true, Release);
                 shared.intake.take_all(&mut Vec::new());
@@ -166,7 +169,13 @@ impl Drop for Embedder {
     }
 }
 
-fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: &mpsc::Sender<Result<Limits>>) {
+fn serve(
+    model: &dyn Model,
+    options: &SessionOptions,
+    shared: &Shared,
+    cores: Arc<Cores>,
+    started: &mpsc::Sender<Result<Limits>>,
+) {
     shared.wake.bind();
     let mut session = match new_session(model, options) {
         Ok(session) => session,
@@ -175,14 +184,25 @@ fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: 
             return;
         }
     };
-    let _ = started.send(Ok(session.limits()));
+    let limits = session.limits();
+    let _ = started.send(Ok(limits));
+    let mut turn = Turn::new(cores, limits.threads, shared.wake.clone());
     let mut jobs = Vec::new();
     let mut batch = Batch::default();
     while !shared.closed.load(Acquire) {
         shared.intake.take_all(&mut jobs);
         for job in jobs.drain(..) {
             let given_up = || shared.closed.load(Acquire) || job.abandoned.load(Acquire);
-            let vectors = catch_unwind(AssertUnwindSafe(|| embed(&mut *session, &mut batch, &job.texts, given_up)));
+            let begin = || {
+                while !given_up() {
+                    if turn.begin() {
+                        return Ok(());
+                    }
+                    shared.wake.wait(|| !turn.has_come() && !shared.closed.load(Acquire), None);
+                }
+                Err(Error::Closed)
+            };
+            let vectors = catch_unwind(AssertUnwindSafe(|| embed(&mut *session, &mut batch, &job.texts, begin)));
             let is_lost = vectors.is_err();
             if let Ok(Err(Error::PositionsEnd { most })) = &vectors {
                 shared.longest.fetch_min(*most, Relaxed);
@@ -194,26 +214,25 @@ fn serve(model: &dyn Model, options: &SessionOptions, shared: &Shared, started: 
                 return;
             }
         }
+        turn.end();
         shared.wake.wait(|| shared.intake.is_empty() && !shared.closed.load(Acquire), None);
     }
     shared.intake.take_all(&mut jobs);
 }
 
-/// Packs the texts, short and long ones alike, into as few steps as the limits allow.
+/// Packs the texts, short and long ones alike, into as few steps as the limits allow, each of which `begin` lets in.
 fn embed(
     session: &mut dyn Session,
     batch: &mut Batch,
     texts: &[Passage],
-    given_up: impl Fn() -> bool,
+    mut begin: impl FnMut() -> Result<()>,
 ) -> Result<Vec<f32>> {
     let limits = session.limits();
     let mut vectors = Vec::new();
     memory::reserve(&mut vectors, texts.len().saturating_mul(limits.row as usize), "the vectors of all texts")?;
     let mut rest = texts;
     while !rest.is_empty() {
-        if given_up() {
-            return Err(Error::Closed);
-        }
+        begin()?;
         batch.clear();
         for (slot, text) in (0..limits.slots).zip(rest) {
             if batch.tokens.len() + text.tokens.len() > limits.tokens_per_step.min(limits.cells) as usize {

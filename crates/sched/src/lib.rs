@@ -8,6 +8,8 @@
 //! - the allocator: when a request is made, when its queue node is freed, when it is admitted and ended (an ordered map,
 //!   the copied prefix), for pieces longer than 22 bytes and for log-probabilities;
 //! - the operating system, when a thread is put to sleep or woken, and the byte written to an event loop's socket;
+//! - cores, where several models compute at once and there are fewer than they have threads ([`Cores`]): a mutex, to
+//!   stand in line and to wake the first in it; a model that is alone touches one word of memory;
 //! - engines' pools: ggml's uses a mutex and a condition variable to start a step, and barriers within it; candle's
 //!   waits by parking threads;
 //! - log lines that are collected: warnings and errors, and everything if `logging` asks for it; they take a mutex for
@@ -17,6 +19,7 @@
 //! No engine is named here.
 #![warn(missing_docs)]
 
+mod cores;
 mod lockfree;
 mod queue;
 mod stream;
@@ -42,11 +45,14 @@ mod slots;
 #[cfg(not(loom))]
 mod stats;
 #[cfg(not(loom))]
+mod turn;
+#[cfg(not(loom))]
 mod worker;
 
 #[cfg(loom)]
 mod models;
 
+pub use cores::Cores;
 pub use stream::{Canceller, Event, Stream};
 
 #[cfg(not(loom))]

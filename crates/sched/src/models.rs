@@ -4,11 +4,13 @@
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 
+use loom::cell::UnsafeCell;
 use loom::future::block_on;
 use loom::sync::atomic::AtomicBool;
 use loom::thread;
 use trillm_core::{Error, FinishReason, Outcome, Piece, Text, Token};
 
+use crate::cores::{Cores, Seat};
 use crate::lockfree::{Intake, Ring};
 use crate::queue::Queue;
 use crate::stream::{Event, Stream, Writer};
@@ -240,5 +242,145 @@ fn a_notifier_publishes_what_it_did_before() {
             wake.wait(|| !done.load(Acquire), None);
         }
         notifier.join().unwrap();
+    });
+}
+
+/// A thread's seat, and what it sleeps by. To be made on that thread.
+fn seat(threads: u32) -> (Arc<Seat>, Arc<Wake>) {
+    let wake = Arc::new(Wake::new());
+    wake.bind();
+    (Arc::new(Seat::new(threads, wake.clone())), wake)
+}
+
+/// Takes cores as the decode thread does, asleep until they come.
+fn take(cores: &Cores, seat: &Arc<Seat>, wake: &Wake) {
+    if !cores.take(seat) {
+        cores.queue(seat);
+        while !seat.has_cores() {
+            wake.wait(|| !seat.has_cores(), None);
+        }
+    }
+}
+
+/// Each of two threads and a third wants the only core, and finds what the one before it did.
+#[test]
+fn one_core_has_one_thread_at_a_time_and_comes_to_all() {
+    loom::model(|| {
+        let cores = Arc::new(Cores::new(1));
+        let steps = Arc::new(UnsafeCell::new(0));
+        let compute = |cores: &Cores, steps: &UnsafeCell<u32>| {
+            let (seat, wake) = seat(1);
+            take(cores, &seat, &wake);
+            // Loom fails if another thread is in here, or was and is not known to be done.
+            steps.with_mut(|_| ());
+            cores.give(&seat);
+        };
+        let others = [(); 2].map(|()| {
+            let (cores, steps) = (cores.clone(), steps.clone());
+            thread::spawn(move || compute(&cores, &steps))
+        });
+        compute(&cores, &steps);
+        for other in others {
+            other.join().unwrap();
+        }
+        assert!(cores.take(&Seat::new(1, Arc::new(Wake::new()))), "all was given back");
+    });
+}
+
+/// Whoever wants both cores has them before one that came later and wants one, although one is free all the time.
+#[test]
+fn nobody_who_came_later_goes_first() {
+    loom::model(|| {
+        let cores = Arc::new(Cores::new(2));
+        let first = Arc::new(Seat::new(1, Arc::new(Wake::new())));
+        assert!(cores.take(&first));
+        let (both, wake) = seat(2);
+        cores.queue(&both);
+        assert!(cores.are_wanted());
+        let had_both = Arc::new(AtomicBool::new(false));
+        let late = {
+            let (cores, had_both) = (cores.clone(), had_both.clone());
+            thread::spawn(move || {
+                let (late, wake) = seat(1);
+                take(&cores, &late, &wake);
+                assert!(had_both.load(Acquire));
+                cores.give(&late);
+            })
+        };
+        cores.give(&first);
+        while !both.has_cores() {
+            wake.wait(|| !both.has_cores(), None);
+        }
+        had_both.store(true, Release);
+        cores.give(&both);
+        late.join().unwrap();
+    });
+}
+
+/// Whether they came before or not: whoever leaves the line keeps none, and those behind it come to theirs.
+#[test]
+fn who_leaves_the_line_leaves_its_cores() {
+    loom::model(|| {
+        let cores = Arc::new(Cores::new(2));
+        let first = Arc::new(Seat::new(2, Arc::new(Wake::new())));
+        assert!(cores.take(&first));
+        let (leaves, _) = seat(2);
+        cores.queue(&leaves);
+        let other = {
+            let cores = cores.clone();
+            thread::spawn(move || {
+                let (behind, wake) = seat(1);
+                take(&cores, &behind, &wake);
+                cores.give(&behind);
+            })
+        };
+        let gives = {
+            let cores = cores.clone();
+            thread::spawn(move || cores.give(&first))
+        };
+        cores.leave(&leaves);
+        gives.join().unwrap();
+        other.join().unwrap();
+        assert!(cores.take(&leaves), "all was given back");
+    });
+}
+
+/// One that wants less than is free, behind one that wants more and leaves.
+#[test]
+fn who_leaves_lets_those_behind_go_on() {
+    loom::model(|| {
+        let cores = Arc::new(Cores::new(2));
+        let stays = Arc::new(Seat::new(1, Arc::new(Wake::new())));
+        assert!(cores.take(&stays));
+        let (leaves, _) = seat(2);
+        cores.queue(&leaves);
+        let behind = {
+            let cores = cores.clone();
+            thread::spawn(move || {
+                let (behind, wake) = seat(1);
+                take(&cores, &behind, &wake);
+                cores.give(&behind);
+            })
+        };
+        cores.leave(&leaves);
+        behind.join().unwrap();
+    });
+}
+
+/// More cores than there were are had by those who wait for them.
+#[test]
+fn more_cores_come_to_who_waits() {
+    loom::model(|| {
+        let cores = Arc::new(Cores::new(1));
+        assert!(cores.take(&Seat::new(1, Arc::new(Wake::new()))));
+        let waits = {
+            let cores = cores.clone();
+            thread::spawn(move || {
+                let (waits, wake) = seat(1);
+                take(&cores, &waits, &wake);
+            })
+        };
+        cores.set_count(2);
+        waits.join().unwrap();
     });
 }

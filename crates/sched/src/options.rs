@@ -5,8 +5,8 @@
 pub struct SchedulerOptions {
     /// Requests that may wait; one more is refused as overloaded. Default 512.
     pub queue: usize,
-    /// Prompt tokens in a step in which another sequence generates: bounds the pause that a long prompt makes in other
-    /// streams. Default 64.
+    /// Prompt tokens in a step in which another sequence generates, or that another model waits for: bounds the pause
+    /// that a long prompt makes in other streams. At least one; default 64.
     pub prompt_chunk: u32,
     /// Pieces that a reader may fall behind before its sequence pauses. Default 256.
     pub stream_capacity: usize,

@@ -20,6 +20,8 @@ pub(crate) struct Budget {
     pub(crate) tokens: u32,
     /// Of those, tokens for prompts when some sequence generates: bounds how long it waits for its next token.
     pub(crate) prompt_beside: u32,
+    /// Other models wait until this step is done: prompts come in small chunks, as if a sequence generated.
+    pub(crate) awaited: bool,
     /// Free cells in the cache.
     pub(crate) cells: u32,
 }
@@ -54,7 +56,7 @@ pub(crate) fn plan(rows: &[Row], budget: Budget, takes: &mut Vec<Take>) -> u32 {
         cells -= 1;
     }
     let generating = !takes.is_empty() || missing > 0;
-    if generating {
+    if generating || budget.awaited {
         tokens = tokens.min(budget.prompt_beside);
     }
     for (row, &Row { pending, .. }) in able().filter(|(_, row)| row.pending > 1) {
@@ -86,7 +88,7 @@ mod tests {
         (takes.iter().map(|take| (take.row, take.count)).collect(), missing)
     }
 
-    const AMPLE: Budget = Budget { tokens: 512, prompt_beside: 64, cells: 4096 };
+    const AMPLE: Budget = Budget { tokens: 512, prompt_beside: 64, awaited: false, cells: 4096 };
 
     #[test]
     fn a_lone_prompt_gets_the_whole_step() {
@@ -96,6 +98,11 @@ mod tests {
     #[test]
     fn a_prompt_beside_a_generating_sequence_comes_in_small_chunks() {
         assert_eq!(takes(&[row(2000), row(1)], AMPLE), (vec![(1, 1), (0, 64)], 0));
+    }
+
+    #[test]
+    fn a_prompt_that_other_models_wait_for_comes_in_small_chunks() {
+        assert_eq!(takes(&[row(50), row(2000)], Budget { awaited: true, ..AMPLE }), (vec![(0, 50), (1, 14)], 0));
     }
 
     #[test]
@@ -118,11 +125,12 @@ mod tests {
             rows in prop::collection::vec((1u32..600, any::<bool>()), 0..40),
             tokens in 1u32..600,
             prompt_beside in 1u32..600,
+            awaited: bool,
             cells in 0u32..2000,
         ) {
             let rows: Vec<Row> = rows.into_iter().map(|(pending, blocked)| Row { pending, blocked }).collect();
             let mut takes = Vec::new();
-            let missing = plan(&rows, Budget { tokens, prompt_beside, cells }, &mut takes);
+            let missing = plan(&rows, Budget { tokens, prompt_beside, awaited, cells }, &mut takes);
 
             let total: u32 = takes.iter().map(|take| take.count).sum();
             prop_assert!(total <= tokens && total <= cells);
@@ -138,7 +146,7 @@ mod tests {
                 prop_assert!(served as u32 == tokens.min(cells));
                 prop_assert_eq!(served, takes.len());
             }
-            if generating > 0 {
+            if generating > 0 || awaited {
                 prop_assert!(total - served as u32 <= prompt_beside);
             }
             // Whoever can run makes progress, or the lack is reported: nothing stalls in silence.

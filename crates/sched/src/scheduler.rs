@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use trillm_core::{Error, Limits, Model, Ready, Result, Session, SessionOptions};
 
 use crate::SchedulerOptions;
+use crate::cores::Cores;
 use crate::lockfree::Intake;
 use crate::queue::Queue;
 use crate::sequence::Sequence;
@@ -36,11 +37,16 @@ const NAME: &str = "trillm-decode";
 const HOPELESS: u32 = 3;
 
 impl Scheduler {
-    /// Starts the decode thread and waits until its session is made.
+    /// Starts the decode thread, which computes on `cores`, and waits until its session is made.
     ///
     /// # Errors
     /// What [`Model::session`] says; [`Error::NoThread`].
-    pub fn start(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
+    pub fn start(
+        model: Arc<dyn Model>,
+        session: SessionOptions,
+        options: SchedulerOptions,
+        cores: Arc<Cores>,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared {
             intake: Intake::new(),
             wake: Arc::new(Wake::new()),
@@ -54,7 +60,7 @@ impl Scheduler {
         let (started, limits) = mpsc::channel();
         let body = {
             let (model, shared) = (model.clone(), shared.clone());
-            move || decode(&*model, &session, &shared, &started)
+            move || decode(&*model, &session, &shared, cores, &started)
         };
         let thread =
             thread::Builder::new().name(NAME.into()).spawn(body).map_err(|error| Error::no_thread(NAME, &error))?;
@@ -146,9 +152,15 @@ pub(crate) fn new_session<'m>(model: &'m dyn Model, options: &SessionOptions) ->
 }
 
 /// The decode thread: makes sessions and serves with them until closed.
-fn decode(model: &dyn Model, options: &SessionOptions, shared: &Arc<Shared>, started: &mpsc::Sender<Result<Limits>>) {
+fn decode(
+    model: &dyn Model,
+    options: &SessionOptions,
+    shared: &Arc<Shared>,
+    cores: Arc<Cores>,
+    started: &mpsc::Sender<Result<Limits>>,
+) {
     shared.wake.bind();
-    let mut worker = Worker::new(shared.clone());
+    let mut worker = Worker::new(shared.clone(), cores);
     let mut failures = 0;
     while failures < HOPELESS {
         let mut session = match new_session(model, options) {

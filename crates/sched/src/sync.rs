@@ -1,10 +1,11 @@
-//! The atomics, cells and threads in use: the standard library's, or loom's when its models are checked.
+//! The atomics, cells, locks and threads in use: the standard library's, or loom's when its models are checked.
 
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
     future::AtomicWaker,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, fence},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, fence},
+    sync::{Arc, Mutex, MutexGuard},
     thread,
 };
 
@@ -12,14 +13,10 @@ pub(crate) use loom::{
 pub(crate) use atomic_waker::AtomicWaker;
 #[cfg(not(loom))]
 pub(crate) use std::{
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, fence},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, fence},
+    sync::{Arc, Mutex, MutexGuard},
     thread,
 };
-
-#[cfg(loom)]
-pub(crate) use loom::sync::Arc;
-#[cfg(not(loom))]
-pub(crate) use std::sync::Arc;
 
 /// A cell with loom's interface.
 #[cfg(not(loom))]

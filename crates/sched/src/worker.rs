@@ -1,6 +1,8 @@
 //! The decode thread: receive, admit, plan, step, sample, send; then again.
 //!
-//! It owns everything it changes. It never waits for a reader, and it takes no lock.
+//! It owns everything it changes. It never waits for a reader, and it takes no lock while its model is alone; where
+//! several compute at once it waits for its turn (`turn.rs`), asleep as it is without work, so that whatever arrives, is
+//! cancelled or runs out of time meanwhile is seen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,15 +11,18 @@ use std::time::{Duration, Instant};
 
 use trillm_core::{Batch, Error, FinishReason, Limits, Result, Session, Tokenizer};
 
+use crate::cores::Cores;
 use crate::plan::{Budget, Row, Take, plan};
 use crate::sequence::{Fate, Rank, Sequence};
 use crate::shared::Shared;
 use crate::slots::Slots;
 use crate::stats::Counters;
+use crate::turn::Turn;
 
 /// The requests, apart from any session: they outlive one that failed.
 pub(crate) struct Worker {
     shared: Arc<Shared>,
+    cores: Arc<Cores>,
     waiting: BTreeMap<Rank, Sequence>,
     /// In order of rank.
     running: Vec<Sequence>,
@@ -32,6 +37,7 @@ struct Stepper<'s> {
     limits: Limits,
     tokenizer: &'s dyn Tokenizer,
     slots: Slots,
+    turn: Turn,
     batch: Batch,
     rows: Vec<Row>,
     takes: Vec<Take>,
@@ -40,8 +46,9 @@ struct Stepper<'s> {
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, waiting: BTreeMap::new(), running: Vec::new(), paused: Vec::new(), arrived: Vec::new() }
+    pub(crate) fn new(shared: Arc<Shared>, cores: Arc<Cores>) -> Self {
+        let (waiting, running, paused, arrived) = Default::default();
+        Self { shared, cores, waiting, running, paused, arrived }
     }
 
     /// Serves requests with `session` until the scheduler is closed (`Ok`) or the session must be made anew.
@@ -52,6 +59,7 @@ impl Worker {
             limits,
             tokenizer,
             slots: Slots::new(limits.slots, limits.cells, limits.reuses_prefix),
+            turn: Turn::new(self.cores.clone(), limits.threads, self.shared.wake.clone()),
             batch: Batch::default(),
             rows: Vec::with_capacity(limits.slots as usize),
             takes: Vec::with_capacity(limits.slots as usize),
@@ -68,7 +76,8 @@ impl Worker {
             self.admit(&mut stepper)?;
             self.publish();
             if !self.step(&mut stepper)? {
-                let idle = || self.shared.intake.is_empty() && !self.shared.closed.load(Acquire);
+                let can_sleep = || self.shared.intake.is_empty() && !self.shared.closed.load(Acquire);
+                let idle = || can_sleep() && !stepper.turn.has_come();
                 self.shared.wake.wait(idle, self.until_deadline());
             }
         }
@@ -166,9 +175,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Plans and computes one step. `false` if there is nothing to compute.
+    /// Plans and computes one step. `false` if there is nothing to compute, or others compute.
     fn step(&mut self, stepper: &mut Stepper<'_>) -> Result<bool> {
-        if !self.plan(stepper)? {
+        let can_run = self.running.iter().any(|sequence| !sequence.blocked);
+        if can_run && !stepper.turn.begin() {
+            return Ok(false);
+        }
+        if !can_run || !self.plan(stepper)? {
+            stepper.turn.end();
             return Ok(false);
         }
         let Stepper { session, slots, batch, takes, text, ended, .. } = stepper;
@@ -229,7 +243,8 @@ impl Worker {
             stepper.slots.evict(stepper.session, wanted.min(limits.tokens_per_step))?;
             let budget = Budget {
                 tokens: limits.tokens_per_step,
-                prompt_beside: self.shared.options.prompt_chunk,
+                prompt_beside: self.shared.options.prompt_chunk.max(1),
+                awaited: stepper.turn.is_wanted(),
                 cells: stepper.slots.free_cells(),
             };
             if plan(&stepper.rows, budget, &mut stepper.takes) == 0 {

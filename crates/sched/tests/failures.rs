@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{alone, error, read, request, start, tokens};
+use common::{alone, cores, error, read, request, start, tokens};
 use trillm_core::{Coded, Error, FinishReason, Output, Passage, Pooling, SessionOptions, Token};
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions};
 use trillm_testkit::Fake;
@@ -58,7 +58,7 @@ fn an_engine_whose_cache_is_full_too_early_is_given_room() {
 fn without_a_session_there_is_no_scheduler() {
     let fake = Fake { sessions: 0, ..Fake::default() };
     let model = fake.load_model();
-    assert!(Scheduler::start(model, SessionOptions::default(), SchedulerOptions::default()).is_err());
+    assert!(Scheduler::start(model, SessionOptions::default(), SchedulerOptions::default(), cores(1)).is_err());
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn texts(count: u32) -> Vec<Passage> {
 
 fn embedder(fake: &Fake) -> Result<Embedder, Error> {
     let output = Output::Embedding(vec![Pooling::Mean]);
-    Embedder::start(fake.load_model(), SessionOptions { output, ..SessionOptions::default() })
+    Embedder::start(fake.load_model(), SessionOptions { output, ..SessionOptions::default() }, cores(1))
 }
 
 fn embed(embedder: &Embedder) -> Result<Vec<f32>, Error> {
@@ -123,6 +123,7 @@ fn a_session_that_panics_is_an_error_of_the_engine() {
     let fake = Fake { sessions: 0, panics: true, ..Fake::default() };
     let expected = Error::Engine { engine: "fake", reason: "it panicked: this is a bug in trillm".into(), log: vec![] };
     assert_eq!(embedder(&fake).map(|_| ()).unwrap_err(), expected);
-    let started = Scheduler::start(fake.load_model(), SessionOptions::default(), SchedulerOptions::default());
+    let (session, options) = (SessionOptions::default(), SchedulerOptions::default());
+    let started = Scheduler::start(fake.load_model(), session, options, cores(1));
     assert_eq!(started.map(|_| ()).unwrap_err(), expected);
 }

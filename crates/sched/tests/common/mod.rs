@@ -2,15 +2,22 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::sync::Arc;
+
 use trillm_core::{Error, FinishReason, Outcome, Ready, Request, SamplingParams, SessionOptions, Token};
-use trillm_sched::{Event, Scheduler, SchedulerOptions, Stream};
+use trillm_sched::{Cores, Event, Scheduler, SchedulerOptions, Stream};
 use trillm_testkit::Fake;
 use trillm_testkit::fake::VOCABULARY;
 
 /// A scheduler with `parallel` slots and `cells` cells.
 pub(crate) fn start(fake: &Fake, parallel: u32, cells: u32, options: SchedulerOptions) -> Scheduler {
     let session = SessionOptions { parallel, context: Some(cells), ..SessionOptions::default() };
-    Scheduler::start(fake.load_model(), session, options).unwrap()
+    Scheduler::start(fake.load_model(), session, options, cores(1)).unwrap()
+}
+
+/// So many cores, which nobody else has.
+pub(crate) fn cores(count: u32) -> Arc<Cores> {
+    Arc::new(Cores::new(count))
 }
 
 /// A request for `tokens` tokens after a prompt of bytes.
