@@ -16,7 +16,7 @@ NAMES = [
     *("decode", "prefill", "streams", "gap", "prefix", "overhead", "startup", "memory"),
     *("bf16_decode", "bf16_prefill", "bf16_streams", "load", "mapped", "embed"),
     *("onnx_decode", "onnx_prefill", "onnx_streams", "onnx_overhead", "onnx_memory"),
-    *("download", "tokenize"),
+    *("download", "tokenize", "two_models"),
 ]
 
 
