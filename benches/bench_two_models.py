@@ -6,7 +6,7 @@ A row's number is the sum, over both models, of the rate beside the other one th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from protocol import Comparison
 SECONDS = 2.0
 TOKENS = 400
 
-PAIRS = {
+PAIRS: dict[str, tuple[Callable[[], Path], Callable[[], Path]]] = {
     "smollm2, GGUF and ONNX": (smollm2, partial(smollm2_onnx, "plain")),
     "smollm2, GGUF and bf16": (smollm2, smollm2_bf16),
     "stories260K, GGUF and ONNX": (partial(stories, "stories260K.gguf"), partial(stories, "onnx-plain-fp32")),
