@@ -65,6 +65,7 @@ impl Scheduler {
         let thread =
             thread::Builder::new().name(NAME.into()).spawn(body).map_err(|error| Error::no_thread(NAME, &error))?;
         let limits = limits.recv().unwrap_or(Err(Error::Closed))?;
+        shared.queue.set_idle(limits.slots as usize);
         Ok(Self { shared, model, limits, arrivals: AtomicU64::new(0), thread: Mutex::new(Some(thread)) })
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Worker {
     /// Gave up their slots while their readers were behind.
     paused: Vec<Sequence>,
     arrived: Vec<Sequence>,
+    /// Of the session that serves.
+    slots: usize,
 }
 
 /// A session and the buffers of its steps, all reused: once warm the loop allocates nothing.
@@ -48,12 +50,13 @@ struct Stepper<'s> {
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, cores: Arc<Cores>) -> Self {
         let (waiting, running, paused, arrived) = Default::default();
-        Self { shared, cores, waiting, running, paused, arrived }
+        Self { shared, cores, waiting, running, paused, arrived, slots: 0 }
     }
 
     /// Serves requests with `session` until the scheduler is closed (`Ok`) or the session must be made anew.
     pub(crate) fn serve(&mut self, session: &mut dyn Session, tokenizer: &dyn Tokenizer) -> Result<()> {
         let limits = session.limits();
+        self.slots = limits.slots as usize;
         let mut stepper = Stepper {
             session,
             limits,
@@ -359,6 +362,7 @@ impl Worker {
         Counters::set(&self.shared.counters.waiting, self.waiting.len());
         Counters::set(&self.shared.counters.running, self.running.len());
         Counters::set(&self.shared.counters.paused, self.paused.len());
+        self.shared.queue.set_idle(self.slots - self.running.len().min(self.slots));
     }
 
     /// How long a reader that has fallen behind may be waited for.

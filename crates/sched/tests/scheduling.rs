@@ -139,6 +139,22 @@ fn a_full_queue_refuses_at_once() {
 }
 
 #[test]
+fn who_comes_when_a_slot_is_free_does_not_wait() {
+    let (fake, gate) = Fake::default().gated();
+    let scheduler = start(&fake, 4, 512, SchedulerOptions { queue: 1, ..DEFAULT() });
+    // The decode thread is in a step and does not look: three slots are free, and one may wait.
+    let first = scheduler.submit(request("first", 5)).unwrap();
+    gate.wait_for(1);
+    let others = [(); 4].map(|()| scheduler.submit(request("other", 5)).unwrap());
+    assert_eq!(scheduler.submit(request("more", 5)).err(), Some(Error::Overloaded { queued: 1, limit: 1 }));
+    gate.open();
+    assert_eq!(tokens(first), alone("first", 5));
+    for stream in others {
+        assert_eq!(tokens(stream), alone("other", 5));
+    }
+}
+
+#[test]
 fn a_request_stays_with_its_caller_while_the_queue_is_full() {
     let (fake, gate) = Fake::default().gated();
     let scheduler = start(&fake, 1, 512, SchedulerOptions { queue: 1, ..DEFAULT() });
