@@ -6,6 +6,8 @@ none that a caller would look for.
 
 from __future__ import annotations
 
+import os
+from _thread import RLock
 from typing import TYPE_CHECKING
 
 from trillm.errors import EngineError, OutOfMemory, TrillmError
@@ -22,21 +24,50 @@ _LOADERS = ("failed to map segment", "Cannot allocate memory", "cannot allocate 
 """How loaders of libraries say that there is no memory."""
 
 
+_importing = RLock()
+"""Held while something is imported."""
+
+
+def _in_child() -> None:
+    """Has modules imported anew that another thread was importing when this process was forked.
+
+    That thread is not here, and CPython would wait for it for ever. A fork cannot wait for it either: what is imported
+    may want what others hold at a fork, as `logging` does.
+    """
+    global _importing
+    begun, _importing = _importing, RLock()
+    if begun.acquire(blocking=False):
+        return
+    import sys
+    from importlib import _bootstrap
+
+    for name, module in list(sys.modules.items()):
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+            del sys.modules[name]
+    getattr(_bootstrap, "_module_locks", {}).clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+
 class Later:
     """Around imports in the middle of a call: `with Later("trillm.hub"): from trillm.hub import …`.
 
     Raises `EngineError` (`too_many_files`) and `OutOfMemory` where that is why a module cannot be imported.
     """
 
-    __slots__ = ("_name",)
+    __slots__ = ("_held", "_name")
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __enter__(self) -> None:
-        """Begins."""
+        self._held = _importing
+        self._held.acquire()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._held.release()
         if error is not None and (meant := told(error, self._name)) is not error:
             raise meant from None
 

@@ -264,3 +264,35 @@ def test_spawned_processes_load_their_own(tiny_model: Path, tmp_path: Path) -> N
     )
     done = subprocess.run([sys.executable, script, tiny_model], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "invalid_parameter\n", "")
+
+
+IMPORTING = """
+import os, sys, threading, time, warnings
+import trillm
+
+warnings.simplefilter("ignore", DeprecationWarning)
+
+
+class Slow:
+    # A module that is being imported while another thread forks.
+    def find_spec(self, name, path=None, target=None):
+        if name == "trillm.hub._resolved":
+            started.set()
+            time.sleep(0.5)
+
+
+started = threading.Event()
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=lambda: trillm.load(sys.argv[1], threads=1).close())
+thread.start()
+started.wait()
+if (child := os.fork()) == 0:
+    trillm.load(sys.argv[1], threads=1).close()
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+thread.join()
+"""
+
+
+def test_a_child_that_is_forked_while_a_module_is_imported_does_not_wait_for_it(tiny_model: Path) -> None:
+    assert output(IMPORTING, tiny_model) == "7\n"
