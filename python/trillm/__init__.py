@@ -27,6 +27,7 @@ __all__ = [
     "Alternative",
     "AsyncStream",
     "Completion",
+    "ErrorJournal",
     "HardwareProfile",
     "LLMRouter",
     "Logprob",
@@ -37,6 +38,7 @@ __all__ = [
     "Piece",
     "Plan",
     "RoutedModel",
+    "RouterOptions",
     "Stream",
     "Timings",
     "Tokenizer",
@@ -51,7 +53,9 @@ __all__ = [
 if TYPE_CHECKING:
     from trillm import hub, types  # noqa: F401
     from trillm._hardware import HardwareProfile
+    from trillm._journal import ErrorJournal
     from trillm._optimizer import PerformanceOptimizer
+    from trillm._options import RouterOptions
     from trillm._plan import Alternative, Plan, plan
     from trillm._routed import RoutedModel
 
@@ -59,11 +63,13 @@ if TYPE_CHECKING:
 _LATER = {
     "hub": "hub",
     "types": "types",
+    "ErrorJournal": "_journal",
     "HardwareProfile": "_hardware",
     "PerformanceOptimizer": "_optimizer",
     "Alternative": "_plan",
     "Plan": "_plan",
     "RoutedModel": "_routed",
+    "RouterOptions": "_options",
     "plan": "_plan",
 }
 """What costs time that most programs can save, and the modules that it is in."""

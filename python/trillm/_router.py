@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
@@ -573,5 +572,5 @@ class LLMRouter:
             model.close()
             self._shelf.wishes[model.name] = wish
         elif force:
-            self._shelf.wishes[model.name] = replace(before, force=True)
+            self._shelf.wishes[model.name] = before.forced()
         return model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike, fsdecode
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,10 @@ class Wish:
         engine = {} if wanted.get("engine") is None else {"engine": wanted["engine"]}
         reference = a_path("file", wanted["file"], "a text or a path")
         return cls(fsdecode(reference), {**own, **engine, **settings}, force)
+
+    def forced(self) -> Wish:
+        """The same, whatever memory there is."""
+        return replace(self, force=True)
 
 
 _KEYS = ("file", "engine", "settings")

@@ -311,3 +311,39 @@ stream.close()
 
 def test_a_child_has_no_router(paths: dict[str, str]) -> None:
     assert output(FORKED, paths["llama"]).splitlines() == ["forked", "0"]
+
+
+def test_engines_side_by_side(router: trillm.LLMRouter, paths: dict[str, str]) -> None:
+    results = router.benchmark_engines(paths["llama"], max_tokens=4, engines=["ggml", "torch"])
+    assert {name: it.success for name, it in results.items()} == {"llama": True, "candle": False}
+    measured = results["llama"]
+    assert (measured.tokens, results["candle"].code) == (4, "wrong_engine")
+    assert measured.generation_time is not None
+    assert measured.tokens_per_second == pytest.approx(4 / measured.generation_time)
+    assert router.loaded() == []
+
+
+def test_what_an_error_suggests_is_done_once(paths: dict[str, str]) -> None:
+    one, two, _ = paths.values()
+    events: list[str] = []
+    with trillm.LLMRouter(
+        threads=1, recover=True, room_timeout=0.05, on_event=lambda it: events.append(it["event"])
+    ) as router:
+        router.load_model(one)
+        # A model that ended in whatever way is loaded once more, and what was asked for is done.
+        router._core.lease(one).close()
+        assert router.generate(one, "the", max_tokens=1).usage.completion_tokens == 1
+        assert (router.errors.codes, router.errors.recent(1)[0].recovery) == ({"closed": 1}, "reload_model")
+        assert events == ["loading", "loaded", "unloaded", "loading", "loaded"]
+        # What cannot be mended is raised after one try.
+        with pytest.raises(InvalidRequest):
+            router.generate(two, "the", temperature=-1)
+        assert router.errors.codes == {"closed": 1, "invalid_parameter": 1}
+
+
+def test_a_plan_names_what_could_go(router: trillm.LLMRouter, paths: dict[str, str]) -> None:
+    plan = router.plan(paths["llama"], context=128)
+    assert (plan.engine, plan.context, plan.parallel) == ("llama", 128, 8)
+    assert router.loaded() == []
+    router.load_model(paths["llama"])
+    assert router.stats()["bytes"] == router.stats()["models"][paths["llama"]]["bytes"] > 0
