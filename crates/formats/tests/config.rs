@@ -124,6 +124,10 @@ fn multipliers_of_granite_and_caps_of_gemma() {
     let keys = json!({ "query_pre_attn_scalar": 144, "attn_logit_softcapping": null, "final_logit_softcapping": 20 });
     let read = decoder(&family("gemma2", keys));
     assert_eq!((read.attention_scale, read.attention_cap, read.logit_cap), (1.0 / 12.0, None, Some(20.0)));
+    // `Gemma3Attention` of transformers 5.24 passes its cap on to nobody.
+    let keys = json!({ "attn_logit_softcapping": 5.0, "final_logit_softcapping": 20.0 });
+    let read = decoder(&family("gemma3_text", keys));
+    assert_eq!((read.attention_cap, read.logit_cap), (None, Some(20.0)));
 }
 
 #[test]

@@ -293,6 +293,8 @@ DECODERS = [
         {
             **gemma3_text(OLD),
             "architectures": ["Gemma3ForCausalLM"],
+            # A key that its code reads and never uses.
+            "attn_logit_softcapping": 3.0,
             "rope_local_base_freq": 300.0,
             "rope_scaling": None,
             "rope_theta": 50000.0,

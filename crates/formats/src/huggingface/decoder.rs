@@ -239,7 +239,9 @@ impl Scales {
                 Some(_) => Ok::<_, Error>(config.positive(key)?.map(|cap| cap as f32)),
             };
             scales.attention = config.positive("query_pre_attn_scalar")?.unwrap_or(256.0).powf(-0.5) as f32;
-            scales.attention_cap = cap("attn_logit_softcapping", 50.0)?;
+            // Gemma 3 has the key from its predecessor, and neither transformers 5.24 nor llama.cpp does anything with it.
+            let attention_cap = cap("attn_logit_softcapping", 50.0)?;
+            scales.attention_cap = attention_cap.filter(|_| family == Family::Gemma2);
             scales.logit_cap = cap("final_logit_softcapping", 30.0)?;
             scales.embedding = f64::from(width).sqrt() as f32;
         }
