@@ -154,7 +154,7 @@ fn to_folder(
 
     let keys = Keys::new(&files[0])?;
     let architecture = Architecture::of_gguf(keys.architecture())?;
-    let decoder = decoder_of_gguf(&files, &keys, architecture, &mut sources)?;
+    let decoder = decoder_of_gguf(&files, &keys, architecture, &mut sources, &mut notes)?;
     let vocabulary = gguf::read_vocabulary(&keys, &mut notes)?;
     let tensors = gguf::plan(&files, architecture, &decoder, options.dtype)?;
     let name = keys.text("general.name")?;
@@ -192,6 +192,7 @@ fn decoder_of_gguf(
     keys: &Keys<'_, '_>,
     architecture: &Architecture,
     sources: &mut Sources,
+    notes: &mut Vec<String>,
 ) -> Result<Decoder> {
     let tensors = || files.iter().flat_map(Gguf::tensors);
     let embedding = tensors().find(|tensor| tensor.name == "token_embd.weight");
@@ -203,7 +204,7 @@ fn decoder_of_gguf(
         },
         vocabulary: embedding.map_or(0, |tensor| tensor.dims[1] as u32),
     };
-    gguf::read_decoder(keys, architecture, &mut present)
+    gguf::read_decoder(keys, architecture, &mut present, notes)
 }
 
 /// From a folder to GGUF.
@@ -229,6 +230,7 @@ fn to_file(
     let folder = &checkpoint.folder;
     let vocabulary = huggingface::read_vocabulary(folder, &checkpoint.sidecars, decoder.vocabulary, &mut notes)?;
     let mut tensors = huggingface::plan(&checkpoint, architecture, decoder, options.dtype, &mut notes)?;
+    gguf::check(decoder, architecture, &tensors)?;
 
     let mut header = Header::default();
     header.set("general.architecture", architecture.gguf);

@@ -1,6 +1,6 @@
 //! The architectures that are converted: their names in both formats, and what sets their tensors apart.
 
-use trillm_formats::huggingface::Family;
+use trillm_formats::huggingface::{Activation, Family};
 
 use crate::{Error, Result};
 
@@ -88,6 +88,16 @@ impl Architecture {
         matches!(self.family, Family::Gemma2 | Family::Gemma3)
     }
 
+    /// What llama.cpp has between the halves of the feed-forward part. No key says it.
+    pub(crate) fn activation(&self) -> Activation {
+        if self.norm_adds_one() { Activation::GeluTanh } else { Activation::Silu }
+    }
+
+    /// The parts of a layer, by their names in GGUF.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &'static str> {
+        self.all_parts().map(|(part, _)| *part)
+    }
+
     /// The name in Hugging Face of a tensor in GGUF.
     pub(crate) fn to_huggingface(&self, name: &str) -> Option<String> {
         if let Some((_, other)) = OUTSIDE.iter().find(|(gguf, _)| *gguf == name) {
@@ -115,6 +125,15 @@ impl Architecture {
     }
 }
 
+/// The name that transformers has for an activation.
+pub(crate) fn name_of(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Silu => "silu",
+        Activation::GeluTanh => "gelu_pytorch_tanh",
+        Activation::Gelu => "gelu",
+    }
+}
+
 fn is_suffix(suffix: &str) -> bool {
     suffix == "weight" || suffix == "bias"
 }
@@ -131,7 +150,7 @@ mod tests {
     #[test]
     fn names_go_there_and_back() {
         for architecture in ARCHITECTURES {
-            let parts = architecture.all_parts().map(|(part, _)| format!("blk.11.{part}.weight"));
+            let parts = architecture.parts().map(|part| format!("blk.11.{part}.weight"));
             for name in parts.chain(OUTSIDE.iter().map(|(name, _)| (*name).to_owned())) {
                 let other = architecture.to_huggingface(&name).unwrap();
                 assert_eq!(architecture.to_gguf(&other).as_deref(), Some(name.as_str()));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{run, tensors_of_folder};
+use common::{add_key, add_tensor, keys_of_gguf, run, tensors_of_folder};
 use serde_json::{Map, Value, json};
 use trillm_convert::{Dtype, Target};
 use trillm_core::Layer;
@@ -166,4 +166,129 @@ fn what_gguf_cannot_say_is_an_error() {
         let error = error.unwrap_err().to_string();
         assert!(error.contains(word), "{case}: {error}");
     }
+}
+
+/// What the conversion of a case to GGUF says, with `config.json` changed so and a tensor more.
+fn refused(case: &str, changes: &Value, tensor: Option<(&str, &[u64])>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let [source, file] = ["source", "model.gguf"].map(|name| folder.path().join(name));
+    copy(case, &source, |config| {
+        // The scale that GGUF implies.
+        if config.get("query_pre_attn_scalar").is_some() {
+            config["query_pre_attn_scalar"] = config["head_dim"].clone();
+        }
+        config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    });
+    if let Some((name, shape)) = tensor {
+        add_tensor(&source.join("model.safetensors"), name, shape);
+    }
+    let error = run(&source, &file, Target::Gguf, Dtype::F32).unwrap_err().to_string();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left of {case}");
+    error
+}
+
+/// Each of these was refused by llama.cpp once it was a file, or computed as another model.
+#[test]
+fn what_llama_cpp_would_not_run_is_an_error() {
+    let none = json!({});
+    let query = "model.layers.0.self_attn.q_proj.bias";
+    let output = "model.layers.0.self_attn.o_proj.bias";
+    let [width, rows] = ["hidden_size", "vocab_size"].map(|key| {
+        let config = fs::read(golden().join("gemma2/config.json")).unwrap();
+        serde_json::from_slice::<Value>(&config).unwrap()[key].as_u64().unwrap()
+    });
+    for (case, changes, tensor, expected) in [
+        ("llama", json!({ "hidden_act": "gelu" }), None, "the activation is gelu, expected silu"),
+        ("qwen3", json!({ "hidden_act": "gelu_new" }), None, "is gelu_pytorch_tanh, expected silu"),
+        ("granite", json!({ "hidden_act": "gelu" }), None, "expected silu"),
+        ("phi3", json!({ "hidden_act": "gelu" }), None, "expected silu"),
+        ("gemma2", json!({ "hidden_activation": "gelu" }), None, "is gelu, expected gelu_pytorch_tanh"),
+        ("gemma3-text", json!({ "hidden_activation": "silu" }), None, "expected gelu_pytorch_tanh"),
+        ("gemma2", json!({ "attn_logit_softcapping": null }), None, "attn_logit_softcapping is null"),
+        ("gemma2", json!({ "final_logit_softcapping": null }), None, "final_logit_softcapping is null"),
+        (
+            "gemma2",
+            json!({ "tie_word_embeddings": false }),
+            Some(("lm_head.weight", &[rows, width][..])),
+            "the output matrix",
+        ),
+        ("qwen2", json!({ "head_dim": 64 }), None, "the size of a head is 64"),
+        ("phi3", json!({ "head_dim": 64 }), None, "the size of a head is 64"),
+        ("qwen3", json!({ "attention_bias": true }), None, "attention_bias is true"),
+        ("smollm3", json!({ "attention_bias": true, "no_rope_layers": [1, 1, 1, 0] }), None, "attention_bias is true"),
+        ("smollm3", json!({ "mlp_bias": true, "no_rope_layers": [1, 1, 1, 0] }), None, "mlp_bias is true"),
+        ("gemma3-text", json!({ "attention_bias": true }), None, "attention_bias is true"),
+        // A bias that transformers leaves alone and llama.cpp adds, and one that llama.cpp has no place for.
+        ("mistral", none.clone(), Some((query, &[4][..])), query),
+        ("qwen2", none.clone(), Some((output, &[4][..])), output),
+        ("llama", json!({ "attention_bias": true }), None, "self_attn.k_proj.bias is missing"),
+        ("llama", json!({ "intermediate_size": 8 }), None, "the shape of model.layers.0.mlp."),
+        ("llama", json!({ "num_hidden_layers": 1 }), None, "the tensor model.layers.1."),
+        ("llama", json!({ "num_hidden_layers": 9 }), None, "model.layers.2.self_attn.k_proj.weight is missing"),
+    ] {
+        let error = refused(case, &changes, tensor);
+        assert!(error.contains(expected), "{case} with {changes}: {error}");
+    }
+    let slides = json!({ "rope_type": "linear", "rope_theta": 300.0, "factor": 4.0 });
+    let all = json!({ "rope_type": "default", "rope_theta": 5000.0 });
+    let changes = json!({ "rope_parameters": { "full_attention": all, "sliding_attention": slides } });
+    let error = refused("gemma3-text", &changes, None);
+    assert!(error.contains("layers with a window"), "{error}");
+}
+
+#[test]
+fn gemma_2_without_windows_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let [source, file, back] = ["source", "model.gguf", "back"].map(|name| folder.path().join(name));
+    copy("gemma2", &source, |config| {
+        config["query_pre_attn_scalar"] = config["head_dim"].clone();
+        config["layer_types"] = json!(["full_attention", "full_attention", "full_attention"]);
+    });
+    run(&source, &file, Target::Gguf, Dtype::F32).unwrap();
+    assert!(keys_of_gguf(&file).contains_key("gemma2.attention.sliding_window_pattern"));
+    run(&file, &back, Target::Safetensors, Dtype::F32).unwrap();
+    assert!(decoder(&back).layers.iter().all(|layer| layer.window.is_none()));
+}
+
+/// Keys of GGUF files that transformers has no words for, or that it would follow where llama.cpp does not.
+#[test]
+fn what_a_folder_cannot_say_is_an_error_or_a_note() {
+    const F32: u32 = 6;
+    const BOOL: u32 = 7;
+    const TEXT: u32 = 8;
+    let yarn = [&4u64.to_le_bytes()[..], b"yarn"].concat();
+    let half = 0.5f32.to_le_bytes();
+    let cases: [(&str, &str, u32, &[u8]); 7] = [
+        ("llama", "llama.attention.causal", BOOL, &[0]),
+        ("qwen2", "qwen2.attention.causal", BOOL, &[0]),
+        ("phi3", "phi3.rope.scaling.type", TEXT, &yarn),
+        ("phi3", "phi3.rope.scaling.attn_factor", F32, &half),
+        ("llama-linear", "llama.rope.scaling.attn_factor", F32, &half),
+        ("granite", "granite.rope.scaling.finetuned", BOOL, &[0]),
+        ("gemma2", "gemma2.rope.freq_base_swa", F32, &half),
+    ];
+    for (case, key, kind, value) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let [source, file, back] = ["source", "model.gguf", "back"].map(|name| folder.path().join(name));
+        copy(case, &source, |config| {
+            if config.get("query_pre_attn_scalar").is_some() {
+                config["query_pre_attn_scalar"] = config["head_dim"].clone();
+            }
+        });
+        run(&source, &file, Target::Gguf, Dtype::F32).unwrap();
+        add_key(&file, key, kind, value);
+        if kind == TEXT {
+            add_key(&file, "phi3.rope.scaling.factor", F32, &4f32.to_le_bytes());
+        }
+        let error = run(&file, &back, Target::Safetensors, Dtype::F32).unwrap_err().to_string();
+        assert!(error.contains(if kind == TEXT { "yarn" } else { key }), "{key}: {error}");
+        assert!(!back.exists());
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let [source, file, back] = ["source", "model.gguf", "back"].map(|name| folder.path().join(name));
+    copy("phi3", &source, |_| {});
+    run(&source, &file, Target::Gguf, Dtype::F32).unwrap();
+    let notes = run(&file, &back, Target::Safetensors, Dtype::F32).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("window of 17")), "{notes:?}");
 }

@@ -5,7 +5,7 @@
 //! scale, `SmolLM3`'s layers without positions), so it is compared with what is implied.
 
 use trillm_formats::gguf::{Array, Value as Found};
-use trillm_formats::huggingface::{Activation, Attention, Decoder, Rope, RopeScaling};
+use trillm_formats::huggingface::{Attention, Decoder, Rope, RopeScaling};
 
 use super::{Header, Keys, Value};
 use crate::family::Architecture;
@@ -30,8 +30,17 @@ pub(crate) struct Present<'t> {
     pub(crate) vocabulary: u32,
 }
 
-/// Reads a decoder's shape.
-pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, present: &mut Present<'_>) -> Result<Decoder> {
+/// Reads a decoder's shape, and says in `notes` what transformers applies and llama.cpp does not.
+pub(crate) fn read(
+    keys: &Keys<'_, '_>,
+    architecture: &Architecture,
+    present: &mut Present<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Decoder> {
+    let causal = keys.name("attention.causal");
+    if keys.flag(&causal)? == Some(false) {
+        return Err(Error::unsupported(causal, false, "true: a model that generates text, or its states alone"));
+    }
     if let Some(experts @ 1..) = keys.number("expert_count")? {
         return Err(Error::unsupported(keys.name("expert_count"), experts, "a model without experts"));
     }
@@ -50,13 +59,36 @@ pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, present: &m
         let expected = format!("{head}, the size of a head");
         return Err(Error::unsupported(keys.name("rope.dimension_count"), rope.dimensions, expected));
     }
+    if kind == "phi3" && !matches!(rope.scaling, RopeScaling::None | RopeScaling::LongRope { .. }) {
+        let found = keys.get("rope.scaling.type").map_or_else(|| "another than Phi-3's".into(), ToString::to_string);
+        let expected =
+            "none, or the tensors rope_factors_long and rope_factors_short: transformers scales no Phi-3 otherwise";
+        return Err(Error::unsupported("the rope scaling", found, expected));
+    }
     let mut ropes = vec![rope];
+    if kind == "gemma2"
+        && let Some(theta) = keys.float("rope.freq_base_swa")?.filter(|&theta| !close(theta, ropes[0].theta))
+    {
+        let expected = format!("{}, as for all layers", ropes[0].theta);
+        return Err(Error::unsupported(keys.name("rope.freq_base_swa"), theta, expected));
+    }
     if kind == "gemma3" {
         let theta = keys.float("rope.freq_base_swa")?.unwrap_or(10_000.0);
         ropes.push(Rope { theta, dimensions: head, scaling: RopeScaling::None });
     }
+    if kind == "granite" {
+        keys.float("logit_scale")?.ok_or_else(|| Error::missing(keys.name("logit_scale"), "a number"))?;
+        let rotates = keys.name("rope.scaling.finetuned");
+        if keys.flag(&rotates)? == Some(false) {
+            return Err(Error::unsupported(rotates, false, "true: transformers rotates in every Granite model"));
+        }
+    }
     let scale = |key: &str| keys.float(key).map(|scale| scale.unwrap_or(1.0));
-    Ok(Decoder {
+    let cap = |key: &str, default| match kind {
+        "gemma2" => Ok(keys.float(key)?.or(Some(default))),
+        _ => Ok::<_, Error>(None),
+    };
+    let decoder = Decoder {
         family: architecture.family,
         model_type: architecture.model_type.into(),
         width,
@@ -75,8 +107,8 @@ pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, present: &m
         headless: false,
         layers: read_layers(keys, kind, count)?,
         ropes,
-        activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
-        qkv_bias: (present.has)("blk.0.attn_q.bias"),
+        activation: architecture.activation(),
+        qkv_bias: (present.has)("blk.0.attn_q.bias") || (present.has)("blk.0.attn_qkv.bias"),
         output_bias: (present.has)("blk.0.attn_output.bias"),
         mlp_bias: (present.has)("blk.0.ffn_down.bias"),
         qk_norm: (present.has)("blk.0.attn_q_norm.weight"),
@@ -86,12 +118,46 @@ pub(crate) fn read(keys: &Keys<'_, '_>, architecture: &Architecture, present: &m
             Some(scale) => scale,
             None => implied_attention_scale(kind, count, width, heads, head),
         },
-        attention_cap: keys.float("attn_logit_softcapping")?.or((kind == "gemma2").then_some(50.0)),
-        logit_cap: keys.float("final_logit_softcapping")?.or((kind == "gemma2").then_some(30.0)),
+        attention_cap: cap("attn_logit_softcapping", 50.0)?,
+        logit_cap: match kind {
+            "gemma3" => keys.float("final_logit_softcapping")?.filter(|&cap| cap != 0.0),
+            _ => cap("final_logit_softcapping", 30.0)?,
+        },
         embedding_scale: if gemma { (width as f32).sqrt() } else { scale("embedding_scale")? },
         residual_scale: scale("residual_scale")?,
         logit_scale: 1.0 / scale("logit_scale")?,
-    })
+    };
+    check_biases(&decoder, kind)?;
+    if let Some(window) = decoder.layers.iter().find_map(|layer| layer.window)
+        && kind == "phi3"
+        && window < context
+    {
+        notes.push(format!(
+            "the folder has the sliding window of {window} tokens, which llama.cpp does not apply to Phi-3: it attends to all tokens"
+        ));
+    }
+    Ok(decoder)
+}
+
+/// Refuses biases in places where transformers has them all or none.
+fn check_biases(decoder: &Decoder, kind: &str) -> Result<()> {
+    let Decoder { qkv_bias, output_bias, mlp_bias, .. } = *decoder;
+    let expected = match kind {
+        "qwen2" => (true, false, false),
+        "phi3" => (false, false, false),
+        "llama" | "granite" | "smollm3" => (qkv_bias, qkv_bias, mlp_bias),
+        _ => (qkv_bias, qkv_bias, false),
+    };
+    if (qkv_bias, output_bias, mlp_bias) == expected {
+        return Ok(());
+    }
+    let tell = |(queries, output, inner): (bool, bool, bool)| {
+        let at = [(queries, "attn_q"), (output, "attn_output"), (inner, "ffn_down")];
+        let at: Vec<&str> = at.into_iter().filter_map(|(biased, part)| biased.then_some(part)).collect();
+        if at.is_empty() { "none".into() } else { format!("those of {}", at.join(", ")) }
+    };
+    let found = tell((qkv_bias, output_bias, mlp_bias));
+    Err(Error::unsupported("the biases of a layer", found, format!("{}, as transformers has them", tell(expected))))
 }
 
 /// What scores are multiplied by where no key says it (`f_attention_scale` of `gemma2.cpp` and `gemma3.cpp`).
@@ -114,9 +180,13 @@ fn read_rope(keys: &Keys<'_, '_>, head: u32, context: u32, present: &mut Present
     let long = (present.read)("rope_factors_long.weight")?;
     let short = (present.read)("rope_factors_short.weight")?;
     let divisors = (present.read)("rope_freqs.weight")?;
+    let attention_factor = keys.float("rope.scaling.attn_factor")?.unwrap_or(1.0);
+    if long.is_none() && kind != "yarn" && !close(attention_factor, 1.0) {
+        let expected = "1: transformers has it for yarn and longrope alone";
+        return Err(Error::unsupported(keys.name("rope.scaling.attn_factor"), attention_factor, expected));
+    }
     let scaling = match (long.zip(short), divisors) {
         (Some((long, short)), _) => {
-            let attention_factor = keys.float("rope.scaling.attn_factor")?.unwrap_or(1.0);
             RopeScaling::LongRope { short, long, attention_factor, original_context: original.unwrap_or(context) }
         }
         (None, Some(divisors)) => llama3_scaling(theta, dimensions, &divisors)?,
@@ -263,8 +333,11 @@ fn write_windows(decoder: &Decoder, kind: &str, set: &mut dyn FnMut(&str, Value)
                 notes.push("llama.cpp does not apply the sliding window of Phi-3: it attends to all tokens".into());
             }
         }
-        ("gemma2" | "gemma3", Some(window)) => {
-            set("attention.sliding_window", window.into());
+        // Where a file of Gemma 2 says nothing, llama.cpp has windows.
+        ("gemma2" | "gemma3", Some(_)) | ("gemma2", None) => {
+            if let Some(window) = window {
+                set("attention.sliding_window", window.into());
+            }
             let windowed: Vec<bool> = decoder.layers.iter().map(|layer| layer.window.is_some()).collect();
             if windowed != implied_windows(kind, windowed.len()) {
                 set("attention.sliding_window_pattern", windowed.into());
@@ -298,12 +371,15 @@ fn write_rope(
     let rope = rope.ok_or_else(|| Error::missing("a rotary embedding", "one that a layer uses"))?;
     set("rope.dimension_count", rope.dimensions.into());
     set("rope.freq_base", rope.theta.into());
+    let unsupported = |what: &str, expected: &str| Err(Error::unsupported("the rope scaling", what, expected));
     if kind == "gemma3"
         && let Some(local) = of_layer(true)
     {
+        if local.scaling != RopeScaling::None {
+            return unsupported("one of layers with a window", "none there: llama.cpp scales the others alone");
+        }
         set("rope.freq_base_swa", local.theta.into());
     }
-    let unsupported = |what: &str, expected: &str| Err(Error::unsupported("the rope scaling", what, expected));
     match (&rope.scaling, kind) {
         (RopeScaling::None, "phi3") => set("rope.scaling.original_context_length", decoder.context.into()),
         // llama.cpp changes no wavelengths as a text grows, and up to the context nobody does.

@@ -2,6 +2,7 @@
 
 mod decoder;
 mod defaults;
+mod fits;
 mod keys;
 mod tensors;
 mod vocabulary;
@@ -9,6 +10,7 @@ mod writer;
 
 pub(crate) use decoder::{Present, read as read_decoder, reciprocal, write as write_decoder};
 pub(crate) use defaults::write as write_defaults;
+pub(crate) use fits::check;
 pub(crate) use keys::Keys;
 pub(crate) use tensors::{change, extra, plan};
 pub(crate) use vocabulary::{read as read_vocabulary, write as write_vocabulary};

@@ -6,10 +6,10 @@
 
 use serde_json::{Map, Value, json};
 use trillm_core::{Defaults, Setting};
-use trillm_formats::huggingface::{Activation, Decoder, Rope, RopeScaling};
+use trillm_formats::huggingface::{Decoder, Rope, RopeScaling};
 
 use crate::Dtype;
-use crate::family::Architecture;
+use crate::family::{Architecture, name_of};
 use crate::gguf::reciprocal;
 use crate::left_out::left_out;
 use crate::vocabulary::Vocabulary;
@@ -50,12 +50,8 @@ pub(crate) fn config(
     set("bos_token_id", vocabulary.special.bos.into());
     set("eos_token_id", ends(vocabulary));
     set("pad_token_id", vocabulary.special.padding.into());
-    let activation = match decoder.activation {
-        Activation::Silu => "silu",
-        Activation::GeluTanh => "gelu_pytorch_tanh",
-        Activation::Gelu => "gelu",
-    };
-    set(if decoder.norm_adds_one { "hidden_activation" } else { "hidden_act" }, activation.into());
+    let activation = name_of(decoder.activation).into();
+    set(if decoder.norm_adds_one { "hidden_activation" } else { "hidden_act" }, activation);
     set_family(decoder, architecture, &mut set);
     set_rope(decoder, architecture, &mut set);
     out.into()

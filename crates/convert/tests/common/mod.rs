@@ -44,3 +44,34 @@ pub fn keys_of_gguf(path: &Path) -> BTreeMap<String, String> {
     let gguf = Gguf::parse(&bytes, bytes.len() as u64).unwrap();
     gguf.keys().map(|(key, value)| (key.to_owned(), format!("{value:?}"))).collect()
 }
+
+/// Adds a key to a GGUF file: its name, the number of its type, and its bytes.
+pub fn add_key(path: &Path, name: &str, kind: u32, value: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    let text = |text: &[u8]| [&(text.len() as u64).to_le_bytes()[..], text].concat();
+    let mut key = [text(name.as_bytes()), kind.to_le_bytes().to_vec(), value.to_vec()].concat();
+    // A second key fills up, so that tensors stay where they are aligned: a name, the number of a type, and a text.
+    let mut filler = [text(format!("{name}.filler").as_bytes()), 8u32.to_le_bytes().to_vec()].concat();
+    let length = (key.len() + filler.len() + 8).next_multiple_of(32) - key.len() - filler.len() - 8;
+    filler.extend(text(&vec![b'.'; length]));
+    key.extend(filler);
+    let count = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) + 2;
+    bytes[16..24].copy_from_slice(&count.to_le_bytes());
+    bytes.splice(24..24, key);
+    fs::write(path, bytes).unwrap();
+}
+
+/// Adds a tensor of zeros in bf16 to a safetensors file.
+pub fn add_tensor(path: &Path, name: &str, shape: &[u64]) {
+    let bytes = fs::read(path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let start = bytes.len() - 8 - length;
+    let zeros = vec![0; 2 * shape.iter().product::<u64>() as usize];
+    let offsets = [start, start + zeros.len()];
+    header[name] = serde_json::json!({ "dtype": "BF16", "shape": shape, "data_offsets": offsets });
+    let mut header = header.to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let before = (header.len() as u64).to_le_bytes();
+    fs::write(path, [&before[..], &header, &bytes[8 + length..], &zeros].concat()).unwrap();
+}
