@@ -16,7 +16,7 @@ use crate::family::Architecture;
 use crate::gguf::{self, Header, Keys, Present};
 use crate::plan::{Data, Planned, Sources, pad};
 use crate::staging::{self, Staging};
-use crate::vocabulary::Vocabulary;
+use crate::vocabulary::{Method, Vocabulary};
 use crate::{Dtype, Error, Result, huggingface, vectors};
 
 /// What a conversion makes.
@@ -156,6 +156,9 @@ fn to_folder(
     let architecture = Architecture::of_gguf(keys.architecture())?;
     let decoder = decoder_of_gguf(&files, &keys, architecture, &mut sources, &mut notes)?;
     let vocabulary = gguf::read_vocabulary(&keys, &mut notes)?;
+    if matches!(&vocabulary.method, Method::Merges { pre, .. } if pre.nfc) {
+        notes.push("tokenizer.json brings text to NFC, as the model's own does; llama.cpp does not".into());
+    }
     let tensors = gguf::plan(&files, architecture, &decoder, options.dtype)?;
     let name = keys.text("general.name")?;
     let defaults = options.published.clone().checked(&mut notes).or(info.defaults);
@@ -235,9 +238,12 @@ fn to_file(
     let mut header = Header::default();
     header.set("general.architecture", architecture.gguf);
     header.set("general.type", "model");
-    if may_have_name(&checkpoint.name, architecture, &vocabulary) {
+    let strips = Strips::of(&checkpoint.name, "", architecture.gguf);
+    if may_be(strips, architecture, &vocabulary) {
         header.set("general.name", checkpoint.name.as_str());
+        gguf::note_found(&vocabulary, strips, &mut notes);
     } else {
+        gguf::note_found(&vocabulary, Strips::Nothing, &mut notes);
         let name = &checkpoint.name;
         notes
             .push(format!("the name {name:?} is left out: llama.cpp would take it for a rule of how tokens are found"));
@@ -267,11 +273,11 @@ fn to_file(
     Ok(Report { bytes, tensors: tensors.len(), seconds: 0.0, notes })
 }
 
-/// Whether llama.cpp finds tokens in a file of this name as the folder's tokenizer does. By some names it takes a model for
-/// another, which has other tokens.
-fn may_have_name(name: &str, architecture: &Architecture, vocabulary: &Vocabulary) -> bool {
+/// Whether llama.cpp may take the model for what its name says. By some names it takes a model for another, which has
+/// other tokens.
+fn may_be(strips: Strips, architecture: &Architecture, vocabulary: &Vocabulary) -> bool {
     let has = |text: &str| vocabulary.tokens.iter().any(|token| token.text == text);
-    match Strips::of(name, "", architecture.gguf) {
+    match strips {
         Strips::Phi3 => architecture.gguf == "phi3" && Strips::PHI3.iter().all(|(text, _)| has(text)),
         Strips::BeforeMask | Strips::BeforeBertsMask => false,
         Strips::Nothing => true,

@@ -1,8 +1,9 @@
 //! A vocabulary, as both formats understand it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use trillm_core::ChatTemplates;
+use trillm_formats::huggingface::Found;
 
 use crate::pre::Pre;
 
@@ -15,6 +16,8 @@ pub(crate) struct Vocabulary {
     pub(crate) tokens: Vec<Token>,
     /// Tokens with a task.
     pub(crate) special: Special,
+    /// How tokens are found in a text, of those that are not found wherever they stand.
+    pub(crate) found: BTreeMap<String, Found>,
     /// How chats are written, in Jinja.
     pub(crate) chat_templates: ChatTemplates,
 }
@@ -146,6 +149,15 @@ pub(crate) fn looks_special(text: &str) -> bool {
         || (text.starts_with("<|") && text.ends_with("|>"))
         || (text.starts_with("<｜") && text.ends_with("｜>"))
         || (text.starts_with("<unused") && text.ends_with('>'))
+}
+
+/// The first of some texts and how many there are, for messages; `None` if there are none.
+pub(crate) fn some_of<'t>(mut texts: impl Iterator<Item = &'t str>) -> Option<String> {
+    let first = texts.next()?;
+    Some(match texts.count() {
+        0 => format!("{first:?}"),
+        more => format!("{first:?} and {more} more"),
+    })
 }
 
 /// The text of the token that fills id `id`, as llama.cpp's converter writes it.

@@ -3,6 +3,7 @@
 mod decoder;
 mod defaults;
 mod fits;
+mod found;
 mod keys;
 mod tensors;
 mod vocabulary;
@@ -11,6 +12,7 @@ mod writer;
 pub(crate) use decoder::{Present, read as read_decoder, reciprocal, write as write_decoder};
 pub(crate) use defaults::write as write_defaults;
 pub(crate) use fits::check;
+pub(crate) use found::note as note_found;
 pub(crate) use keys::Keys;
 pub(crate) use tensors::{change, extra, plan};
 pub(crate) use vocabulary::{read as read_vocabulary, write as write_vocabulary};

@@ -1,5 +1,7 @@
 //! A vocabulary in the keys of a GGUF file (`tokenizer.ggml.*`), with the defaults of `llama-vocab.cpp`.
 
+use std::collections::BTreeMap;
+
 use trillm_formats::gguf::ValueType;
 
 use super::{Header, Keys};
@@ -75,7 +77,7 @@ pub(crate) fn read(keys: &Keys<'_, '_>, notes: &mut Vec<String>) -> Result<Vocab
         add_eos: keys.flag("tokenizer.ggml.add_eos_token")?.unwrap_or(false),
     };
     let chat_templates = keys.chat_templates()?;
-    Ok(Vocabulary { method, tokens, special, chat_templates })
+    Ok(Vocabulary { method, tokens, special, found: BTreeMap::new(), chat_templates })
 }
 
 fn same_length(key: &str, found: usize, expected: usize) -> Result<()> {

@@ -3,17 +3,17 @@
 //! Two kinds of `tokenizer.json` are understood: byte-level BPE (GPT-2, Llama 3, Qwen, …) and SentencePiece's BPE as
 //! transformers converts it (Llama 1 and 2, Mistral, Gemma, Phi-3). llama.cpp has no words for others.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
-use trillm_formats::huggingface::{NamedToken, Sidecars};
+use trillm_formats::huggingface::{Found, NamedToken, Sidecars};
 use trillm_formats::open_regular;
 use trillm_tokenizer::HuggingFaceTokenizer;
 
 use crate::pre::Pre;
-use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, looks_special, scores_of_merges};
+use crate::vocabulary::{Kind, Method, Special, Token, Vocabulary, filler, looks_special, scores_of_merges, some_of};
 use crate::{Error, Result};
 
 const FILE: &str = "tokenizer.json";
@@ -44,9 +44,8 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
     name(&mut table, &sidecars.tokens);
     let Table { tokens, left_out, .. } = table;
     check(&tokens, byte_level)?;
-    if let [first, others @ ..] = &left_out[..] {
-        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-        notes.push(format!("tokens left out, for the embedding has {rows} rows: {first:?}{more}"));
+    if let Some(left_out) = some_of(left_out.iter().map(String::as_str)) {
+        notes.push(format!("tokens left out, for the embedding has {rows} rows: {left_out}"));
     }
 
     let ids: HashMap<&str, u32> =
@@ -79,12 +78,36 @@ pub(crate) fn read(folder: &Path, sidecars: &Sidecars, rows: u32, notes: &mut Ve
     let method = if byte_level {
         byte_level_method(&file, merges, notes)?
     } else {
-        let space_prefix = space_prefix(&file)?;
+        let space_prefix = space_prefix(&file, &tokens, notes)?;
         let scores = scores_of_merges(&tokens, &merges);
         notes.push("the scores of the tokens were made from the order of the merges in tokenizer.json".into());
         Method::Scores { scores, space_prefix }
     };
-    Ok(Vocabulary { method, tokens, special, chat_templates: sidecars.chat_templates.clone() })
+    let found = found(&file, &sidecars.tokens);
+    Ok(Vocabulary { method, tokens, special, found, chat_templates: sidecars.chat_templates.clone() })
+}
+
+/// How added tokens are found in a text, of those that are not found wherever they stand.
+fn found(file: &Value, named: &[NamedToken]) -> BTreeMap<String, Found> {
+    // Of all that is done to a text before, only what puts a space before it changes where a token is found.
+    let prepends = contains(&file["normalizer"], "Prepend");
+    let mut found = BTreeMap::new();
+    for token in file["added_tokens"].as_array().map_or(&[][..], Vec::as_slice) {
+        let flag = |key: &str| token[key] == true;
+        let [lstrip, rstrip, single_word, normalized] = ["lstrip", "rstrip", "single_word", "normalized"].map(flag);
+        found.extend(token["content"].as_str().map(|text| (text, Found { lstrip, rstrip, single_word, normalized })));
+    }
+    for NamedToken { content, special, found: said } in named {
+        match said {
+            Some(said) => _ = found.insert(content, *said),
+            None => _ = found.entry(content).or_insert(Found { normalized: !special, ..Found::default() }),
+        }
+    }
+    for found in found.values_mut() {
+        found.normalized &= prepends;
+    }
+    found.retain(|_, found| *found != Found::default());
+    found.into_iter().map(|(text, found)| (text.into(), found)).collect()
 }
 
 /// A JSON file.
@@ -258,8 +281,9 @@ fn byte_level_method(file: &Value, merges: Vec<(String, String)>, notes: &mut Ve
     Ok(Method::Merges { pre: Pre::recognize(&file["pre_tokenizer"], ignore_merges)?, merges })
 }
 
-/// Whether a text gets a space before it, in a file that was made from SentencePiece's.
-fn space_prefix(file: &Value) -> Result<bool> {
+/// Whether a text gets a space before it, in a file that was made from SentencePiece's. llama.cpp puts one before each
+/// part between special tokens or before none, and merges across spaces; what differs from that goes to `notes`.
+fn space_prefix(file: &Value, tokens: &[Token], notes: &mut Vec<String>) -> Result<bool> {
     let mut prefix = false;
     for step in steps(&file["normalizer"]) {
         let replaces = step["type"] == "Replace" && step["pattern"]["String"] == " " && step["content"] == SPACE;
@@ -275,8 +299,29 @@ fn space_prefix(file: &Value) -> Result<bool> {
         let idle =
             step["type"] == "Split" && step["pattern"]["String"] == " " && step["behavior"] == "MergedWithPrevious";
         if metaspace {
-            let scheme = step["prepend_scheme"].as_str().unwrap_or("always");
-            prefix = scheme != "never" && step["add_prefix_space"] != false;
+            // Older files have another field.
+            let old = if step["add_prefix_space"] == false { "never" } else { "always" };
+            let scheme = step["prepend_scheme"].as_str().unwrap_or(old);
+            let said = match scheme {
+                // What begins with a space gets no other.
+                _ if prefix => None,
+                "always" => Some("puts a space before a text that begins with one, too"),
+                "first" => Some("puts a space before a text that begins with one, and behind every special token, too"),
+                _ => None,
+            };
+            notes.extend(said.map(|said| {
+                format!("llama.cpp {said}, where tokenizer.json does not (Metaspace with prepend_scheme {scheme})")
+            }));
+            prefix |= scheme != "never";
+            let crosses =
+                |token: &&Token| token.kind == Kind::Normal && token.text.chars().skip(1).any(|it| SPACE.contains(it));
+            if step["split"] != false
+                && let Some(tokens) = some_of(tokens.iter().filter(crosses).map(|token| token.text.as_str()))
+            {
+                notes.push(format!(
+                    "llama.cpp makes {tokens} of a text, where tokenizer.json joins nothing across spaces (Metaspace with split)"
+                ));
+            }
         } else if !idle {
             return Err(Error::unsupported(format!("the pre_tokenizer of {FILE}"), step, "none, or Metaspace"));
         }

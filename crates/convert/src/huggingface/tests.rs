@@ -1,5 +1,6 @@
 //! Vocabularies, judged by what they do: the library `tokenizers` must cut texts as llama.cpp does.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -115,6 +116,7 @@ fn small() -> Vocabulary {
         method: Method::Merges { pre: Pre::named("llama-bpe").unwrap(), merges: vec![("a".into(), "b".into())] },
         tokens,
         special: Special { bos: Some(4), eos: Some(4), add_bos: true, ..Special::default() },
+        found: BTreeMap::new(),
         chat_templates: Some("{{ messages }}".to_owned()).into(),
     }
 }

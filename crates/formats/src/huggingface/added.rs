@@ -22,7 +22,7 @@ pub struct NamedToken {
 }
 
 /// How an added token is found in a text, in words of the library `tokenizers`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[expect(missing_docs, reason = "the names are the library's")]
 pub struct Found {
     pub lstrip: bool,
