@@ -7,7 +7,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{Environment, Error, Value};
 
 use crate::arguments::add_filter;
-use crate::path::along;
+use crate::path::{self, along};
 use crate::python;
 
 /// Adds it.
@@ -57,7 +57,8 @@ fn groupby(
         let mut key = along(item.clone(), &attribute)?;
         if key.is_undefined() {
             // What is undefined has no order.
-            key = default.clone().ok_or_else(|| python::undefined(&key))?;
+            let missing = || attribute.as_str().map_or_else(|| python::undefined(&key), path::undefined);
+            key = default.clone().ok_or_else(missing)?;
         }
         keyed.push((key, item));
     }

@@ -118,7 +118,8 @@ fn urlencode(value: &Value) -> Result<String, Error> {
 fn xmlattr(state: &mut State, pairs: Value, autospace: Option<bool>) -> Result<Value, Error> {
     let wrong = |detail: String| Error::new(ErrorKind::InvalidOperation, detail);
     if pairs.kind() != ValueKind::Map {
-        return Err(wrong(format!("'{}' object has no attribute 'items'", python::type_name(&pairs))));
+        let error = wrong(format!("'{}' object has no attribute 'items'", python::type_name(&pairs)));
+        return Err(python::blaming(&pairs, error));
     }
     let mut out = String::new();
     for key in python::items(&pairs)? {

@@ -11,6 +11,12 @@ pub(crate) fn install(environment: &mut Environment) {
     add_filter(environment, "filesizeformat", filesizeformat);
     add_filter(environment, "int", int);
     add_filter(environment, "float", float);
+    environment.add_filter("abs", abs);
+}
+
+fn abs(value: Value) -> Result<Value, Error> {
+    is_defined(&value)?;
+    minijinja::filters::abs(value)
 }
 
 fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> {

@@ -1,6 +1,6 @@
 //! The value at a path such as `a.b.0`, as filters take one for an attribute.
 
-use minijinja::{Error, Value};
+use minijinja::{Error, ErrorKind, Value};
 
 /// Follows a path, which may be a single number.
 pub(crate) fn along(value: Value, path: &Value) -> Result<Value, Error> {
@@ -9,8 +9,23 @@ pub(crate) fn along(value: Value, path: &Value) -> Result<Value, Error> {
         _ => value.get_item(index),
     };
     let Some(path) = path.as_str() else { return item(&value, path) };
-    path.split('.').try_fold(value, |value, part| match part.parse::<usize>() {
-        Ok(index) => item(&value, &Value::from(index)),
-        Err(_) => value.get_attr(part),
-    })
+    let mut value = value;
+    let mut end = 0;
+    for part in path.split('.') {
+        // What is undefined before the path was named where it came from.
+        if end > 0 && value.is_undefined() {
+            return Err(undefined(&path[..end - 1]));
+        }
+        value = match part.parse::<usize>() {
+            Ok(index) => item(&value, &Value::from(index)),
+            Err(_) => value.get_attr(part),
+        }?;
+        end += part.len() + 1;
+    }
+    Ok(value)
+}
+
+/// The error for a path at which there is nothing.
+pub(crate) fn undefined(path: &str) -> Error {
+    Error::new(ErrorKind::UndefinedError, format!("`{path}` is undefined"))
 }

@@ -127,7 +127,7 @@ fn one<'t>(text: &'t str, values: &mut Values<'_>, out: &mut String) -> Result<&
             Some(name) => values.named(name),
             None => values.take(),
         }?;
-        field.write(letter, &value, out)?;
+        field.write(letter, &value, out).map_err(|error| python::blaming(&value, error))?;
     }
     Ok(&rest[letter.len_utf8()..])
 }

@@ -70,6 +70,11 @@ pub(crate) fn undefined(value: &Value) -> Error {
     value.get_attr("").err().unwrap_or_else(|| ErrorKind::UndefinedError.into())
 }
 
+/// An error that a value is to blame for: if it is undefined, where it came from goes before it.
+pub(crate) fn blaming(value: &Value, error: Error) -> Error {
+    if value.is_undefined() { undefined(value).with_source(error) } else { error }
+}
+
 /// What Python calls the type of a value.
 pub(crate) fn type_name(value: &Value) -> &'static str {
     match value.kind() {

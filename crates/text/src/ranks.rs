@@ -154,7 +154,7 @@ fn dictsort(
     };
     if value.kind() != ValueKind::Map {
         let detail = format!("dictsort takes a dictionary, not {}", value.kind());
-        return Err(Error::new(ErrorKind::InvalidOperation, detail));
+        return Err(python::blaming(value, Error::new(ErrorKind::InvalidOperation, detail)));
     }
     let mut pairs = Vec::new();
     for key in value.try_iter()? {

@@ -46,7 +46,10 @@ pub(crate) fn formatted(value: &Value, spec: &str) -> Result<String, Error> {
     match (value.kind(), value.as_str()) {
         (ValueKind::String, Some(text)) => Spec::read(spec, value, '<')?.text(text),
         (ValueKind::Number | ValueKind::Bool, _) => Spec::read(spec, value, '>')?.number(value),
-        _ => Err(wrong(format!("unsupported format string passed to {}.__format__", python::type_name(value)))),
+        _ => {
+            let error = wrong(format!("unsupported format string passed to {}.__format__", python::type_name(value)));
+            Err(python::blaming(value, error))
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl Writer {
             }
             _ => {
                 let detail = format!("a value of type {} is not JSON serializable", python::type_name(value));
-                return Err(Error::new(ErrorKind::BadSerialization, detail));
+                return Err(python::blaming(value, Error::new(ErrorKind::BadSerialization, detail)));
             }
         }
         Ok(())
@@ -159,7 +159,8 @@ impl Writer {
                 self.out.push('"');
             }
             kind => {
-                return Err(Error::new(ErrorKind::BadSerialization, format!("a key of type {kind} is not JSON")));
+                let error = Error::new(ErrorKind::BadSerialization, format!("a key of type {kind} is not JSON"));
+                return Err(python::blaming(key, error));
             }
         }
         Ok(())
