@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import math
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +349,8 @@ def test_a_plan_names_what_could_go(router: trillm.LLMRouter, paths: dict[str, s
     assert router.loaded() == []
     router.load_model(paths["llama"])
     assert router.stats()["bytes"] == router.stats()["models"][paths["llama"]]["bytes"] > 0
+
+
+def test_a_router_takes_every_option() -> None:
+    taken = set(inspect.signature(trillm.LLMRouter).parameters) - {"config", "on_event", "recover"}
+    assert taken == {option.name for option in fields(trillm.RouterOptions)}
