@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,43 @@ def test_a_pipe_that_nobody_reads_is_quiet(begun: Begun, arguments: tuple[str, .
         assert process.stderr is not None
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "x", "--nope"), "--nope"),
+        (("run", "x", "--raw", "--system", "y"), "--system"),
+        (("embed",), "MODEL"),
+        (("pull", "x", "y"), "y"),
+        (("list", "y"), "y"),
+        (("show",), "REFERENCE"),
+        (("rm",), "REFERENCE"),
+        (("update", "--nope"), "--nope"),
+        (("history",), "REFERENCE"),
+        (("rollback",), "REFERENCE"),
+        (("verify", "--nope"), "--nope"),
+        (("gc", "--keep", "0"), "--keep"),
+        (("import",), "PATH"),
+        (("convert", "x"), "DST"),
+        (("convert", "x", "", "--to", "gguf", "--dtype", "f32"), "DST"),
+        (("plan", "x", "--parallel", "0"), "--parallel"),
+        (("doctor", "y"), "y"),
+        (("nothing",), "nothing"),
+    ],
+)
+def test_usage_errors_are_documents_where_one_was_asked_for(cli: Cli, arguments: tuple[str, ...], words: str) -> None:
+    result = cli(*arguments, "--json")
+    assert (result.code, result.err) == (2, "")
+    error = json.loads(result.out)["error"]
+    assert error["code"] == "usage"
+    assert words in error["message"]
+    assert "--help" in error["hint"]
+
+
+def test_a_word_behind_two_dashes_asks_for_no_document(cli: Cli) -> None:
+    result = cli("list", "--", "--json")
+    assert (result.code, result.out) == (2, "")
 
 
 @pytest.mark.parametrize(

@@ -282,6 +282,25 @@ def test_nobody_reads(begun: Begun, tiny_model: Path) -> None:
         assert process.stderr.read() == b""
 
 
+def test_ctrl_c_is_a_document_where_one_was_asked_for(begun: Begun, tiny_model: Path) -> None:
+    with begun("run", tiny_model, "hello", *ENDLESS, "--context", "100000", "--json") as process:
+        # Its last word before it generates: what is pressed earlier is heard as early.
+        waited = time.monotonic() + 60
+        while not threads_of(process.pid, "trillm-decode"):
+            assert time.monotonic() < waited
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"")
+    assert json.loads(out) == {"error": {"code": "interrupted", "message": "interrupted", "hint": None}}
+
+
+def threads_of(process: int, name: str) -> list[str]:
+    """The threads of a process that begin so."""
+    names = [task.read_text() for task in Path(f"/proc/{process}/task").glob("*/comm")]
+    return [found for found in names if found.startswith(name)]
+
+
 def test_ctrl_c_ends_it(begun: Begun, tiny_model: Path) -> None:
     with begun("run", tiny_model, "hello", *ENDLESS) as process:
         assert process.stdout is not None

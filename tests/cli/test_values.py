@@ -60,11 +60,15 @@ def test_a_number_out_of_bounds_is_usage_before_a_model_is_looked_for(
 def test_what_the_model_refuses_of_an_option_is_usage_too(
     cli: Cli, tiny_model: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    for document in ((), ("--json",)):
-        result = cli("run", tiny_model, "--raw", "hi", *arguments, *document)
-        assert (result.code, result.out) == (2, "")
-        assert result.err.startswith(f"error: {message}")
-        assert result.err.endswith("\nhint: see trillm run --help\n")
+    result = cli("run", tiny_model, "--raw", "hi", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: {message}")
+    assert result.err.endswith("\nhint: see trillm run --help\n")
+    document = cli("run", tiny_model, "--raw", "hi", *arguments, "--json")
+    assert (document.code, document.err) == (2, "")
+    error = json.loads(document.out)["error"]
+    assert (error["code"], error["hint"]) == ("usage", "see trillm run --help")
+    assert error["message"].startswith(message)
 
 
 def test_an_engine_that_there_is_not_is_usage_for_vectors_too(cli: Cli, tiny_model: Path) -> None:

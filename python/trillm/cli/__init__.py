@@ -1,12 +1,15 @@
 """The command line: run embed pull list show rm update history rollback verify gc import convert plan bench doctor.
 
 Each command is a thin layer over the Python API. Exit codes: 0 ok, 1 failed, 2 usage, 130 interrupted. Standard output
-carries the result alone; progress, statistics and errors go to standard error. rich is imported only to draw a progress
-bar or a help page: a wrong file should be refused faster than that import takes.
+carries the result alone, with --json an error too, as a document; progress, statistics and other errors go to standard
+error. rich is imported only to draw a progress bar or a help page: a wrong file should be refused faster than that
+import takes.
 """
 
 from __future__ import annotations
 
+import sys
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,14 +93,16 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
     output.prepare()
+    given = sys.argv[1:] if arguments is None else arguments
+    # A command line that makes no sense was not read to its end.
+    as_json = "--json" in takewhile(lambda argument: argument != "--", given)
     try:
         # Not stand-alone: typer would draw a box around a usage error, where one line says it.
         code = app(args=arguments, prog_name="trillm", standalone_mode=False) or 0
         # What typer printed may lie in a buffer still.
         output.write("")
     except typer.TyperException as error:
-        output.complain(usage.message(error), usage.hint(error))
-        return 2
+        return _failed(2, "usage", usage.message(error), usage.hint(error), as_json=as_json)
     except BrokenPipeError:
         return output.unread()
     except SystemExit as ended:
@@ -106,7 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return output.unread()
         raise
     except (TrillmError, OSError) as error:
-        message, _, hint = output.failure(output.lost() or error)
-        output.complain(message, hint)
-        return 1
+        message, code_of_error, hint = output.failure(output.lost() or error)
+        return _failed(1, code_of_error, message, hint, as_json=as_json)
     return code
+
+
+def _failed(exit_code: int, code: str, message: str, hint: str | None, *, as_json: bool) -> int:
+    """Says it; the exit code, unless it cannot be said."""
+    try:
+        output.tell(code, message, hint, as_json=as_json)
+    except typer.Exit as ended:
+        return ended.exit_code
+    return exit_code

@@ -22,7 +22,7 @@ from trillm.cli.flags import misgiven, named_by_flags
 from trillm.errors import InvalidRequest, TrillmError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "readable",
     "say",
     "size",
+    "tell",
     "unread",
     "write",
 ]
@@ -213,27 +214,36 @@ def failure(error: TrillmError | OSError | UnicodeError) -> tuple[str, str, str 
     return (error.strerror or str(error)) + where, code, None
 
 
+def tell(code: str, message: str, hint: str | None, *, as_json: bool, done: Mapping[str, object] | None = None) -> None:
+    """Says what went wrong: by a clear line, or by a document, with what was done before it."""
+    if as_json and code != _OUTPUT_FAILED:
+        # It may fail as well, on a full device: then that is said.
+        with failing_clearly(as_json=False):
+            print_json({**(done or {}), "error": {"code": code, "message": message, "hint": hint}})
+    else:
+        complain(message, hint)
+
+
 @contextmanager
-def failing_clearly(*, as_json: bool) -> Iterator[None]:
+def failing_clearly(*, as_json: bool, done: Mapping[str, object] | None = None) -> Iterator[None]:
     """Turns the errors that are not bugs into a clear line, or a JSON document, and exit code 1.
 
-    A value that an option does not take is an error of usage, whoever finds it.
+    A value that an option does not take is an error of usage, whoever finds it. Ctrl-C is a document, too; a person who
+    pressed it needs no line. `done` is of the document what is true whatever fails later.
     """
     try:
         yield
     except BrokenPipeError:
         raise typer.Exit(unread()) from None
+    except KeyboardInterrupt:
+        if not as_json:
+            raise
+        tell("interrupted", "interrupted", None, as_json=True, done=done)
+        raise typer.Exit(130) from None
     except (TrillmError, OSError, UnicodeError) as error:
         usage = misgiven(error) if isinstance(error, InvalidRequest) else None
         if usage is not None:
             raise UsageError(usage) from None
         message, code, hint = failure(error)
-    else:
-        return
-    if as_json and code != _OUTPUT_FAILED:
-        # It may fail as well, on a full device: then that is said.
-        with failing_clearly(as_json=False):
-            print_json({"error": {"code": code, "message": message, "hint": hint}})
-    else:
-        complain(message, hint)
-    raise typer.Exit(1)
+        tell(code, message, hint, as_json=as_json, done=done)
+        raise typer.Exit(1) from None
