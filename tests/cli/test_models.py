@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -152,3 +153,29 @@ def test_an_empty_store(cli: Cli) -> None:
     result = cli("list")
     assert (result.code, result.out) == (0, "")
     assert "trillm pull" in result.err
+
+
+def test_nothing_is_removed_if_one_of_the_names_is_not_there(cli: Cli, tiny_model: Path) -> None:
+    for name in ("one", "two"):
+        assert cli("import", tiny_model, "--name", name, "--link", "reference").code == 0
+    for names in (("local:one", "local:none"), ("local:none", "local:one"), ("local:one", "unheard-of")):
+        refused = cli("rm", *names, "--json")
+        document = json.loads(refused.out)
+        assert (refused.code, document["error"]["code"], document["removed"]) == (1, "model_not_found", [])
+        assert cli("show", "local:one").code == 0
+    removed = json.loads(cli("rm", "local:one", "local:two", "local:one", "--json").out)["removed"]
+    assert [one["reference"] for one in removed] == ["local:one", "local:two"]
+
+
+def test_what_was_removed_before_a_failure_is_in_the_document(
+    cli: Cli, tiny_model: Path, environment: dict[str, str]
+) -> None:
+    for name in ("one", "two"):
+        assert cli("import", tiny_model, "--name", name, "--link", "reference").code == 0
+    [two] = (Path(environment["LOCAL_CACHE_DIR"]) / "models").glob("local-two*")
+    shutil.rmtree(two)
+    two.write_text("no folder, which is found out when it is removed")
+    failed = cli("rm", "local:one", "local:two", "--json")
+    document = json.loads(failed.out)
+    assert (failed.code, document["error"]["code"]) == (1, "store_io")
+    assert [one["reference"] for one in document["removed"]] == ["local:one"]

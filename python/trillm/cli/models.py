@@ -12,7 +12,7 @@ from trillm._core import Manifest, Store, catalogue, known
 from trillm._reference import parse
 from trillm.cli import progress
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size, write
-from trillm.errors import InvalidRequest, ModelNotFound
+from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,12 +115,14 @@ def rm(
     references: Annotated[list[str], typer.Argument(metavar="REFERENCE...", help="What `trillm list` calls it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Removes models from the store, with all their generations."""
-    with failing_clearly(as_json=as_json):
+    """Removes models from the store, with all their generations; none, if one of them is not there."""
+    removed: list[dict[str, Any]] = []
+    with failing_clearly(as_json=as_json, done={"removed": removed}):
         store = Store()
-        removed = []
-        for reference in dict.fromkeys(references):
-            name = all_of(reference)
+        names = dict.fromkeys(map(all_of, references))
+        for name in names:
+            _check_there(store, name)
+        for name in names:
             with looking(fetched=False):
                 freed = store.remove(name)
             removed.append({"reference": name, "freed": freed})
@@ -128,6 +130,17 @@ def rm(
                 write(f"removed {name}, freed {size(freed)}\n")
         if as_json:
             print_json({"removed": removed})
+
+
+def _check_there(store: Store, name: str) -> None:
+    with looking(fetched=False):
+        try:
+            store.get(name)
+        except ModelNotFound:
+            raise
+        except TrillmError:
+            # What cannot be read is there, and can be removed.
+            pass
 
 
 @contextmanager

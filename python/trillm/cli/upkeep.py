@@ -31,9 +31,9 @@ def update(references: Every = None, as_json: AsJson = False) -> None:
     """
     from trillm import hub
 
-    with failing_clearly(as_json=as_json):
+    changes: list[dict[str, Any]] = []
+    with failing_clearly(as_json=as_json, done={"updated": changes}):
         store = Store()
-        changes = []
         for reference in _all(store, references):
             with progress.downloading() as report:
                 change = hub.update(reference, store=store, progress=report)
@@ -98,9 +98,9 @@ def verify(
     """Reads every byte of models again, and says what is not as it was when it came in."""
     from trillm import hub
 
-    with failing_clearly(as_json=as_json):
+    found: list[dict[str, Any]] = []
+    with failing_clearly(as_json=as_json, done={"damaged": found}):
         store = Store()
-        found: list[dict[str, Any]] = []
         for reference in _all(store, references):
             with looking(fetched=False):
                 damages = store.verify(reference)
