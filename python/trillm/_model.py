@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast, overload
 
 from trillm import _core, _logs, _warnings
 from trillm._later import Later
-from trillm._reference import at_home
+from trillm._reference import a_path, at_home
 from trillm._streaming import AsyncStream, Lines, collect, collect_all, made
 from trillm._vectors import bring_numpy, warn
 
@@ -91,7 +91,7 @@ class Model:
                 params[name] = at_home(params[name])
         _logs.listen()
         try:
-            self._core = _core.Model(at_home(path), **params)
+            self._core = _core.Model(at_home(a_path("the path", path, "a text or a path")), **params)
         finally:
             _logs.forward()
         _warnings.give(self._core.info.warnings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from os import PathLike, fsdecode
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from trillm import _core
@@ -103,11 +103,11 @@ def plan(
     options = Options.of(download).without_network()
     with ExitStack() as held:
 
-        def path(name: str) -> str:
+        def path(name: str | bytes | PathLike[str] | PathLike[bytes]) -> str:
             return str(held.enter_context(resolve(name, store=store, options=options)).path)
 
         others = [(name, path(name)) for name in smaller]
-        return plan_file(path(fsdecode(reference)), smaller=others, idle=idle, **params)
+        return plan_file(path(reference), smaller=others, idle=idle, **params)
 
 
 def plan_file(

@@ -38,6 +38,9 @@ def parse(
 ) -> Reference:
     """What is meant. Raises `InvalidRequest`, and `ModelNotFound` for a name or a path that is not there."""
     text = os.fsdecode(a_path("the reference", given, "a text or a path"))
+    if "\0" in text:
+        # Said here of bytes, too, which may be no text that the native half would read.
+        raise InvalidRequest(f"{text!a} is not a model reference: it has a NUL character", "invalid_reference")
     if meant := _of_page(text):
         raise InvalidRequest(
             f"{text} is a page about a model, expected the address of a file", "invalid_reference", f"give {meant}"
@@ -57,7 +60,7 @@ def located(given: Any) -> tuple[Any, Lease | None]:
     A text is a reference, anything else a path. Raises as `parse` does.
     """
     if not isinstance(given, str):
-        return at_home(given), None
+        return at_home(a_path("the path", given, "a text or a path")), None
     wanted = parse(given)
     if wanted.local is not None:
         return wanted.local, None
@@ -97,6 +100,8 @@ def _of_page(address: str) -> str | None:
 
 
 def _named(text: str) -> str:
+    if "\0" in text:
+        raise InvalidRequest(f"{text!a} has a NUL character, which no name of a file has", "invalid_parameter")
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:

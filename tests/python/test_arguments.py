@@ -489,3 +489,20 @@ def test_references_are_what_load_takes(tiny_model: Path, tmp_path: Path) -> Non
         for call in (hub.fetch, hub.resolve, hub.update, hub.import_model, router.load, router.fetch, trillm.load):
             with pytest.raises(InvalidRequest, match=said):
                 call(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, 5, 1.5, True, [], {"a": 1}, "a\0b", b"a\0b", b"\xff\0", "/tmp/a\0b"], ids=ascii
+)
+@pytest.mark.parametrize("call", [trillm.load, trillm.Tokenizer, trillm.plan, trillm.Model, hub.fetch, hub.resolve])
+def test_what_is_no_reference_is_the_same_error_to_all(call: Callable[[Any], object], wrong: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        call(wrong)
+
+
+@pytest.mark.parametrize("name", ["lora", "tokenizer", "runtime_library"])
+def test_a_path_with_a_nul_is_refused(tiny_model: Path, name: str) -> None:
+    for wrong in ("a\0b", b"a\0b"):
+        given: dict[str, Any] = {name: [wrong] if name == "lora" else wrong}
+        with pytest.raises(InvalidRequest, match="NUL"):
+            trillm.Model(tiny_model, **given)
