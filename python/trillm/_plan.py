@@ -117,8 +117,11 @@ def plan_file(
     idle: Mapping[str, int] | None = None,
     **params: Unpack[LoadParams],
 ) -> Plan:
-    """The same for a file or folder."""
-    return _made(_core.plan(path, list(smaller), list((idle or {}).items()), **params))
+    """The same for a file or folder. What loading would refuse for want of a tokenizer is refused here."""
+    made = _made(_core.plan(path, list(smaller), list((idle or {}).items()), **params))
+    tokenizer = params.get("tokenizer")
+    _core.Tokenizer(path if tokenizer is None else tokenizer)
+    return made
 
 
 def check(path: str | PathLike[str], *, force: bool = False, **params: Unpack[LoadParams]) -> Plan:

@@ -179,3 +179,13 @@ def test_what_was_removed_before_a_failure_is_in_the_document(
     document = json.loads(failed.out)
     assert (failed.code, document["error"]["code"]) == (1, "store_io")
     assert [one["reference"] for one in document["removed"]] == ["local:one"]
+
+
+def test_a_model_without_its_tokenizer_is_shown_with_a_note(cli: Cli, tiny_folder: Path, tmp_path: Path) -> None:
+    lacking = tmp_path / "lacking"
+    shutil.copytree(tiny_folder, lacking)
+    assert cli("show", tiny_folder, "--json").out.count("tokenizer.json is not there") == 0
+    (lacking / "tokenizer.json").unlink()
+    [note] = [note for note in json.loads(cli("show", lacking, "--json").out)["info"]["notes"] if "tokenizer" in note]
+    assert note.startswith(f"{lacking}/tokenizer.json is not there")
+    assert note in cli("show", lacking).out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -165,3 +166,25 @@ def test_only_what_is_here_is_planned(tiny_model: Path) -> None:
         trillm.plan(tiny_model, engine="steam")
     with failing(InvalidRequest, "invalid_parameter", "parallel is 257"):
         trillm.plan(tiny_model, parallel=257)
+
+
+@pytest.mark.parametrize("form", ["folder", "graph"])
+@pytest.mark.parametrize("content", [None, b"{", b"[]", b'{"a": "\xff"}'])
+def test_what_loading_refuses_for_want_of_a_tokenizer_is_refused(
+    tiny_folder: Path, tiny_onnx: Callable[..., Path], tmp_path: Path, form: str, content: bytes | None
+) -> None:
+    whole = tiny_folder if form == "folder" else tiny_onnx("grown")
+    lacking = tmp_path / "lacking"
+    shutil.copytree(whole, lacking)
+    if content is None:
+        (lacking / "tokenizer.json").unlink()
+    else:
+        (lacking / "tokenizer.json").write_bytes(content)
+    said = []
+    for call in (trillm.load, trillm.plan):
+        with pytest.raises(TrillmError) as caught:
+            call(lacking)
+        said.append((type(caught.value), str(caught.value), caught.value.code, caught.value.hint))
+    assert said[0] == said[1]
+    if form == "graph":
+        assert trillm.plan(lacking, tokenizer=whole).verdict in {"fits", "tight"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trillm._core import Manifest, Store, catalogue, known
+from trillm._core import Manifest, Store, Tokenizer, catalogue, known
 from trillm._reference import parse
 from trillm.cli import progress
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size, write
@@ -16,6 +16,7 @@ from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["AsJson", "ReferenceArgument", "added", "all_of", "list_", "looking", "pull", "rm", "show"]
 
@@ -100,7 +101,9 @@ def show(reference: ReferenceArgument, as_json: AsJson = False) -> None:
         path = wanted.local if manifest is None else manifest.path
         assert path is not None
         facts, problem = known(path, manifest)
-        if problem is not None:
+        if problem is None:
+            _note_tokenizer(path, facts)
+        else:
             # Of files that we cannot read, the store knows something all the same.
             if manifest is None:
                 raise problem
@@ -130,6 +133,14 @@ def rm(
                 write(f"removed {name}, freed {size(freed)}\n")
         if as_json:
             print_json({"removed": removed})
+
+
+def _note_tokenizer(path: Path, facts: dict[str, Any]) -> None:
+    """Adds to the notes why it could not be loaded as it lies, though its weights are whole."""
+    try:
+        Tokenizer(path)
+    except TrillmError as error:
+        facts["info"]["notes"] = [*facts["info"]["notes"], str(error)]
 
 
 def _check_there(store: Store, name: str) -> None:
