@@ -9,6 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from trillm import _warnings
 from trillm._core import Reference, Store
 from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 
@@ -51,6 +52,8 @@ def parse(
         _ = found.local
     except ModelNotFound as error:
         raise ModelNotFound(str(error), error.code, _hint(text, error.hint)) from None
+    if found.warning is not None:
+        _warnings.give_once(found.warning)
     return found
 
 

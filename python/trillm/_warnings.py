@@ -9,7 +9,9 @@ from warnings import warn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["give"]
+__all__ = ["give", "give_once"]
+
+_given: set[str] = set()
 
 
 def give(warnings: Sequence[str]) -> None:
@@ -26,3 +28,15 @@ def give(warnings: Sequence[str]) -> None:
         level, frame = level + 1, frame.f_back
     for warning in warnings:
         warn(warning, RuntimeWarning, stacklevel=level)
+
+
+def give_once(warning: str) -> None:
+    """Gives a warning that would be the same with every model, and logs it: the command line shows that."""
+    if warning in _given:
+        return
+    _given.add(warning)
+    # Imported here, where it is needed for once: most programs never come here.
+    import logging
+
+    logging.getLogger("trillm.references").warning("%s", warning)
+    give([warning])

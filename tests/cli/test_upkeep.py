@@ -131,6 +131,13 @@ def test_an_alias_of_the_users_own(cli: Cli, tiny_model: Path, environment: dict
     wrong = cli("run", "mine", "hello")
     assert wrong.code == 1
     assert "aliases" in wrong.err
+    # Whatever needs no alias is as it was; what is known in spite of it is, with a word about it.
+    path = cli("run", tiny_model, "hello", "--max-tokens", "1")
+    assert (path.code, path.err.count("aliases")) == (0, 0)
+    shown = cli("show", "smollm2", "--json")
+    assert json.loads(shown.out)["error"]["code"] == "model_not_found"
+    assert shown.err.startswith("warning: ")
+    assert shown.err.count("line 1") == 1
 
 
 def test_the_users_own_folder_of_models(

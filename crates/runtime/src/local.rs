@@ -24,10 +24,12 @@ pub struct Local<F> {
 }
 
 impl<F: Fetch> Local<F> {
-    /// Models are called what people type for them; what is not in the store is fetched by `fetch`.
+    /// Models are called what people type for them; what is not in the store is fetched by `fetch`. What is wrong with
+    /// the user's file of aliases is an error of a name that may be in it and is not known otherwise; [`Names::look_up`]
+    /// tells it of any name.
     ///
     /// # Errors
-    /// If the user's file of aliases cannot be read.
+    /// If there is no current folder for a relative path of the user's settings.
     pub fn new(store: Store, fetch: F) -> Result<Self, StoreError> {
         Ok(Self { store, names: Names::of_user()?, fetch, options: Mutex::default() })
     }

@@ -102,13 +102,21 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The user's file of aliases cannot be read.
-    #[error("the aliases in {} cannot be used: {reason}", path.display())]
+    /// A line of the user's file of aliases is none, or all of it.
+    #[error("not all aliases in {} can be used: {reason}", path.display())]
     InvalidAliases {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The user's file of aliases cannot be read.
+    #[error("cannot read the aliases in {}: {source}", path.display())]
+    UnreadableAliases {
+        /// The file.
+        path: PathBuf,
+        /// The system's own error.
+        source: io::Error,
     },
     /// A download that is not whole, or written where it may not be.
     #[error("the download of {what} is not complete: {reason}")]
@@ -211,8 +219,13 @@ impl Coded for Error {
             Self::NoFolder => (Class::Store, "no_store_folder"),
             Self::DiskFull { .. } => (Class::Store, "disk_full"),
             Self::PermissionDenied { .. } => (Class::Store, "permission_denied"),
-            Self::Io { source, .. } if files::are_too_many(source) => files::KIND,
-            Self::Io { .. } => (Class::Store, "store_io"),
+            Self::UnreadableAliases { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                (Class::Store, "permission_denied")
+            }
+            Self::Io { source, .. } | Self::UnreadableAliases { source, .. } if files::are_too_many(source) => {
+                files::KIND
+            }
+            Self::Io { .. } | Self::UnreadableAliases { .. } => (Class::Store, "store_io"),
         }
     }
 
@@ -257,7 +270,14 @@ impl Coded for Error {
             Self::Damaged { reference, .. } => {
                 format!("fetch what is damaged again with: trillm verify --repair {reference}")
             }
-            Self::Io { source, .. } if files::are_too_many(source) => files::HINT.into(),
+            Self::Io { source, .. } | Self::UnreadableAliases { source, .. } if files::are_too_many(source) => {
+                files::HINT.into()
+            }
+            Self::UnreadableAliases { .. } => {
+                "let this user read it, or name another file by TRILLM_ALIASES; a path, hf:, ollama:, pypi: and https:// \
+                 need no aliases"
+                    .into()
+            }
             Self::NoFolder => "set LOCAL_CACHE_DIR to a folder for models".into(),
             Self::DiskFull { .. } => "free some space, or set LOCAL_CACHE_DIR to a folder on a larger disk".into(),
             Self::PermissionDenied { .. } => "set LOCAL_CACHE_DIR to a folder of your own".into(),

@@ -80,7 +80,7 @@ pub use name::FileName;
 pub use owner::Owner;
 pub use partial::{Partial, SpanWriter};
 pub use reference::{
-    ALIASES, Alias, ChatDefaults, HuggingFace, Names, Ollama, Pinned, PinnedFile, Pypi, Reference, Url,
+    ALIASES, Alias, AliasesFile, ChatDefaults, HuggingFace, Names, Ollama, Pinned, PinnedFile, Pypi, Reference, Url,
 };
 pub use staging::Staging;
 pub use store::Store;

@@ -9,7 +9,7 @@ use std::{
 use proptest::prelude::*;
 use tempfile::TempDir;
 use trillm_core::Coded;
-use trillm_store::{Alias, Digest, FileName, HuggingFace, Names, Ollama, Pinned, Pypi, Reference};
+use trillm_store::{Alias, AliasesFile, Digest, Error, FileName, HuggingFace, Names, Ollama, Pinned, Pypi, Reference};
 
 fn parse(text: &str) -> Reference {
     text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
@@ -234,7 +234,10 @@ fn a_generation_is_named_by_its_whole_digest() {
 // The user's own names.
 
 fn with_aliases(aliases: &[(&str, &str)]) -> Names {
-    Names { aliases: aliases.iter().map(|(name, target)| ((*name).into(), (*target).into())).collect(), models: None }
+    Names {
+        aliases: aliases.iter().map(|(name, target)| ((*name).into(), (*target).into())).collect(),
+        ..Names::default()
+    }
 }
 
 #[test]
@@ -294,6 +297,48 @@ fn a_users_alias_stands_for_a_source() {
         let message = error.to_string();
         assert!(message.contains(words) && message.contains(&format!("\"{alias}\"")), "{message}");
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_of_aliases_is_told_to_those_whom_it_concerns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("aliases.toml");
+    fs::write(&path, "good = \"hf:a/b\"\nsmollm2 = 3\nlost =\n").unwrap();
+    let names = Names { file: Some(AliasesFile { path: path.clone(), required: false }), ..Names::default() };
+    // What needs no alias.
+    let file = path.display().to_string();
+    for text in [&*file, "./x", "a/b.gguf", "hf:a/b", "ollama:x", "pypi:x", "https://a/b", "local:x"] {
+        assert!(names.look_up(text).unwrap().1.is_none(), "{text}");
+    }
+    // What is known, in spite of it.
+    for (text, means) in [("good", "hf:a/b"), ("all-minilm", "all-minilm"), ("src", "src")] {
+        let (found, problem) = names.look_up(text).unwrap();
+        assert_eq!(found.to_string(), means);
+        let problem = problem.unwrap();
+        assert!(problem.to_string().contains("line 2"), "{problem}");
+    }
+    // What may be what is lost: its own line is told, else the first.
+    for (text, line) in [("smollm2", "line 2"), ("lost", "line 3"), ("unknown", "line 2"), ("unknown.gguf", "line 2")] {
+        let error = names.look_up(text).unwrap_err();
+        assert_eq!(error.code(), "invalid_aliases", "{text}");
+        assert!(error.to_string().contains(line), "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_aliases_that_cannot_be_opened_concerns_names_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    // Below a file there is none, whoever asks.
+    let file = AliasesFile { path: folder.path().join("file/aliases.toml"), required: false };
+    let names = Names { file: Some(file), ..Names::default() };
+    assert!(names.look_up("./x").unwrap().1.is_none());
+    assert!(matches!(names.look_up("smollm2").unwrap().1, Some(Error::UnreadableAliases { .. })));
+    let error = names.look_up("unknown").unwrap_err();
+    assert_eq!(error.code(), "store_io");
+    assert!(error.hint().unwrap().contains("TRILLM_ALIASES"));
+    let denied = Error::UnreadableAliases { path: "x".into(), source: std::io::ErrorKind::PermissionDenied.into() };
+    assert_eq!(denied.kind(), (trillm_core::Class::Store, "permission_denied"));
 }
 
 /// A user's folder of models.
@@ -468,7 +513,7 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_refused(text in any::<String>(), known in any::<String>(), target in any::<String>()) {
-        let names = Names { aliases: [(known.clone(), target), ("a".into(), text.clone())].into(), models: Some(".".into()) };
+        let names = Names { aliases: [(known.clone(), target), ("a".into(), text.clone())].into(), models: Some(".".into()), file: None };
         for text in [&text, &known, "a"] {
             read_or_refused(&names, text)?;
         }
@@ -477,7 +522,7 @@ proptest! {
     #[test]
     fn a_reference_with_mistakes_is_read_or_refused(text in mutated()) {
         read_or_refused(&Names::default(), &text)?;
-        read_or_refused(&Names { aliases: [("a".into(), text)].into(), models: None }, "a")?;
+        read_or_refused(&Names { aliases: [("a".into(), text)].into(), ..Names::default() }, "a")?;
     }
 }
 

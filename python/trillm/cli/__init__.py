@@ -8,13 +8,14 @@ import takes.
 
 from __future__ import annotations
 
+import logging
 import sys
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trillm.cli import bench, convert, doctor, embed, models, output, plan, run, upkeep, usage
+from trillm.cli import bench, convert, doctor, embed, models, output, plan, progress, run, upkeep, usage
 from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in takewhile(lambda argument: argument != "--", given)
     try:
         # Not stand-alone: typer would draw a box around a usage error, where one line says it.
-        code = app(args=arguments, prog_name="trillm", standalone_mode=False) or 0
+        with progress.said("trillm.references", logging.WARNING):
+            code = app(args=arguments, prog_name="trillm", standalone_mode=False) or 0
         # What typer printed may lie in a buffer still.
         output.write("")
     except typer.TyperException as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from trillm.hub import Progress
 
-__all__ = ["converting", "downloading", "loading"]
+__all__ = ["converting", "downloading", "loading", "said"]
 
 _LOG_EVERY = 10.0
 """Seconds between two lines of one step in a log."""
@@ -30,7 +30,7 @@ _SHOW_LOADING_AFTER = 0.5
 @contextmanager
 def downloading() -> Iterator[Callable[[Progress], None]]:
     """Shows a download, what was chosen, and why it is tried again; yields what to call with its progress."""
-    with _said("trillm.hub", logging.INFO), _shown() as show:
+    with said("trillm.hub", logging.INFO), _shown() as show:
         yield lambda progress: show(_title(progress), progress.transferred, progress.total)
 
 
@@ -42,7 +42,7 @@ def converting(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _said(name: str, level: int) -> Iterator[None]:
+def said(name: str, level: int) -> Iterator[None]:
     """Shows what the library says under this name, from this level on."""
     logger, lines = logging.getLogger(name), _Lines()
     before = logger.level
@@ -140,7 +140,7 @@ def _title(progress: Progress) -> str:
 @contextmanager
 def loading() -> Iterator[Callable[[float], object] | None]:
     """Shows how far a slow load is, and what it warns of; yields what `trillm.load` takes as `progress`."""
-    with _said("trillm.llm", logging.WARNING), _share() as show:
+    with said("trillm.llm", logging.WARNING), _share() as show:
         yield show
 
 

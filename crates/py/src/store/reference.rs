@@ -30,6 +30,9 @@ pub(crate) struct Reference {
     /// Of an alias: SPDX name of the licence.
     #[pyo3(get)]
     licence: Option<&'static str>,
+    /// What is wrong with the user's file of aliases, if that could have changed what is meant.
+    #[pyo3(get)]
+    warning: Option<String>,
 }
 
 impl Reference {
@@ -45,7 +48,7 @@ impl Reference {
     #[new]
     #[pyo3(signature = (text, models_directory=None))]
     fn new(py: Python<'_>, text: OsString, models_directory: Option<PathBuf>) -> PyResult<Self> {
-        let wanted = parse(&text, models_directory).map_err(raise)?;
+        let (wanted, problem) = parse(&text, models_directory).map_err(raise)?;
         let reference = wanted.reference.clone();
         let text = reference.to_string();
         let local = reference.local().map_err(raise)?.map(ToOwned::to_owned);
@@ -70,6 +73,7 @@ impl Reference {
             source,
             pinned: files.iter().map(|file| (file.name, file.sha256, file.size)).collect(),
             licence: alias.map(|alias| alias.licence),
+            warning: problem.map(|problem| problem.to_string()),
         })
     }
 
@@ -149,12 +153,12 @@ impl From<store::Url> for Url {
     }
 }
 
-/// What text means to this user, by the one parser.
-fn parse(text: &OsStr, models: Option<PathBuf>) -> store::Result<store::Pinned> {
+/// What text means to this user, by the one parser, and what is wrong with the user's aliases if that matters.
+fn parse(text: &OsStr, models: Option<PathBuf>) -> store::Result<(store::Pinned, Option<store::Error>)> {
     let Some(text) = text.to_str() else {
         // Nothing but a file is called what is no text.
-        return Ok(store::Pinned { reference: store::Reference::Path(text.into()), generation: None });
+        return Ok((store::Pinned { reference: store::Reference::Path(text.into()), generation: None }, None));
     };
     let names = store::Names::of_user()?;
-    store::Names { models: models.or(names.models), ..names }.parse(text)
+    store::Names { models: models.or(names.models), ..names }.look_up(text)
 }

@@ -18,6 +18,7 @@ use std::{
 use trillm_formats::names::ENDINGS;
 
 pub use alias::{ALIASES, Alias, ChatDefaults, PinnedFile};
+pub use aliases_file::AliasesFile;
 pub use hugging_face::HuggingFace;
 pub use names::Names;
 pub use ollama::Ollama;

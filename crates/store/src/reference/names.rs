@@ -11,7 +11,10 @@ use std::{
 
 use trillm_formats::names::ENDINGS;
 
-use super::{ALIASES, Alias, HuggingFace, Ollama, PIN, Pinned, Pypi, Reference, Url, aliases_file};
+use super::{
+    ALIASES, Alias, HuggingFace, Ollama, PIN, Pinned, Pypi, Reference, Url,
+    aliases_file::{self, Aliases, AliasesFile},
+};
 use crate::{Digest, Error, Result, files::At as _, home::folder};
 
 /// The longest text that is looked at, in bytes: twice the longest path.
@@ -31,6 +34,8 @@ const SHOWN: usize = 10;
 pub struct Names {
     /// Aliases: a name, and the reference it stands for.
     pub aliases: BTreeMap<String, String>,
+    /// A file with more of them.
+    pub file: Option<AliasesFile>,
     /// A folder in which a bare name may be a file or folder.
     pub models: Option<PathBuf>,
 }
@@ -40,8 +45,7 @@ impl Names {
     /// models in `LOCAL_MODELS_DIR`.
     ///
     /// # Errors
-    /// [`Error::InvalidAliases`] for a file of aliases that cannot be read, and for one that `TRILLM_ALIASES` names and
-    /// that is not there.
+    /// If there is no current folder for a relative path in these.
     pub fn of_user() -> Result<Self> {
         Self::set_by(|name| env::var_os(name), env::home_dir().as_deref())
     }
@@ -49,20 +53,13 @@ impl Names {
     /// The same for any environment.
     fn set_by(get: impl Fn(&str) -> Option<OsString>, home: Option<&Path>) -> Result<Self> {
         let set = |name| folder(get(name), home);
-        let aliases = if let Some(file) = set("TRILLM_ALIASES") {
-            let missing = || Error::InvalidAliases {
-                path: file.clone(),
-                reason: "there is no such file, but TRILLM_ALIASES names it".into(),
-            };
-            aliases_file::read(&file)?.ok_or_else(missing)?
-        } else {
+        let file = set("TRILLM_ALIASES").map(|path| AliasesFile { path, required: true }).or_else(|| {
             // The standard says to ignore a relative one.
             let settings = set("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
-            let settings = settings.or_else(|| home.map(|home| home.join(".config")));
-            let read = settings.map(|settings| aliases_file::read(&settings.join("trillm/aliases.toml")));
-            read.transpose()?.flatten().unwrap_or_default()
-        };
-        Ok(Self { aliases, models: models(set("LOCAL_MODELS_DIR"))? })
+            let settings = settings.or_else(|| home.map(|home| home.join(".config")))?;
+            Some(AliasesFile { path: settings.join("trillm/aliases.toml"), required: false })
+        });
+        Ok(Self { file, models: models(set("LOCAL_MODELS_DIR"))?, ..Self::default() })
     }
 
     /// The user's own folder of models, if there is one.
@@ -70,7 +67,15 @@ impl Names {
         models(folder(env::var_os("LOCAL_MODELS_DIR"), env::home_dir().as_deref()))
     }
 
-    /// What `text` means.
+    /// What `text` means, as [`look_up`](Self::look_up) has it, for those who warn nobody.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse(&self, text: &str) -> Result<Pinned> {
+        self.look_up(text).map(|(pinned, _)| pinned)
+    }
+
+    /// What `text` means, and what is wrong with the user's file of aliases if that could have changed it.
     ///
     /// An alias wins over a file of the same name in the current folder, so that a name means the same everywhere;
     /// `./name` is always the file. A user's alias is replaced by what it stands for: nothing else ever sees its name.
@@ -78,8 +83,9 @@ impl Names {
     /// # Errors
     /// [`Error::InvalidReference`] for what breaks the rules of its form, and for a user's alias that stands for
     /// another one, for a relative path or for anything that is an error itself; [`Error::UnknownAlias`] for a bare name
-    /// that nothing has.
-    pub fn parse(&self, text: &str) -> Result<Pinned, Error> {
+    /// that nothing has. For one that a file of aliases may have, where it cannot be read, and for one whose line there
+    /// is wrong, [`Error::InvalidAliases`] or [`Error::UnreadableAliases`].
+    pub fn look_up(&self, text: &str) -> Result<(Pinned, Option<Error>)> {
         if text.is_empty() || text.contains('\0') {
             return Err(Error::invalid_reference(text, "it is empty or has a NUL character"));
         }
@@ -90,17 +96,33 @@ impl Names {
             Some((bare, hex)) => (bare, Some(generation(text, hex)?)),
             None => (text, None),
         };
-        let pinned = match self.aliases.get(bare) {
-            Some(target) => self.target(bare, target)?,
-            None => Pinned { reference: self.reference(text, bare)?, generation: None },
+        let file = self.file.as_ref().filter(|_| aliases_file::may_name(bare));
+        let Aliases { mut targets, problem, is_about_name } = file.map(|file| file.read(bare)).unwrap_or_default();
+        targets.extend(self.aliases.clone());
+        let own = Self { aliases: targets, file: None, models: self.models.clone() };
+        let found = match own.aliases.get(bare) {
+            Some(target) => own.target(bare, target),
+            None => own.reference(text, bare).map(|reference| Pinned { reference, generation: None }),
         };
-        match (&pinned.reference, pinned.generation, generation) {
+        // What is not known otherwise may be the alias that cannot be read.
+        let is_lost = match &found {
+            Ok(Pinned { reference: Reference::Path(path), .. }) => !path.exists(),
+            Ok(_) => false,
+            Err(error) => matches!(error, Error::UnknownAlias { .. }),
+        };
+        let problem = match problem {
+            Some(problem) if is_about_name || is_lost => return Err(problem),
+            problem => problem,
+        };
+        let found = found?;
+        let found = match (&found.reference, found.generation, generation) {
             (Reference::Path(_), _, Some(_)) => {
-                Err(Error::invalid_reference(text, "a path has no generations to choose among"))
+                return Err(Error::invalid_reference(text, "a path has no generations to choose among"));
             }
-            (_, Some(_), Some(_)) => Err(Error::invalid_reference(text, "the alias has a generation already")),
-            (_, own, given) => Ok(Pinned { generation: own.or(given), ..pinned }),
-        }
+            (_, Some(_), Some(_)) => return Err(Error::invalid_reference(text, "the alias has a generation already")),
+            (_, own, given) => Pinned { generation: own.or(given), ..found },
+        };
+        Ok((found, problem))
     }
 
     /// What a user's alias stands for.
@@ -111,7 +133,7 @@ impl Names {
             return Err(wrong(&format!("so is \"{bare}\": an alias stands for a source")));
         }
         // Looks for no alias but the built-in ones.
-        let others = Self { aliases: BTreeMap::new(), models: self.models.clone() };
+        let others = Self { models: self.models.clone(), ..Self::default() };
         let pinned = others.parse(target).map_err(|error| wrong(&error.to_string()))?;
         if matches!(&pinned.reference, Reference::Path(path) if path.is_relative()) {
             return Err(wrong(&format!("\"{target}\" is another file in each folder: write the whole path")));
@@ -266,7 +288,8 @@ mod tests {
             path
         };
         let (home, settings) = (folder.path().join("home"), folder.path().join("settings"));
-        let target = |set: &[(&str, &Path)]| names(set, Some(&home)).unwrap().aliases.remove("x");
+        let target =
+            |set: &[(&str, &Path)]| names(set, Some(&home)).unwrap().file.unwrap().read("x").targets.remove("x");
         assert_eq!(target(&[]), None);
         write("home/.config/trillm/aliases.toml", "in home");
         assert_eq!(target(&[]).unwrap(), "in home");
@@ -281,12 +304,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_aliases_that_was_named_must_be_there() {
+    fn a_file_of_aliases_that_was_named_must_be_there_for_a_name_that_may_be_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing.toml");
-        let error = names(&[("TRILLM_ALIASES", &missing)], None).unwrap_err();
+        let names = names(&[("TRILLM_ALIASES", &missing)], None).unwrap();
+        let error = names.parse("mine").unwrap_err();
         assert!(matches!(&error, Error::InvalidAliases { path, .. } if *path == missing), "{error}");
         assert!(error.to_string().contains("no such file"), "{error}");
+        let (_, problem) = names.look_up("smollm2").unwrap();
+        assert!(problem.unwrap().to_string().contains("no such file"));
+        assert!(names.look_up("./mine").unwrap().1.is_none());
     }
 
     #[test]
