@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import trillm
-from trillm.errors import EngineError
+from trillm import _core
+from trillm.errors import EngineError, ModelNotFound
 
 from .helpers import GREEDY, failing
 
@@ -76,3 +77,28 @@ def test_a_mapped_file_that_changes_ends_its_model_and_not_the_process(copied: P
                     call()
                 assert "`copy=True`" in (caught.value.hint or "")
         assert read.generate("the man", max_tokens=9, cache_salt=9, **GREEDY).token_ids == before.token_ids
+
+
+def test_a_folder_with_one_model_is_that_model(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "x.gguf").symlink_to(tiny_model)
+    with trillm.load(folder, **EXACT) as of_folder, trillm.load(tiny_model, **EXACT) as of_file:
+        said = [model.generate("the man", max_tokens=8, **GREEDY).token_ids for model in (of_folder, of_file)]
+    assert said[0] == said[1]
+    assert trillm.Tokenizer(folder).encode("the man") == trillm.Tokenizer(tiny_model).encode("the man")
+    assert trillm.plan(folder).weights_mapped == trillm.plan(tiny_model).weights_mapped
+    made = [
+        _core.convert(path, tmp_path / path.name.replace(".", "-"), to="safetensors", dtype="f32")
+        for path in (folder / "x.gguf", folder)
+    ]
+    assert made[0]["bytes"] == made[1]["bytes"]
+
+
+def test_a_folder_with_several_models_names_them(tiny_model: Path, tmp_path: Path) -> None:
+    for name in ("b.gguf", "a.gguf"):
+        (tmp_path / name).symlink_to(tiny_model)
+    for call in (trillm.load, trillm.Tokenizer, trillm.plan):
+        with pytest.raises(ModelNotFound, match=r"has 2 GGUF models, expected one: a\.gguf, b\.gguf") as caught:
+            call(tmp_path)
+        assert str(caught.value.hint) == f"name one of the files: {tmp_path / 'a.gguf'}"

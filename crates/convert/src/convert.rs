@@ -8,7 +8,7 @@ use std::time::Instant;
 use trillm_core::{Defaults, Purpose};
 use trillm_formats::gguf::{Files, Head, Strips};
 use trillm_formats::huggingface::{Config, Decoder};
-use trillm_formats::{Checkpoint, Gguf, is_gguf, is_graph};
+use trillm_formats::{Checkpoint, Gguf, gguf_at, is_graph};
 
 use trillm_tokenizer::GgufTokenizer;
 
@@ -81,13 +81,13 @@ pub fn convert(
 ) -> Result<Report> {
     let started = Instant::now();
     staging::clear(destination);
-    let from_gguf = is_gguf(source)?;
+    let gguf = gguf_at(source)?;
     check_destination(source, destination, options)?;
-    let made = match (from_gguf, options.to) {
-        (true, Target::Safetensors) => to_folder(source, destination, options, progress),
-        (false, Target::Gguf) => to_file(source, destination, options, progress),
-        (true, Target::Gguf) => return Err(Error::SameFormat { path: source.into(), found: "a GGUF file" }),
-        (false, Target::Safetensors) => {
+    let made = match (gguf, options.to) {
+        (Some(file), Target::Safetensors) => to_folder(&file, destination, options, progress),
+        (None, Target::Gguf) => to_file(source, destination, options, progress),
+        (Some(_), Target::Gguf) => return Err(Error::SameFormat { path: source.into(), found: "a GGUF file" }),
+        (None, Target::Safetensors) => {
             checkpoint(source)?;
             return Err(Error::SameFormat { path: source.into(), found: "a Hugging Face model" });
         }

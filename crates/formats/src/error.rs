@@ -188,6 +188,14 @@ pub enum Error {
         /// What should be there.
         expected: &'static str,
     },
+    /// A folder with several models, of which none is the one that it stands for.
+    #[error("the folder {} has {} GGUF models, expected one: {}", .path.display(), .names.len(), listed(.names))]
+    SeveralModels {
+        /// The folder.
+        path: PathBuf,
+        /// The files to open of each, in order.
+        names: Vec<String>,
+    },
     /// A `model_type` that is not read here.
     #[error("the model type {name:?} is not supported, expected {supported}")]
     ModelType {
@@ -262,6 +270,13 @@ impl Error {
     }
 }
 
+/// Names for an error message, not more than can be read.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ") + &more
+}
+
 impl Coded for Error {
     fn kind(&self) -> (Class, &'static str) {
         match self {
@@ -282,7 +297,7 @@ impl Coded for Error {
             Self::Malformed { .. } | Self::Duplicate { .. } | Self::Json { .. } => (Class::Format, "malformed"),
             Self::Global { .. } => (Class::Format, "forbidden_global"),
             Self::Unsupported { .. } | Self::Pytorch { .. } | Self::Graph { .. } => (Class::Unsupported, "unsupported"),
-            Self::Weights { .. } => (Class::NotFound, "model_not_found"),
+            Self::Weights { .. } | Self::SeveralModels { .. } => (Class::NotFound, "model_not_found"),
             Self::MissingKey { .. } => (Class::Format, "missing_key"),
             Self::Key { .. } => (Class::Format, "invalid_key"),
             Self::MissingTensor { .. } => (Class::Format, "missing_tensor"),
@@ -324,6 +339,10 @@ impl Coded for Error {
             }
             Self::Pytorch { .. } => "load it where it was made and save it as safetensors".into(),
             Self::Weights { .. } => "name the file with the weights, or fetch the whole model again".into(),
+            Self::SeveralModels { path, names } => {
+                let first = names.first().map_or_else(|| path.clone(), |name| path.join(name));
+                format!("name one of the files: {}", first.display())
+            }
             Self::Architecture { .. } | Self::ModelType { .. } => "a newer version may know it".into(),
             _ => return None,
         })

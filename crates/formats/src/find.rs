@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::detect::{self, Format};
-use crate::{Error, Result, disk, onnx, torch, weights};
+use crate::{Error, Result, disk, gguf, onnx, torch, weights};
 
 const EXPECTED: &str = "a model (GGUF, safetensors, a PyTorch checkpoint or ONNX)";
 
 /// What lies at a path.
 pub(crate) enum Found {
-    Gguf,
+    /// A GGUF file, the first if there are several.
+    Gguf(PathBuf),
     /// A folder, or a file that belongs to one.
     Checkpoint,
     /// A file with a graph.
@@ -33,13 +34,18 @@ impl Found {
 pub(crate) fn find(path: &Path) -> Result<Found> {
     let metadata = std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     if metadata.is_dir() {
-        // A folder with both is a checkpoint: it can be computed by more than one engine.
-        let graph = if weights::is_checkpoint(path)? { None } else { onnx::find(path)? };
-        return Ok(graph.map_or(Found::Checkpoint, Found::Onnx));
+        // A folder with several formats is a checkpoint: it can be computed by more than one engine.
+        if weights::is_checkpoint(path)? {
+            return Ok(Found::Checkpoint);
+        }
+        if let Some(graph) = onnx::find(path)? {
+            return Ok(Found::Onnx(graph));
+        }
+        return Ok(gguf::in_folder(path)?.map_or(Found::Checkpoint, Found::Gguf));
     }
     let (bytes, _) = disk::beginning(path, 8 << 10)?;
     match detect::detect(&bytes) {
-        Some(Format::Gguf) => Ok(Found::Gguf),
+        Some(Format::Gguf) => Ok(Found::Gguf(path.to_owned())),
         Some(Format::Safetensors | Format::Zip) => Ok(Found::Checkpoint),
         None if torch::is_legacy(&bytes) => Err(torch::legacy(path)),
         // ONNX has no magic number, so a name counts too.
@@ -49,14 +55,15 @@ pub(crate) fn find(path: &Path) -> Result<Found> {
     }
 }
 
-/// Whether a path leads to a GGUF file.
+/// The GGUF file that a path leads to, the first of a split model; `None` if it leads to another model.
 ///
 /// # Errors
 /// If there is no model at all, as [`open`](crate::open) says it.
-pub fn is_gguf(path: &Path) -> Result<bool> {
+pub fn gguf_at(path: &Path) -> Result<Option<PathBuf>> {
     match find(path)? {
         Found::Json if !weights::is_index(path) => Err(Found::json(path)),
-        found => Ok(matches!(found, Found::Gguf)),
+        Found::Gguf(file) => Ok(Some(file)),
+        Found::Checkpoint | Found::Onnx(_) | Found::Json => Ok(None),
     }
 }
 

@@ -41,7 +41,7 @@ pub use detect::{Format, detect};
 pub use disk::open as open_regular;
 pub use element::Element;
 pub use error::{Error, Result};
-pub use find::{is_gguf, is_graph};
+pub use find::{gguf_at, is_graph};
 pub use gguf::Gguf;
 pub use named::named_files;
 pub use open::{inspect, open};

@@ -1,7 +1,10 @@
 //! What the files of models are called: names that readers look for, and that whoever fetches a model chooses by.
 
 /// How files with weights end that are models by themselves.
-pub const ENDINGS: [&str; 3] = [".gguf", ".onnx", ".safetensors"];
+pub const ENDINGS: [&str; 3] = [GGUF, ".onnx", ".safetensors"];
+
+/// How a GGUF file ends.
+pub const GGUF: &str = ".gguf";
 
 /// Weights that a folder stands for.
 pub const SAFETENSORS: &str = "model.safetensors";
@@ -65,6 +68,14 @@ pub const COMPANIONS: [&str; 17] = [
 /// Whether trainers leave a file of this name beside the weights.
 pub fn is_left_behind(name: &str) -> bool {
     ["training_args", "optimizer", "scheduler", "rng_state"].iter().any(|start| name.starts_with(start))
+}
+
+/// Whether a GGUF file of this name, without its ending, lies beside models and is none: a projector of images, statistics
+/// for quantizing, a draft of a larger model's text, a vocabulary.
+pub fn is_beside_models(stem: &str) -> bool {
+    let stem = stem.to_lowercase();
+    let is_word = || stem.split(['-', '_', '.']).any(|word| word == "draft" || word == "vocab");
+    stem.contains("mmproj") || stem.contains("imatrix") || is_word()
 }
 
 /// Whether sentence-transformers gives a part of a model a folder of this name: `2_Dense`.

@@ -24,8 +24,8 @@ pub fn open(path: &Path) -> Result<ModelFile> {
             let checkpoint = Checkpoint::open(path)?;
             Ok(ModelFile::new(path, checkpoint.info(), checkpoint))
         }
-        Found::Gguf => {
-            let files = gguf::Files::open(path)?;
+        Found::Gguf(file) => {
+            let files = gguf::Files::open(&file)?;
             Ok(ModelFile::new(path, files.info(), files))
         }
         Found::Onnx(file) => {

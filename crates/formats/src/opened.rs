@@ -35,9 +35,12 @@ pub fn opened(path: &Path) -> Result<Option<Opened>> {
             let small = sentence::network(path)?;
             Some(Opened { file: weights::of_folder(&small)?, small, modules: path.to_owned() })
         }
-        Found::Checkpoint | Found::Gguf | Found::Json => {
-            let folder = weights::folder(path).to_owned();
-            Some(Opened { file: path.to_owned(), small: folder.clone(), modules: folder })
-        }
+        Found::Gguf(file) => Some(in_its_folder(file)),
+        Found::Checkpoint | Found::Json => Some(in_its_folder(path.to_owned())),
     })
+}
+
+fn in_its_folder(file: PathBuf) -> Opened {
+    let folder = weights::folder(&file).to_owned();
+    Opened { file, small: folder.clone(), modules: folder }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::find::{Found, find};
 use crate::gguf::{self, Head};
 use crate::huggingface::{Sidecars, TOKENIZER};
-use crate::{Result, onnx, sentence, weights};
+use crate::{Error, Result, onnx, sentence, weights};
 
 /// What was read of a tokenizer, and of the files that say how it is used.
 #[derive(Debug)]
@@ -27,10 +27,9 @@ impl TokenizerFile {
     /// # Errors
     /// What is wrong with the file.
     pub fn gguf(path: &Path) -> Result<Option<Head>> {
-        if path.is_file() && matches!(find(path), Ok(Found::Gguf)) {
-            gguf::vocabulary(path).map(Some)
-        } else {
-            Ok(None)
+        match find(path) {
+            Ok(Found::Gguf(file)) => gguf::vocabulary(&file).map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -42,8 +41,13 @@ impl TokenizerFile {
     /// # Errors
     /// What is wrong with the file, and with the model's other small files.
     pub fn open(path: &Path) -> Result<Self> {
-        match find(path)? {
-            Found::Gguf => gguf::vocabulary(path).map(Self::Gguf),
+        let found = match find(path) {
+            // Which of the models is meant does not matter then.
+            Err(Error::SeveralModels { .. }) if path.join(TOKENIZER).is_file() => Found::Checkpoint,
+            found => found?,
+        };
+        match found {
+            Found::Gguf(file) => gguf::vocabulary(&file).map(Self::Gguf),
             Found::Checkpoint if path.is_dir() => {
                 let folder = sentence::network(path)?;
                 beside(&folder, folder.join(TOKENIZER))

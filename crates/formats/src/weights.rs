@@ -16,8 +16,7 @@ const FILES: usize = 1024;
 /// Entries of a folder that are looked at.
 const ENTRIES: usize = 10_000;
 
-const EXPECTED: &str =
-    "model.safetensors, its index, one other .safetensors file, pytorch_model.bin, or a graph (model.onnx)";
+const EXPECTED: &str = "model.safetensors, its index, one other .safetensors file, pytorch_model.bin, a graph (model.onnx), or one GGUF file";
 
 const EXPECTED_FORMAT: &str = "safetensors or a PyTorch checkpoint (zip)";
 

@@ -5,7 +5,8 @@ mod common;
 use std::path::PathBuf;
 
 use common::{Folder, Writer, refused, tiny};
-use trillm_formats::{Error, TokenizerFile, inspect};
+use trillm_core::Coded as _;
+use trillm_formats::{Error, TokenizerFile, gguf_at, inspect, opened};
 use trillm_testkit::models::gguf::TensorInfo;
 
 /// The tiny model in `count` files: the metadata and one tensor in the first, the rest shared out.
@@ -173,4 +174,48 @@ fn the_weights_are_never_read() {
     if file.set_len(1 << 39).is_ok() {
         assert_eq!(inspect(&path).expect("accepted").bytes, 1 << 39);
     }
+}
+
+#[test]
+fn the_only_model_of_a_folder_is_what_the_folder_stands_for() {
+    let folder = Folder::new("only");
+    let path = folder.write("x.gguf", &tiny().bytes());
+    // Neither is a model by itself.
+    folder.write("mmproj-x.gguf", &tiny().bytes());
+    folder.write("config.json", b"{}");
+    let opened = opened(&folder.0).expect("a model").expect("no JSON");
+    assert_eq!((opened.file, opened.small), (path.clone(), folder.0.clone()));
+    assert_eq!(inspect(&folder.0).expect("accepted"), inspect(&path).expect("accepted"));
+    assert!(matches!(TokenizerFile::open(&folder.0), Ok(TokenizerFile::Gguf(head)) if head.path() == path));
+    assert_eq!(gguf_at(&folder.0).expect("a model"), Some(path.clone()));
+    // What can be computed by more than one engine comes first, and so does a graph.
+    folder.write("model.onnx", b"");
+    assert_eq!(gguf_at(&folder.0).expect("a model"), None);
+}
+
+#[test]
+fn the_parts_of_one_model_are_one_in_a_folder_too() {
+    let folder = Folder::new("parts");
+    let path = write(&folder, &shards(3));
+    assert_eq!(inspect(&folder.0).expect("accepted").path, path);
+    std::fs::remove_file(&path).expect("removed");
+    let error = inspect(&folder.0).expect_err("no first part").to_string();
+    assert!(error.contains("file 2 of 3"), "{error}");
+}
+
+#[test]
+fn several_models_of_a_folder_are_named() {
+    let folder = Folder::new("several");
+    for name in ["b.gguf", "a-00001-of-00002.gguf", "a-00002-of-00002.gguf", "c.gguf"] {
+        folder.write(name, &tiny().bytes());
+    }
+    let error = inspect(&folder.0).expect_err("which of them?");
+    assert_eq!(error.code(), "model_not_found");
+    let message = error.to_string();
+    assert!(message.ends_with("has 3 GGUF models, expected one: a-00001-of-00002.gguf, b.gguf, c.gguf"), "{message}");
+    let first = folder.0.join("a-00001-of-00002.gguf");
+    assert!(error.hint().expect("advice").contains(&first.display().to_string()));
+    assert!(TokenizerFile::open(&folder.0).is_err());
+    folder.write("tokenizer.json", b"{}");
+    assert!(matches!(TokenizerFile::open(&folder.0), Ok(TokenizerFile::HuggingFace { .. })));
 }

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use trillm_core::ModelInfo;
-use trillm_formats::names::{ENDINGS, MODULES, PYTORCH, PYTORCH_INDEX};
+use trillm_formats::names::{ENDINGS, GGUF, MODULES, PYTORCH, PYTORCH_INDEX};
 
 use crate::{Manifest, Names, Result, Store};
 
 /// How weights are called that make their folder a model.
-const OF_FOLDERS: [&str; 4] = [".onnx", ".safetensors", PYTORCH, PYTORCH_INDEX];
+const OF_FOLDERS: [&str; 5] = [GGUF, ".onnx", ".safetensors", PYTORCH, PYTORCH_INDEX];
 
 /// What tells of a model whose weights lie below, or are called otherwise.
 const FILES_OF_FOLDERS: [&str; 3] = ["config.json", "genai_config.json", MODULES];

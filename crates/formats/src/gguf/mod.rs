@@ -8,6 +8,7 @@ mod adapter;
 mod architecture;
 mod chats;
 mod file;
+mod folder;
 mod header;
 mod heads;
 mod hyper;
@@ -37,6 +38,7 @@ pub use types::TensorType;
 pub use value::{Array, Value, ValueType};
 
 pub(crate) use file::vocabulary;
+pub(crate) use folder::in_folder;
 
 use crate::Result;
 use crate::cursor::Cursor;

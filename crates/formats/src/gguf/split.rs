@@ -84,6 +84,15 @@ pub(crate) fn check_all(first: &Gguf<'_>, others: &[Gguf<'_>]) -> Result<()> {
     }
 }
 
+/// The name of the first file of the model that a file of this name is a part of.
+pub(crate) fn first(name: &str) -> Option<String> {
+    let (rest, count) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
+    let (stem, number) = rest.rsplit_once('-')?;
+    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let count = count.parse().ok().filter(|_| is_number(count) && is_number(number))?;
+    Some(format!("{stem}{}", suffix(1, count)))
+}
+
 /// How the name of file `number`, counted from one, ends.
 fn suffix(number: u32, count: u16) -> String {
     format!("-{number:05}-of-{count:05}.gguf")

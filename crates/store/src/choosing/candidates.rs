@@ -59,19 +59,12 @@ fn gguf(set: Set<'_>) -> Candidate<'_> {
     let dialect = set.stem.match_indices("UD-").any(|(at, _)| at == 0 || set.stem[..at].ends_with(['-', '_', '.']));
     Candidate {
         quantization: of(set.stem).or_else(|| of(beside)),
-        usual: !is_no_model(set.stem),
+        usual: !names::is_beside_models(set.stem),
         // A dialect of a quantization comes after the plain one.
         rank: dialect.into(),
         missing: set.missing,
         ..Candidate::new(Kind::Gguf, set.files)
     }
-}
-
-/// GGUF files beside models: projectors of images, statistics for quantizing, drafts of a larger model's text.
-fn is_no_model(stem: &str) -> bool {
-    let stem = stem.to_lowercase();
-    let is_word = || stem.split(['-', '_', '.']).any(|word| word == "draft" || word == "vocab");
-    stem.contains("mmproj") || stem.contains("imatrix") || is_word()
 }
 
 fn graphs<'a>(files: &Files<'a>) -> Vec<Candidate<'a>> {
