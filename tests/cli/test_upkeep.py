@@ -52,6 +52,18 @@ def test_import_makes_no_copy(cli: Cli, tiny_model: Path, environment: dict[str,
     assert (missing.code, missing.out) == (1, "")
 
 
+def test_what_of_a_folder_is_left_out_is_said(cli: Cli, tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "old").mkdir(parents=True)
+    for name in ("main.gguf", "old/a.gguf"):
+        (folder / name).symlink_to(tiny_model)
+    result = cli("import", folder, "--name", "mine", "--link", "reference", "--json")
+    assert (result.code, json.loads(result.out)["left_out"]) == (0, ["old/a.gguf"])
+    assert "left out: old/a.gguf" in result.err
+    alone = cli("import", folder / "main.gguf", "--name", "alone", "--link", "reference", "--json")
+    assert (json.loads(alone.out)["left_out"], "old/a.gguf" in alone.err) == ([], False)
+
+
 def test_the_choice_is_printed(cli: Cli, tiny_folder: Path) -> None:
     result = cli("import", tiny_folder, "--name", "folder")
     assert result.code == 0, result.err

@@ -158,3 +158,44 @@ def test_a_vocabulary_alone_is_taken(store: Store, shared: Path) -> None:
     path = shared / "tokenizers" / "ggml-vocab-phi-3.gguf"
     manifest, _ = import_model(path, name="words", store=store)
     assert trillm.Tokenizer(manifest.path).encode("a word") == trillm.Tokenizer(path).encode("a word")
+
+
+def test_of_several_models_the_outermost_is_taken_as_loading_takes_it(
+    store: Store, tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "several"
+    (folder / "old").mkdir(parents=True)
+    (folder / "sub").mkdir()
+    shutil.copy(tiny_model, folder / "main.gguf")
+    # Larger, and a quantization that is preferred.
+    (folder / "old" / "a.gguf").write_bytes(tiny_model.read_bytes() + b"x")
+    shutil.copy(tiny_model, folder / "sub" / "b.Q4_K_M.gguf")
+    with caplog.at_level("INFO", "trillm.hub"):
+        manifest, _ = import_model(folder, name="x", store=store)
+    assert [name for name, _, _ in manifest.files] == ["main.gguf"]
+    assert "left out: old/a.gguf, sub/b.Q4_K_M.gguf" in caplog.messages
+    with trillm.load(folder, threads=1) as model:
+        assert Path(model.info.path) == folder / "main.gguf"
+    # Where loading takes none, the outermost are chosen among.
+    (folder / "main.gguf").unlink()
+    shutil.copytree(folder / "sub", folder / "old" / "deeper")
+    with pytest.raises(ModelNotFound):
+        trillm.load(folder)
+    manifest, _ = import_model(folder, name="y", store=store)
+    assert [name for name, _, _ in manifest.files] == ["b.Q4_K_M.gguf"]
+    assert caplog.messages.count("left out: old/a.gguf, sub/b.Q4_K_M.gguf") == 1
+
+
+def test_who_names_a_file_hears_nothing_of_its_neighbours(
+    store: Store, tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "beside"
+    folder.mkdir()
+    for name in ("main.gguf", "other.gguf", "what?.gguf"):
+        shutil.copy(tiny_model, folder / name)
+    with caplog.at_level("INFO", "trillm.hub"):
+        import_model(folder / "main.gguf", name="x", store=store)
+        assert caplog.messages == []
+        (folder / "other.gguf").unlink()
+        import_model(folder, name="y", store=store)
+    assert [message for message in caplog.messages if message.startswith("what?.gguf is left out")]

@@ -171,13 +171,13 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Takes a model of this machine into the store, without a copy."""
-    from trillm import hub
+    from trillm.hub._import import imported
 
     with failing_clearly(as_json=as_json):
         with progress.downloading() as report:
-            manifest, how = hub.import_model(path, name=name, link=link, progress=report)
+            manifest, how, left_out = imported(path, name=name, link=link, progress=report)
         if as_json:
-            print_json({"reference": manifest.reference, "path": str(manifest.path), "link": how})
+            print_json({"reference": manifest.reference, "path": str(manifest.path), "link": how, "left_out": left_out})
         else:
             write(f"{manifest.reference} ({how or 'was there already'})\n")
 

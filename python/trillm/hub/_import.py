@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("trillm.hub")
 
+_SHOWN = 10
+"""Names of files that a line has."""
+
 
 @advising
 def import_model(
@@ -38,6 +42,7 @@ def import_model(
 ) -> tuple[Manifest, Link | None]:
     """Takes a model file, or the model in a folder, into the store as ``local:NAME``; says how it was linked.
 
+    Of a folder with several models, it is the outermost, and of those the preferred one; what else there is, is logged.
     Each byte is read once, for its digest. ``link`` is the way in: `"reflink"` shares the blocks until one side is
     written, `"hardlink"` is a second name for the file, `"reference"` remembers where the file is, `"copy"` copies;
     `"auto"` takes the first of these three that the file system can do, and never copies. A file that is changed later
@@ -46,6 +51,28 @@ def import_model(
 
     Raises `ModelNotFound`, `ModelFormatError`, `Unsupported`, `InvalidRequest`, `StoreError`.
     """
+    done = imported(path, name=name, link=link, store=store, progress=progress)
+    return done.manifest, done.link
+
+
+class Imported(NamedTuple):
+    """What came of it."""
+
+    manifest: Manifest
+    link: Link | None
+    left_out: list[str]
+    """Files of the folder that was given which are models by their names, and not this one."""
+
+
+def imported(
+    path: str | bytes | Path,
+    *,
+    name: str | None = None,
+    link: Link = "auto",
+    store: Store | None = None,
+    progress: Report | None = None,
+) -> Imported:
+    """As :func:`import_model`, and says what was left out."""
     place = at_home(a_path("the path", path, "that of a model"))
     if not place:
         raise InvalidRequest("the path is empty, expected that of a model", "invalid_parameter")
@@ -58,7 +85,10 @@ def import_model(
     chosen = _choose(path)
     wanted = _reference(path, name)
     job = Job(store, wanted, Options())
-    return share((store.root, wanted.text, path, link), job, lambda job: _import(job, path, chosen, link), progress)
+    manifest, how = share(
+        (store.root, wanted.text, path, link), job, lambda job: _import(job, path, chosen, link), progress
+    )
+    return Imported(manifest, how, chosen.left_out)
 
 
 def _reference(path: Path, name: str | None) -> Reference:
@@ -82,6 +112,7 @@ class _Chosen(NamedTuple):
     folder: Path
     files: list[tuple[str, str]]
     open: str | None
+    left_out: list[str]
 
 
 def _choose(path: Path) -> _Chosen:
@@ -89,15 +120,39 @@ def _choose(path: Path) -> _Chosen:
         raise ModelNotFound(f"there is no file or folder {path}", "model_not_found", "check the path")
     _check(path)
     folder, wanted, files = _around(path)
-    listed = []
+    listed, nameless = [], []
     for file in files:
         name = file.relative_to(folder).as_posix()
         fault = file_name_fault(name)
         if fault is None:
             listed.append((name, file.stat().st_size))
-        elif is_model_name(name):
+        # Who names a file asks for no other.
+        elif is_model_name(name) and path.is_dir():
             _log.warning("%s is left out, since no model's file can be called so in the store: %s", _shown(name), fault)
-    choice = choose_by_lists(
+            nameless.append(_shown(name))
+    chosen = _with_named(folder, _of_outermost(folder, listed, wanted))
+    if path.is_file():
+        return chosen
+    taken = {origin for origin, _ in chosen.files}
+    left_out = [name for name, _ in listed if is_model_name(name) and name not in taken]
+    if left_out:
+        _log.info("left out: %s", _few(left_out))
+    return chosen._replace(left_out=left_out + nameless)
+
+
+def _of_outermost(folder: Path, listed: list[tuple[str, int]], wanted: str | None) -> Choice:
+    """The choice among the models that lie outermost: loading the folder looks no deeper where there is one."""
+    depths = sorted({name.count("/") for name, _ in listed if is_model_name(name)})
+    # A file that is wanted may lie anywhere.
+    for depth in depths[:-1] if wanted is None else []:
+        there = [(name, size) for name, size in listed if not is_model_name(name) or name.count("/") <= depth]
+        with suppress(ModelNotFound):
+            return _among(folder, there, None)
+    return _among(folder, listed, wanted)
+
+
+def _among(folder: Path, listed: list[tuple[str, int]], wanted: str | None) -> Choice:
+    return choose_by_lists(
         listed,
         wanted,
         folder.joinpath,
@@ -105,7 +160,6 @@ def _choose(path: Path) -> _Chosen:
         quantizations=QUANTIZATIONS,
         place=f"the folder {folder}",
     )
-    return _with_named(folder, choice)
 
 
 def _around(path: Path) -> tuple[Path, str | None, list[Path]]:
@@ -176,7 +230,7 @@ def _with_named(folder: Path, choice: Choice) -> _Chosen:
     opened = choice.open
     if len(choice.files) == 1 < len(files):
         opened = choice.files[0][1]
-    return _Chosen(folder, [(path, name) for name, path in files.items()], opened)
+    return _Chosen(folder, [(path, name) for name, path in files.items()], opened, [])
 
 
 def _check(path: Path) -> None:
@@ -193,6 +247,11 @@ def _check(path: Path) -> None:
         raise InvalidRequest(
             f"no model's file can be called {path.name!r} in the store: {fault}", "invalid_file_name", hint
         )
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
 
 
 def _shown(path: Path | str) -> str:
