@@ -210,7 +210,7 @@ def test_names_that_are_no_text_are_names(cli: Cli, tmp_path: Path, tiny_model: 
     missing = os.fsdecode(b"no\xff")
     with pytest.raises(ModelNotFound):
         trillm.load(missing)
-    with pytest.raises(ModelNotFound, match=r"cannot read .*No such file"):
+    with pytest.raises(ModelNotFound, match="there is no file or folder "):
         trillm.load(name, lora=[os.fsdecode(raw) + "no"])
     for command in ("run", "rm", "show", "pull"):
         said = cli(command, missing, *(["hello"] if command == "run" else []))

@@ -199,3 +199,21 @@ def test_who_names_a_file_hears_nothing_of_its_neighbours(
         (folder / "other.gguf").unlink()
         import_model(folder, name="y", store=store)
     assert [message for message in caplog.messages if message.startswith("what?.gguf is left out")]
+
+
+def test_a_path_that_is_there_and_no_model_is_not_called_missing(store: Store, tmp_path: Path) -> None:
+    pipe, itself = tmp_path / "pipe", tmp_path / "itself"
+    os.mkfifo(pipe)
+    itself.symlink_to(itself)
+    for path, code in (
+        (Path("/dev/zero"), "not_a_file"),
+        (pipe, "not_a_file"),
+        (itself, "read_failed"),
+        (tmp_path / "none", "model_not_found"),
+    ):
+        with pytest.raises(ModelNotFound) as caught:
+            import_model(path, name="x", store=store)
+        assert (caught.value.code, str(path) in str(caught.value)) == (code, True)
+    for call in (trillm.load, trillm.plan, trillm.Tokenizer):
+        with pytest.raises(ModelNotFound, match=r"cannot read .*itself"):
+            call(str(itself))

@@ -705,7 +705,7 @@ def test_an_adapter_that_is_not_there_is_not_found(tiny_model: Path, tmp_path: P
     missing = tmp_path / "no.gguf"
     with pytest.raises(ModelNotFound) as caught:
         trillm.load(tiny_model, lora=[missing])
-    assert str(caught.value) == f"cannot read {missing}: No such file or directory (os error 2)"
+    assert (str(caught.value), caught.value.hint) == (f"there is no file or folder {missing}", "check the path")
 
 
 @pytest.mark.parametrize(

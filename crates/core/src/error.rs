@@ -49,7 +49,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// The queue is full.
-    #[error("{queued} requests are waiting, the limit is {limit}")]
+    #[error("{}, the limit is {limit}", waiting(*.queued))]
     Overloaded {
         /// Requests waiting.
         queued: usize,
@@ -222,6 +222,10 @@ impl Error {
             Self::load(engine, path, error.to_string())
         }
     }
+}
+
+fn waiting(queued: usize) -> String {
+    if queued == 1 { "1 request is waiting".into() } else { format!("{queued} requests are waiting") }
 }
 
 fn wanted(bytes: u64) -> String {

@@ -1,6 +1,6 @@
 //! What can be wrong with a model file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use trillm_core::{Class, Coded, files};
 
@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("{}", unread(.path, .source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -270,6 +270,14 @@ impl Error {
     }
 }
 
+/// What is said of a path that is not there, as whoever looks for a reference says it, or cannot be read.
+fn unread(path: &Path, source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file or folder {}", path.display()),
+        _ => format!("cannot read {}: {source}", path.display()),
+    }
+}
+
 /// Names for an error message, not more than can be read.
 fn listed(names: &[String]) -> String {
     const SHOWN: usize = 10;
@@ -316,6 +324,7 @@ impl Coded for Error {
         Some(match self {
             Self::In { error, .. } => return error.hint(),
             Self::Read { source, .. } if files::are_too_many(source) => files::HINT.into(),
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => "check the path".into(),
             Self::Truncated { .. } => "the download may be incomplete: fetch the file again".into(),
             Self::BigEndian { .. } | Self::Version { .. } => {
                 "convert the model again with a current version of llama.cpp's tools".into()

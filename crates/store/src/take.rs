@@ -159,13 +159,26 @@ impl Store {
 /// Its size on disk as far as the store is concerned: of a link to someone else's file nothing. `None` if another
 /// process gave it back.
 fn drop_blob(at: &Path) -> Result<Option<u64>> {
-    let bytes = fs::symlink_metadata(at).map_or(0, |metadata| if metadata.is_file() { metadata.len() } else { 0 });
+    // A second name for a file that stays frees nothing, and neither does a reference to one.
+    let bytes = fs::symlink_metadata(at)
+        .map_or(0, |metadata| if metadata.is_file() && names(&metadata) < 2 { metadata.len() } else { 0 });
     // Best effort: whatever stays is removed when the store is opened.
     let _ = fs::remove_file(record_beside(at));
     match fs::remove_file(at) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         removed => removed.at("remove", at).map(|()| Some(bytes)),
     }
+}
+
+/// How many names a file has.
+#[cfg(unix)]
+fn names(metadata: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+#[cfg(not(unix))]
+fn names(_: &fs::Metadata) -> u64 {
+    1
 }
 
 fn record_beside(at: &Path) -> PathBuf {
@@ -218,6 +231,17 @@ mod tests {
         assert_eq!((freed.blobs, freed.bytes), (1, 7));
         assert!(!store.record_path(Digest::of(CONTENT)).exists());
         assert_eq!(fs::read_dir(store.taken()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_second_name_of_a_file_that_stays_frees_nothing() {
+        let (folder, store) = store();
+        let other = folder.path().join("other");
+        fs::hard_link(store.blob_path(Digest::of(CONTENT)), &other).unwrap();
+        let freed = store.look_again(take_all(&store)).unwrap();
+        assert_eq!((freed.blobs, freed.bytes), (1, 0));
+        assert_eq!(fs::read(other).unwrap(), CONTENT);
     }
 
     #[test]

@@ -341,6 +341,21 @@ fn a_file_of_aliases_that_cannot_be_opened_concerns_names_alone() {
     assert_eq!(denied.kind(), (trillm_core::Class::Store, "permission_denied"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_path_that_cannot_be_looked_at_is_not_one_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let itself = folder.path().join("loop");
+    std::os::unix::fs::symlink(&itself, &itself).unwrap();
+    let error = Reference::Path(itself).local().unwrap_err();
+    assert_eq!(error.code(), "store_io", "{error}");
+    fs::write(folder.path().join("file"), "").unwrap();
+    for missing in ["none", "file/below", &"a".repeat(300)] {
+        let error = Reference::Path(folder.path().join(missing)).local().unwrap_err();
+        assert_eq!(error.code(), "model_not_found", "{error}");
+    }
+}
+
 /// A user's folder of models.
 fn models(files: &[&str]) -> (TempDir, Names) {
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -116,8 +117,7 @@ class _Chosen(NamedTuple):
 
 
 def _choose(path: Path) -> _Chosen:
-    if not path.is_dir() and not path.is_file():
-        raise ModelNotFound(f"there is no file or folder {path}", "model_not_found", "check the path")
+    _check_there(path)
     _check(path)
     folder, wanted, files = _around(path)
     listed, nameless = [], []
@@ -231,6 +231,18 @@ def _with_named(folder: Path, choice: Choice) -> _Chosen:
     if len(choice.files) == 1 < len(files):
         opened = choice.files[0][1]
     return _Chosen(folder, [(path, name) for name, path in files.items()], opened, [])
+
+
+def _check_there(path: Path) -> None:
+    """Raises `ModelNotFound` for what is neither a file nor a folder, or cannot be looked at."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelNotFound(f"there is no file or folder {path}", "model_not_found", "check the path") from None
+    except OSError as error:
+        raise ModelNotFound(f"cannot read {path}: {error.strerror}", "read_failed") from None
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise ModelNotFound(f"{path} is not a regular file", "not_a_file", "give a file or a folder")
 
 
 def _check(path: Path) -> None:

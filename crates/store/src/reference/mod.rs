@@ -12,6 +12,7 @@ mod url;
 
 use std::{
     fmt,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -61,13 +62,15 @@ pub struct Pinned {
 impl Reference {
     /// The file or folder that a path leads to; `None` for what is looked up in the store.
     pub fn local(&self) -> Result<Option<&Path>> {
-        match self {
-            Self::Path(path) if path.exists() => Ok(Some(path)),
-            Self::Path(path) => {
+        let Self::Path(path) = self else { return Ok(None) };
+        match path.metadata().map_err(|error| (error.kind(), error)) {
+            Ok(_) => Ok(Some(path)),
+            Err((ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename, _)) => {
                 let on_hub = on_hub(path).map(|reference| reference.to_string());
                 Err(Error::NoSuchPath { path: path.clone(), on_hub })
             }
-            _ => Ok(None),
+            // A link to itself, a folder that may not be looked into, a disk that fails: something may be there.
+            Err((_, source)) => Err(Error::Io { doing: "read", path: path.clone(), source }),
         }
     }
 }
