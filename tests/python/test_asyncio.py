@@ -559,6 +559,9 @@ def test_what_takes_long_to_read_is_read_beside_the_loop(llm: trillm.Model) -> N
             lambda: llm.achat(messages, max_tokens=1),
             lambda: llm.achat([MESSAGES, messages], max_tokens=1),
             lambda: anext(llm.achat_stream(messages, max_tokens=1)),
+            lambda: llm.achat(MESSAGES, template_args={"a": [0] * count, "b": Said(readers)}, max_tokens=1),
+            lambda: llm.achat(MESSAGES, tools=[{"a": [0] * count}, Said(readers)], max_tokens=1),
+            lambda: llm.achat([{**MESSAGES[0], "a": [0] * count, "b": Said(readers)}], max_tokens=1),
             lambda: llm.aembed([*["a"] * count, written, 5]),  # type: ignore[list-item]
             lambda: llm.ascore([*[("a", "b")] * count, (written, "b"), 5]),  # type: ignore[list-item]
         ]
@@ -595,6 +598,17 @@ def test_what_is_read_beside_the_loop_is_what_was_given(llm: trillm.Model) -> No
             await llm.achat([*MESSAGES * 50_000, 5, *MESSAGES])  # type: ignore[list-item]
         with pytest.raises(InvalidRequest, match=r"^texts\[50000\] is 5, expected a text"):
             await llm.aembed([*["a"] * 50_000, 5])  # type: ignore[list-item]
+        with pytest.raises(InvalidRequest, match=r"^tools\[1\] is 5, expected a mapping"):
+            await llm.achat(MESSAGES, tools=[{"a": [0] * 50_000}, 5])  # type: ignore[list-item]
+        variables: dict[str, Any] = {"a": [0] * 50_000}
+        task = asyncio.create_task(
+            llm.achat(MESSAGES, template="{{ a | length }}{{ b }}", template_args=variables, max_tokens=1)
+        )
+        await asyncio.sleep(0)
+        variables["messages"] = "which is refused"
+        assert (await task).usage.prompt_tokens > 0
+        with pytest.raises(InvalidRequest, match="template_args is a mapping with"):
+            await llm.achat(MESSAGES, template_args=variables, max_tokens=1)
 
     asyncio.run(main())
 

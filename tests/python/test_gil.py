@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trillm
@@ -67,6 +68,25 @@ def test_no_call_keeps_the_lock(tiny_model: Path, tiny_folder: Path, tmp_path: P
         }
         model.generate("the", max_tokens=1, **GREEDY)
         assert another_counts_beside(calls[call])
+
+
+@pytest.mark.parametrize("argument", ["messages", "template_args", "tools"])
+def test_reading_one_large_value_lets_others_have_the_lock(tiny_model: Path, argument: str) -> None:
+    """Every so many values, however deep they lie. All are read before the last one is found to be wrong."""
+    values = [{"number": number} for number in range(10_000)]
+    message = {"role": "user", "content": "hi"}
+    calls: dict[str, dict[str, Any]] = {
+        "messages": {"messages": [{**message, "more": values}, 5]},
+        "template_args": {"messages": [message], "template_args": {"values": values, "messages": 1}},
+        "tools": {"messages": [message], "tools": [{"values": values}, 5]},
+    }
+    with trillm.load(tiny_model, threads=1) as model:
+
+        def read() -> None:
+            with pytest.raises(trillm.errors.InvalidRequest):
+                model.render_chat(**calls[argument])
+
+        assert another_counts_beside(read)
 
 
 def test_dropping_a_model_in_the_middle_of_a_step_keeps_no_lock(tiny_model: Path) -> None:

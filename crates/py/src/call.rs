@@ -17,7 +17,7 @@ use crate::doorbell::Ticket;
 use crate::enter::{outside, panicked};
 use crate::heavy::{is_heavy, kept};
 use crate::lifetime::Used;
-use crate::params::{Chat, Generate, messages};
+use crate::params::{Chat, Generate, Heavy, messages};
 use crate::place::Place;
 use crate::prompt::Given;
 use crate::stream::Stream;
@@ -30,7 +30,7 @@ pub(crate) struct Asking {
 
 enum How {
     Prompt(Generate),
-    Chat(Box<Chat>),
+    Chat(Box<Chat>, Heavy),
 }
 
 impl Asking {
@@ -51,10 +51,16 @@ impl Asking {
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let place = Place { argument: "messages", index };
-        Ok(Self { place, how: How::Chat(Box::new(Chat::new(defaults, params)?)) })
+        let (chat, heavy) = Chat::begun(defaults, params)?;
+        Ok(Self { place, how: How::Chat(Box::new(chat), heavy) })
     }
 
-    /// Reads the prompt or the messages.
+    /// Whether it takes long to read what there is beside the prompt or the messages.
+    fn is_heavy(&self) -> bool {
+        matches!(&self.how, How::Chat(_, heavy) if !heavy.is_empty())
+    }
+
+    /// Reads the prompt or the messages, and what of the parameters takes long to read.
     pub(crate) fn of(self, given: &Bound<'_, PyAny>) -> PyResult<Asked> {
         let place = self.place;
         let of = match self.how {
@@ -65,7 +71,10 @@ impl Asking {
                 }
                 Of::Prompt { given, params }
             }
-            How::Chat(chat) => Of::Chat { messages: messages(place, given)?, chat },
+            How::Chat(mut chat, heavy) => {
+                chat.read(given.py(), heavy)?;
+                Of::Chat { messages: messages(place, given)?, chat }
+            }
         };
         Ok(Asked { place, of })
     }
@@ -201,8 +210,8 @@ impl Call {
             };
             Aside::begin(Some(&used.preparing), llm.clone(), work)
         };
-        let state = if is_heavy(given) {
-            let given = kept(given);
+        let state = if asking.is_heavy() || is_heavy(given) {
+            let given = kept(given)?;
             State::Preparing(preparing(Box::new(move || reading(given, |given| asking.of(given))))?, used)
         } else {
             let asked = asking.of(given)?;

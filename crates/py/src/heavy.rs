@@ -1,7 +1,8 @@
-//! Arguments that take long to read, and have to be read with the interpreter lock: megabytes of text, a million ids.
+//! Arguments that take long to read, and have to be read with the interpreter lock: megabytes of text, a million ids,
+//! large tools.
 //!
 //! An event loop does not wait for that. They are read on the thread beside it, which lets others have the lock now and
-//! then. A list is copied before, so that what counts is what it held when the call was made.
+//! then. A list or mapping is copied before, so that what counts is what it held when the call was made.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -44,10 +45,13 @@ fn left(value: &Bound<'_, PyAny>, budget: usize, depth: usize) -> Option<usize> 
     }
 }
 
-/// What is read later: of a list a copy.
-pub(crate) fn kept(value: &Bound<'_, PyAny>) -> Py<PyAny> {
-    match value.cast::<PyList>() {
-        Ok(list) => list.get_slice(0, list.len()).into_any().unbind(),
-        Err(_) => value.clone().unbind(),
+/// What is read later: of a list or a mapping a copy.
+pub(crate) fn kept(value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    if let Ok(list) = value.cast::<PyList>() {
+        return Ok(list.get_slice(0, list.len()).into_any().unbind());
+    }
+    match value.cast_exact::<PyDict>() {
+        Ok(mapping) => Ok(mapping.copy()?.into_any().unbind()),
+        Err(_) => Ok(value.clone().unbind()),
     }
 }

@@ -12,8 +12,9 @@ use trillm::{
 };
 
 use crate::door;
-use crate::enter::{AT_ONCE, let_others_after, outside};
+use crate::enter::{AT_ONCE, outside};
 use crate::errors::{invalid, raise, repr};
+use crate::heavy::{is_heavy, kept};
 use crate::place::Place;
 use crate::plain::plain;
 use crate::prompt::{self, element, one_text, scalar};
@@ -61,6 +62,14 @@ pub(crate) struct Chat {
     pub(crate) generate: Generate,
     pub(crate) options: RenderOptions,
     pub(crate) template: Option<String>,
+}
+
+impl From<&Defaults> for Chat {
+    /// What a caller does not choose.
+    fn from(defaults: &Defaults) -> Self {
+        let options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
+        Self { generate: Generate::from(defaults), options, template: None }
+    }
 }
 
 /// Calls `set` for every argument; it says whether it knows the name. `None` is for the default, of known names alone.
@@ -224,41 +233,67 @@ fn bias(name: &str, item: Value<'_, '_>) -> PyResult<(Token, f32)> {
     Ok((token, number(&element(name, token.0 as usize), &scalar(&bias)?)?))
 }
 
+/// Parameters of a chat that take long to read, by their names.
+pub(crate) type Heavy = Vec<(String, Py<PyAny>)>;
+
 impl Chat {
     pub(crate) fn new(defaults: &Defaults, params: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let mut options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
-        let mut template = None;
-        let mut generate = Generate::from(defaults);
+        let mut this = Self::from(defaults);
+        each("ChatParams", params, |name, value| this.set(name, value))?;
+        this.check(params)?;
+        Ok(this)
+    }
+
+    /// The same, without what takes long to read: that is for [`read`](Self::read).
+    pub(crate) fn begun(defaults: &Defaults, params: Option<&Bound<'_, PyDict>>) -> PyResult<(Self, Heavy)> {
+        let (mut this, mut heavy) = (Self::from(defaults), Heavy::new());
         each("ChatParams", params, |name, value| {
-            match name {
-                "tools" => options.tools = Some(tools(name, value)?),
-                "polyfill_tools" => options.polyfill_tools = flag(name, value)?,
-                "add_generation_prompt" => options.add_generation_prompt = flag(name, value)?,
-                "template" => template = Some(one_text(name, value, "a Jinja template")?),
-                "template_name" => options.template_name = Some(one_text(name, value, "the name of a chat template")?),
-                "template_args" => match json(name, value, "a mapping")? {
-                    serde_json::Value::Object(variables) => {
-                        if let Some(taken) =
-                            ["messages", "tools"].into_iter().find(|taken| variables.contains_key(*taken))
-                        {
-                            let expected = format!("other names: there is a parameter {taken}");
-                            return Err(invalid(name, &format!("a mapping with {taken:?}"), &expected));
-                        }
-                        options.variables = variables;
-                    }
-                    _ => return Err(invalid(name, &repr(value), "a mapping")),
-                },
-                // A template writes the control tokens of a chat.
-                "add_special" | "parse_special" => return Ok(false),
-                _ => return generate.set(name, value),
+            if matches!(name, "tools" | "template_args") && is_heavy(value) {
+                heavy.push((name.to_owned(), kept(value)?));
+                return Ok(true);
             }
-            Ok(true)
+            this.set(name, value)
         })?;
-        if let (Some(_), Some(name)) = (&template, &options.template_name) {
+        this.check(params)?;
+        Ok((this, heavy))
+    }
+
+    /// Reads what was left.
+    pub(crate) fn read(&mut self, py: Python<'_>, heavy: Heavy) -> PyResult<()> {
+        heavy.into_iter().try_for_each(|(name, value)| self.set(&name, value.bind(py)).map(drop))
+    }
+
+    fn set(&mut self, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
+        let options = &mut self.options;
+        match name {
+            "tools" => options.tools = Some(tools(name, value)?),
+            "polyfill_tools" => options.polyfill_tools = flag(name, value)?,
+            "add_generation_prompt" => options.add_generation_prompt = flag(name, value)?,
+            "template" => self.template = Some(one_text(name, value, "a Jinja template")?),
+            "template_name" => options.template_name = Some(one_text(name, value, "the name of a chat template")?),
+            "template_args" => match json(name, value, "a mapping")? {
+                serde_json::Value::Object(variables) => {
+                    if let Some(taken) = ["messages", "tools"].into_iter().find(|taken| variables.contains_key(*taken))
+                    {
+                        let expected = format!("other names: there is a parameter {taken}");
+                        return Err(invalid(name, &format!("a mapping with {taken:?}"), &expected));
+                    }
+                    options.variables = variables;
+                }
+                _ => return Err(invalid(name, &repr(value), "a mapping")),
+            },
+            // A template writes the control tokens of a chat.
+            "add_special" | "parse_special" => return Ok(false),
+            _ => return self.generate.set(name, value),
+        }
+        Ok(true)
+    }
+
+    fn check(&self, params: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        if let (Some(_), Some(name)) = (&self.template, &self.options.template_name) {
             return Err(invalid("template_name", name, "none, as there is a template"));
         }
-        generate.check_rounded(params)?;
-        Ok(Self { generate, options, template })
+        self.generate.check_rounded(params)
     }
 }
 
@@ -272,19 +307,16 @@ fn tools(name: &str, value: Value<'_, '_>) -> PyResult<serde_json::Value> {
     }
 }
 
-/// A Python value as JSON. `expected` is the whole of it. Others have their turn between the elements of a list.
+/// A Python value as JSON. `expected` is the whole of it. Others have their turn between values.
 fn json(name: &str, value: Value<'_, '_>, expected: &str) -> PyResult<serde_json::Value> {
-    let read = |item: Value<'_, '_>| plain(item).map_or_else(|| dumped(name, item), Ok);
+    let mut count = 0;
+    let mut read = |item: Value<'_, '_>| plain(item, &mut count)?.map_or_else(|| dumped(name, item), Ok);
     let said = match value.cast_exact::<PyList>() {
         Err(_) => read(value),
         Ok(list) => {
             // A place in a list for each, and what a mapping takes.
             room::check::<[u8; 256]>(list.len(), name)?;
-            let items = list.iter().enumerate().map(|(index, item)| {
-                let_others_after(value.py(), index)?;
-                read(&item)
-            });
-            items.collect::<PyResult<_>>().map(serde_json::Value::Array)
+            list.iter().map(|item| read(&item)).collect::<PyResult<_>>().map(serde_json::Value::Array)
         }
     };
     said.or_else(|error| {

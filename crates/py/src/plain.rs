@@ -4,39 +4,46 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString};
 use serde_json::{Map, Value};
 
+use crate::enter::let_others_after;
 use crate::room;
 
 /// Lists and mappings in each other that are read here.
 const DEEPEST: usize = 16;
 
 /// The value, if it is one of texts, whole numbers, flags, `None`, and lists and dicts of these; `None` for all that is to be
-/// read, or refused, with more care.
-pub(crate) fn plain(value: &Bound<'_, PyAny>) -> Option<Value> {
-    below(value, DEEPEST)
+/// read, or refused, with more care. Of the values that were `read`, others have their turn after every so many.
+pub(crate) fn plain(value: &Bound<'_, PyAny>, read: &mut usize) -> PyResult<Option<Value>> {
+    below(value, DEEPEST, read)
 }
 
-fn below(value: &Bound<'_, PyAny>, depth: usize) -> Option<Value> {
-    let depth = depth.checked_sub(1)?;
+fn below(value: &Bound<'_, PyAny>, depth: usize, read: &mut usize) -> PyResult<Option<Value>> {
+    let Some(depth) = depth.checked_sub(1) else { return Ok(None) };
+    let_others_after(value.py(), *read)?;
+    *read += 1;
     if let Ok(text) = value.cast_exact::<PyString>() {
-        return self::text(text).map(Value::String);
+        return Ok(self::text(text).map(Value::String));
     }
     if let Ok(mapping) = value.cast_exact::<PyDict>() {
         let mut map = Map::new();
-        for (key, item) in mapping.iter() {
-            map.insert(self::text(key.cast_exact().ok()?)?, below(&item, depth)?);
+        // Of a copy: others may change it while they have their turn.
+        for (key, item) in mapping.copy()?.iter() {
+            let key = key.cast_exact().ok().and_then(self::text);
+            let (Some(key), Some(item)) = (key, below(&item, depth, read)?) else { return Ok(None) };
+            map.insert(key, item);
         }
-        return Some(Value::Object(map));
+        return Ok(Some(Value::Object(map)));
     }
     if let Ok(list) = value.cast_exact::<PyList>() {
-        return list.iter().map(|item| below(&item, depth)).collect::<Option<_>>().map(Value::Array);
+        let items = list.iter().map(|item| below(&item, depth, read));
+        return items.collect::<PyResult<Option<_>>>().map(|items| items.map(Value::Array));
     }
     if let Ok(flag) = value.cast_exact::<PyBool>() {
-        return Some(Value::Bool(flag.is_true()));
+        return Ok(Some(Value::Bool(flag.is_true())));
     }
     if value.is_none() {
-        return Some(Value::Null);
+        return Ok(Some(Value::Null));
     }
-    value.cast_exact::<PyInt>().ok()?.extract::<i64>().ok().map(Value::from)
+    Ok(value.cast_exact::<PyInt>().ok().and_then(|number| number.extract::<i64>().ok()).map(Value::from))
 }
 
 /// A text that is Unicode, and that there is memory for.

@@ -78,7 +78,7 @@ impl Asking {
     pub(crate) fn begin(self, given: &Bound<'_, PyAny>, used: &Arc<Used>) -> PyResult<Embedding> {
         let numpy = door::module(given.py(), "numpy", Ok)?.unbind();
         let read: Box<dyn FnOnce() -> PyResult<Asked> + Send> = if is_heavy(given) {
-            let given = kept(given);
+            let given = kept(given)?;
             Box::new(move || reading(given, |given| self.of(given)))
         } else {
             let asked = self.of(given)?;
