@@ -141,6 +141,17 @@ CASES = [
     *(Case(f"old-{mode}", modules=[old(mode)]) for mode in ("mean_sqrt_len_tokens", "weightedmean_tokens")),
     Case("old-none", modules=[old()]),
     Case("old-several", modules=[old("lasttoken", "mean_tokens", "cls_token", "max_tokens")]),
+    Case(
+        "old-numbers",
+        modules=[
+            (
+                "Pooling",
+                {"word_embedding_dimension": WIDTH, "pooling_mode_cls_token": 0, "pooling_mode_max_tokens": 1},
+            )
+        ],
+    ),
+    # The second begins anew: what was made of the first is lost.
+    Case("two-poolings", modules=[new(["max", "mean"]), dense(20, inputs=2 * WIDTH), NORMALIZE, new("cls"), dense(12)]),
     Case("new-name", modules=[new("cls")], new_names=True),
     Case("new-list", modules=[new(["weightedmean", "cls", "mean_sqrt_len_tokens"])], new_names=True),
     Case("new-list-of-one", modules=[new(["lasttoken"])], new_names=True),
@@ -226,6 +237,17 @@ CASES = [
         "cut",
         modules=[new("mean")],
         files={"sentence_bert_config.json": {"max_seq_length": 9}},
+        call={"truncate": True},
+    ),
+    Case(
+        "cut-by-call",
+        modules=[new("mean")],
+        files={
+            "sentence_bert_config.json": {
+                "max_seq_length": 9,
+                "processing_kwargs": {"text": {"max_length": 7, "truncation": True, "padding": True}},
+            }
+        },
         call={"truncate": True},
     ),
     Case(
@@ -358,12 +380,26 @@ SCORERS = [
     Scorer("softmax", 3, {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Softmax"}}),
     Scorer("older-identity", config={"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}),
     Scorer("older-softmax", 3, {"sbert_ce_default_activation_function": "torch.nn.modules.activation.Softmax"}),
+    Scorer(
+        "null",
+        config={
+            "sentence_transformers": {"activation_fn": None},
+            "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity",
+        },
+    ),
     cross_encoder("cross-encoder"),
     cross_encoder("cross-encoder-softmax", 3, activation_fn="torch.nn.modules.activation.Softmax"),
     cross_encoder("cross-encoder-prompt", **PROMPTED),
     # The file is not read where no modules are listed.
     Scorer("prompt-without-modules", files={"config_sentence_transformers.json": {**CROSS, **PROMPTED}}),
     Scorer("prompt-of-no-kind", files={"config_sentence_transformers.json": PROMPTED}),
+    # A tokenizer that puts nothing around texts.
+    Scorer("nothing-around", files={"tokenizer.json": {"post_processor": None}}),
+    Scorer(
+        "nothing-around-cut",
+        files={"tokenizer.json": {"post_processor": None}, "tokenizer_config.json": {"model_max_length": 20}},
+        call={"truncate": True},
+    ),
     Scorer("cut", files={"tokenizer_config.json": {"model_max_length": 20}}, call={"truncate": True}),
 ]
 

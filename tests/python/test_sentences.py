@@ -23,7 +23,6 @@ from trillm.errors import ContextOverflow, InvalidRequest, TrillmError, Unsuppor
 from .graphs import write_graph
 from .sentences import (
     CASES,
-    NEW,
     OLD,
     PAIRS,
     SCORERS,
@@ -433,10 +432,6 @@ def outside(folder: Path) -> None:
     listed(folder, (OLD + "Transformer", ""), (OLD + "Pooling", "../elsewhere"))
 
 
-def two_poolings(folder: Path) -> None:
-    listed(folder, (OLD + "Transformer", ""), (NEW["Pooling"], "1_Pooling"), (OLD + "Pooling", "1_Pooling"))
-
-
 def no_configuration(folder: Path) -> None:
     (folder / "1_Pooling" / "config.json").unlink()
 
@@ -465,7 +460,6 @@ def settings_of(**config: Any) -> Callable[[Path], None]:
         (unknown_module, "WordWeights"),
         (foreign_module, "custom_st.Transformer"),
         (outside, "elsewhere"),
-        (two_poolings, "second Pooling"),
         (no_configuration, "1_Pooling"),
         (pooling_of(pooling_mode="sum"), "sum"),
         (pooling_of(pooling_mode=[]), "pooling_mode"),

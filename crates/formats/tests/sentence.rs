@@ -111,10 +111,44 @@ fn the_network_may_lie_below() {
 #[test]
 fn paths_stay_inside_the_folder() {
     let pool = json!({ "pooling_mode": "max" });
-    for path in ["..", "../x", "a/../../x", "/etc", "C:\\x", "a\\b", "a//b", "./a", "a\0", &"a/".repeat(300)] {
+    for path in
+        ["..", "../x", "a/../../x", "/etc", "C:\\x", "a\\b", "a//b", "a/./b", ".", "././a", "a\0", &"a/".repeat(300)]
+    {
         let kinds = [("sentence_transformers.models.Transformer", ""), ("sentence_transformers.models.Pooling", path)];
         let folder = folder("paths", &[modules(&kinds), ("1_Pooling/config.json", pool.clone())]);
         refused(|| inspect(&folder.0), "invalid_key", "path");
+    }
+}
+
+#[test]
+fn paths_may_begin_where_they_are() {
+    let kinds =
+        [("sentence_transformers.models.Transformer", "./"), ("sentence_transformers.models.Pooling", "./1_Pooling/")];
+    let made = folder("here", &[modules(&kinds), ("1_Pooling/config.json", json!({ "pooling_mode": "max" }))]);
+    assert_eq!(info(&made).pipeline.expect("vectors").pooling, [Pooling::Max]);
+}
+
+#[test]
+fn what_a_tokenizer_is_called_with_is_followed_or_refused() {
+    let with = |call: Value| {
+        let own = ("sentence_bert_config.json", json!({ "max_seq_length": 20, "processing_kwargs": call }));
+        folder("call", &[usual(), ("1_Pooling/config.json", json!({})), own])
+    };
+    let longest = |call: Value| info(&with(call)).pipeline.expect("vectors").max_tokens;
+    assert_eq!(longest(json!({})), Some(20));
+    assert_eq!(
+        longest(json!({ "text": { "max_length": 30, "truncation": "longest_first", "padding": true } })),
+        Some(30)
+    );
+    for (call, code, part) in [
+        (json!({ "text": { "truncation": false } }), "invalid_key", "processing_kwargs.text.truncation"),
+        (json!({ "text": { "add_special_tokens": false } }), "unsupported", "add_special_tokens"),
+        (json!({ "text": { "max_length": 0 } }), "invalid_key", "max_length"),
+        (json!({ "text": 7 }), "invalid_key", "processing_kwargs.text"),
+        (json!({ "common": { "max_length": 7 } }), "unsupported", "common"),
+    ] {
+        let made = with(call);
+        refused(|| inspect(&made.0), code, part);
     }
 }
 
@@ -246,7 +280,7 @@ fn a_list_names_its_parts_for_whoever_takes_them_along() {
     let list = json!([
         {"path": "net/", "type": "sentence_transformers.models.Transformer"},
         {"path": "pooling", "type": "sentence_transformers.models.Pooling"},
-        {"path": "a/b", "type": "sentence_transformers.sentence_transformer.modules.layer_norm.LayerNorm"},
+        {"path": "./a/b", "type": "sentence_transformers.sentence_transformer.modules.layer_norm.LayerNorm"},
         {"path": "", "type": "sentence_transformers.models.Normalize"},
         {"path": "own", "type": "of.somebody.Else"},
         {"type": "no path"},
@@ -268,7 +302,7 @@ fn a_list_names_its_parts_for_whoever_takes_them_along() {
         assert_eq!(named_modules(&folder.0.join("modules.json")).unwrap(), []);
     }
     assert_eq!(named_modules(&folder.0.join("none.json")).unwrap(), []);
-    for path in ["..", "../x", "/etc", "a//b", "a\\b", "C:", "./a"] {
+    for path in ["..", "../x", "/etc", "a//b", "a\\b", "C:", "a/./b", ".", "././a"] {
         put(&folder, "modules.json", &json!([{"path": path, "type": "x"}]));
         let error = named_modules(&folder.0.join("modules.json")).unwrap_err().to_string();
         assert!(error.contains("the key path holds") && error.contains("a path below the folder"), "{error}");

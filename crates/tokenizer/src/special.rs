@@ -147,7 +147,7 @@ fn set(token: &mut tokenizers::AddedToken, found: Found) {
 pub(crate) struct Around {
     pub(crate) before: Vec<Token>,
     pub(crate) after: Vec<Token>,
-    /// `None` if a post-processor does something else to a pair.
+    /// `None` if a post-processor does something else to a pair. Without one there is nothing around it.
     pub(crate) pair: Option<PairFrame>,
 }
 
@@ -155,7 +155,8 @@ impl Around {
     /// What a post-processor, given as JSON, puts around any text. `add_bos_token` and `add_eos_token` of the small files
     /// change nothing about it: transformers 5 takes no notice of them beside a `tokenizer.json`, whatever the class.
     pub(crate) fn new(section: Option<&str>) -> Result<Self> {
-        section.map_or_else(|| Ok(Self::default()), Self::of)
+        let nothing = || Self { pair: Some(PairFrame { seconds: Some(0), ..PairFrame::default() }), ..Self::default() };
+        section.map_or_else(|| Ok(nothing()), Self::of)
     }
 
     /// Runs the post-processor once, on a token that none has: it looks at no token, so any text comes out the same.

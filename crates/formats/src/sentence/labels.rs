@@ -75,13 +75,13 @@ pub(crate) fn read(
 /// What `config.json` says of scores; without that, one label is squeezed between 0 and 1, and several stay.
 fn of_config(config: &Fields<'_>, labels: u32) -> Result<Activation, Error> {
     const OLDER: &str = "sbert_ce_default_activation_function";
-    if let Some(own) = config.object("sentence_transformers")?
-        && own.raw("activation_fn").is_some()
-    {
-        return activation::read(&own, "activation_fn", Activation::Identity);
+    const KEY: &str = "activation_fn";
+    let usual = if labels == 1 { Activation::Sigmoid } else { Activation::Identity };
+    // `null` in the newer place says nothing, and that the older one does not count.
+    let own = config.object("sentence_transformers")?;
+    match own.as_ref().and_then(|own| Some((own, own.raw(KEY)?))) {
+        Some((own, value)) if !value.is_null() => activation::read(own, KEY, usual),
+        None if config.raw(OLDER).is_some_and(|value| !value.is_null()) => activation::read(config, OLDER, usual),
+        _ => Ok(usual),
     }
-    if config.raw(OLDER).is_some_and(|value| !value.is_null()) {
-        return activation::read(config, OLDER, Activation::Identity);
-    }
-    Ok(if labels == 1 { Activation::Sigmoid } else { Activation::Identity })
 }

@@ -131,10 +131,14 @@ fn add_modules(
         let of_file = |error: Error| error.of(&module.folder);
         match module.kind {
             Kind::Transformer => return Err(module.refused("a second Transformer")),
-            Kind::Pooling if pooled => return Err(module.refused("a second Pooling")),
             Kind::Pooling => {
+                // It begins anew, with the vectors of tokens, and what was made of them before is lost.
+                if pooled {
+                    pipeline.steps.clear();
+                    notes.push("of several modules Pooling the last counts, and what follows it".into());
+                }
                 add_pooling(pipeline, &module.folder, about, notes)?;
-                width = pipeline.pooled_width(width as usize) as u32;
+                width = pipeline.pooled_width(about.width as usize) as u32;
                 pooled = true;
             }
             // It looks for a vector of the text, finds none, and does nothing.

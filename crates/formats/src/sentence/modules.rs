@@ -115,9 +115,7 @@ fn module(object: &serde_json::Map<String, Value>, root: &Path) -> Result<Module
         expected: "Transformer, Pooling, Dense, LayerNorm, Normalize or Dropout of sentence_transformers",
     })?;
     let path = fields.text("path")?.unwrap_or_default();
-    if !is_below(path) {
-        return Err(outside(&path.into()));
-    }
+    let path = below(path).ok_or_else(|| outside(&path.into()))?;
     let folder = if path.is_empty() { root.to_owned() } else { root.join(path) };
     Ok(Module { kind, folder, root: root.to_owned() })
 }
@@ -146,12 +144,10 @@ pub fn named(path: &Path) -> Result<Vec<NamedModule>> {
     let mut found = Vec::new();
     for (number, item) in items.iter().enumerate().take(COUNT) {
         let Some(folder) = item.get("path").and_then(Value::as_str) else { continue };
-        if !is_below(folder) {
-            return Err(outside(&item["path"]).of(path));
-        }
+        let folder = below(folder).ok_or_else(|| outside(&item["path"]).of(path))?;
         let kind = item.get("type").and_then(Value::as_str).and_then(Kind::of);
         found.push(NamedModule {
-            folder: folder.strip_suffix('/').unwrap_or(folder).to_owned(),
+            folder: folder.to_owned(),
             is_network: number == 0 && kind == Some(Kind::Transformer),
             needs_configuration: kind.is_some_and(Kind::needs_configuration),
             has_weights: kind.is_some_and(Kind::has_weights),
@@ -174,11 +170,13 @@ fn outside(path: &Value) -> Error {
     Error::Key { key: "path".into(), found: json::excerpt(path), expected: "a path below the folder".into() }
 }
 
-/// Whether a path leads to a folder below, on any system; an empty one leads to the folder itself.
-fn is_below(path: &str) -> bool {
+/// A path to a folder below, on any system, without what may stand around it: `./` and `/`. An empty one leads to the
+/// folder itself.
+fn below(path: &str) -> Option<&str> {
     const LONGEST: usize = 255;
     let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-    let parts = path.strip_suffix('/').unwrap_or(path);
     let is_sound = path.len() <= LONGEST && !path.contains(['\\', ':']) && !path.contains(char::is_control);
-    is_sound && (path.is_empty() || parts.split('/').all(is_plain))
+    let inner = path.strip_prefix("./").unwrap_or(path);
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    (is_sound && (["", "./"].contains(&path) || inner.split('/').all(is_plain))).then_some(inner)
 }

@@ -64,11 +64,15 @@ fn named(config: &Fields<'_>, mode: &Value) -> Result<Vec<Pooling>> {
     names.iter().map(way).collect()
 }
 
-/// The older form: a switch for each way.
+/// The older form: a switch for each way, which some files have as a number.
 fn switched(config: &Fields<'_>) -> Result<Vec<Pooling>> {
     let mut ways = Vec::new();
     for (key, way) in SWITCHES {
-        if config.flag(key)?.unwrap_or(false) {
+        let is_on = match config.raw(key).and_then(Value::as_u64) {
+            Some(number @ (0 | 1)) => number == 1,
+            _ => config.flag(key)?.unwrap_or(false),
+        };
+        if is_on {
             ways.push(way);
         }
     }

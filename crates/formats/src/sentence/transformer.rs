@@ -43,15 +43,17 @@ const OF_CONFIG: [&str; 6] = [
 
 /// Options for the parts of the network, under their names and older ones, and those of each that change no vector. Any
 /// other does, `false` too: it may switch off what is on without it.
-const OPTIONS: [(&str, &[&str]); 7] = [
+const OPTIONS: [(&str, &[&str]); 6] = [
     ("model_kwargs", &OF_MODEL),
     ("model_args", &OF_MODEL),
     ("processor_kwargs", &OF_TOKENIZER),
     ("tokenizer_args", &OF_TOKENIZER),
     ("config_kwargs", &OF_CONFIG),
     ("config_args", &OF_CONFIG),
-    ("processing_kwargs", &[]),
 ];
+
+/// How texts are batched when the tokenizer is called; masks leave no trace of it.
+const OF_CALL: [&str; 3] = ["pad_to_multiple_of", "padding", "padding_side"];
 
 /// What the file says; by default, nothing.
 #[derive(Default)]
@@ -82,15 +84,13 @@ impl Transformer {
         for (key, harmless) in OPTIONS {
             let Some(options) = config.object(key)? else { continue };
             longer = longer.or(options.count("model_max_length", 1, LONGEST)?);
-            if let Some(name) = options.others(harmless).into_iter().find(|name| *name != "trust_remote_code") {
-                let what = format!("the option {} of {key}", json::excerpt(&name.into()));
-                return Err(Error::Unsupported { what, expected: "none that changes vectors" });
-            }
+            check_options(key, &options.others(harmless))?;
         }
+        let of_call = call(config)?;
         let lower_case = config.flag("do_lower_case")?.unwrap_or(false);
         let task = config.text("transformer_task")?.map(Into::into);
         keys::check(config, &HARMLESS)?;
-        Ok(Self { path: PathBuf::new(), max_tokens: longer.or(longest), lower_case, task })
+        Ok(Self { path: PathBuf::new(), max_tokens: of_call.or(longer).or(longest), lower_case, task })
     }
 
     /// Checks that the network is loaded for `task`.
@@ -118,6 +118,34 @@ impl Transformer {
             ..Pipeline::default()
         }
     }
+}
+
+/// Refuses options by name, but for one that runs nothing here.
+fn check_options(key: &str, names: &[&str]) -> Result<()> {
+    match names.iter().find(|name| **name != "trust_remote_code") {
+        None => Ok(()),
+        Some(name) => {
+            let what = format!("the option {} of {key}", json::excerpt(&(*name).into()));
+            Err(Error::Unsupported { what, expected: "none that changes vectors" })
+        }
+    }
+}
+
+/// What the tokenizer is called with: the longest text, whatever else says one.
+fn call(config: &Fields<'_>) -> Result<Option<u32>> {
+    const KEY: &str = "processing_kwargs";
+    let Some(call) = config.object(KEY)? else { return Ok(None) };
+    let text = call.object("text")?;
+    check_options(KEY, &call.others(&[]))?;
+    let Some(text) = text else { return Ok(None) };
+    let longest = text.count("max_length", 1, LONGEST)?;
+    match text.raw("truncation") {
+        None | Some(Value::Bool(true)) => {}
+        Some(Value::String(way)) if way == "longest_first" => {}
+        Some(other) => return Err(text.wrong("truncation", json::excerpt(other), "true or \"longest_first\"")),
+    }
+    check_options("processing_kwargs.text", &text.others(&OF_CALL))?;
+    Ok(longest)
 }
 
 /// Checks that what counts is the network's last states, for texts that are given as they are.
