@@ -179,10 +179,11 @@ class Bert:
         return hidden
 
 
-def write_graph(folder: Path, kinds: bool = True, texts: str | None = None) -> None:
+def write_graph(folder: Path, kinds: bool = True, texts: str | None = None, scores: str = "logits") -> None:
     """Puts a graph in the place of a folder's weights.
 
-    It gives `last_hidden_state`, `logits` if the weights have labels, or the mean over tokens by the name `texts`.
+    It gives `last_hidden_state`, scores by that name if the weights have labels, or the mean over tokens by the name
+    `texts`.
     """
     bert = Bert(folder, kinds)
     hidden, width = bert.hidden(), bert.config["hidden_size"]
@@ -192,8 +193,8 @@ def write_graph(folder: Path, kinds: bool = True, texts: str | None = None) -> N
         first = bert.graph.apply("Gather", hidden, bert.graph.tensor("first", I64, [], bytes(8)), axis=1)
         pooled = bert.graph.apply("Tanh", bert.linear(first, "pooler.dense"))
         labels = bert.linear(pooled, "classifier")
-        bert.graph.apply("Identity", labels, output="logits")
-        output = port("logits", F32, ["batch", bert.shapes["classifier.bias"][0]])
+        bert.graph.apply("Identity", labels, output=scores)
+        output = port(scores, F32, ["batch", bert.shapes["classifier.bias"][0]])
     elif texts:
         graph = bert.graph
         counts = graph.apply("Cast", "attention_mask", to=F32)

@@ -125,6 +125,19 @@ def test_scores_of_a_graph_are_those_of_sentence_transformers(scorer: Scorer, tm
     assert np.allclose(scores, expected, atol=2e-5)
 
 
+@pytest.mark.parametrize("name", ["one-label", "three-labels"])
+def test_the_one_output_of_a_graph_with_labels_may_have_any_name(name: str, tmp_path: Path) -> None:
+    write_scorer(next(scorer for scorer in SCORERS if scorer.name == name), tmp_path)
+    write_graph(tmp_path, scores="output")
+    with trillm.load(tmp_path, threads=1) as model:
+        assert np.allclose(model.score(PAIRS), GOLDEN["scores"][name], atol=2e-5)
+    # A vector is none: the number of labels is another.
+    config = json.loads((tmp_path / "config.json").read_text())
+    put_json(tmp_path / "config.json", config | {"id2label": {str(label): "x" for label in range(7)}})
+    with pytest.raises(TrillmError, match=r"the outputs output, expected logits"):
+        trillm.load(tmp_path)
+
+
 def test_a_graph_that_knows_no_kinds_of_tokens_is_told_of_none(tmp_path: Path) -> None:
     scorer = next(scorer for scorer in SCORERS if scorer.name == "one-label")
     for folder, kinds in (("with", True), ("without", False)):

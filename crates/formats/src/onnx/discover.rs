@@ -40,7 +40,8 @@ pub(super) fn discover<'m, 'a>(model: &'m Model<'a>, wiring: &Wiring<'m, 'a>, fa
     let mixes_rows = mixes_rows(model);
     let embedded = embedding::rows(model, wiring, &feeds);
     let scores = facts.names.scores.as_deref().unwrap_or("logits");
-    let Some(port) = graph.outputs.iter().find(|port| port.name == scores) else {
+    let by_name = graph.outputs.iter().find(|port| port.name == scores);
+    let Some(port) = by_name.or_else(|| labels_by_another_name(&graph.outputs, facts)) else {
         if let Some((port, ..)) = pasts.first() {
             return Err(ports::refused(
                 port,
@@ -129,6 +130,21 @@ fn mixes_rows(model: &Model<'_>) -> bool {
     any(&model.graph.nodes) || model.functions.iter().any(|function| any(&function.nodes))
 }
 
+/// The one output of a graph whose class gives labels for whole texts, whatever the exporter called it: a number for
+/// each label, and by no name that vectors have.
+fn labels_by_another_name<'p, 'a>(outputs: &'p [Port<'a>], facts: &Facts) -> Option<&'p Port<'a>> {
+    let labels = u64::from(facts.labels.filter(|labels| *labels > 0)?);
+    let [port] = outputs else { return None };
+    let is_vector = port.name == WHOLE || TOKENS.contains(&port.name) || TEXTS.contains(&port.name);
+    let fits = port.shape.as_deref().is_some_and(|shape| shape.len() == 2 && shape[1].fixed() == Some(labels));
+    (facts.names.scores.is_none() && fits && !is_vector).then_some(port)
+}
+
+/// Outputs with a vector for each token, the best first.
+const TOKENS: [&str; 4] = ["last_hidden_state", "token_embeddings", "hidden_states", "hidden_state"];
+/// Outputs with a vector for each text.
+const TEXTS: [&str; 4] = ["sentence_embeddings", "text_embeds", "embeddings", "pooler_output"];
+
 /// A graph without scores; gives its width too.
 fn encoder(
     outputs: &[Port<'_>],
@@ -136,10 +152,6 @@ fn encoder(
     facts: &Facts,
     (mixes_rows, embedded): (bool, Option<u32>),
 ) -> Result<(Interface, Option<u64>)> {
-    /// Outputs with a vector for each token, the best first.
-    const TOKENS: [&str; 4] = ["last_hidden_state", "token_embeddings", "hidden_states", "hidden_state"];
-    /// Outputs with a vector for each text.
-    const TEXTS: [&str; 4] = ["sentence_embeddings", "text_embeds", "embeddings", "pooler_output"];
     let rank = |port: &Port<'_>| port.shape.as_ref().map(Vec::len);
     let by_name = |names: &[&str], wanted: usize| {
         let of = |name: &&str| outputs.iter().find(|port| port.name == *name && rank(port) == Some(wanted));
