@@ -63,7 +63,8 @@ class Case:
     new_names: bool = False
     # Where the network lies below the folder.
     path: str = ""
-    # How the weights of modules are saved: `safetensors`, `pytorch`, or `turned`, where matrices lie column by column.
+    # How the weights of modules are saved: `safetensors`, `pytorch`, `turned`, where matrices lie column by column, or
+    # `older`, the form before PyTorch 1.6, turned as well.
     saved: str = "safetensors"
     # Parameters of the call.
     call: Json = field(default_factory=dict)
@@ -175,7 +176,7 @@ CASES = [
             ],
             saved=saved,
         )
-        for saved in ("pytorch", "turned")
+        for saved in ("pytorch", "turned", "older")
     ),
     Case("dense-wide", modules=[new(["cls", "mean"]), dense(16, "activation.Sigmoid", 2 * WIDTH)]),
     *(Case(f"function-{name}", modules=[new("mean"), dense(8, f"activation.{name}")]) for name in FUNCTIONS),
@@ -522,11 +523,14 @@ def put_weights(folder: Path, tensors: dict[str, Tensor], saved: str) -> None:
     if saved == "safetensors":
         put_tensors(folder / "model.safetensors", tensors)
     else:
-        put_checkpoint(folder / "pytorch_model.bin", tensors, saved == "turned")
+        put_checkpoint(folder / "pytorch_model.bin", tensors, saved in ("turned", "older"), saved == "older")
 
 
-def put_checkpoint(path: Path, tensors: dict[str, Tensor], turned: bool) -> None:
-    """Writes what `torch.save` makes of a dictionary: a zip file with a pickle and the numbers; see `pickletools`."""
+def put_checkpoint(path: Path, tensors: dict[str, Tensor], turned: bool, older: bool = False) -> None:
+    """Writes what `torch.save` makes of a dictionary: a zip file with a pickle and the numbers; see `pickletools`.
+
+    In the older form there are five pickles, and each storage behind its length.
+    """
 
     def text(value: str) -> bytes:
         return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
@@ -548,8 +552,14 @@ def put_checkpoint(path: Path, tensors: dict[str, Tensor], turned: bool) -> None
             storages.append(data)
         storage = text("storage") + b"ctorch\nFloatStorage\n" + text(str(key)) + text("cpu")
         program += text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n("
-        program += b"(" + storage + b"J" + struct.pack("<i", count) + b"tQ"
+        program += b"(" + storage + b"J" + struct.pack("<i", count) + (b"N" if older else b"") + b"tQ"
         program += b"K\0" + numbers(shape) + numbers(strides) + b"\x89ccollections\nOrderedDict\n)RtR"
+    if older:
+        head = [b"\x8a\n" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little"), b"M\xe9\x03", b"}"]
+        keys = b"](" + b"".join(text(str(key)) for key in range(len(storages))) + b"e"
+        pickles = b"".join(b"\x80\x02" + part + b"." for part in head) + program + b"u.\x80\x02" + keys + b"."
+        path.write_bytes(pickles + b"".join(struct.pack("<q", len(data) // 4) + data for data in storages))
+        return
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", program + b"u.")
         archive.writestr("archive/byteorder", "little")

@@ -67,7 +67,7 @@ def odd(folder: Path) -> None:
     write(dataclasses.replace(CASE, path="encoder/net", saved="bin"), folder)
 
 
-def beside_pytorch(folder: Path) -> None:
+def beside_pytorch(folder: Path, older: bool = False) -> None:
     """A part in a format that is preferred to the network's."""
     renamed(folder)
     # Of 16 bits, those that are missing are zeros.
@@ -75,11 +75,16 @@ def beside_pytorch(folder: Path) -> None:
         name: ("F32", shape, b"".join(b"\0\0" + data[at : at + 2] for at in range(0, len(data), 2)))
         for name, (_, shape, data) in base(CASE.base)[1].items()
     }
-    put_checkpoint(folder / "pytorch_model.bin", wide, turned=False)
+    put_checkpoint(folder / "pytorch_model.bin", wide, turned=False, older=older)
     (folder / "model.safetensors").unlink()
 
 
-FORMS: list[Callable[[Path], None]] = [usual, renamed, old, odd, beside_pytorch]
+def beside_older(folder: Path) -> None:
+    """The same, with the network in the form before PyTorch 1.6, where nothing is aligned."""
+    beside_pytorch(folder, older=True)
+
+
+FORMS: list[Callable[[Path], None]] = [usual, renamed, old, odd, beside_pytorch, beside_older]
 
 
 def check(path: Path) -> None:

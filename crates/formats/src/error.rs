@@ -163,7 +163,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A PyTorch checkpoint of a kind that is not read.
-    #[error("found {found}, expected a zip archive with a dict of tensors, as torch.save writes it")]
+    #[error("found {found}, expected a dict of tensors, as torch.save writes it")]
     Pytorch {
         /// What the file is.
         found: String,

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::detect::{self, Format};
-use crate::{Error, Result, disk, gguf, onnx, torch, weights};
+use crate::torch::{self, Older};
+use crate::{Error, Result, disk, gguf, onnx, weights};
 
 const EXPECTED: &str = "a model (GGUF, safetensors, a PyTorch checkpoint or ONNX)";
 
@@ -44,14 +45,14 @@ pub(crate) fn find(path: &Path) -> Result<Found> {
         return Ok(gguf::in_folder(path)?.map_or(Found::Checkpoint, Found::Gguf));
     }
     let (bytes, _) = disk::beginning(path, 8 << 10)?;
-    match detect::detect(&bytes) {
-        Some(Format::Gguf) => Ok(Found::Gguf(path.to_owned())),
-        Some(Format::Safetensors | Format::Zip) => Ok(Found::Checkpoint),
-        None if torch::is_legacy(&bytes) => Err(torch::legacy(path)),
+    match (detect::detect(&bytes), torch::recognize(&bytes)) {
+        (Some(Format::Gguf), _) => Ok(Found::Gguf(path.to_owned())),
+        (Some(Format::Safetensors | Format::Zip), _) | (None, Some(Older::Checkpoint)) => Ok(Found::Checkpoint),
+        (None, Some(Older::Other)) => Err(torch::other(path)),
         // ONNX has no magic number, so a name counts too.
-        None if detect::is_onnx(&bytes) || onnx::is_named(path) => Ok(Found::Onnx(path.to_owned())),
-        None if bytes.trim_ascii_start().first() == Some(&b'{') => Ok(Found::Json),
-        None => Err(Found::unknown(path, detect::describe(&bytes))),
+        _ if detect::is_onnx(&bytes) || onnx::is_named(path) => Ok(Found::Onnx(path.to_owned())),
+        _ if bytes.trim_ascii_start().first() == Some(&b'{') => Ok(Found::Json),
+        _ => Err(Found::unknown(path, detect::describe(&bytes))),
     }
 }
 

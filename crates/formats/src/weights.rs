@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::detect::{self, Format};
 use crate::names::{PYTORCH, PYTORCH_INDEX, SAFETENSORS, SAFETENSORS_INDEX, is_left_behind};
 use crate::safetensors::Safetensors;
-use crate::torch::{Torch, scan};
+use crate::torch::{self, Older, Torch, scan};
 use crate::{Error, Result, Tensor, WeightFile, disk, index, same};
 
 /// Files of a split model.
@@ -18,7 +18,7 @@ const ENTRIES: usize = 10_000;
 
 const EXPECTED: &str = "model.safetensors, its index, one other .safetensors file, pytorch_model.bin, a graph (model.onnx), or one GGUF file";
 
-const EXPECTED_FORMAT: &str = "safetensors or a PyTorch checkpoint (zip)";
+const EXPECTED_FORMAT: &str = "safetensors or a PyTorch checkpoint";
 
 /// The files of a model and the tensors in them.
 pub(crate) struct Weights {
@@ -143,22 +143,22 @@ fn read(path: &Path) -> Result<Read> {
     let mut bytes = Vec::new();
     file.by_ref().take(8 << 10).read_to_end(&mut bytes).map_err(failed)?;
     file.rewind().map_err(failed)?;
-    match detect::detect(&bytes) {
-        Some(Format::Safetensors) => {
+    match (detect::detect(&bytes), torch::recognize(&bytes)) {
+        (Some(Format::Safetensors), _) => {
             let Safetensors { tensors, .. } = Safetensors::read(&mut file, size, path)?;
             Ok(Read { format: "safetensors", size, tensors, notes: Vec::new() })
         }
-        Some(Format::Zip) => {
+        (Some(Format::Zip), _) | (None, Some(Older::Checkpoint)) => {
             let Torch { tensors, notes } =
                 Torch::read(&mut BufReader::new(file), size).map_err(|error| error.of(path))?;
             Ok(Read { format: "pytorch", size, tensors, notes })
         }
-        Some(Format::Gguf) => {
+        (Some(Format::Gguf), _) => {
             let (expected, found) = (EXPECTED_FORMAT, "a GGUF file".into());
             Err(Error::UnknownFormat { expected, found }.of(path))
         }
-        None if crate::torch::is_legacy(&bytes) => Err(crate::torch::legacy(path)),
-        None => {
+        (None, Some(Older::Other)) => Err(torch::other(path)),
+        (None, None) => {
             // The oldest pickles begin like text. What could run in one is worth more than what it looks like.
             if let Err(error @ Error::Global { .. }) = scan(&bytes) {
                 return Err(error.of(path));

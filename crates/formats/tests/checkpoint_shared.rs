@@ -126,6 +126,11 @@ fn hostile_files_are_refused() {
     let Some(files) = hostile() else { return };
     let folder = Folder::new("hostile");
     for (name, bytes) in &files {
+        // A checkpoint in the form before PyTorch 1.6, with tensors and nothing else.
+        if name.ends_with("/pytorch_model.bin") {
+            assert_eq!(torch_error(bytes).map(|error| error.to_string()), None);
+            continue;
+        }
         let start = Instant::now();
         let error = inspect(&folder.write("model.bin", bytes)).expect_err(name);
         assert!(start.elapsed() < Duration::from_secs(1), "{name}: {:?}", start.elapsed());

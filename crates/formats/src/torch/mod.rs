@@ -1,10 +1,11 @@
 //! PyTorch checkpoints, as `torch.save` writes them since version 1.6: a zip archive with a pickle that says what the
-//! tensors are, and an entry for each storage.
+//! tensors are, and an entry for each storage. And as it wrote them before (`legacy.rs`).
 //!
 //! A pickle can run any program when Python opens it. [`scan`] and [`Torch`] read it as data, and refuse it if it asks
 //! for anything that tensors are not made of. Layout of the archive: `caffe2/serialize/inline_container.h` of PyTorch.
 
 mod dict;
+mod legacy;
 mod pickle;
 mod state;
 mod zip;
@@ -18,14 +19,14 @@ pub use pickle::scan;
 use crate::{Error, Result, Tensor, disk};
 use zip::Stored;
 
-/// Bytes of the pickle: some hundred for each tensor.
-const PICKLE: u64 = 64 << 20;
 /// Bytes of the small entries: a number, a word.
 const SMALL: u64 = 64;
+/// Bytes that tell the two forms apart.
+const BEGINNING: u64 = 32;
 /// The newest version of the layout: `kMaxSupportedFileFormatVersion`.
 const VERSION: u32 = 10;
-/// Bytes of an older file that are searched for what could run.
-pub(crate) const LEGACY: u64 = 4 << 20;
+/// Bytes of a file that is no checkpoint that are searched for what could run.
+const SEARCHED: u64 = 4 << 20;
 
 /// A PyTorch checkpoint that holds tensors and nothing that could run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,7 +38,8 @@ pub struct Torch {
 }
 
 impl Torch {
-    /// Reads a checkpoint of `size` bytes: the archive's directory and its pickle, never the weights.
+    /// Reads a checkpoint of `size` bytes: the archive's directory and its pickle, or the pickles of the older form, never
+    /// the weights.
     ///
     /// The checkpoint is a dict of tensors, or one that has such a dict inside: under `state_dict`, `model`,
     /// `model_state_dict` or `module`, or the only one that has a network's tensors.
@@ -46,6 +48,22 @@ impl Torch {
     /// [`Error::Global`] if the pickle asks for more than tensors; [`Error::Pytorch`] for `TorchScript`, compressed
     /// and encrypted archives; otherwise what is wrong with the file.
     pub fn read(file: &mut (impl Read + Seek), size: u64) -> Result<Self> {
+        match zip::read_at(file, 0, size.min(BEGINNING)) {
+            Ok(bytes) if legacy::is_checkpoint(&bytes) => Self::older(file, size),
+            _ => Self::zip(file, size),
+        }
+    }
+
+    /// The form before version 1.6.
+    fn older(file: &mut (impl Read + Seek), size: u64) -> Result<Self> {
+        let bytes = legacy::beginning(file, size)?;
+        let pickles = legacy::Pickles::read(&bytes)?;
+        let storages = pickles.storages(file, size)?;
+        let (tensors, notes) = state::tensors(&pickles.objects, pickles.root, |key| storages.get(key).copied())?;
+        Ok(Self { tensors, notes })
+    }
+
+    fn zip(file: &mut (impl Read + Seek), size: u64) -> Result<Self> {
         let entries = zip::entries(file, size)?;
         let folder = folder(&entries)?;
         let entry = |name: &str| entries.get(&format!("{folder}{name}")).copied();
@@ -63,7 +81,7 @@ impl Torch {
             let cut = |_| Error::Truncated { what: name.into(), needed: offset + found, size };
             zip::read_at(file, offset, found).map(Some).map_err(cut)
         };
-        let bytes = content("data.pkl", PICKLE)?.unwrap_or_default();
+        let bytes = content("data.pkl", pickle::BYTES)?.unwrap_or_default();
         let (objects, root, length) = pickle::read(&bytes, &mut pickle::Budget::default())?;
         if length != bytes.len() {
             scan(&bytes[length..])?;
@@ -104,16 +122,29 @@ fn wrong(what: &str, found: String, expected: &'static str) -> Error {
     Error::Malformed { what: what.into(), offset: 0, found, expected }
 }
 
-/// Whether a file that begins with `bytes` is a checkpoint as PyTorch wrote them before 1.6, or another pickle or tar.
-pub(crate) fn is_legacy(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x80, 2..=5, ..]) || bytes.get(257..262) == Some(b"ustar")
+/// What a file is that begins with `bytes`, if it could have to do with PyTorch and is no zip archive.
+pub(crate) fn recognize(bytes: &[u8]) -> Option<Older> {
+    if legacy::is_checkpoint(bytes) {
+        return Some(Older::Checkpoint);
+    }
+    let is_other = matches!(bytes, [0x80, 2..=5, ..]) || bytes.get(257..262) == Some(b"ustar");
+    is_other.then_some(Older::Other)
 }
 
-/// The error for such a file: what could run in it, or what to do about its form.
-pub(crate) fn legacy(path: &Path) -> Error {
-    let error = match disk::beginning(path, LEGACY).and_then(|(bytes, _)| scan(&bytes)) {
+/// A form that is no zip archive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Older {
+    /// That of `torch.save` before version 1.6, which [`Torch::read`] takes.
+    Checkpoint,
+    /// Another pickle or tar, as the very first versions wrote.
+    Other,
+}
+
+/// The error for another pickle or tar: what could run in it, or what to do about its form.
+pub(crate) fn other(path: &Path) -> Error {
+    let error = match disk::beginning(path, SEARCHED).and_then(|(bytes, _)| scan(&bytes)) {
         Err(error @ (Error::Global { .. } | Error::Read { .. })) => error,
-        _ => Error::pytorch("a pickle or tar, as PyTorch wrote before version 1.6"),
+        _ => Error::pytorch("another pickle or tar"),
     };
     error.of(path)
 }

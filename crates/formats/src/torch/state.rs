@@ -10,7 +10,7 @@ use crate::{Element, Error, Result, Tensor, tensor};
 /// Bytes of a tensor's name, as in safetensors.
 const NAME: usize = 4096;
 
-/// The tensors of the pickle's value `root`, and notes on what was left out; `storage` finds an entry of the archive by a storage's key.
+/// The tensors of the pickle's value `root`, and notes on what was left out; `storage` finds the part of the file by a storage's key.
 pub(super) fn tensors<'o>(
     objects: &'o Objects<'o>,
     root: Id,
@@ -56,7 +56,7 @@ fn place(objects: &Objects<'_>, name: &str, view: View, entry: impl Fn(&str) -> 
     };
     let (shape, strides) = (objects.counts(view.shape).unwrap_or_default(), objects.counts(view.strides));
     let stored = entry(storage.key);
-    let stored = stored.ok_or_else(|| wrong(format!("the storage {:?}", storage.key), "one in the archive".into()))?;
+    let stored = stored.ok_or_else(|| wrong(format!("the storage {:?}", storage.key), "one in the file".into()))?;
     let size = view.element.size();
     let length = storage.length.checked_mul(storage.element.map_or(1, Element::size));
     if length != Some(stored.size) {

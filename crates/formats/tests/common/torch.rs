@@ -1,4 +1,4 @@
-//! Writes small files as `torch.save` does: a pickle and storages, in a zip archive.
+//! Writes small files as `torch.save` does: a pickle and storages, in a zip archive; and as it did before.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::io::Cursor;
@@ -117,6 +117,50 @@ impl Zip {
     }
 }
 
+/// A checkpoint in the form before PyTorch 1.6: pickles, then storages behind the numbers of their elements.
+#[derive(Clone)]
+pub struct Older {
+    /// The magic number, the version, sizes of a machine, the checkpoint, the keys.
+    pub pickles: [Vec<u8>; 5],
+    pub storages: Vec<(u64, Vec<u8>)>,
+    pub behind: Vec<u8>,
+}
+
+impl Older {
+    /// Around a pickle and storages, whose keys are their numbers, in this order.
+    pub fn checkpoint(pickle: &[u8], storages: &[(u64, &[u8])]) -> Self {
+        let magic = Pickle::new().op(&[0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]);
+        let sizes = Pickle::dict().text("little_endian").op(b"\x88s");
+        let keys: Vec<String> = (0..storages.len()).map(|key| key.to_string()).collect();
+        let pickles = [magic.end(), Pickle::new().int(1001).end(), sizes.end(), pickle.to_vec(), Self::keys(&keys)];
+        let storages = storages.iter().map(|(count, data)| (*count, data.to_vec())).collect();
+        Self { pickles, storages, behind: vec![] }
+    }
+
+    /// The pickle of a list of keys.
+    pub fn keys(keys: &[impl AsRef<str>]) -> Vec<u8> {
+        keys.iter().fold(Pickle::new().op(b"]("), |pickle, key| pickle.text(key.as_ref())).op(b"e").end()
+    }
+
+    /// The tensors of [`Zip::small`].
+    pub fn small() -> Self {
+        let pickle =
+            Pickle::dict().tensor("a", "FloatStorage", 0, 6, 0, &[2, 3]).tensor("b", "HalfStorage", 1, 4, 0, &[4]);
+        Self::checkpoint(&pickle.end(), &[(6, &[1; 24]), (4, &[2; 8])])
+    }
+
+    pub fn set(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let storages = self.storages.iter().map(|(count, data)| [&count.to_le_bytes()[..], data].concat());
+        let parts: Vec<Vec<u8>> = self.pickles.iter().cloned().chain(storages).collect();
+        [parts.concat(), self.behind.clone()].concat()
+    }
+}
+
 /// A pickle of protocol 2, instruction by instruction.
 #[derive(Clone)]
 pub struct Pickle(pub Vec<u8>);
@@ -155,6 +199,12 @@ impl Pickle {
     /// A storage by its persistent id.
     pub fn storage(self, class: &str, key: i32, length: i32) -> Self {
         self.op(b"(").text("storage").global("torch", class).text(&key.to_string()).text("cpu").int(length).op(b"tQ")
+    }
+
+    /// The same as versions before 1.6 name it, with `part` on the stack behind its length.
+    pub fn older_storage(self, class: &str, key: &str, length: i32, part: &[u8]) -> Self {
+        let id = self.op(b"(").text("storage").global("torch", class).text(key).text("cpu").int(length);
+        id.op(part).op(b"tQ")
     }
 
     /// A tensor on the stack, with strides of one's own choice.

@@ -56,16 +56,22 @@ impl<'a> Objects<'a> {
         same.then_some(Object::Tensor(View { storage, element, offset, shape, strides }))
     }
 
-    /// The storage that a persistent id stands for: `('storage', type, key, device, length)`.
+    /// The storage that a persistent id stands for: `('storage', type, key, device, length)`. In the older form `None` is
+    /// behind it, where versions before 0.4 had a part of another storage.
     pub(super) fn persistent(&self, id: Id, offset: u64) -> Result<Object<'a>> {
         let storage = || {
-            let [kind, class, key, _device, length] = self.tuple(id)? else { return None };
+            let [kind, class, key, _device, length, part @ ..] = self.tuple(id)? else { return None };
+            let is_whole = match part {
+                [] => true,
+                [part] => matches!(self.get(*part), Object::None),
+                _ => false,
+            };
             let element: Option<Element> = match self.get(*class) {
                 Object::Global(Global::Storage(element)) => *element,
                 _ => return None,
             };
             match (self.get(*kind), self.get(*key)) {
-                (Object::Text("storage"), Object::Text(key)) => {
+                (Object::Text("storage"), Object::Text(key)) if is_whole => {
                     Some(Object::Storage(Storage { element, key, length: self.count(*length)? }))
                 }
                 _ => None,

@@ -11,15 +11,17 @@ mod object;
 mod operand;
 
 pub(super) use machine::{Budget, read};
-pub(super) use object::{Id, Object, Objects, View};
+pub(super) use object::{Id, Object, Objects, Storage, View};
 
 use crate::{Error, Result};
+
+/// Bytes of pickles: some hundred for each tensor.
+pub(super) const BYTES: u64 = 64 << 20;
 
 /// Reads pickles that follow one another in `bytes` and says what in them could run: the first global that has no
 /// part in tensors is the error. Nothing is executed.
 ///
-/// Files of PyTorch before 1.6 are such sequences, with the weights behind them; the reading ends where a pickle no
-/// longer begins.
+/// Files of PyTorch before 1.6 begin with such a sequence; the reading ends where a pickle no longer begins.
 ///
 /// # Errors
 /// [`Error::Global`] with the name; other errors where a pickle is damaged or beyond the budgets.

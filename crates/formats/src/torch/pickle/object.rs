@@ -8,12 +8,12 @@ use super::global::Global;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(in crate::torch) struct Id(u32);
 
-/// What `persistent_id` of `torch.save` says of a storage: an entry of the archive.
+/// What `persistent_id` of `torch.save` says of a storage: an entry of the archive, or a part behind the pickles.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::torch) struct Storage<'a> {
     /// `None` is bytes, whose type the tensor says.
     pub(in crate::torch) element: Option<Element>,
-    /// The entry is `data/` and this.
+    /// The entry is `data/` and this; in the older form, the part has this key.
     pub(in crate::torch) key: &'a str,
     /// Elements; bytes where `element` is `None`.
     pub(in crate::torch) length: u64,
@@ -87,6 +87,11 @@ impl<'a> Objects<'a> {
     pub(in crate::torch) fn get(&self, id: Id) -> &Object<'a> {
         // Only `add` makes ids, and nothing is ever removed.
         self.all.get(id.0 as usize).unwrap_or(&Object::None)
+    }
+
+    /// All storages, each as often as it is named.
+    pub(in crate::torch) fn storages(&self) -> impl Iterator<Item = &Storage<'a>> {
+        self.all.iter().filter_map(|object| if let Object::Storage(storage) = object { Some(storage) } else { None })
     }
 
     /// A tuple of whole numbers, as shapes are.
