@@ -127,7 +127,7 @@ def test_needs_a_chat_template(terminal: Terminal, no_template: Path) -> None:
 @pytest.mark.parametrize("option", ["--raw", "--json"])
 def test_needs_a_prompt_for_other_things(terminal: Terminal, tiny_model: Path, option: str) -> None:
     child = terminal("run", tiny_model, option)
-    child.expect_exact("error: no PROMPT")
+    child.expect_exact("no PROMPT")
     assert ended(child) == 2
 
 
