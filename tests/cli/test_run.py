@@ -241,7 +241,10 @@ def test_what_the_native_half_refuses(cli: Cli, tiny_model: Path, options: tuple
     result = cli("run", tiny_model, "hello", *options)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(f"error: Invalid value for '{options[0]}'")
-    assert cli("run", tiny_model, "hello", *options, "--json") == result
+    told = cli("run", tiny_model, "hello", *options, "--json")
+    assert (told.code, told.err) == (2, "")
+    error = json.loads(told.out)["error"]
+    assert (error["code"], f"error: {error['message']}") == ("usage", result.err.splitlines()[0])
 
 
 def test_text_that_is_not_utf8(cli: Cli, tiny_model: Path) -> None:
