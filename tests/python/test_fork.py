@@ -99,20 +99,23 @@ thread.join()
 wait_for(child)
 """,
     "models take turns": """
-import threading
+import threading, time
 cores = os.cpu_count()
 others = [trillm.load(sys.argv[1], context=4096, threads=cores) for _ in range(2)]
+done = threading.Event()
 def generate(model):
-    list(model.stream("the", max_tokens=2000, ignore_eos=True, temperature=0))
+    while not done.is_set():
+        model.generate("the", max_tokens=50, ignore_eos=True, temperature=0)
 threads = [threading.Thread(target=generate, args=[model]) for model in others]
 for thread in threads:
     thread.start()
 while not all(model.stats()["running"] for model in others):
-    pass
+    time.sleep(0.001)
 if (child := os.fork()) == 0:
     with trillm.load(sys.argv[1], threads=cores) as own:
         assert own.generate("the", **greedy).token_ids == before
     os._exit(0)
+done.set()
 for thread in threads:
     thread.join()
 wait_for(child)

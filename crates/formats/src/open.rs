@@ -26,7 +26,7 @@ pub fn open(path: &Path) -> Result<ModelFile> {
         }
         Found::Gguf(file) => {
             let files = gguf::Files::open(&file)?;
-            Ok(ModelFile::new(path, files.info(), files))
+            Ok(ModelFile::new(&file, files.info(), files))
         }
         Found::Onnx(file) => {
             let onnx = Onnx::open(&file)?;

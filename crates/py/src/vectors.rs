@@ -168,12 +168,14 @@ impl Asked {
     }
 }
 
+/// What is made, or why what was asked for cannot be read; with the model, which is used for as long.
+type Making = (Aside<PyResult<Made>>, Arc<Used>);
+
 /// Vectors or scores that are being made, for an event loop. Dropping it ends that.
 #[pyclass(frozen, module = "trillm._core")]
 pub(crate) struct Embedding {
     numpy: Py<PyModule>,
-    /// Or why what was asked for cannot be read; with the model, which is used for as long.
-    made: Mutex<Option<(Aside<PyResult<Made>>, Arc<Used>)>>,
+    made: Mutex<Option<Making>>,
 }
 
 #[pymethods]
