@@ -237,7 +237,7 @@ fn what_llama_cpp_would_not_run_is_an_error() {
 }
 
 #[test]
-fn gemma_2_without_windows_says_so() {
+fn gemma_2_without_windows_sees_all_of_its_context() {
     let folder = tempfile::tempdir().unwrap();
     let [source, file, back] = ["source", "model.gguf", "back"].map(|name| folder.path().join(name));
     copy("gemma2", &source, |config| {
@@ -245,9 +245,14 @@ fn gemma_2_without_windows_says_so() {
         config["layer_types"] = json!(["full_attention", "full_attention", "full_attention"]);
     });
     run(&source, &file, Target::Gguf, Dtype::F32).unwrap();
-    assert!(keys_of_gguf(&file).contains_key("gemma2.attention.sliding_window_pattern"));
+    // llama.cpp takes 4096 where a file says none, and makes no context where no layer has one.
+    let context = decoder(&source).context;
+    let keys = keys_of_gguf(&file);
+    assert_eq!(keys.get("gemma2.attention.sliding_window"), Some(&format!("U32({context})")));
+    assert!(!keys.contains_key("gemma2.attention.sliding_window_pattern"));
     run(&file, &back, Target::Safetensors, Dtype::F32).unwrap();
-    assert!(decoder(&back).layers.iter().all(|layer| layer.window.is_none()));
+    let windows: Vec<_> = decoder(&back).layers.iter().map(|layer| layer.window).collect();
+    assert_eq!(windows, [Some(context), None, Some(context)]);
 }
 
 /// Keys of GGUF files that transformers has no words for, or that it would follow where llama.cpp does not.

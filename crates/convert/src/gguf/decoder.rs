@@ -333,11 +333,10 @@ fn write_windows(decoder: &Decoder, kind: &str, set: &mut dyn FnMut(&str, Value)
                 notes.push("llama.cpp does not apply the sliding window of Phi-3: it attends to all tokens".into());
             }
         }
-        // Where a file of Gemma 2 says nothing, llama.cpp has windows.
-        ("gemma2" | "gemma3", Some(_)) | ("gemma2", None) => {
-            if let Some(window) = window {
-                set("attention.sliding_window", window.into());
-            }
+        // llama.cpp has windows in every Gemma 2, so one that reaches over the whole context stands for none.
+        ("gemma2", None) => set("attention.sliding_window", decoder.context.into()),
+        ("gemma2" | "gemma3", Some(window)) => {
+            set("attention.sliding_window", window.into());
             let windowed: Vec<bool> = decoder.layers.iter().map(|layer| layer.window.is_some()).collect();
             if windowed != implied_windows(kind, windowed.len()) {
                 set("attention.sliding_window_pattern", windowed.into());

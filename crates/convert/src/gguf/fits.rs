@@ -106,14 +106,14 @@ fn needed(decoder: &Decoder, architecture: &Architecture) -> BTreeMap<String, Ve
     for layer in 0..decoder.layers.len() {
         for part in architecture.parts() {
             let weight = format!("blk.{layer}.{part}.weight");
-            if let Some((rows, columns, biased)) = matrix(part) {
-                needed.insert(weight, vec![rows, columns]);
-                if biased {
-                    needed.insert(format!("blk.{layer}.{part}.bias"), vec![rows]);
-                }
-            } else {
+            let Some((rows, columns, biased)) = matrix(part) else {
                 let of_head = matches!(part, "attn_q_norm" | "attn_k_norm");
                 needed.insert(weight, vec![if of_head { head } else { width }]);
+                continue;
+            };
+            needed.insert(weight, vec![rows, columns]);
+            if biased {
+                needed.insert(format!("blk.{layer}.{part}.bias"), vec![rows]);
             }
         }
     }
