@@ -201,10 +201,10 @@ except (TrillmError, TypeError) as error:
 
 LATER = [
     ("chat", {"done"}),
-    ("content", {"too_many_files"}),
+    ("content", {"invalid_message", "too_many_files"}),
     ("chat_stream", {"done"}),
     ("achat", {"done", "too_many_files"}),
-    ("render_chat", {"too_many_files"}),
+    ("render_chat", {"done", "too_many_files"}),
     ("misspelt", {"too_many_files"}),
     ("nothing", {"too_many_files"}),
     ("profile", {"too_many_files"}),
