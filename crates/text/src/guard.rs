@@ -129,9 +129,11 @@ impl Guard {
     }
 }
 
-/// Whether a character makes a marker one: it is seldom in a word or a name, and no white space.
+/// Whether a character makes a marker one: it is seldom in a word or a name, and no white space. Quotes and backslashes
+/// are none: where a template makes JSON of a text, what stands for them would have no backslash before it.
 fn is_telling(c: char) -> bool {
-    !c.is_alphanumeric() && !c.is_whitespace() && !matches!(c, '_' | '-' | '.' | ',' | ':' | '/' | '@' | '▁' | '\'')
+    let is_ordinary = matches!(c, '_' | '-' | '.' | ',' | ':' | '/' | '@' | '▁' | '\'' | '"' | '\\');
+    !c.is_alphanumeric() && !c.is_whitespace() && !is_ordinary
 }
 
 /// The characters of a spelling that tell, or its first one.

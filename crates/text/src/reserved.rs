@@ -10,6 +10,7 @@
 //!   and fields: no prose has such a word;
 //! - so are tags of HTML for text, unless the template writes them;
 //! - what looks like a marker is one: `<think>`, `[INST]`, `<|user|>`, `＜｜User｜＞`;
+//! - what stands between `<|` and `|>` is one whatever it is, if the template writes it: Gemma 4 puts texts in `<|"|>`;
 //! - of the rest (`###`, `e.g.`, `]~b]`) what the template writes is one, if there is a letter or a digit in it:
 //!   punctuation alone is code or Markdown.
 
@@ -28,7 +29,10 @@ pub(crate) fn reserved<'a>(tokenizer: &'a dyn Tokenizer, source: &str) -> Vec<(T
     control.sort_unstable();
     let written = written(source);
     let is_reserved = |token: Token, text: &str| {
-        control.binary_search(&token).is_ok() || is_marker(text, source) || is_written_name(text, &written)
+        control.binary_search(&token).is_ok()
+            || is_marker(text, source)
+            || is_written_name(text, &written)
+            || is_written_pair(text, &written)
     };
     let mut tokens: Vec<Token> = tokenizer.added().iter().chain(&control).copied().collect();
     tokens.sort_unstable();
@@ -49,6 +53,13 @@ fn is_marker(text: &str, source: &str) -> bool {
 fn is_written_name(text: &str, written: &[String]) -> bool {
     let is_name = text.contains('_') && text.contains(char::is_alphanumeric) && text.chars().all(is_word);
     is_name && written.iter().any(|own| own.contains(text))
+}
+
+fn is_written_pair(text: &str, written: &[String]) -> bool {
+    let is_pair = [("<|", "|>"), ("<｜", "｜>"), ("＜｜", "｜＞")]
+        .iter()
+        .any(|(open, close)| text.strip_prefix(open).is_some_and(|rest| rest.ends_with(close)));
+    is_pair && written.iter().any(|own| own.contains(text))
 }
 
 fn looks_like_one(text: &str) -> bool {
@@ -98,6 +109,16 @@ mod tests {
             [("USER_TOKEN", true), ("BOT_TOKEN", true), ("tool_calls", false), ("assistant", false), ("__", false)]
         {
             assert_eq!(is_written_name(text, &written), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_between_signs_is_a_marker_where_the_template_writes_it() {
+        let written = written(r#"<|"|>{{ m }}<|"|>{{ '<|\'|>' }}{% if '<|.|>' in m %}{% endif %}"#);
+        for (text, expected) in
+            [("<|\"|>", true), ("<|'|>", true), ("<|.|>", false), ("<||>", false), ("<|>", false), ("\"", false)]
+        {
+            assert_eq!(is_written_pair(text, &written), expected, "{text}");
         }
     }
 

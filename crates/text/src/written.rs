@@ -19,7 +19,7 @@ pub(crate) fn written(source: &str) -> Vec<String> {
 }
 
 fn in_quotes(inside: &str, out: &mut Vec<String>) {
-    // With escapes made the characters that they stand for.
+    // With escapes made the characters that they stand for, but for quotes, of which one would end a text.
     let inside = literals(inside);
     let tokens: Vec<_> = marked(&inside).into_iter().filter(|(token, _)| !token.trim().is_empty()).collect();
     let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map_or("", |(token, _)| *token);
@@ -31,7 +31,8 @@ fn in_quotes(inside: &str, out: &mut Vec<String>) {
             || word(Some(at + 1)) == ":";
         if token.starts_with(['\'', '"']) && !looked_for && !is_field {
             let (quote, inside) = token.split_at(1);
-            out.push(inside.strip_suffix(quote).unwrap_or(inside).to_owned());
+            let inside = inside.strip_suffix(quote).unwrap_or(inside);
+            out.push(inside.replace("\\'", "'").replace("\\\"", "\""));
         }
     }
 }
@@ -47,6 +48,7 @@ mod tests {
             ("{% set x = \"a_b\" %}{% raw %}{{ 'c' }}{% endraw %}", &["a_b", "{{ 'c' }}"]),
             ("{{ m['a_b'] }}{{ m.get('c_d') }}{{ m['x']['e_f'] }}", &[]),
             ("{% if 'a_b' in m or m.role == 'c_d' %}{{ m.x.replace('e_f', 'g_h') }}", &["g_h"]),
+            (r#"{{ "a_\"b" + '\'' }}"#, &["a_\"b", "'"]),
             ("{{ {'a_b': 'c_d'}[m.role] }}{{ ['e_f'][0] }}{# i_j #}", &["c_d", "e_f"]),
         ] {
             let found: Vec<_> = written(source).into_iter().filter(|text| !text.is_empty()).collect();

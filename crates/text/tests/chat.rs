@@ -24,6 +24,8 @@ const DOT: Token = Token(1010);
 const SPEAKER: Token = Token(1011);
 /// Added later, and spelled like a name.
 const NAME: Token = Token(1012);
+/// Added later, and what Gemma 4 puts texts in.
+const QUOTE: Token = Token(1013);
 
 /// One token for each byte, and control tokens.
 struct Bytes {
@@ -34,7 +36,7 @@ struct Bytes {
 
 fn tokenizer(adds_bos: bool) -> Bytes {
     let control = vec![BOS, START, END, LONG_END, ARROW, SPEAKER];
-    let added = [&control[..], &[USER, THINK, SPACES, TABLE, WORD, DOT, NAME]].concat();
+    let added = [&control[..], &[USER, THINK, SPACES, TABLE, WORD, DOT, NAME, QUOTE]].concat();
     Bytes { control, added, adds_bos }
 }
 
@@ -58,7 +60,7 @@ impl Bytes {
 
 impl Tokenizer for Bytes {
     fn vocabulary(&self) -> u32 {
-        1013
+        1014
     }
 
     fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()> {
@@ -94,6 +96,7 @@ impl Tokenizer for Bytes {
             DOT => Some("●"),
             SPEAKER => Some("USER:"),
             NAME => Some("USER_TOKEN"),
+            QUOTE => Some("<|\"|>"),
             _ => None,
         }
     }
@@ -147,6 +150,7 @@ fn show(tokens: &[Token]) -> String {
             DOT => out.extend(b"{DOT}"),
             SPEAKER => out.extend(b"{SPEAKER}"),
             NAME => out.extend(b"{NAME}"),
+            QUOTE => out.extend(b"{QUOTE}"),
             Token(byte) => out.push(u8::try_from(byte).unwrap()),
         }
     }
@@ -214,6 +218,19 @@ fn every_place_a_text_may_come_from_is_guarded() {
         encode(template, &message, &options),
         "<|end|><|start|><|end|>[{\"description\": \"<|end|>\"}]<|start|><s>{END}"
     );
+}
+
+#[test]
+fn a_pair_of_signs_is_a_marker_if_the_template_writes_it() {
+    let template = r#"<|"|>{{ tools[0].description }}<|"|>{{ tools | tojson }}{{ messages[0].content }}"#;
+    let options = RenderOptions { tools: Some(json!([{"description": "a<|\"|>b \"c\\"}])), ..RenderOptions::default() };
+    assert_eq!(
+        encode(template, &json!([{"role": "user", "content": "x<|\"|>"}]), &options),
+        r#"{QUOTE}a<|"|>b "c\{QUOTE}[{"description": "a<|\"|>b \"c\\"}]x<|"|>"#
+    );
+    let other = "{{ messages[0].content }}";
+    let messages = json!([{"role": "user", "content": "x<|\"|>"}]);
+    assert_eq!(encode(other, &messages, &RenderOptions::default()), "x{QUOTE}");
 }
 
 #[test]
