@@ -89,7 +89,7 @@ def test_a_folder_with_one_model_is_that_model(tiny_model: Path, tmp_path: Path)
     assert trillm.Tokenizer(folder).encode("the man") == trillm.Tokenizer(tiny_model).encode("the man")
     assert trillm.plan(folder).weights_mapped == trillm.plan(tiny_model).weights_mapped
     made = [
-        _core.convert(path, tmp_path / path.name.replace(".", "-"), to="safetensors", dtype="f32")
+        _core.convert(path, tmp_path / f"made-{path.name}", to="safetensors", dtype="f32")
         for path in (folder / "x.gguf", folder)
     ]
     assert made[0]["bytes"] == made[1]["bytes"]
