@@ -34,8 +34,9 @@ pub trait Tokenizer: Send + Sync {
     fn encode(&self, text: &str, add_special: bool, parse_special: bool, out: &mut Vec<Token>) -> Result<()>;
 
     /// Appends the tokens of a text of which others wrote parts: as [`encode`](Self::encode) without `add_special` and
-    /// with `parse_special`, but a token that `guarded` forbids is not read. What is around such a place becomes what it
-    /// would if the vocabulary had no token spelled so: the text is never cut there.
+    /// with `parse_special`, but a token that `guarded` forbids is not read, and no text becomes one of its tokens by
+    /// merging or matching either, but for a character that has no other token. What is around such a place becomes what
+    /// it would if the vocabulary had no token spelled so: the text is never cut there.
     fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<()>;
 
     /// What a pair of texts has around it; `None` if the model knows no pairs.
@@ -81,7 +82,7 @@ pub trait Tokenizer: Send + Sync {
 }
 
 /// Places of a text where some tokens are not to be read, though they are spelled there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Guarded<'a> {
     /// The tokens, sorted.
     pub tokens: &'a [Token],

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use trillm_core::Token;
 
 use crate::alphabet;
-use crate::merge::{Join, Symbol, merge};
+use crate::barred::bars;
+use crate::merge::{Join, Symbol, Without, merge};
 use crate::merges::{Merge, Merges, Spare};
 use crate::scratch::Scratch;
 use crate::vocabulary::Vocabulary;
@@ -27,8 +28,6 @@ pub(crate) struct Bpe {
     pub(crate) bytes: Vec<Option<u32>>,
     /// A word that is a token is that token, whatever its merges say.
     pub(crate) ignore_merges: bool,
-    /// Which tokens are control tokens, by their ids: where a text has another way, it does not become one.
-    pub(crate) control: Vec<bool>,
     /// What every token but the first of a word begins with.
     pub(crate) prefix: String,
     /// What the last token of a word ends with.
@@ -86,7 +85,7 @@ impl Bpe {
                 return;
             }
             let start = out.len();
-            if !self.known(vocabulary, word, out) {
+            if !self.known(vocabulary, word, scratch, out) {
                 self.merged(vocabulary, word, scratch, out);
             }
             scratch.recent.put(word, &out[start..]);
@@ -107,7 +106,7 @@ impl Bpe {
         let start = out.len();
         let mut spelled = std::mem::take(&mut scratch.spelled);
         alphabet::spell(word, &mut spelled);
-        if !self.known(vocabulary, &spelled, out) {
+        if !self.known(vocabulary, &spelled, scratch, out) {
             self.merged(vocabulary, &spelled, scratch, out);
         }
         scratch.spelled = spelled;
@@ -115,19 +114,15 @@ impl Bpe {
     }
 
     /// Appends a word that is a token, if merging is known to lead to it.
-    fn known(&self, vocabulary: &Vocabulary, word: &str, out: &mut Vec<Token>) -> bool {
+    fn known(&self, vocabulary: &Vocabulary, word: &str, scratch: &Scratch, out: &mut Vec<Token>) -> bool {
         let plain = self.prefix.is_empty() && self.suffix.is_empty();
         if !plain && !self.ignore_merges {
             return false;
         }
-        let known =
-            vocabulary.id(word).filter(|&id| (self.ignore_merges || self.reached.get(id)) && !self.is_control(id));
+        let known = vocabulary.id(word);
+        let known = known.filter(|&id| (self.ignore_merges || self.reached.get(id)) && !scratch.bars(id));
         out.extend(known.map(Token));
         known.is_some()
-    }
-
-    fn is_control(&self, id: u32) -> bool {
-        self.control.get(id as usize).is_some_and(|is_control| *is_control)
     }
 
     /// Appends what merging leads to.
@@ -135,13 +130,32 @@ impl Bpe {
         if !scratch.shortage.spares(word) {
             return;
         }
-        self.symbols(vocabulary, word, &mut scratch.symbols);
-        merge(&self.merges, &mut scratch.symbols, word.len(), &mut scratch.room);
+        let start = out.len();
+        self.joined(&self.merges, vocabulary, word, scratch, out);
         if let [symbol] = scratch.symbols[..]
             && vocabulary.id(word) == Some(symbol.id)
         {
             self.reached.set(symbol.id);
         }
+        // Only then: merges may lead to other words through such a token.
+        if out[start..].iter().any(|token| scratch.bars(token.0)) {
+            out.truncate(start);
+            let without = Without { joins: &self.merges, barred: scratch.barred };
+            self.joined(&without, vocabulary, word, scratch, out);
+        }
+    }
+
+    /// Appends what joining the characters of a word leads to.
+    fn joined(
+        &self,
+        joins: &impl Join,
+        vocabulary: &Vocabulary,
+        word: &str,
+        scratch: &mut Scratch,
+        out: &mut Vec<Token>,
+    ) {
+        self.symbols(vocabulary, word, scratch.barred, &mut scratch.symbols);
+        merge(joins, &mut scratch.symbols, word.len(), &mut scratch.room);
         if self.spare.is_empty() {
             out.extend(scratch.symbols.iter().map(|symbol| Token(symbol.id)));
         } else {
@@ -152,7 +166,7 @@ impl Bpe {
     }
 
     /// The tokens of single characters.
-    fn symbols(&self, vocabulary: &Vocabulary, word: &str, symbols: &mut Vec<Symbol>) {
+    fn symbols(&self, vocabulary: &Vocabulary, word: &str, barred: &[Token], symbols: &mut Vec<Symbol>) {
         symbols.clear();
         let mut spelled = String::new();
         // Held back until a character with a token comes: bytes that stand for characters go before it, which only
@@ -177,7 +191,7 @@ impl Bpe {
             let bytes = text.bytes().map(|byte| self.bytes.get(usize::from(byte)).copied().flatten());
             let has_bytes = || bytes.clone().all(|byte| byte.is_some());
             let single = single.or_else(|| self.spare.id(text));
-            if let Some(id) = single.filter(|&id| !(self.is_control(id) && has_bytes())) {
+            if let Some(id) = single.filter(|&id| !(bars(barred, id) && has_bytes())) {
                 symbols.extend(unknown.take());
                 symbols.push(Symbol { id, start });
                 continue;

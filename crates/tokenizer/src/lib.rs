@@ -24,6 +24,7 @@
 #![warn(missing_docs)]
 
 mod alphabet;
+mod barred;
 mod bert;
 mod bpe;
 mod charsmap;
@@ -46,6 +47,7 @@ mod model;
 mod normal;
 mod oniguruma;
 mod pipeline;
+mod plain;
 mod prefix;
 mod recent;
 mod scratch;

@@ -10,6 +10,9 @@ use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use trillm_core::Token;
+
+use crate::barred::bars;
 use crate::merges::Merge;
 
 /// From here on the road for long words is faster.
@@ -30,6 +33,18 @@ pub(crate) struct Symbol {
 /// Says what two neighbours become. `end` is where the second one ends.
 pub(crate) trait Join {
     fn join(&self, first: Symbol, second: Symbol, end: u32) -> Option<Merge>;
+}
+
+/// Joins as `joins`, but never to a token that is barred.
+pub(crate) struct Without<'a, J> {
+    pub(crate) joins: &'a J,
+    pub(crate) barred: &'a [Token],
+}
+
+impl<J: Join> Join for Without<'_, J> {
+    fn join(&self, first: Symbol, second: Symbol, end: u32) -> Option<Merge> {
+        self.joins.join(first, second, end).filter(|merge| !bars(self.barred, merge.result))
+    }
 }
 
 /// Room that is used again from word to word.

@@ -28,24 +28,24 @@ pub(crate) enum Model {
 /// A word is a token, or it is unknown.
 pub(crate) struct WordLevel {
     unknown: Option<u32>,
-    control: HashSet<u32>,
+    apart: HashSet<u32>,
 }
 
 impl Model {
-    /// The model of a section, whose vocabulary is `vocabulary`. Like those of GGUF files, it gives no `control` token for
-    /// a text that spells one: what a user writes would do what only a template may.
-    pub(crate) fn new(section: Section, vocabulary: &Vocabulary, control: HashSet<u32>) -> Result<Self> {
+    /// The model of a section, whose vocabulary is `vocabulary`. But for byte-pair encoding, whose merges are the file's
+    /// own, it gives no token that stands `apart` for a text that spells one: see [`is_plain`](crate::plain::is_plain).
+    pub(crate) fn new(section: Section, vocabulary: &Vocabulary, apart: HashSet<u32>) -> Result<Self> {
         let kind = kind(&section);
         let unknown = section.unk_token.as_deref().and_then(|text| vocabulary.id(text));
-        let in_texts = || section.vocab.entries.iter().filter(|(_, id)| !control.contains(id)).collect::<Vec<_>>();
+        let in_texts = || section.vocab.entries.iter().filter(|(_, id)| !apart.contains(id)).collect::<Vec<_>>();
         match kind {
-            "BPE" => bpe(section, vocabulary, &control).map(Box::new).map(Self::Bpe),
+            "BPE" => bpe(section, vocabulary).map(Box::new).map(Self::Bpe),
             WORD_PIECE => {
                 let prefix = section.continuing_subword_prefix.as_deref().unwrap_or("##");
                 let longest = section.max_input_chars_per_word.unwrap_or(100);
                 WordPiece::new(&in_texts(), "", prefix, unknown, longest).map(Self::WordPiece)
             }
-            "WordLevel" => Ok(Self::WordLevel(WordLevel { unknown, control })),
+            "WordLevel" => Ok(Self::WordLevel(WordLevel { unknown, apart })),
             "Unigram" => unigram(&section, vocabulary, in_texts()).map(Box::new).map(Self::Unigram),
             _ => {
                 let expected = "BPE, WordPiece, WordLevel or Unigram";
@@ -80,11 +80,11 @@ impl Model {
             Self::Bpe(model) => model.encode(vocabulary, word, scratch, out),
             Self::WordPiece(model) => return model.encode(word, &mut scratch.recent, out),
             Self::Unigram(model) => {
-                let Scratch { unigram, recent, shortage, .. } = scratch;
-                return model.encode(word, unigram, recent, shortage, out);
+                let Scratch { barred, unigram, recent, shortage, .. } = scratch;
+                return model.encode(word, barred, unigram, recent, shortage, out);
             }
-            Self::WordLevel(WordLevel { unknown, control }) => {
-                let found = vocabulary.id(word).filter(|id| !control.contains(id)).or(*unknown);
+            Self::WordLevel(WordLevel { unknown, apart }) => {
+                let found = vocabulary.id(word).filter(|id| !apart.contains(id)).or(*unknown);
                 out.extend(found.map(Token));
                 return found.is_some();
             }
@@ -116,7 +116,7 @@ fn inferred(section: &Section) -> &'static str {
     }
 }
 
-fn bpe(section: Section, vocabulary: &Vocabulary, control: &HashSet<u32>) -> Result<Bpe> {
+fn bpe(section: Section, vocabulary: &Vocabulary) -> Result<Bpe> {
     if let Some(dropout) = section.dropout.filter(|dropout| *dropout != 0.0) {
         let found = dropout.to_string();
         return Err(Error::Unsupported {
@@ -144,7 +144,6 @@ fn bpe(section: Section, vocabulary: &Vocabulary, control: &HashSet<u32>) -> Res
     let ignore_merges = section.ignore_merges.unwrap_or(false);
     let plain = prefix.is_empty() && suffix.is_empty() && !ignore_merges;
     Ok(Bpe {
-        control: (0..vocabulary.len()).map(|id| control.contains(&id)).collect(),
         apart: spelled && plain && Bpe::are_apart(vocabulary, &merges, &spare),
         singles: Bpe::singles(vocabulary),
         spare,

@@ -83,12 +83,10 @@ impl Pipeline {
 
     /// Gives added tokens and words of a text to `found`, in order; no word is empty. Tokens that `guarded` forbids are
     /// not read; that takes a pipeline that [keeps places](Self::keeps_places).
-    pub(crate) fn cut(&self, added: &Added, text: &str, guarded: Option<Guarded<'_>>, mut found: impl FnMut(Part<'_>)) {
+    pub(crate) fn cut(&self, added: &Added, text: &str, guarded: Guarded<'_>, mut found: impl FnMut(Part<'_>)) {
         let mut first = true;
         let allowed = |start: usize| {
-            move |id: u32, range: &Range<usize>| {
-                guarded.is_none_or(|guarded| !guarded.forbids(Token(id), &(start + range.start..start + range.end)))
-            }
+            move |id: u32, range: &Range<usize>| !guarded.forbids(Token(id), &(start + range.start..start + range.end))
         };
         added.exact.cut(text, allowed(0), |part| {
             let Part::Text(part) = part else {

@@ -22,6 +22,7 @@ use crate::markers::Part;
 use crate::model::{Model, WORD_PIECE, kind};
 use crate::oniguruma::check_sizes;
 use crate::pipeline::{Added, Pipeline};
+use crate::plain::is_plain;
 use crate::scratch::Scratch;
 use crate::special::{Around, Special};
 use crate::table::Table;
@@ -138,8 +139,8 @@ impl HuggingFaceTokenizer {
         if let Some(Token(id)) = around.tokens().find(|token| token.0 >= vocabulary.len()) {
             return Err(Error::malformed("special tokens", format!("the vocabulary has no id {id}")));
         }
-        let control = added_tokens.iter().filter(|token| token.token.special).map(|token| token.id).collect();
-        let model = Model::new(model, &vocabulary, control)?;
+        let apart = added_tokens.iter().filter(|token| !is_plain(&token.token.content)).map(|token| token.id).collect();
+        let model = Model::new(model, &vocabulary, apart)?;
         drop(bytes);
 
         let written = match &pipeline {
@@ -179,10 +180,10 @@ impl HuggingFaceTokenizer {
         pipeline: &Pipeline,
         added: &Added,
         text: &str,
-        guarded: Option<Guarded<'_>>,
+        guarded: Guarded<'_>,
         out: &mut Vec<Token>,
     ) -> trillm_core::Result<()> {
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new(guarded.tokens);
         let mut failed = Ok(());
         pipeline.cut(added, text, guarded, |part| match part {
             Part::Token(id) => out.push(Token(id)),
@@ -209,16 +210,17 @@ impl HuggingFaceTokenizer {
         Err(failed(reason.into()))
     }
 
-    /// Appends the tokens of a text whose added tokens were found, and nothing around it.
+    /// Appends the tokens of a text whose added tokens were found, and nothing around it. It becomes none that is `barred`.
     fn encode_words(
         &self,
         mut words: PreTokenizedString,
+        barred: &[Token],
         out: &mut Vec<Token>,
     ) -> tokenizers::Result<trillm_core::Result<()>> {
         if let Some(pre_tokenizer) = &self.pre_tokenizer {
             pre_tokenizer.pre_tokenize(&mut words)?;
         }
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new(barred);
         for (word, _, tokens) in words.get_splits(OffsetReferential::Normalized, OffsetType::None) {
             match tokens {
                 Some(tokens) => out.extend(tokens.iter().map(|token| Token(token.id))),
@@ -324,11 +326,11 @@ impl Tokenizer for HuggingFaceTokenizer {
         let words = |out: &mut Vec<Token>| match &self.words {
             Words::Ours(ours) => {
                 let added = if parse_special { &ours.added } else { &ours.plain };
-                Ok(self.encode_parts(&ours.pipeline, added, text, None, out))
+                Ok(self.encode_parts(&ours.pipeline, added, text, Guarded::default(), out))
             }
             Words::Library { added, plain } => {
                 let added = if parse_special { added } else { plain };
-                self.encode_words(added.extract_and_normalize(self.normalizer.as_ref(), text), out)
+                self.encode_words(added.extract_and_normalize(self.normalizer.as_ref(), text), &[], out)
             }
         };
         append(out, words).inspect_err(|_| out.truncate(start))?;
@@ -343,9 +345,11 @@ impl Tokenizer for HuggingFaceTokenizer {
         if let Words::Ours(ours) = &self.words
             && ours.pipeline.keeps_places(&ours.added)
         {
-            return append(out, |out| Ok(self.encode_parts(&ours.pipeline, &ours.added, text, Some(guarded), out)));
+            return append(out, |out| Ok(self.encode_parts(&ours.pipeline, &ours.added, text, guarded, out)));
         }
-        append(out, |out| self.encode_words(self.finder.extract(self.normalizer.as_ref(), text, guarded)?, out))
+        append(out, |out| {
+            self.encode_words(self.finder.extract(self.normalizer.as_ref(), text, guarded)?, guarded.tokens, out)
+        })
     }
 
     fn pair(&self) -> Option<&PairFrame> {

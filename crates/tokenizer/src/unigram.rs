@@ -5,6 +5,7 @@
 use trillm_core::Token;
 
 use crate::Result;
+use crate::barred::bars;
 use crate::endings::Endings;
 use crate::recent::Recent;
 use crate::shortage::Shortage;
@@ -67,10 +68,11 @@ impl Unigram {
     }
 
     /// Appends the tokens of a text whose spaces are written `▁`. Characters without any are left out, and then it gives
-    /// `false`.
+    /// `false`. None is one that is `barred`, but for characters that have no other.
     pub(crate) fn encode(
         &self,
         text: &str,
+        barred: &[Token],
         room: &mut Room,
         recent: &mut Recent,
         shortage: &mut Shortage,
@@ -86,7 +88,7 @@ impl Unigram {
                 return whole;
             }
             let start = out.len();
-            let known = self.word(word, room, out);
+            let known = self.word(word, barred, room, out);
             // What an unknown character becomes depends on what came before.
             if known {
                 recent.put(word, &out[start..]);
@@ -96,7 +98,7 @@ impl Unigram {
     }
 
     /// Gives whether every character was part of a token.
-    fn word(&self, word: &str, Room { best, unknown }: &mut Room, out: &mut Vec<Token>) -> bool {
+    fn word(&self, word: &str, barred: &[Token], Room { best, unknown }: &mut Room, out: &mut Vec<Token>) -> bool {
         best.clear();
         best.resize(word.len() + 1, Best { token: NONE, start: NOWHERE, score: 0.0 });
         let mut node = 0;
@@ -112,7 +114,12 @@ impl Unigram {
                     found = Best { token, start: start as u32, score };
                 }
             };
+            let has_bytes = || word[start..end].bytes().all(|byte| self.byte(byte).is_some());
             for (length, token) in self.tokens.at(node) {
+                // A character may have no other way.
+                if bars(barred, token) && (length > end - start || has_bytes()) {
+                    continue;
+                }
                 is_token |= length == end - start;
                 try_out(token, end - length, self.scores[token as usize]);
             }
@@ -157,9 +164,14 @@ impl Unigram {
         false
     }
 
+    /// The token of a byte.
+    fn byte(&self, byte: u8) -> Option<u32> {
+        self.bytes.get(usize::from(byte)).copied().flatten()
+    }
+
     /// Appends what stands for characters without a token, backwards: their bytes, or [`NONE`] for all of them.
     fn spell_backwards(&self, text: &str, out: &mut Vec<Token>) {
-        let bytes = text.bytes().rev().map(|byte| self.bytes.get(usize::from(byte)).copied().flatten());
+        let bytes = text.bytes().rev().map(|byte| self.byte(byte));
         if bytes.clone().all(|byte| byte.is_some()) {
             out.extend(bytes.flatten().map(Token));
         } else {

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 
 use common::{alphabet, encode, on_a_small_stack};
-use trillm_core::{Token, Tokenizer};
+use trillm_core::{Guarded, Token, Tokenizer};
 use trillm_formats::gguf::{Head, Pre};
 use trillm_testkit::models::gguf::{Gguf, Value};
 use trillm_testkit::shared_data;
@@ -135,6 +135,57 @@ fn plain_texts_have_no_control_tokens() {
     let tokenizer = words("llama", &PIECES, &[]);
     assert_eq!(encode(&tokenizer, "</s>", false, false), [3, 8, 9]);
     assert_eq!(encode(&tokenizer, "</s>", false, true), [2]);
+}
+
+/// The tokens of a text that others wrote, of which none may be one of `tokens`.
+fn guarded(tokenizer: &GgufTokenizer, text: &str, tokens: &[u32]) -> Vec<u32> {
+    let tokens: Vec<Token> = tokens.iter().copied().map(Token).collect();
+    let (mut out, whole) = (Vec::new(), 0..text.len());
+    let guarded = Guarded { tokens: &tokens, ranges: std::slice::from_ref(&whole) };
+    tokenizer.encode_guarded(text, guarded, &mut out).unwrap();
+    out.into_iter().map(|token| token.0).collect()
+}
+
+#[test]
+fn a_control_token_that_is_a_word_or_a_sign_is_text() {
+    // llama.cpp looks a token up by its text, whatever its type.
+    let all = ["!", "h", "i", "t", "e", "th", "the", "<", ">", "<e", "<e>"];
+    let types = [3, 1, 1, 1, 1, 1, 3, 1, 1, 1, 3];
+    let file = pairs("gpt-2", &all, &["t h", "th e", "< e", "<e >"]);
+    let tokenizer = open(&file.tokenizer(&[("token_type", Value::array(types))]));
+    assert_eq!(encode(&tokenizer, "hi!!", false, false), [1, 2, 0, 0]);
+    assert_eq!(encode(&tokenizer, "the", false, false), [6]);
+    // What is neither stays a name that no text becomes.
+    assert_eq!(encode(&tokenizer, "<e>", false, false), [7, 4, 8]);
+    // From others only what has no other token.
+    assert_eq!(guarded(&tokenizer, "the!", &[0, 6]), [5, 4, 0]);
+
+    let mut pieces = PIECES.to_vec();
+    pieces.extend([("!", 3, 0.0), ("ba", 3, 0.0), ("<0x21>", 6, 0.0), ("<0x62>", 6, 0.0)]);
+    for model in ["llama", "t5"] {
+        let tokenizer = words(model, &pieces, &[("add_space_prefix", false.into())]);
+        assert_eq!(encode(&tokenizer, "ba!", false, false), [15, 14], "{model}");
+        assert_eq!(guarded(&tokenizer, "ba", &[14, 15]), [5, 4], "{model}");
+    }
+    let tokenizer = words("llama", &pieces, &[("add_space_prefix", false.into())]);
+    assert_eq!(guarded(&tokenizer, "b!", &[14, 15]), [5, 16]);
+}
+
+#[test]
+fn no_pieces_join_to_a_guarded_token() {
+    let mut pieces = PIECES.to_vec();
+    pieces.extend([("</s>>", 4, 0.0), (">", 1, -7.0), ("bb", 1, 0.0), ("abb", 4, 0.0)]);
+    let tokenizer = words("llama", &pieces, &[("add_space_prefix", false.into())]);
+    assert_eq!(encode(&tokenizer, "</s>>", false, false), [14]);
+    // Their scores: `bb` before all others.
+    for _ in 0..2 {
+        assert_eq!(guarded(&tokenizer, "</s>>", &[2, 14, 17]), [8, 9, 15]);
+        assert_eq!(guarded(&tokenizer, "abb", &[14, 17]), [4, 16]);
+    }
+    // The longest match is no way to it either.
+    let tokenizer = words("rwkv", &[("<", 1, 0.0), ("e", 1, 0.0), (">", 1, 0.0), ("<e>", 4, 0.0)], &[]);
+    assert_eq!(encode(&tokenizer, "<e>", false, false), [3]);
+    assert_eq!(guarded(&tokenizer, "<e>", &[3]), [0, 1, 2]);
 }
 
 #[test]

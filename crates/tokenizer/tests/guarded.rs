@@ -110,3 +110,82 @@ fn normalized_tokens_are_guarded_in_the_text_as_it_came() {
     // A spelling that only becomes the token's when it is normalized is not the template's.
     assert_eq!(guarded(&with, "É<|m|>B", "-", &[]), encode(&without, "É<|m|>B", false, true));
 }
+
+/// A vocabulary whose merges lead to added tokens: a marker, a word and a sign.
+fn merging(special: bool, bytes: bool) -> HuggingFaceTokenizer {
+    let words = [
+        "<unk>", "a", "!", "<", ">", "e", "n", "d", "<e", "nd", "<end", "<end>", "t", "h", "th", "the", "<0x21>", "r",
+        "er", "ther",
+    ];
+    let merges = ["n d", "< e", "<e nd", "<end >", "t h", "th e", "e r", "th er"];
+    let vocab: serde_json::Map<String, Value> = (0..).zip(words).map(|(id, word)| (word.into(), json!(id))).collect();
+    let tokens = [(11, "<end>"), (2, "!"), (15, "the")];
+    let tokens = tokens.map(|(id, text)| added(id, text, &json!({ "special": special })));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let model =
+        json!({ "type": "BPE", "vocab": vocab, "merges": merges, "unk_token": "<unk>", "byte_fallback": bytes });
+    fs::write(&path, json!({ "added_tokens": tokens, "model": model }).to_string()).unwrap();
+    HuggingFaceTokenizer::open(&path, &trillm_formats::huggingface::Sidecars::default()).unwrap()
+}
+
+#[test]
+fn merging_leads_to_no_guarded_token() {
+    for special in [true, false] {
+        let tokenizer = merging(special, false);
+        let guarded = |tokenizer: &HuggingFaceTokenizer, text: &str| {
+            let (tokens, whole) = ([Token(2), Token(11), Token(15)], 0..text.len());
+            let mut out = Vec::new();
+            let guarded = Guarded { tokens: &tokens, ranges: std::slice::from_ref(&whole) };
+            tokenizer.encode_guarded(text, guarded, &mut out).unwrap();
+            out.into_iter().map(|token| token.0).collect::<Vec<_>>()
+        };
+        // As merged by hand without the three; a character that has no other token is its own.
+        for (text, expected) in [
+            ("a<end>a", &[1, 10, 4, 1][..]),
+            ("a!the", &[1, 2, 14, 5]),
+            ("there", &[19, 5]),
+            ("<endd", &[10, 7]),
+            ("<end><end>", &[10, 4, 10, 4]),
+        ] {
+            // Twice, as what merging leads to is remembered.
+            for _ in 0..2 {
+                assert_eq!(guarded(&tokenizer, text), expected, "{special}: {text}");
+                encode(&tokenizer, text, false, false);
+            }
+        }
+        // Bytes stand for it where they have tokens.
+        assert_eq!(guarded(&merging(special, true), "a!"), [1, 16]);
+        // Without a guard as the library has it, with `encode_special_tokens` (tokenizers 0.23).
+        for (text, expected) in [("a<end>a", &[1, 11, 1][..]), ("a!the", &[1, 2, 15]), ("<endd", &[10, 7])] {
+            assert_eq!(encode(&tokenizer, text, false, false), expected, "{special}: {text}");
+        }
+        assert_eq!(encode(&merging(special, true), "a!", false, false), [1, 2]);
+    }
+}
+
+#[test]
+fn no_best_way_goes_through_a_guarded_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let vocab = json!([
+        ["?", 0.0],
+        ["a", -2.0],
+        ["!", -2.0],
+        ["<e>", -1.0],
+        ["<", -2.0],
+        ["e", -2.0],
+        [">", -2.0],
+        ["ae", -1.0]
+    ]);
+    let tokens = [(3, "<e>"), (2, "!"), (7, "ae")].map(|(id, text)| added(id, text, &json!({ "special": false })));
+    let model = json!({ "type": "Unigram", "unk_id": 0, "byte_fallback": false, "vocab": vocab });
+    fs::write(&path, json!({ "added_tokens": tokens, "model": model }).to_string()).unwrap();
+    let tokenizer = HuggingFaceTokenizer::open(&path, &trillm_formats::huggingface::Sidecars::default()).unwrap();
+    let (text, tokens) = ("a<e>!ae", [Token(2), Token(3), Token(7)]);
+    let mut out = Vec::new();
+    let whole = 0..text.len();
+    let guarded = Guarded { tokens: &tokens, ranges: std::slice::from_ref(&whole) };
+    tokenizer.encode_guarded(text, guarded, &mut out).unwrap();
+    assert_eq!(out, [1, 4, 5, 6, 2, 1, 5].map(Token));
+}

@@ -248,3 +248,27 @@ fn other_models() {
         matches!(open(bare, &Sidecars::default()), Err(Error::In { error, .. }) if error.to_string().contains("without a type"))
     );
 }
+
+/// What tokenizers 0.23 gives with and without `encode_special_tokens`, but for the marker.
+#[test]
+fn a_control_token_that_is_a_word_or_a_sign_is_text() {
+    let words = ["[UNK]", "a", "!", "the", "</s>"];
+    let vocab: serde_json::Map<String, Value> = (0..).zip(words).map(|(id, word)| (word.into(), json!(id))).collect();
+    let scored: Vec<Value> = words.iter().map(|word| json!([word, -1.0])).collect();
+    for model in [
+        json!({ "type": "WordPiece", "vocab": vocab, "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100 }),
+        json!({ "type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]" }),
+        json!({ "type": "Unigram", "vocab": scored, "unk_id": 0, "byte_fallback": false }),
+    ] {
+        let file = |file: &mut Value| {
+            let tokens = [added(2, "!", true), added(3, "the", true), added(4, "</s>", true)];
+            *file = json!({ "added_tokens": tokens, "pre_tokenizer": { "type": "WhitespaceSplit" }, "model": model });
+        };
+        let tokenizer = open(file, &Sidecars::default()).unwrap();
+        for parse_special in [false, true] {
+            assert_eq!(encode(&tokenizer, "a !", false, parse_special), [1, 2], "{model}");
+            assert_eq!(encode(&tokenizer, "the a", false, parse_special), [3, 1], "{model}");
+        }
+        assert!(!encode(&tokenizer, "a </s>", false, false).contains(&4), "{model}");
+    }
+}

@@ -10,6 +10,7 @@ mod dna;
 mod pairs;
 mod plamo;
 mod spm;
+mod texts;
 mod ugm;
 mod wpm;
 
@@ -24,11 +25,13 @@ use self::dna::{Dna, MARK};
 use self::pairs::Pairs;
 use self::plamo::Plamo;
 use self::spm::Spm;
+use self::texts::is_in_texts;
 use self::ugm::Ugm;
 use self::wpm::Wpm;
 use crate::greedy::Greedy;
 use crate::limit::Limits;
 use crate::markers::{Marker, Markers, Part, Spaces};
+use crate::plain::is_plain;
 use crate::scratch::Scratch;
 use crate::table::Table;
 use crate::vocabulary::Vocabulary;
@@ -90,13 +93,15 @@ impl GgufTokenizer {
         let words = || file.words.iter().map(|word| &**word);
         // A token has its spelling, and beside it a length, a type and a score.
         Error::check_memory(words().map(|word| word.len() + 16).sum())?;
-        // Whatever their spelling, control tokens never come out of a plain text.
-        let in_texts = |id: u32| !matches!(file.types[id as usize], TokenType::Control | TokenType::Unknown);
         let every = Vocabulary::of(words(), |_| true);
         let (attributes, ends) = attributes::read(file, |text| every.id(text));
-        let vocabulary = Vocabulary::of(words(), |id| in_texts(id) && !attributes[id as usize].is_hidden());
+        let is_hidden = |id: u32| {
+            attributes[id as usize].is_hidden()
+                || matches!(file.types[id as usize], TokenType::Control | TokenType::Unknown)
+        };
+        let vocabulary = Vocabulary::of(words(), |id| !is_hidden(id) || every.text(id).is_some_and(is_plain));
 
-        let tokens = || (0..).zip(words()).filter(|&(id, _)| in_texts(id));
+        let tokens = || (0..).zip(words()).filter(|&(id, _)| is_in_texts(file, id as usize));
         let kind = match file.algorithm {
             Algorithm::Spm => {
                 let apart = are_apart(tokens().map(|(_, word)| word));
@@ -167,10 +172,11 @@ impl GgufTokenizer {
         &self,
         text: &str,
         markers: &Markers,
-        allowed: impl Fn(u32, &Range<usize>) -> bool,
+        guarded: Guarded<'_>,
         out: &mut Vec<Token>,
     ) -> Result<(), EngineError> {
-        let (mut scratch, mut found) = (Scratch::default(), Vec::new());
+        let (mut scratch, mut found) = (Scratch::new(guarded.tokens), Vec::new());
+        let allowed = |id, range: &Range<usize>| !guarded.forbids(Token(id), range);
         // A text begins as if a special token came before.
         let mut behind_special = true;
         let mut failed = Ok(());
@@ -275,7 +281,7 @@ impl Tokenizer for GgufTokenizer {
         let adds = |adds: bool, id: Option<u32>| id.filter(|_| adds && add_special).map(Token);
         out.extend(adds(self.special.adds_bos, self.special.bos));
         let markers = if parse_special { &self.all } else { &self.plain };
-        self.encode_text(text, markers, |_, _| true, out).inspect_err(|_| out.truncate(start))?;
+        self.encode_text(text, markers, Guarded::default(), out).inspect_err(|_| out.truncate(start))?;
         out.extend(adds(self.special.adds_separator, self.special.separator));
         out.extend(adds(self.special.adds_eos, self.special.eos));
         Ok(())
@@ -284,8 +290,7 @@ impl Tokenizer for GgufTokenizer {
     fn encode_guarded(&self, text: &str, guarded: Guarded<'_>, out: &mut Vec<Token>) -> Result<(), EngineError> {
         self.limits.text(text)?;
         let start = out.len();
-        let allowed = |id, range: &Range<usize>| !guarded.forbids(Token(id), range);
-        self.encode_text(text, &self.all, allowed, out).inspect_err(|_| out.truncate(start))
+        self.encode_text(text, &self.all, guarded, out).inspect_err(|_| out.truncate(start))
     }
 
     fn bytes(&self, token: Token) -> &[u8] {

@@ -54,7 +54,6 @@ impl Pairs {
         let bytes = if writing == Writing::Alphabet { Vec::new() } else { vocabulary.byte_tokens() };
         let (merges, spare) = Merges::of_gguf(&file.merges, vocabulary, &bytes);
         let bpe = Bpe {
-            control: Vec::new(),
             apart: !pre.ignore_merges && Bpe::are_apart(vocabulary, &merges, &spare),
             singles: Bpe::singles(vocabulary),
             merges,

@@ -3,6 +3,7 @@
 use trillm_core::Token;
 use trillm_formats::gguf::{TokenType, Vocabulary as File};
 
+use super::texts::is_in_texts;
 use crate::Result;
 use crate::endings::Endings;
 use crate::shortage::Shortage;
@@ -28,8 +29,7 @@ impl Plamo {
         };
         let scores: Vec<i32> = (0..file.words.len()).map(score).collect();
         let taken = |id: &usize| {
-            let kind = file.types[*id];
-            let is_text = !matches!(kind, TokenType::Byte | TokenType::Control | TokenType::Unknown);
+            let is_text = file.types[*id] != TokenType::Byte && is_in_texts(file, *id);
             is_text && scores[*id] > INVALID && str::from_utf8(&file.words[*id]).is_ok()
         };
         let backwards = |id: usize| (file.words[id].iter().rev().copied().collect::<Vec<u8>>(), id as u32);

@@ -2,8 +2,9 @@
 
 use trillm_core::Token;
 
+use crate::barred::bars;
 use crate::bpe::{Bpe, Reached};
-use crate::merge::{Join, Symbol, merge};
+use crate::merge::{Join, Symbol, Without, merge};
 use crate::merges::Merge;
 use crate::scratch::Scratch;
 use crate::vocabulary::Vocabulary;
@@ -63,7 +64,7 @@ impl Spm {
         }
         let start = out.len();
         let known = vocabulary.id(word);
-        if let Some(id) = known.filter(|&id| self.reached.get(id)) {
+        if let Some(id) = known.filter(|&id| self.reached.get(id) && !scratch.bars(id)) {
             *unknown = false;
             out.push(Token(id));
             return scratch.recent.put(word, &out[start..]);
@@ -71,24 +72,21 @@ impl Spm {
         if !scratch.shortage.spares(word) {
             return;
         }
-        let symbols = &mut scratch.symbols;
-        symbols.clear();
-        let mut last = ('\0', None);
-        symbols.extend(word.char_indices().map(|(at, character)| {
-            let id = match self.singles.get(character as usize) {
-                Some(&id) => id,
-                None if last.0 == character => last.1,
-                None => vocabulary.id(&word[at..at + character.len_utf8()]),
-            };
-            last = (character, id);
-            Symbol { id: id.unwrap_or(NONE), start: at as u32 }
-        }));
-        merge(&Scores { spm: self, vocabulary, word: word.as_bytes() }, symbols, word.len(), &mut scratch.room);
-        if let ([symbol], Some(id)) = (&symbols[..], known)
+        let scores = Scores { spm: self, vocabulary, word: word.as_bytes() };
+        self.symbols(vocabulary, word, scratch);
+        merge(&scores, &mut scratch.symbols, word.len(), &mut scratch.room);
+        if let ([symbol], Some(id)) = (&scratch.symbols[..], known)
             && symbol.id == id
         {
             self.reached.set(id);
         }
+        // Only then: other words may come about through such a token.
+        if scratch.symbols.iter().any(|symbol| scratch.bars(symbol.id)) {
+            self.symbols(vocabulary, word, scratch);
+            let without = Without { joins: &scores, barred: scratch.barred };
+            merge(&without, &mut scratch.symbols, word.len(), &mut scratch.room);
+        }
+        let symbols = &scratch.symbols;
         for (at, symbol) in symbols.iter().enumerate() {
             if symbol.id != NONE {
                 *unknown = false;
@@ -109,6 +107,25 @@ impl Spm {
         if symbols.iter().all(|symbol| symbol.id != NONE) {
             scratch.recent.put(word, &out[start..]);
         }
+    }
+
+    /// The tokens of single characters.
+    fn symbols(&self, vocabulary: &Vocabulary, word: &str, scratch: &mut Scratch) {
+        let Scratch { symbols, barred, .. } = scratch;
+        symbols.clear();
+        let mut last = ('\0', None);
+        symbols.extend(word.char_indices().map(|(at, character)| {
+            let id = match self.singles.get(character as usize) {
+                Some(&id) => id,
+                None if last.0 == character => last.1,
+                None => vocabulary.id(&word[at..at + character.len_utf8()]),
+            };
+            last = (character, id);
+            let has_bytes =
+                || character.encode_utf8(&mut [0; 4]).bytes().all(|byte| self.bytes[usize::from(byte)].is_some());
+            let id = id.filter(|&id| !(bars(barred, id) && has_bytes()));
+            Symbol { id: id.unwrap_or(NONE), start: at as u32 }
+        }));
     }
 }
 

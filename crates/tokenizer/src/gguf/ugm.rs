@@ -3,6 +3,7 @@
 use trillm_core::Token;
 use trillm_formats::gguf::{TokenType, Vocabulary as File};
 
+use super::texts::is_in_texts;
 use crate::charsmap::Charsmap;
 use crate::limit::Limits;
 use crate::scratch::Scratch;
@@ -27,10 +28,10 @@ impl Ugm {
         let score = |id: usize| file.scores.get(id).copied().unwrap_or_default();
         let normal = |id: &usize| file.types[*id] == TokenType::Normal;
         let worst = (0..file.words.len()).filter(normal).map(score).fold(f32::MAX, f32::min);
-        let taken = |kind| matches!(kind, TokenType::Normal | TokenType::UserDefined | TokenType::Unused);
+        let taken =
+            |id: &usize| !matches!(file.types[*id], TokenType::Byte | TokenType::Undefined) && is_in_texts(file, *id);
         // What is no text is part of none.
-        let texts =
-            (0..file.words.len()).filter(|&id| taken(file.types[id]) && str::from_utf8(&file.words[id]).is_ok());
+        let texts = (0..file.words.len()).filter(|id| taken(id) && str::from_utf8(&file.words[*id]).is_ok());
         let texts: Vec<_> = texts.map(|id| (&*file.words[id], id as u32)).collect();
         let scores = (0..file.words.len()).map(|id| match file.types[id] {
             TokenType::UserDefined => 0.0,
@@ -66,8 +67,8 @@ impl Ugm {
     ) -> trillm_core::Result<()> {
         let normalized = self.normalize(text);
         limits.normalized(normalized.len())?;
-        let Scratch { unigram, recent, shortage, .. } = scratch;
-        self.model.encode(&normalized, unigram, recent, shortage, out);
+        let Scratch { barred, unigram, recent, shortage, .. } = scratch;
+        self.model.encode(&normalized, barred, unigram, recent, shortage, out);
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! `WordPiece` of GGUF files: words as BERT makes them, each with a `▁` before it.
 
 use trillm_core::Token;
-use trillm_formats::gguf::{TokenType, Vocabulary as File};
+use trillm_formats::gguf::Vocabulary as File;
 
+use super::texts::is_in_texts;
 use crate::Result;
 use crate::bert::{self, Bert};
 use crate::scratch::Scratch;
@@ -18,8 +19,7 @@ pub(super) struct Wpm {
 
 impl Wpm {
     pub(super) fn new(file: &File<'_>) -> Result<Self> {
-        let taken = |kind| !matches!(kind, TokenType::Control | TokenType::Unknown);
-        let texts = (0..file.words.len()).filter(|&id| taken(file.types[id]));
+        let texts = (0..file.words.len()).filter(|&id| is_in_texts(file, id));
         let texts: Vec<_> = texts.map(|id| (&*file.words[id], id as u32)).collect();
         let lowercase = file.lowercase.unwrap_or(true);
         let normalizer = Bert {
