@@ -18,6 +18,8 @@ struct Fake {
     slow: Duration,
     /// What these do not load for.
     broken: Mutex<BTreeMap<String, &'static str>>,
+    /// Models that the system has memory for; any number if it is zero.
+    memory: AtomicUsize,
     events: Mutex<Vec<String>>,
 }
 
@@ -45,6 +47,15 @@ impl Source for Fake {
 
     fn find(&self, name: &str, _: &GoesOn) -> Result<((), u64), Failure> {
         Ok(((), name.len() as u64))
+    }
+
+    fn fit(&self, _: &str, (): &(), idle: &[(String, Arc<Model>)]) -> Result<Vec<String>, Failure> {
+        let (alive, room) = (self.alive.load(SeqCst), self.memory.load(SeqCst));
+        let too_many = if room == 0 { 0 } else { (alive + 1).saturating_sub(room) };
+        match idle.get(..too_many) {
+            Some(needless) => Ok(needless.iter().map(|(name, _)| name.clone()).collect()),
+            None => Err(Failure::Broken("no memory")),
+        }
     }
 
     fn load(&self, name: &str, (): (), _: &GoesOn) -> Result<Model, Failure> {
@@ -128,6 +139,25 @@ fn threads_get_what_they_ask_for_and_nothing_that_is_used_goes() {
         pool.close();
         assert_eq!(pool.source().alive.load(SeqCst), 0);
     }
+}
+
+#[test]
+fn idle_models_go_for_memory_and_none_in_vain() {
+    let pool = Pool::new(Fake { memory: AtomicUsize::new(2), ..Fake::default() }, Limits::default());
+    drop(pool.lease("a", &patient()).unwrap());
+    drop(pool.lease("b", &patient()).unwrap());
+    // The one that was used least recently goes, and no more than it takes.
+    let used = pool.lease("c", &patient()).unwrap();
+    let here = || pool.status().into_iter().map(|status| status.name).collect::<Vec<_>>();
+    assert_eq!(here(), ["b", "c"]);
+    // What would not fit without them either leaves them where they are.
+    let also_used = pool.lease("b", &patient()).unwrap();
+    assert!(matches!(pool.lease("d", &patient()), Err(Failure::Broken("no memory"))));
+    assert_eq!(here(), ["b", "c"]);
+    drop((used, also_used));
+    pool.pin("b", true).unwrap();
+    drop(pool.lease("d", &patient()).unwrap());
+    assert_eq!(here(), ["b", "d"], "what is pinned stays");
 }
 
 #[test]

@@ -112,7 +112,9 @@ fn models_that_want_few_cores_compute_at_once() {
     let models: Vec<_> = fakes.iter().map(|fake| start(fake, 1, &cores)).collect();
     let streams: Vec<_> = models.iter().map(|model| model.submit(request("beside", 5)).unwrap()).collect();
     // Nobody leaves a step before all have come into one.
-    gates.iter().for_each(|gate| gate.wait_for(1));
+    for gate in &gates {
+        gate.wait_for(1);
+    }
     gates.iter().for_each(Gate::open);
     for stream in streams {
         assert_eq!(tokens(stream), alone("beside", 5));
