@@ -159,7 +159,7 @@ def test_threads_and_tasks_get_what_they_ask_for(
     assert seen["outcomes"]["done"] > 1000, seen
     # Of models this small little is given back to the system at once, and threads that come and go keep some.
     *before, after = seen["memory"]
-    assert after <= 1.1 * max(before), seen
+    assert after <= 1.25 * max(before), seen
 
 
 GIVES_BACK = """
