@@ -105,11 +105,10 @@ def benchmark(
     started.
     """
     with Later("trillm.hub"):
+        from trillm._model import bring_tokenizer
         from trillm.hub import fetch, resolve
 
-    tokenizer = params.get("tokenizer")
-    if isinstance(tokenizer, str | bytes | PathLike):
-        params["tokenizer"] = fetch(tokenizer, options=download)
+    bring_tokenizer(params, lambda tokenizer: fetch(tokenizer, options=download))
     with resolve(reference, options=download) as found:
         return benchmark_file(
             found.path,

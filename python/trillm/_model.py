@@ -13,6 +13,8 @@ from trillm._streaming import AsyncStream, Lines, collect, collect_all, made
 from trillm._vectors import bring_numpy, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     import numpy as np
@@ -57,10 +59,15 @@ def load(
     with Later("trillm.hub"):
         from trillm.hub import fetch, resolve
 
+    bring_tokenizer(params, lambda tokenizer: fetch(tokenizer, options=download))
+    return load_resolved(resolve(reference, options=download), params)
+
+
+def bring_tokenizer(params: LoadParams, fetch: Callable[[str | bytes | PathLike[str]], Path]) -> None:
+    """Makes a tokenizer present that is named by a reference, and puts its path in the place of that."""
     tokenizer = params.get("tokenizer")
     if isinstance(tokenizer, str | bytes | PathLike):
-        params["tokenizer"] = fetch(tokenizer, options=download)
-    return load_resolved(resolve(reference, options=download), params)
+        params["tokenizer"] = fetch(tokenizer)
 
 
 def load_resolved(found: Resolved, params: LoadParams) -> Model:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from trillm._model import Model
 from trillm._streaming import ByLoop, Lines, when
+from trillm.errors import ModelNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,8 @@ class RoutedModel(Model):
 
     def close(self) -> None:
         """Unloads it once nobody uses it. Harmless if it is not loaded."""
-        if self.is_loaded:
+        # Another one may need its room just now.
+        with suppress(ModelNotFound):
             self._router.unload(self._name, at_once=False)
 
     def _use(self) -> _core.Model:

@@ -93,14 +93,11 @@ class LLMRouter:
         with Later("trillm.hub"):
             from trillm._journal import ErrorJournal
             from trillm._options import RouterOptions
-            from trillm._reference import at_home
             from trillm._shelf import Shelf
 
         given = {name: value for name, value in locals().items() if name in RouterOptions.__dataclass_fields__}
         options = RouterOptions.of(given, config)
-        directory = options.cache_directory
-        store = Store(None if directory is None else at_home(directory))
-        self._shelf = Shelf(options, store, on_event)
+        self._shelf = Shelf(options, Store(options.cache_directory), on_event)
         self._core = _core.Router(self._shelf, **options.limits())
         self._models: dict[str, RoutedModel] = {}
         self._recover = recover
@@ -124,7 +121,7 @@ class LLMRouter:
     ) -> RoutedModel:
         """Loads a model, downloading it first if need be, and returns it; harmless if it is loaded already.
 
-        `model` is what `trillm.load` takes, or a mapping with `file`, and maybe `engine`, `settings` and `force`.
+        `model` is what `trillm.load` takes, or a mapping with `file`, and maybe `engine` and `settings`.
         `settings` are those of `trillm.types.LoadParams`, which may be given as keyword arguments, too, or the names of
         the engines' own (`context_size`, `use_mmap`); if it is loaded with others it is loaded anew, once nobody uses
         it. `force` loads it though memory would not suffice by its plan. `pinned` keeps it until it is unloaded;
@@ -397,21 +394,16 @@ class LLMRouter:
         """
         with Later("trillm._benchmark"):
             from trillm._benchmark import benchmark_file
+            from trillm._model import bring_tokenizer
             from trillm._settings import engine_named
-            from trillm.hub import resolve
 
         wish = self._shelf.wishes[self._model(model).name]
         named = None if engines is None else [engine_named("engines", name) for name in engines]
-        options = self.options
-        with resolve(wish.reference, store=self._shelf.store, options=options.hub()) as found:
+        params = self.options.load_params({name: it for name, it in wish.settings.items() if name != "engine"})
+        bring_tokenizer(params, self._shelf.fetch)
+        with self._shelf.resolve(wish.reference) as found:
             return benchmark_file(
-                found.path,
-                engines=named,
-                prompt=prompt,
-                max_tokens=max_tokens,
-                runs=runs,
-                report=report,
-                **options.load_params({name: it for name, it in wish.settings.items() if name != "engine"}),
+                found.path, engines=named, prompt=prompt, max_tokens=max_tokens, runs=runs, report=report, **params
             )
 
     def loaded(self) -> list[str]:
@@ -469,21 +461,14 @@ class LLMRouter:
 
         Raises as `trillm.load` does.
         """
-        with Later("trillm.hub"):
-            from trillm._model import load_resolved
-            from trillm.hub import resolve
+        from trillm._model import bring_tokenizer, load_resolved
 
-        tokenizer = params.get("tokenizer")
-        if isinstance(tokenizer, str | bytes | PathLike):
-            params["tokenizer"] = self.fetch(tokenizer)
-        return load_resolved(resolve(reference, store=self._shelf.store, options=self.options.hub()), params)
+        bring_tokenizer(params, self._shelf.fetch)
+        return load_resolved(self._shelf.resolve(reference), params)
 
     def fetch(self, reference: Reference, *, progress: Report | None = None) -> Path:
         """Where a model can be opened; downloads it if need be. Raises as `trillm.hub.fetch` does."""
-        with Later("trillm.hub"):
-            from trillm.hub import fetch
-
-        return fetch(reference, store=self._shelf.store, options=self.options.hub(), progress=progress)
+        return self._shelf.fetch(reference, progress)
 
     def close(self) -> None:
         """Ends what runs with `Closed`, and closes all models. Harmless when called again."""

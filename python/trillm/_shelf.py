@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from os import PathLike, fsdecode
+from os import fsdecode
 from typing import TYPE_CHECKING, Any
 
 from trillm._later import Later
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trillm import _core
     from trillm._model import Model
     from trillm._options import RouterOptions
-    from trillm.hub import Resolved
+    from trillm.hub import Report, Resolved
     from trillm.types import LoadParams
 
 __all__ = ["Shelf", "Wish"]
@@ -76,25 +76,30 @@ class Shelf:
         self.wishes: dict[str, Wish] = {}
         self._on_event = on_event
 
-    def find(self, name: str, wanted: _core.Wanted) -> tuple[Path, Resolved]:
-        """Makes a model present as long as `wanted` says so: where it is, and what keeps it there."""
+    def resolve(self, reference: Any, progress: Report | None = None) -> Resolved:
+        """What a reference stands for, downloaded first if need be, and kept from being collected."""
         with Later("trillm.hub"):
             from trillm.hub import resolve
 
-        reference = self.wishes[name].reference
-        found = resolve(reference, store=self.store, options=self.options.hub(), progress=wanted)
+        return resolve(reference, store=self.store, options=self.options.hub(), progress=progress)
+
+    def fetch(self, reference: Any, progress: Report | None = None) -> Path:
+        """Where it can be opened, downloaded first if need be."""
+        with self.resolve(reference, progress) as found:
+            return found.path
+
+    def find(self, name: str, wanted: _core.Wanted) -> tuple[Path, Resolved]:
+        """Makes a model present as long as `wanted` says so: where it is, and what keeps it there."""
+        found = self.resolve(self.wishes[name].reference, wanted)
         return found.path, found
 
     def settings(self, name: str, engine: str, trained: int, wanted: _core.Wanted) -> tuple[LoadParams, bool]:
         """How a model is loaded that `engine` runs, and whether it is forced."""
-        with Later("trillm.hub"):
-            from trillm.hub import fetch
+        from trillm._model import bring_tokenizer
 
         wish = self.wishes[name]
         params = self.options.load_params(wish.settings, engine=engine, trained=trained or None)
-        tokenizer = params.get("tokenizer")
-        if isinstance(tokenizer, str | bytes | PathLike):
-            params["tokenizer"] = fetch(tokenizer, store=self.store, options=self.options.hub(), progress=wanted)
+        bring_tokenizer(params, lambda tokenizer: self.fetch(tokenizer, wanted))
         return params, wish.force
 
     def load(self, _name: str, found: Resolved, params: LoadParams, wanted: _core.Wanted) -> Model:
