@@ -368,6 +368,9 @@ class Router:
     def status(self) -> list[dict[str, Any]]:
         """What is in memory or on its way, by name."""
 
+    def idle(self) -> list[tuple[str, int]]:
+        """Models that nobody uses and that may go, the one used least recently first, and what each gives back."""
+
     def model_stats(self, name: str) -> dict[str, int] | None:
         """The counters of a model that is loaded."""
 

@@ -31,7 +31,7 @@ def recover(action: Recovery, name: str, core: _core.Router, shelf: Shelf) -> bo
 
 
 def _unload_others(name: str, core: _core.Router) -> bool:
-    idle = [it["name"] for it in core.status() if it["leases"] == 0 and not it["pinned"] and it["name"] != name]
+    idle = [other for other, _ in core.idle() if other != name]
     for other in idle:
         core.unload(other, at_once=False)
     return bool(idle)

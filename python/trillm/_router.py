@@ -371,8 +371,9 @@ class LLMRouter:
 
         wish = self._shelf.wishes[self._model(model).name]
         given = self.options.load_params({**wish.settings, **params})
-        idle = {it["name"]: it["bytes"] for it in self._core.status() if it["leases"] == 0 and not it["pinned"]}
-        return plan(wish.reference, idle=idle, store=self._shelf.store, download=self.options.hub(), **given)
+        return plan(
+            wish.reference, idle=dict(self._core.idle()), store=self._shelf.store, download=self.options.hub(), **given
+        )
 
     def benchmark_engines(
         self,

@@ -349,6 +349,13 @@ def test_a_plan_names_what_could_go(router: trillm.LLMRouter, paths: dict[str, s
     assert router.loaded() == []
     router.load_model(paths["llama"])
     assert router.stats()["bytes"] == router.stats()["models"][paths["llama"]]["bytes"] > 0
+    # Files that are mapped give nothing back.
+    [(name, private)] = router._core.idle()
+    assert (name, 0 < private < router.stats()["bytes"]) == (paths["llama"], True)
+    with router.stream(paths["llama"], "the", **ENDLESS):
+        assert router._core.idle() == []
+    router.pin(paths["llama"])
+    assert router._core.idle() == []
 
 
 def test_a_router_takes_every_option() -> None:

@@ -166,6 +166,11 @@ impl<S: Source> Pool<S> {
         self.0.lock().table.model(name)
     }
 
+    /// Those that nobody uses and that may go, with their names, the least recently used first.
+    pub fn idle(&self) -> Vec<(String, Arc<S::Model>)> {
+        self.0.lock().table.idle()
+    }
+
     /// What may be here.
     pub fn limits(&self) -> Limits {
         self.0.lock().table.limits()

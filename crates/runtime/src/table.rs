@@ -56,9 +56,14 @@ struct Here<M> {
 }
 
 impl<M> Here<M> {
+    /// Whether nobody uses it, and it may go.
+    fn is_idle(&self) -> bool {
+        self.leases == 0 && !self.pinned
+    }
+
     /// When it goes, if nobody uses it meanwhile.
     fn end(&self) -> Option<Instant> {
-        if self.leases == 0 && !self.pinned { self.keep.until(self.used) } else { None }
+        if self.is_idle() { self.keep.until(self.used) } else { None }
     }
 }
 
@@ -151,7 +156,7 @@ impl<M> Table<M> {
     /// Those that nobody uses and that may go, the least recently used first.
     pub(crate) fn idle(&self) -> Vec<(String, Arc<M>)> {
         let idle = self.models.iter().filter_map(|(name, entry)| match &entry.state {
-            State::Here(here) if here.leases == 0 && !here.pinned => Some((here.used, name, &here.model)),
+            State::Here(here) if here.is_idle() => Some((here.used, name, &here.model)),
             _ => None,
         });
         let mut idle: Vec<_> = idle.collect();
@@ -162,7 +167,7 @@ impl<M> Table<M> {
     /// A model goes if nobody uses it and it may.
     pub(crate) fn unload_idle(&mut self, name: &str) -> Option<Going<M>> {
         let here = self.here(name)?;
-        if here.leases == 0 && !here.pinned { self.going(name) } else { None }
+        if here.is_idle() { self.going(name) } else { None }
     }
 
     /// Who brings a model knows what it takes, and wants the room for it.
@@ -252,7 +257,7 @@ impl<M> Table<M> {
         here.leases = here.leases.saturating_sub(1);
         here.used = now;
         here.keep = keep.unwrap_or(idle);
-        let (end, may_go) = (here.end(), here.leases == 0 && !here.pinned);
+        let (end, may_go) = (here.end(), here.is_idle());
         // One too many, since the limits became smaller, goes at once.
         let (count, taken) = self.taken();
         if may_go && !self.fits(count, taken) { Some(now) } else { end }

@@ -139,6 +139,11 @@ impl Router {
         self.pool()?.status().iter().map(|status| to_dict(py, status)).collect()
     }
 
+    /// Models that nobody uses and that may go, the least recently used first, and what unloading each gives back.
+    fn idle(&self) -> PyResult<Vec<(String, u64)>> {
+        Ok(self.pool()?.idle().into_iter().map(|(name, model)| (name, model.private())).collect())
+    }
+
     /// The counters of a model that is loaded, which is not used by that.
     fn model_stats<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyDict>>> {
         let Some(model) = self.pool()?.model(name) else { return Ok(None) };

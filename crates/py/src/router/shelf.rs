@@ -38,6 +38,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// What unloading it gives back.
+    pub(super) fn private(&self) -> u64 {
+        self.private
+    }
+
     pub(super) fn owned(&self) -> &Arc<Owned> {
         &self.owned
     }
