@@ -79,9 +79,7 @@ fn replace(value: &Value, old: &Value, new: &Value, count: Option<i64>) -> Resul
 
 /// To the nearest number, which of a whole one is itself, or up or down, which is always a fraction.
 fn round(value: Value, precision: Option<i32>, method: Option<&str>) -> Result<Value, Error> {
-    if value.is_undefined() {
-        return Err(python::undefined(&value));
-    }
+    python::defined(&value)?;
     let value = match numbers::number(&value) {
         Some(number) if !matches!(method, None | Some("common")) => Value::from(number),
         _ if value.kind() == ValueKind::Bool => Value::from(u8::from(value.is_true())),

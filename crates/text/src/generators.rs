@@ -154,7 +154,9 @@ pub(crate) fn view(dictionary: &Value, method: &str) -> Result<Option<Value>, Er
     Ok(Some(Value::from_object(View { name, items })))
 }
 
-fn range(first: i64, second: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
+fn range(Rest(bounds): Rest<Value>) -> Result<Value, Error> {
+    bounds.iter().try_for_each(python::defined)?;
+    let (first, second, step): (i64, Option<i64>, Option<i64>) = from_args(&bounds)?;
     let start = second.map_or(0, |_| first);
     let range = Range { start, stop: second.unwrap_or(first), step: step.unwrap_or(1) };
     if range.step == 0 {

@@ -9,8 +9,16 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, functions, tests};
 
 use crate::arguments::{add_function, add_test};
 use crate::letters::is_cased;
-use crate::operators::modulo;
+use crate::operators::{is_ordered, modulo};
 use crate::{lazy, python};
+
+/// Tests that compare, by their names.
+const ORDERS: [(&str, &[&str]); 4] = [
+    ("<", &["<", "lt", "lessthan"]),
+    ("<=", &["<=", "le"]),
+    (">", &[">", "gt", "greaterthan"]),
+    (">=", &[">=", "ge"]),
+];
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
@@ -26,6 +34,14 @@ pub(crate) fn install(environment: &mut Environment) {
     environment.add_test("lower", |value: &Value| python::text(value).map(|text| is_cased(&text, false)));
     environment.add_test("upper", |value: &Value| python::text(value).map(|text| is_cased(&text, true)));
     add_test(environment, "divisibleby", is_divisible_by);
+    environment.add_test("even", |value: &Value| is_divisible_by(value, &Value::from(2)));
+    environment.add_test("odd", |value: &Value| is_divisible_by(value, &Value::from(2)).map(|even| !even));
+    for (operator, names) in ORDERS {
+        for name in names {
+            let is_so = |left: &Value, right: &Value| is_ordered(left, operator, right);
+            environment.add_test(*name, is_so);
+        }
+    }
     add_test(environment, "in", tests::is_in);
     add_test(environment, "sameas", tests::is_sameas);
     environment.add_test("callable", is_callable);
@@ -160,6 +176,7 @@ fn dict(other: Option<Value>, named: Kwargs) -> Result<Value, Error> {
     let mut pairs: Vec<(Value, Value)> = Vec::new();
     if let Some(other) = other {
         let is_map = other.kind() == ValueKind::Map;
+        python::defined(&other)?;
         for item in python::items(&other)? {
             let item = item?;
             if is_map {

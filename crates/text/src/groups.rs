@@ -57,8 +57,7 @@ fn groupby(
         let mut key = along(item.clone(), &attribute)?;
         if key.is_undefined() {
             // What is undefined has no order.
-            let missing = || attribute.as_str().map_or_else(|| python::undefined(&key), path::undefined);
-            key = default.clone().ok_or_else(missing)?;
+            key = default.clone().ok_or_else(|| path::missing(Some(&attribute), &key))?;
         }
         keyed.push((key, item));
     }

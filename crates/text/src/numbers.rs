@@ -15,12 +15,12 @@ pub(crate) fn install(environment: &mut Environment) {
 }
 
 fn abs(value: Value) -> Result<Value, Error> {
-    is_defined(&value)?;
+    python::defined(&value)?;
     minijinja::filters::abs(value)
 }
 
 fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> {
-    is_defined(value)?;
+    python::defined(value)?;
     let bytes = number(value).or_else(|| value.as_str()?.trim().parse().ok());
     let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "a size must be a number"))?;
     let binary = binary == Some(true);
@@ -43,7 +43,7 @@ fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> 
 fn int(value: &Value, default: Option<Value>, base: Option<u32>) -> Result<Value, Error> {
     let default = default.unwrap_or_else(|| Value::from(0));
     let base = base.unwrap_or(10);
-    is_defined(value)?;
+    python::defined(value)?;
     let Some(text) = value.as_str() else {
         let number = number(value).filter(|number| number.is_finite());
         let whole =
@@ -72,14 +72,9 @@ fn int(value: &Value, default: Option<Value>, base: Option<u32>) -> Result<Value
 /// A number, or the default where it is none.
 fn float(value: &Value, default: Option<Value>) -> Result<Value, Error> {
     let default = default.unwrap_or_else(|| Value::from(0.0));
-    is_defined(value)?;
+    python::defined(value)?;
     let found = value.as_str().map_or_else(|| number(value), |text| text.trim().replace('_', "").parse().ok());
     Ok(found.map_or(default, Value::from))
-}
-
-/// An error for what is undefined: a default stands for what is no number, not for what is not there.
-fn is_defined(value: &Value) -> Result<(), Error> {
-    if value.is_undefined() { Err(python::undefined(value)) } else { Ok(()) }
 }
 
 /// A value as a number, if it is one: true is 1.

@@ -65,12 +65,7 @@ fn compare(first: &Value, rest: Rest<Value>) -> Result<bool, Error> {
         let holds = match operator {
             "==" => left == right,
             "!=" => left != right,
-            _ => order(operator, left, right)?.is_some_and(|order| match operator {
-                "<" => order.is_lt(),
-                "<=" => order.is_le(),
-                ">" => order.is_gt(),
-                _ => order.is_ge(),
-            }),
+            _ => is_ordered(left, operator, right)?,
         };
         if !holds {
             return Ok(false);
@@ -80,15 +75,22 @@ fn compare(first: &Value, rest: Rest<Value>) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// Whether two values are in an order.
+pub(crate) fn is_ordered(left: &Value, operator: &str, right: &Value) -> Result<bool, Error> {
+    Ok(order(operator, left, right)?.is_some_and(|order| match operator {
+        "<" => order.is_lt(),
+        "<=" => order.is_le(),
+        ">" => order.is_gt(),
+        _ => order.is_ge(),
+    }))
+}
+
 /// The order of two values, if they have one: numbers, texts, and lists of these.
 fn order(operator: &str, left: &Value, right: &Value) -> Result<Option<Ordering>, Error> {
     let is_number = |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
     let is_list = |value: &Value| value.kind() == ValueKind::Seq || value.kind() == ValueKind::Iterable;
-    for value in [left, right] {
-        if value.is_undefined() {
-            return Err(python::undefined(value));
-        }
-    }
+    python::defined(left)?;
+    python::defined(right)?;
     if is_number(left) && is_number(right) {
         let is_nan = |value: &Value| f64::try_from(value.clone()).is_ok_and(f64::is_nan);
         return Ok((!is_nan(left) && !is_nan(right)).then(|| left.cmp(right)));

@@ -2,6 +2,8 @@
 
 use minijinja::{Error, ErrorKind, Value};
 
+use crate::python;
+
 /// Follows a path, which may be a single number.
 pub(crate) fn along(value: Value, path: &Value) -> Result<Value, Error> {
     let item = |value: &Value, index: &Value| match (value.as_str(), index.as_usize()) {
@@ -25,7 +27,12 @@ pub(crate) fn along(value: Value, path: &Value) -> Result<Value, Error> {
     Ok(value)
 }
 
+/// The error for what is undefined at a path, which may be a single number; `None` is no path, but the value itself.
+pub(crate) fn missing(path: Option<&Value>, found: &Value) -> Error {
+    path.and_then(Value::as_str).map_or_else(|| python::undefined(found), undefined)
+}
+
 /// The error for a path at which there is nothing.
-pub(crate) fn undefined(path: &str) -> Error {
+fn undefined(path: &str) -> Error {
     Error::new(ErrorKind::UndefinedError, format!("`{path}` is undefined"))
 }

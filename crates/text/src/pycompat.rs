@@ -65,6 +65,10 @@ fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<
             let value = value.unwrap_or_else(|| Value::from(()));
             Some(Value::from_pairs(python::list(keys)?.into_iter().map(|key| (key, value.clone()))))
         }
+        (ValueKind::Map, _) if name == "get" && args.len() == 2 => {
+            let found = value.get_item(&args[0])?;
+            Some(if found.is_undefined() { args[1].clone() } else { found })
+        }
         (ValueKind::Seq, _) if name == "index" => Some(look::in_list(value, args)?),
         (ValueKind::Seq, _) if name == "copy" => Some(value.clone()),
         _ => None,
@@ -73,6 +77,10 @@ fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<
 }
 
 fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    // Of what is undefined Python prints nothing and joins nothing; there is no other use for it.
+    if !matches!(name, "format" | "format_map" | "join") {
+        args.iter().try_for_each(python::defined)?;
+    }
     Ok(Some(match name {
         "removeprefix" => {
             let (prefix,): (&str,) = from_args(args)?;

@@ -70,6 +70,11 @@ pub(crate) fn undefined(value: &Value) -> Error {
     value.get_attr("").err().unwrap_or_else(|| ErrorKind::UndefinedError.into())
 }
 
+/// An error for what is undefined.
+pub(crate) fn defined(value: &Value) -> Result<(), Error> {
+    if value.is_undefined() { Err(undefined(value)) } else { Ok(()) }
+}
+
 /// An error that a value is to blame for: if it is undefined, where it came from goes before it.
 pub(crate) fn blaming(value: &Value, error: Error) -> Error {
     if value.is_undefined() { undefined(value).with_source(error) } else { error }

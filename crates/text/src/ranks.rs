@@ -9,7 +9,7 @@ use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use crate::arguments::add_filter;
-use crate::path::along;
+use crate::path::{self, along};
 use crate::{generators, python};
 
 /// Adds them.
@@ -70,6 +70,25 @@ fn ranked(
     counted(state, value)?.into_iter().map(of).collect()
 }
 
+/// As [`ranked`], for who puts them in an order. What is undefined has none with anything else.
+fn orderly(
+    state: &State,
+    value: Value,
+    attributes: &[Value],
+    case_sensitive: Option<bool>,
+) -> Result<Vec<(Vec<Rank>, Value)>, Error> {
+    let ranked = ranked(state, value, attributes, case_sensitive)?;
+    let is_defined = |(ranks, _): &(Vec<Rank>, Value)| ranks.iter().any(|rank| !rank.value.is_undefined());
+    if ranked.len() > 1 && (attributes.is_empty() || ranked.iter().any(is_defined)) {
+        for (ranks, _) in &ranked {
+            if let Some(at) = ranks.iter().position(|rank| rank.value.is_undefined()) {
+                return Err(path::missing(attributes.get(at), &ranks[at].value));
+            }
+        }
+    }
+    Ok(ranked)
+}
+
 /// The items of a value, which minijinja counts as work.
 fn counted(state: &State, value: Value) -> Result<Vec<Value>, Error> {
     python::items(&value).map(drop)?;
@@ -88,7 +107,7 @@ fn sort(
         Some((number, None)) => vec![number.clone()],
         None => Vec::new(),
     };
-    let mut ranked = ranked(state, value, &attributes, case_sensitive)?;
+    let mut ranked = orderly(state, value, &attributes, case_sensitive)?;
     // Equal ones stay in their order.
     ranked.sort_by(|(a, _), (b, _)| if reverse == Some(true) { b.cmp(a) } else { a.cmp(b) });
     Ok(ranked.into_iter().map(|(_, item)| item).collect())
@@ -114,7 +133,7 @@ fn min(
     case_sensitive: Option<bool>,
     attribute: Option<Value>,
 ) -> Result<Value, Error> {
-    let ranked = ranked(state, value, attribute.as_slice(), case_sensitive)?.into_iter();
+    let ranked = orderly(state, value, attribute.as_slice(), case_sensitive)?.into_iter();
     Ok(ranked.min_by(|(a, _), (b, _)| a.cmp(b)).map_or(Value::UNDEFINED, |(_, item)| item))
 }
 
@@ -125,19 +144,19 @@ fn max(
     attribute: Option<Value>,
 ) -> Result<Value, Error> {
     // Of several the first, where Rust takes the last.
-    let ranked = ranked(state, value, attribute.as_slice(), case_sensitive)?.into_iter().rev();
+    let ranked = orderly(state, value, attribute.as_slice(), case_sensitive)?.into_iter().rev();
     Ok(ranked.max_by(|(a, _), (b, _)| a.cmp(b)).map_or(Value::UNDEFINED, |(_, item)| item))
 }
 
 fn sum(state: &mut State, value: Value, attribute: Option<Value>, start: Option<Value>) -> Result<Value, Error> {
-    let items = match &attribute {
-        Some(attribute) => {
-            let items = counted(state, value)?.into_iter().map(|item| along(item, attribute));
-            items.collect::<Result<Vec<_>, _>>()?.into()
-        }
-        None => value,
-    };
-    minijinja::filters::sum(state, items, None, start, Kwargs::from_iter([] as [(&str, Value); 0]))
+    let mut items = counted(state, value)?;
+    if let Some(attribute) = &attribute {
+        items = items.into_iter().map(|item| along(item, attribute)).collect::<Result<_, _>>()?;
+    }
+    if let Some(item) = items.iter().find(|item| item.is_undefined()) {
+        return Err(path::missing(attribute.as_ref(), item));
+    }
+    minijinja::filters::sum(state, items.into(), None, start, Kwargs::from_iter([] as [(&str, Value); 0]))
 }
 
 /// The pairs of a dictionary in order.

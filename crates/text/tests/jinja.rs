@@ -117,8 +117,47 @@ fn an_undefined_value_is_named() {
         ("{{ messages | sum(attribute='x.y') }}", "`x` is undefined"),
         ("{{ messages | join(attribute='x.y') }}", "`x` is undefined"),
         ("{{ messages | unique(attribute='x.y') | list }}", "`x` is undefined"),
+        ("{{ messages | sum(attribute='x') }}", "`x` is undefined"),
+        ("{{ [1, foo] | sum }}", "`foo` is undefined"),
+        ("{{ [1] | sum(start=foo) }}", "`foo` is undefined"),
+        ("{{ [1, foo] | max }}", "`foo` is undefined"),
+        ("{{ [1, foo] | min }}", "`foo` is undefined"),
+        ("{{ [foo, 1] | sort }}", "`foo` is undefined"),
+        ("{{ [{'a': 1}, {}] | sort(attribute='a') }}", "`a` is undefined"),
+        ("{{ [{'a': 1}, {}] | max(attribute='a') }}", "`a` is undefined"),
+        ("{{ [2, 1] | sort(reverse=foo) }}", "`foo` is undefined"),
+        ("{{ 'text' | indent(foo) }}", "`foo` is undefined"),
+        ("{{ 'text' | center(width=foo) }}", "`foo` is undefined"),
+        ("{{ 'text' | truncate(foo) }}", "`foo` is undefined"),
+        ("{{ 'text' | trim(foo) }}", "`foo` is undefined"),
+        ("{{ 'text' | replace('t', 'x', foo) }}", "`foo` is undefined"),
+        ("{{ 'text' | wordwrap(foo) }}", "`foo` is undefined"),
+        ("{{ 1.25 | round(foo) }}", "`foo` is undefined"),
+        ("{{ [1] | batch(foo) | list }}", "`foo` is undefined"),
+        ("{{ 'text'.split(foo) }}", "`foo` is undefined"),
+        ("{{ 'text'.startswith(foo) }}", "`foo` is undefined"),
+        ("{{ 'text'.find('t', foo) }}", "`foo` is undefined"),
+        ("{{ 'text'.strip(foo) }}", "`foo` is undefined"),
+        ("{{ range(foo) }}", "`foo` is undefined"),
+        ("{{ range(1, foo) }}", "`foo` is undefined"),
+        ("{{ foo is even }}", "`foo` is undefined"),
+        ("{{ foo is odd }}", "`foo` is undefined"),
+        ("{{ foo is lessthan(1) }}", "`foo` is undefined"),
+        ("{{ 1 is ge(foo) }}", "`foo` is undefined"),
     ] {
         let error = render(source).unwrap_err();
         assert!(error.to_string().contains(name), "{source}: {error}");
+    }
+}
+
+#[test]
+fn an_undefined_argument_that_python_takes_is_taken() {
+    for (source, expected) in [
+        ("{{ {'a': 1}.get('b', foo) }}|{{ {'a': 1}.get('a', foo) }}|{{ {'a': 1}.get('b') }}", "|1|None"),
+        ("{{ ''.join(foo) }}|{{ '{}'.format(foo) }}|{{ 'a-b' | replace('-', foo) }}", "||ab"),
+        ("{{ [{}, {}] | sort(attribute='a') }}|{{ [foo] | sort }}", "[{}, {}]|[Undefined]"),
+        ("{{ [1, 2] | join(foo) }}|{{ 3 is even }}|{{ 3 is odd }}|{{ 2 is lt(3) }}|{{ 'a' is ge('b') }}", "12|False|True|True|False"),
+    ] {
+        assert_eq!(render(source).unwrap(), expected, "{source}");
     }
 }
