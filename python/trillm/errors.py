@@ -122,7 +122,7 @@ class ForkError(TrillmError):
 
 
 class StoreError(TrillmError):
-    """The folder of models could not be read or written."""
+    """The folder of models, or another place on the disk, could not be read or written."""
 
 
 class DigestMismatch(StoreError):

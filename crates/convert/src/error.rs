@@ -158,7 +158,7 @@ impl Coded for Error {
             Self::Tokenizer(error) => error.kind(),
             Self::Core(error) => error.kind(),
             Self::Read { source, .. } | Self::Write { source, .. } if files::are_too_many(source) => files::KIND,
-            Self::Read { .. } => (Class::NotFound, "read_failed"),
+            Self::Read { .. } => (Class::Store, "read_failed"),
             Self::Write { source, .. } if is_full(source) => (Class::Store, "disk_full"),
             Self::Write { .. } => (Class::Store, "write_failed"),
             Self::DestinationExists { .. } => (Class::InvalidRequest, "destination_exists"),

@@ -295,7 +295,7 @@ impl Coded for Error {
                 (Class::OutOfMemory, "out_of_memory")
             }
             Self::Read { source, .. } if files::are_too_many(source) => files::KIND,
-            Self::Read { .. } => (Class::NotFound, "read_failed"),
+            Self::Read { .. } => (Class::Store, "read_failed"),
             Self::NotAFile { .. } => (Class::NotFound, "not_a_file"),
             Self::In { error, .. } => error.kind(),
             Self::UnknownFormat { .. } => (Class::Format, "unknown_format"),

@@ -114,7 +114,7 @@ impl Coded for Error {
     fn kind(&self) -> (Class, &'static str) {
         match self {
             Self::Read { source, .. } if files::are_too_many(source) => files::KIND,
-            Self::Read { .. } => (Class::NotFound, "read_failed"),
+            Self::Read { .. } => (Class::Store, "read_failed"),
             Self::Missing { .. } => (Class::NotFound, "missing_tokenizer"),
             Self::NotAFile { .. } => (Class::NotFound, "not_a_file"),
             Self::Memory(error) => error.kind(),

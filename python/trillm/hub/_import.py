@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from trillm._core import ModuleList, Reference, Store, file_name_fault, inspect, is_model_name, opened
 from trillm._keywords import advising
 from trillm._reference import a_path, at_home
-from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
+from trillm.errors import InvalidRequest, ModelNotFound, StoreError, TrillmError
 from trillm.hub._flight import share
 from trillm.hub._job import Job
 from trillm.hub._lists import NAME, choose_by_lists
@@ -234,13 +234,13 @@ def _with_named(folder: Path, choice: Choice) -> _Chosen:
 
 
 def _check_there(path: Path) -> None:
-    """Raises `ModelNotFound` for what is neither a file nor a folder, or cannot be looked at."""
+    """Raises `ModelNotFound` for what is neither a file nor a folder, `StoreError` for what cannot be looked at."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         raise ModelNotFound(f"there is no file or folder {path}", "model_not_found", "check the path") from None
     except OSError as error:
-        raise ModelNotFound(f"cannot read {path}: {error.strerror}", "read_failed") from None
+        raise StoreError(f"cannot read {path}: {error.strerror}", "read_failed") from None
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise ModelNotFound(f"{path} is not a regular file", "not_a_file", "give a file or a folder")
 
