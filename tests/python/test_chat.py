@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import trillm
 from trillm import _core
@@ -171,6 +173,19 @@ def test_whole_numbers_reach_the_template_as_they_are(llm: trillm.Model) -> None
     for number in (2**128, -(2**127) - 1, 10**5000):
         with pytest.raises(InvalidRequest, match=r"a whole number of \d+ bits, expected -2\*\*127 to 2"):
             rendered(number)
+
+
+def test_fractions_reach_the_template_as_python_writes_them(llm: trillm.Model) -> None:
+    """Given as numbers, as subclasses of them, and as the JSON text that a client sends."""
+    template = "{{ n }} {{ messages[0].n | tojson }} {{ messages[0].tool_calls[0].function.arguments.n | tojson }}"
+    for number in (31.245270191439438, 0.1, -0.0, 1e22, 5e-324, 1.7976931348623157e308):
+        call = {"type": "function", "function": {"name": "f", "arguments": json.dumps({"n": number})}}
+        messages = [{"role": "assistant", "content": "hi", "n": np.float64(number), "tool_calls": [call]}]
+        rendered = llm.render_chat(messages, template=template, template_args={"n": number})
+        assert rendered == f"{number!r} {number!r} {number!r}"
+    for number in (math.inf, math.nan):
+        with pytest.raises(InvalidRequest, match=rf"template_args\['n'\] is {number}, expected a finite number"):
+            llm.render_chat([{"role": "user", "content": "hi"}], template_args={"n": number})
 
 
 def test_what_is_no_list_of_messages_is_shown(llm: trillm.Model) -> None:

@@ -73,7 +73,7 @@ def test_no_call_keeps_the_lock(tiny_model: Path, tiny_folder: Path, tmp_path: P
 @pytest.mark.parametrize("argument", ["messages", "template_args", "tools"])
 def test_reading_one_large_value_lets_others_have_the_lock(tiny_model: Path, argument: str) -> None:
     """Every so many values, however deep they lie. All are read before the last one is found to be wrong."""
-    values = [{"number": number} for number in range(10_000)]
+    values = [{"number": number, "share": number / 7} for number in range(10_000)]
     message = {"role": "user", "content": "hi"}
     calls: dict[str, dict[str, Any]] = {
         "messages": {"messages": [{**message, "more": values}, 5]},

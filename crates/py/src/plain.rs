@@ -1,8 +1,8 @@
 //! Python's plain values as those of JSON, without a text between: what messages are made of, most of them.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString};
-use serde_json::{Map, Value};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
+use serde_json::{Map, Number, Value};
 
 use crate::enter::let_others_after;
 use crate::room;
@@ -10,7 +10,7 @@ use crate::room;
 /// Lists and mappings in each other that are read here.
 const DEEPEST: usize = 16;
 
-/// The value, if it is one of texts, whole numbers, flags, `None`, and lists and dicts of these; `None` for all that is to be
+/// The value, if it is one of texts, numbers, flags, `None`, and lists and dicts of these; `None` for all that is to be
 /// read, or refused, with more care. Of the values that were `read`, others have their turn after every so many.
 pub(crate) fn plain(value: &Bound<'_, PyAny>, read: &mut usize) -> PyResult<Option<Value>> {
     below(value, DEEPEST, read)
@@ -42,6 +42,10 @@ fn below(value: &Bound<'_, PyAny>, depth: usize, read: &mut usize) -> PyResult<O
     }
     if value.is_none() {
         return Ok(Some(Value::Null));
+    }
+    if let Ok(number) = value.cast_exact::<PyFloat>() {
+        // JSON has no name for what is infinite or no number.
+        return Ok(Number::from_f64(number.value()).map(Value::Number));
     }
     Ok(value.cast_exact::<PyInt>().ok().and_then(|number| number.extract::<i64>().ok()).map(Value::from))
 }
