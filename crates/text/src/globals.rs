@@ -13,12 +13,8 @@ use crate::operators::{is_ordered, modulo};
 use crate::{lazy, python};
 
 /// Tests that compare, by their names.
-const ORDERS: [(&str, &[&str]); 4] = [
-    ("<", &["<", "lt", "lessthan"]),
-    ("<=", &["<=", "le"]),
-    (">", &[">", "gt", "greaterthan"]),
-    (">=", &[">=", "ge"]),
-];
+const ORDERS: [(&str, &[&str]); 4] =
+    [("<", &["<", "lt", "lessthan"]), ("<=", &["<=", "le"]), (">", &[">", "gt", "greaterthan"]), (">=", &[">=", "ge"])];
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {

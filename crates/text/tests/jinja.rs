@@ -156,7 +156,10 @@ fn an_undefined_argument_that_python_takes_is_taken() {
         ("{{ {'a': 1}.get('b', foo) }}|{{ {'a': 1}.get('a', foo) }}|{{ {'a': 1}.get('b') }}", "|1|None"),
         ("{{ ''.join(foo) }}|{{ '{}'.format(foo) }}|{{ 'a-b' | replace('-', foo) }}", "||ab"),
         ("{{ [{}, {}] | sort(attribute='a') }}|{{ [foo] | sort }}", "[{}, {}]|[Undefined]"),
-        ("{{ [1, 2] | join(foo) }}|{{ 3 is even }}|{{ 3 is odd }}|{{ 2 is lt(3) }}|{{ 'a' is ge('b') }}", "12|False|True|True|False"),
+        (
+            "{{ [1, 2] | join(foo) }}|{{ 3 is even }}|{{ 3 is odd }}|{{ 2 is lt(3) }}|{{ 'a' is ge('b') }}",
+            "12|False|True|True|False",
+        ),
     ] {
         assert_eq!(render(source).unwrap(), expected, "{source}");
     }
