@@ -36,6 +36,10 @@ pub use trillm_text::{ChatFormat, ChatFormats, Error as TextError, Message, Rend
 #[cfg(feature = "llama")]
 pub use trillm_llama as llama;
 
+/// Models over HTTP.
+#[cfg(feature = "server")]
+pub use trillm_server as server;
+
 /// Facts about this build: names and values.
 pub const BUILD: &[(&str, &str)] = &[
     ("target", env!("TRILLM_TARGET")),

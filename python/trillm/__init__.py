@@ -39,6 +39,7 @@ __all__ = [
     "Plan",
     "RoutedModel",
     "RouterOptions",
+    "Server",
     "Stream",
     "Timings",
     "Tokenizer",
@@ -48,6 +49,7 @@ __all__ = [
     "errors",
     "load",
     "plan",
+    "serve",
 ]
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from trillm._options import RouterOptions
     from trillm._plan import Alternative, Plan, plan
     from trillm._routed import RoutedModel
+    from trillm._serve import Server, serve
 
 
 _LATER = {
@@ -70,7 +73,9 @@ _LATER = {
     "Plan": "_plan",
     "RoutedModel": "_routed",
     "RouterOptions": "_options",
+    "Server": "_serve",
     "plan": "_plan",
+    "serve": "_serve",
 }
 """What costs time that most programs can save, and the modules that it is in."""
 

@@ -378,6 +378,28 @@ class Router:
         """Ends what runs and closes all models."""
 
 @final
+class Server:
+    """Models over HTTP: a server that runs until it is stopped, or dropped."""
+
+    def __new__(
+        cls,
+        router: Router,
+        store: Store,
+        models_directory: Path | None,
+        paths: list[str],
+        settings: Mapping[str, Any],
+    ) -> Self: ...
+    @property
+    def address(self) -> tuple[str, int]:
+        """The address and the port where it listens."""
+
+    def wait(self) -> None:
+        """Waits until it has stopped; signals are heard."""
+
+    def stop(self) -> None:
+        """Takes no more requests, lets those that run end, and stops."""
+
+@final
 class Leasing:
     """A model that comes, for an event loop. Dropping it gives up on it."""
 
@@ -613,6 +635,10 @@ class Reference:
     def __new__(cls, text: str | PathLike[str], models_directory: str | PathLike[str] | None = None) -> Reference: ...
     @property
     def text(self) -> str: ...
+    @property
+    def name(self) -> str:
+        """The same with the generation that is meant, if one is: what tells models apart."""
+
     @property
     def generation(self) -> str | None: ...
     @property

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trillm._options import RouterOptions
     from trillm._plan import Plan
     from trillm._routed import RoutedModel
+    from trillm._serve import Server
     from trillm._streaming import AsyncStream
     from trillm.hub import Report, Source
     from trillm.types import ChatParams, EmbedParams, GenerateParams, LoadParams, Message, Prompt, TextParams
@@ -471,6 +472,16 @@ class LLMRouter:
         """Where a model can be opened; downloads it if need be. Raises as `trillm.hub.fetch` does."""
         return self._shelf.fetch(reference, progress)
 
+    def serve(self, **settings: Any) -> Server:
+        """Serves its models over HTTP: as `trillm.serve`, which describes the settings."""
+        from trillm._serve import serve
+
+        return serve(self, **settings)
+
+    def _serve(self, paths: list[str], settings: dict[str, Any]) -> _core.Server:
+        """The native half of `trillm.serve`."""
+        return _core.Server(self._core, self._shelf.store, self.options.hub().models_directory, paths, settings)
+
     def close(self) -> None:
         """Ends what runs with `Closed`, and closes all models. Harmless when called again."""
         self._core.close()
@@ -547,9 +558,9 @@ class LLMRouter:
         wish = Wish.of(wanted, settings or {}, force=force)
         model = self._models.get(wish.reference)
         if model is None:
-            meant = parse(wish.reference, self.options.hub().models_directory).text
+            meant = parse(wish.reference, self.options.hub().models_directory).name
             # One model may have several names.
-            model = self._models.get(meant) or RoutedModel(self._core, wish.reference)
+            model = self._models.get(meant) or RoutedModel(self._core, meant)
             self._models[wish.reference] = self._models[meant] = model
         before = self._shelf.wishes.get(model.name)
         if before is None:

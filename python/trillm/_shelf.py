@@ -88,16 +88,20 @@ class Shelf:
         with self.resolve(reference, progress) as found:
             return found.path
 
+    def wish(self, name: str) -> Wish:
+        """How a model is loaded; one that a server's client named first, as all are."""
+        return self.wishes.get(name) or Wish(name)
+
     def find(self, name: str, wanted: _core.Wanted) -> tuple[Path, Resolved]:
         """Makes a model present as long as `wanted` says so: where it is, and what keeps it there."""
-        found = self.resolve(self.wishes[name].reference, wanted)
+        found = self.resolve(self.wish(name).reference, wanted)
         return found.path, found
 
     def settings(self, name: str, engine: str, trained: int, wanted: _core.Wanted) -> tuple[LoadParams, bool]:
         """How a model is loaded that `engine` runs, and whether it is forced."""
         from trillm._model import bring_tokenizer
 
-        wish = self.wishes[name]
+        wish = self.wish(name)
         params = self.options.load_params(wish.settings, engine=engine, trained=trained or None)
         bring_tokenizer(params, lambda tokenizer: self.fetch(tokenizer, wanted))
         return params, wish.force

@@ -152,6 +152,11 @@ impl<'a> Inputs<'a> {
         Ok(())
     }
 
+    /// Tokens of what was added, prompts and what stands around texts included.
+    pub fn tokens(&self) -> usize {
+        self.made.iter().map(|passage| passage.tokens.len()).sum()
+    }
+
     /// Asks for a vector for each of what was added.
     ///
     /// # Errors

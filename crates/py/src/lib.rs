@@ -33,6 +33,7 @@ mod pool;
 mod prompt;
 mod room;
 mod router;
+mod serve;
 mod store;
 mod stream;
 mod threads;
@@ -78,6 +79,8 @@ mod _core {
     use crate::prompt::{is_batch, is_list_of_chats};
     #[pymodule_export]
     use crate::router::{Leasing, Router, Wanted};
+    #[pymodule_export]
+    use crate::serve::Server;
     #[pymodule_export]
     use crate::store::{
         Choice, Claim, Collected, Damage, HuggingFace, Lease, Manifest, ModuleList, Ollama, Partial, Pypi, Reference,

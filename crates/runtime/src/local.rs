@@ -65,10 +65,17 @@ pub struct Found {
 
 /// A model that is loaded; the store keeps its files for as long.
 pub struct Loaded {
-    llm: Llm,
+    llm: Arc<Llm>,
     /// What unloading it gives back.
     private: u64,
     _held: Option<Held>,
+}
+
+impl Loaded {
+    /// The model, for longer than a lease: it may be closed by then.
+    pub fn llm(&self) -> &Arc<Llm> {
+        &self.llm
+    }
 }
 
 impl Deref for Loaded {
@@ -110,7 +117,7 @@ where
         let Found { path, held, candidate: Candidate { mut options, .. } } = found;
         let (told, goes_on) = (options.load.progress.take(), goes_on.clone());
         options.load.progress = Some(Arc::new(move |share| goes_on() && told.as_ref().is_none_or(|told| told(share))));
-        Ok(Loaded { llm: Llm::open(&path, options)?, private, _held: held })
+        Ok(Loaded { llm: Arc::new(Llm::open(&path, options)?), private, _held: held })
     }
 
     fn close(&self, model: &Loaded) {

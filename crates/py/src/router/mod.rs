@@ -13,7 +13,8 @@ use trillm::runtime::{GoesOn, Keep, Limits, Phase, Pool, Status};
 
 pub(crate) use self::goes_on::Wanted;
 pub(crate) use self::leasing::Leasing;
-use self::shelf::{Failure, Shelf, used};
+pub(crate) use self::shelf::Shelf;
+use self::shelf::{Failure, used};
 use crate::enter::outside;
 use crate::errors::{invalid, raise};
 use crate::lifetime::check_process;
@@ -29,7 +30,7 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    fn pool(&self) -> PyResult<&Arc<Pool<Shelf>>> {
+    pub(crate) fn pool(&self) -> PyResult<&Arc<Pool<Shelf>>> {
         check_process(self.process)?;
         self.pool.as_ref().ok_or_else(|| raise(trillm::runtime::Error::Closed))
     }

@@ -8,10 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use trillm::plan::{Idle, MemoryRefused};
 use trillm::runtime::{Candidate, Error, Event, GoesOn, Keep, Lease, Source, Why};
+use trillm::server::Refusal;
+use trillm::{Class, Llm};
 
 use super::goes_on::Wanted;
 use crate::door;
-use crate::errors::raise;
+use crate::errors::{named, raise};
 use crate::lifetime::{Owned, Used};
 use crate::model::Model;
 use crate::params::open_options;
@@ -90,6 +92,40 @@ impl Failure {
 fn copy(py: Python<'_>, error: &PyErr) -> PyErr {
     let copied = door::module(py, "copy", |copy| copy.call_method1("copy", (error.value(py),)));
     copied.map_or_else(|_| error.clone_ref(py), PyErr::from_value)
+}
+
+impl trillm::server::Loaded for Loaded {
+    fn llm(&self) -> Option<Arc<Llm>> {
+        self.owned.get().ok()
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Pool(error) => Self::of(&error),
+            Failure::Memory(error) => Self::of(&error),
+            Failure::Raised(error) => door::inside(|py| {
+                let value = error.value(py);
+                let text = |name| value.getattr(name).and_then(|it| it.extract::<String>()).ok();
+                let refusal = Self::new(
+                    class_of(value),
+                    text("code").unwrap_or_else(|| "internal_error".into()),
+                    value.to_string(),
+                );
+                match text("hint") {
+                    Some(hint) => refusal.advising(hint),
+                    None => refusal,
+                }
+            }),
+        }
+    }
+}
+
+/// The class of what Python raised. What cannot be downloaded is not there, for a client.
+fn class_of(raised: &Bound<'_, PyAny>) -> Class {
+    let name = raised.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    if name == "DownloadError" { Class::NotFound } else { named(&name).unwrap_or(Class::Engine) }
 }
 
 impl Shelf {

@@ -15,6 +15,9 @@ pub(crate) struct Reference {
     /// Its one way of writing, which the store knows it by; without a generation.
     #[pyo3(get)]
     text: String,
+    /// The same with the generation that is meant, if one is: what tells models apart.
+    #[pyo3(get)]
+    name: String,
     /// The id of the generation that is meant; the one in use if `None`.
     #[pyo3(get)]
     generation: Option<String>,
@@ -50,7 +53,7 @@ impl Reference {
     fn new(py: Python<'_>, text: OsString, models_directory: Option<PathBuf>) -> PyResult<Self> {
         let (wanted, problem) = parse(&text, models_directory).map_err(raise)?;
         let reference = wanted.reference.clone();
-        let text = reference.to_string();
+        let (text, name) = (reference.to_string(), wanted.to_string());
         let local = reference.local().map_err(raise)?.map(ToOwned::to_owned);
         let mut alias = None;
         let source = match reference {
@@ -67,6 +70,7 @@ impl Reference {
         let files = alias.map_or(&[][..], |alias| alias.files);
         Ok(Self {
             text,
+            name,
             generation: wanted.generation.map(|id| id.to_string()),
             wanted,
             local,

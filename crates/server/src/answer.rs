@@ -1,0 +1,117 @@
+//! What comes of a question, for an event loop: a model is leased, a request queued, its pieces read.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
+
+use trillm_core::{Class, Error as CoreError, Piece, Request};
+use trillm_llm::{Completion, Generation, Llm};
+use trillm_runtime::GoesOn;
+
+use crate::app::App;
+use crate::ask::{Ask, Asked, Settings};
+use crate::served::InUse;
+use crate::{Refusal, Served};
+
+/// A request that runs. Dropping it, as happens to that of a client who left, cancels the request and ends its use of
+/// the model.
+pub(crate) struct Answer {
+    generation: Generation,
+    /// Lets go of the model after the request.
+    _in_use: Arc<dyn InUse>,
+}
+
+/// Does what may wait on a thread where that may be. `work` is told when nobody wants it any more.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce(&GoesOn) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    struct Wanted(Arc<AtomicBool>);
+    impl Drop for Wanted {
+        fn drop(&mut self) {
+            self.0.store(false, Relaxed);
+        }
+    }
+    let wanted = Arc::new(AtomicBool::new(true));
+    let guard = Wanted(wanted.clone());
+    let goes_on: GoesOn = Arc::new(move || wanted.load(Relaxed));
+    let done = tokio::task::spawn_blocking(move || work(&goes_on)).await;
+    drop(guard);
+    done.unwrap_or_else(|panic| Err(Refusal::new(Class::Engine, "internal", panic.to_string())))
+}
+
+/// The model that a client calls `name`, to use; brought if it is not here.
+pub(crate) async fn lease(app: &App, name: &str) -> Result<Arc<dyn InUse>, Refusal> {
+    let name = app.served.name(name).map_err(|refusal| refusal.about("model"))?;
+    if let Some(lease) = app.served.lease_now(&name) {
+        return Ok(lease.into());
+    }
+    let served: Arc<dyn Served> = app.served.clone();
+    aside(move |goes_on| served.lease(&name, goes_on)).await.map(Into::into)
+}
+
+impl Answer {
+    /// Asks for `count` answers to one question; those with a seed have it and the ones that follow it.
+    pub(crate) async fn begin(app: &App, ask: Ask, count: u32) -> Result<Vec<Self>, Refusal> {
+        let Ask { model, prompt, settings, keep } = ask;
+        let mut lease = lease(app, &model).await?;
+        if let (Some(keep), Some(lease)) = (keep, Arc::get_mut(&mut lease)) {
+            lease.keep(keep);
+        }
+        let is_short = prompt.is_short();
+        let llm = lease.clone();
+        let start = move || (0..count).map(|index| started(llm.llm(), &prompt, &settings, index)).collect();
+        let generations: Vec<Generation> = if is_short { start()? } else { aside(move |_| start()).await? };
+        Ok(generations.into_iter().map(|generation| Self { generation, _in_use: lease.clone() }).collect())
+    }
+
+    /// The next piece; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Option<Piece> {
+        poll_fn(|context| {
+            loop {
+                if let Some(piece) = self.generation.try_next() {
+                    return Poll::Ready(Some(piece));
+                }
+                if self.generation.is_done() {
+                    return Poll::Ready(None);
+                }
+                if !self.generation.stream().poll_ready(context.waker()) {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// A piece that is here already; nobody waits.
+    pub(crate) fn ready(&mut self) -> Option<Piece> {
+        self.generation.try_next()
+    }
+
+    /// What all pieces came to.
+    pub(crate) fn completion(&self) -> Result<Completion, Refusal> {
+        Ok(self.generation.completion()?)
+    }
+
+    /// Reads it to its end.
+    pub(crate) async fn collect(mut self) -> Result<Completion, Refusal> {
+        self.generation.stream().read_lazily();
+        while self.next().await.is_some() {}
+        self.completion()
+    }
+}
+
+/// A request on its way. One that would go beyond the context ends there, as a model's answer does of itself.
+fn started(llm: &Llm, prompt: &Asked, settings: &Settings, index: u32) -> Result<Generation, Refusal> {
+    let mut request = settings.over(llm.request());
+    request.sampling.seed = request.sampling.seed.map(|seed| seed.wrapping_add(u64::from(index)));
+    let ready = match llm.prepare(prompt.prompt(), request.clone()) {
+        Err(trillm_llm::Error::Core(CoreError::ContextOverflow { prompt: tokens, max_tokens: Some(_), context }))
+            if tokens < context as usize =>
+        {
+            llm.prepare(prompt.prompt(), Request { max_tokens: None, ..request })
+        }
+        ready => ready,
+    };
+    Ok(llm.start(&mut Some(ready?))?)
+}

@@ -1,0 +1,132 @@
+//! The routes of the guide that trillm was founded on: models by name, and texts.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json as value};
+
+use crate::answer::{Answer, aside, lease};
+use crate::app::App;
+use crate::ask::{Ask, Asked, Settings};
+use crate::health;
+use crate::input::{Input, bytes, json};
+use crate::openai::models::listed;
+use crate::refusal::{Refusal, retry_after};
+
+/// A refusal in the guide's words: a text.
+pub(crate) struct Told(Refusal);
+
+impl From<Refusal> for Told {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Response {
+        let body = value!({ "error": self.0.text(), "code": self.0.code, "param": self.0.field });
+        let mut response = (self.0.status(), Json(body)).into_response();
+        if let Some(after) = self.0.retry_after {
+            retry_after(response.headers_mut(), after);
+        }
+        response
+    }
+}
+
+/// `GET /models`.
+pub(crate) async fn models(State(app): State<Arc<App>>) -> Result<Json<Value>, Told> {
+    let available: Vec<Value> =
+        listed(&app).await?.iter().map(|it| value!({ "name": it.name, "bytes": it.bytes })).collect();
+    Ok(Json(value!({ "loaded": health::loaded(&app), "available": available })))
+}
+
+/// What a client sends to `POST /generate`, in either case of letters.
+#[derive(Deserialize)]
+struct Wanted {
+    model: Option<String>,
+    prompt: Option<String>,
+    #[serde(alias = "maxTokens")]
+    max_tokens: Option<u32>,
+    temperature: Option<f32>,
+    #[serde(alias = "topP")]
+    top_p: Option<f32>,
+    #[serde(alias = "topK")]
+    top_k: Option<u32>,
+    #[serde(alias = "minP")]
+    min_p: Option<f32>,
+    #[serde(alias = "repetitionPenalty", alias = "repeatPenalty", alias = "repeat_penalty")]
+    repetition_penalty: Option<f32>,
+    #[serde(alias = "stopSequences")]
+    stop: Option<Vec<String>>,
+    seed: Option<u64>,
+}
+
+/// Tokens of an answer for which nobody set a bound.
+const USUAL: u32 = 256;
+
+/// `POST /generate`: a text continued, by a model that is loaded for it.
+pub(crate) async fn generate(State(app): State<Arc<App>>, body: Body) -> Result<Response, Told> {
+    let start = Instant::now();
+    let body = bytes(body, app.options.body, app.options.patience).await?;
+    let Input { fields: wanted, unknown } = json::<Wanted>(&body)?;
+    let missing = |name| Refusal::field(name, "missing", "a text");
+    let model = wanted.model.filter(|model| !model.is_empty()).ok_or_else(|| missing("model"))?;
+    let prompt = wanted.prompt.filter(|prompt| !prompt.is_empty()).ok_or_else(|| missing("prompt"))?;
+    let settings = Settings {
+        max_tokens: Some(wanted.max_tokens.unwrap_or(USUAL)),
+        temperature: wanted.temperature,
+        top_p: wanted.top_p,
+        top_k: wanted.top_k,
+        min_p: wanted.min_p,
+        repetition_penalty: wanted.repetition_penalty,
+        stop: wanted.stop,
+        seed: wanted.seed,
+        ..Settings::default()
+    };
+    let ask = Ask { model: model.clone(), prompt: Asked::Text(prompt), settings, keep: None };
+    let mut answers = Answer::begin(&app, ask, 1).await?;
+    let Some(answer) = answers.pop() else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    let done = answer.collect().await?;
+    let latency = start.elapsed().as_secs_f64();
+    let answer = value!({
+        "model": model,
+        "text": done.text,
+        "finish_reason": done.finish_reason.name(),
+        "usage": {
+            "prompt_tokens": done.usage.prompt_tokens,
+            "completion_tokens": done.usage.completion_tokens,
+            "total_tokens": done.usage.prompt_tokens + done.usage.completion_tokens,
+        },
+        "latency": latency,
+        "stats": health::stats(&app),
+        "ignored": unknown,
+    });
+    Ok(Json(answer).into_response())
+}
+
+/// `POST /models/NAME/load` and `/unload`, where a name may have slashes.
+pub(crate) async fn manage(State(app): State<Arc<App>>, Path(path): Path<String>) -> Result<Json<Value>, Told> {
+    match path.rsplit_once('/') {
+        Some((name, "load")) => {
+            let start = Instant::now();
+            lease(&app, name).await?;
+            let message = format!("model {name} is loaded");
+            Ok(Json(value!({ "message": message, "model": name, "seconds": start.elapsed().as_secs_f64() })))
+        }
+        Some((name, "unload")) => {
+            let (served, known) = (app.served.clone(), app.served.name(name)?);
+            aside(move |goes_on| served.unload(&known, goes_on)).await?;
+            Ok(Json(value!({ "message": format!("model {name} is unloaded"), "model": name })))
+        }
+        _ => {
+            let message = format!("there is nothing to do at /models/{path:.200}");
+            Err(Refusal::http(StatusCode::NOT_FOUND, "unknown_route", message).advising("end it with /load or /unload"))?
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a client sends: read within bounds, and checked, with the field that is wrong.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use trillm_core::Class;
+
+use crate::Refusal;
+
+/// A request's body, and the names of fields that nobody here knows: they are left out, as other servers do it.
+pub(crate) struct Input<T> {
+    pub(crate) fields: T,
+    pub(crate) unknown: Vec<String>,
+}
+
+/// Reads a body of at most `limit` bytes, which comes within `patience`.
+pub(crate) async fn bytes(body: Body, limit: usize, patience: Duration) -> Result<Vec<u8>, Refusal> {
+    let read = tokio::time::timeout(patience, Limited::new(body, limit).collect()).await;
+    let read = read.map_err(|_| {
+        let message = format!("the body did not come within {} s", patience.as_secs_f64());
+        Refusal::http(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
+    })?;
+    match read {
+        Ok(body) => Ok(body.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let message = format!("the body is over the limit of {limit} bytes");
+            Err(Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message))
+        }
+        Err(error) => {
+            Err(Refusal::http(StatusCode::BAD_REQUEST, "body_broken", format!("the body broke off: {error}")))
+        }
+    }
+}
+
+/// Reads JSON. What is wrong with it is said of the field.
+pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Input<T>, Refusal> {
+    // A list would be taken for fields in their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Refusal::new(Class::InvalidRequest, "invalid_json", "the body is no JSON object"));
+    }
+    let (mut unknown, mut track) = (Vec::new(), serde_path_to_error::Track::new());
+    let mut text = serde_json::Deserializer::from_slice(bytes);
+    let tracked = serde_path_to_error::Deserializer::new(&mut text, &mut track);
+    let read = serde_ignored::deserialize(tracked, |path| unknown.push(path.to_string()));
+    let whole = read.and_then(|fields| text.end().map(|()| fields));
+    whole.map(|fields| Input { fields, unknown }).map_err(|error| {
+        let field = track.path().to_string();
+        if !error.is_data() || field == "." {
+            return Refusal::new(Class::InvalidRequest, "invalid_json", format!("the body is no request: {error}"));
+        }
+        Refusal::new(Class::InvalidRequest, "invalid_parameter", format!("{field} is wrong: {error}")).about(&field)
+    })
+}
+
+/// Reads two halves of one request's fields; unknown are those that neither has.
+pub(crate) fn halves<A: DeserializeOwned, B: DeserializeOwned>(bytes: &[u8]) -> Result<Input<(A, B)>, Refusal> {
+    let (first, second) = (json::<A>(bytes)?, json::<B>(bytes)?);
+    let unknown = first.unknown.into_iter().filter(|name| second.unknown.contains(name)).collect();
+    Ok(Input { fields: (first.fields, second.fields), unknown })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize, Debug)]
+    struct Fields {
+        #[expect(dead_code, reason = "only its type is asked for")]
+        name: String,
+        #[expect(dead_code, reason = "only its type is asked for")]
+        list: Option<Vec<u32>>,
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_the_field_and_what_is_unknown_is_listed() {
+        let read =
+            json::<Fields>(br#"{"name": "a", "other": {"x": 1}, "list": [1]}"#).unwrap_or_else(|_| panic!("valid"));
+        assert_eq!(read.unknown, ["other"]);
+        for (text, field, code) in [
+            (r#"{"name": "a", "list": [1, "2"]}"#, Some("list[1]"), "invalid_parameter"),
+            (r#"{"name": 1}"#, Some("name"), "invalid_parameter"),
+            ("{}", None, "invalid_json"),
+            ("{", None, "invalid_json"),
+            (r#"["a", [1]]"#, None, "invalid_json"),
+            (r#"{"name": "a"} x"#, None, "invalid_json"),
+        ] {
+            let Err(refusal) = json::<Fields>(text.as_bytes()) else { panic!("{text}") };
+            assert_eq!((refusal.field.as_deref(), &*refusal.code), (field, code), "{text}: {}", refusal.message);
+        }
+    }
+}

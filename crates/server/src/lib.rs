@@ -1,0 +1,34 @@
+//! Models over HTTP: what clients of OpenAI's interface ask for, and the routes of the guide.
+//!
+//! A [`Server`] serves a [`Served`]: a pool of models, whoever fills it. Its parts are few: `guard.rs` lets requests in,
+//! a protocol's file turns its words into an [`Ask`](ask::Ask), `answer.rs` reads what comes of it, and the protocol
+//! puts that into its words again. A protocol adds no logic. Only this crate knows HTTP and an async runtime; nothing
+//! in it knows Python.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod answer;
+mod app;
+mod ask;
+mod counts;
+mod guard;
+mod guide;
+mod health;
+mod input;
+mod metrics;
+mod models;
+mod openai;
+mod options;
+mod rates;
+mod refusal;
+mod routes;
+mod served;
+mod server;
+mod sse;
+
+pub use models::Models;
+pub use options::{Key, Options, Scope};
+pub use refusal::Refusal;
+pub use routes::{Route, routes};
+pub use served::{Available, InUse, Loaded, Served};
+pub use server::{Error, Server};

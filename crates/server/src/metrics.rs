@@ -1,0 +1,60 @@
+//! What a server has done, for people and for Prometheus.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use trillm_runtime::Phase;
+use trillm_sched::Stats;
+
+use crate::app::App;
+
+/// `GET /metrics`, in the text format of Prometheus.
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let mut text = String::new();
+    let mut family = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# HELP trillm_{name} {help}\n# TYPE trillm_{name} {kind}");
+        for (labels, value) in values {
+            let _ = writeln!(text, "trillm_{name}{labels} {value}");
+        }
+    };
+    let one = |value: f64| [(String::new(), value)];
+    family("http_requests_total", "counter", "Requests that were answered.", &one(app.counts.requests() as f64));
+    family("http_errors_total", "counter", "Requests that were refused or failed.", &one(app.counts.errors() as f64));
+    let seconds = "Seconds until answers began, all together.";
+    family("http_seconds_total", "counter", seconds, &one(app.counts.seconds()));
+    family(
+        "uptime_seconds",
+        "gauge",
+        "How long the server has been running.",
+        &one(app.started.elapsed().as_secs_f64()),
+    );
+    let status = app.served.status();
+    let label =
+        |name: &str| format!("{{model=\"{}\"}}", name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
+    let bytes: Vec<_> = status.iter().map(|it| (label(&it.name), it.bytes as f64)).collect();
+    family("model_memory_bytes", "gauge", "What a model takes, as it was planned.", &bytes);
+    let here = status.iter().filter(|it| it.phase == Phase::Here);
+    let stats: Vec<_> = here.filter_map(|it| Some((label(&it.name), app.served.stats(&it.name)?))).collect();
+    for (counter, name, kind, help) in COUNTERS {
+        let of = |stats: &Stats| stats.all().find(|(known, _)| *known == counter).map_or(0.0, |(_, n)| n as f64);
+        let values: Vec<_> = stats.iter().map(|(label, stats)| (label.clone(), of(stats))).collect();
+        family(name, kind, help, &values);
+    }
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// Counters of a model that are shown: as the scheduler calls them, as they are called here, and what they are.
+const COUNTERS: [(&str, &str, &str, &str); 8] = [
+    ("waiting", "requests_waiting", "gauge", "Requests that wait for a slot."),
+    ("running", "requests_running", "gauge", "Requests that hold a slot."),
+    ("finished", "requests_finished_total", "counter", "Requests that ended, in whatever way."),
+    ("cancelled", "requests_cancelled_total", "counter", "Requests that were cancelled."),
+    ("prompt_tokens", "prompt_tokens_total", "counter", "Prompt tokens computed."),
+    ("cached_tokens", "cached_tokens_total", "counter", "Prompt tokens found in the cache."),
+    ("generated_tokens", "generated_tokens_total", "counter", "Tokens generated."),
+    ("preemptions", "preemptions_total", "counter", "Sequences that gave up their slot to others."),
+];

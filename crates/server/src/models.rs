@@ -1,0 +1,149 @@
+//! A pool of models as what is served: what clients may call its models, and what they are told of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use trillm_core::{Class, Coded, Error as CoreError};
+use trillm_llm::Llm;
+use trillm_runtime::{Failure, GoesOn, Keep, Lease, Pool, Source, Status};
+use trillm_sched::Stats;
+use trillm_store::{Catalogue, Known, Names, Reference, Store};
+
+use crate::{Available, InUse, Loaded, Refusal, Served};
+
+/// The models of a pool, and of the store that it is filled from.
+pub struct Models<S: Source> {
+    pool: Arc<Pool<S>>,
+    store: Store,
+    names: Names,
+    /// Models that are paths, by what clients call them.
+    paths: BTreeMap<String, String>,
+}
+
+impl<S: Source> Models<S> {
+    /// The models of `pool`; what names mean, and which models there are besides those in memory, `store` and `names`
+    /// say.
+    pub fn new(pool: Arc<Pool<S>>, store: Store, names: Names) -> Self {
+        Self { pool, store, names, paths: BTreeMap::new() }
+    }
+
+    /// Serves a model that is a path, too, and returns what clients call it: its file's or folder's name. `model` is its
+    /// name in the pool.
+    pub fn open(&mut self, model: &str) -> String {
+        let path = PathBuf::from(model);
+        let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+        let name = name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        self.paths.insert(name.clone(), model.to_owned());
+        name
+    }
+
+    /// What clients call a model of the pool.
+    fn called(&self, name: &str) -> String {
+        let path = self.paths.iter().find(|(_, path)| *path == name);
+        path.map_or(name, |(called, _)| called).to_owned()
+    }
+
+    /// What the pool calls a model.
+    fn in_pool<'a>(&'a self, name: &'a str) -> &'a str {
+        self.paths.get(name).map_or(name, String::as_str)
+    }
+}
+
+impl<S: Source> Served for Models<S>
+where
+    S::Model: Loaded,
+    S::Error: Into<Refusal>,
+{
+    fn name(&self, given: &str) -> Result<String, Refusal> {
+        if self.paths.contains_key(given) {
+            return Ok(given.to_owned());
+        }
+        let wanted = self.names.parse(given)?;
+        // A bare name may be a file in the folder of models.
+        let is_there = |path: &Path| path.parent() == self.names.models.as_deref() && !given.contains(['/', '\\']);
+        if matches!(&wanted.reference, Reference::Path(path) if !is_there(path)) {
+            let message = format!("{given:.200} is no name of a model here");
+            return Err(Refusal::new(Class::NotFound, "model_not_found", message).about("model").advising(
+                "GET /v1/models lists those there are; paths are served if the server was started with them",
+            ));
+        }
+        Ok(wanted.to_string())
+    }
+
+    fn lease_now(&self, name: &str) -> Option<Box<dyn InUse>> {
+        used(self.pool.lease_now(self.in_pool(name))?)
+    }
+
+    fn lease(&self, name: &str, goes_on: &GoesOn) -> Result<Box<dyn InUse>, Refusal> {
+        let lease = self.pool.lease(self.in_pool(name), goes_on).map_err(Into::into)?;
+        used(lease).ok_or_else(|| CoreError::Closed.into())
+    }
+
+    fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal> {
+        Ok(self.pool.unload(self.in_pool(name), false, goes_on)?)
+    }
+
+    fn status(&self) -> Vec<Status> {
+        let mut all = self.pool.status();
+        for status in &mut all {
+            status.name = self.called(&status.name);
+        }
+        all
+    }
+
+    fn stats(&self, name: &str) -> Option<Stats> {
+        Some(self.pool.model(self.in_pool(name))?.llm()?.stats())
+    }
+
+    fn available(&self) -> Result<Vec<Available>, Refusal> {
+        let catalogue = Catalogue::read(&self.store, self.names.models.clone())?;
+        let stored = catalogue.stored.iter().filter_map(|known| {
+            let manifest = known.manifest.as_ref()?;
+            let name = manifest.model.reference.clone();
+            Some(Available { name, bytes: manifest.model.size(), created: manifest.created })
+        });
+        let own = catalogue.own.iter().filter_map(|known| {
+            let name = known.path.file_name()?.to_str()?.to_owned();
+            Some(Available { name, bytes: known.size().unwrap_or(0), created: 0 })
+        });
+        let opened = self.paths.iter().map(|(name, path)| {
+            let bytes = Known::new(path.into(), None).size().unwrap_or(0);
+            Available { name: name.clone(), bytes, created: 0 }
+        });
+        Ok(opened.chain(own).chain(stored).collect())
+    }
+}
+
+/// A model of a pool that is used.
+struct Used<S: Source> {
+    llm: Arc<Llm>,
+    /// Goes after the model.
+    lease: Lease<S>,
+}
+
+fn used<S: Source>(lease: Lease<S>) -> Option<Box<dyn InUse>>
+where
+    S::Model: Loaded,
+{
+    Some(Box::new(Used { llm: lease.model().llm()?, lease }))
+}
+
+impl<S: Source> InUse for Used<S>
+where
+    S::Model: Loaded,
+{
+    fn llm(&self) -> &Llm {
+        &self.llm
+    }
+
+    fn keep(&mut self, keep: Keep) {
+        self.lease.keep(keep);
+    }
+}
+
+impl<E: Coded> From<Failure<E>> for Refusal {
+    fn from(error: Failure<E>) -> Self {
+        Self::of(&error)
+    }
+}

@@ -1,0 +1,195 @@
+//! `POST /v1/chat/completions`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use trillm_core::{Class, Piece};
+use trillm_llm::Completion;
+use trillm_text::{Message, RenderOptions};
+
+use super::logprobs::Content;
+use super::settings::{Sampling, count};
+use super::streaming::{Head, StreamOptions, Words, stream};
+use super::usage::Used;
+use crate::Refusal;
+use crate::answer::Answer;
+use crate::app::{App, now};
+use crate::ask::{Ask, Asked};
+use crate::input::{Input, bytes, halves};
+
+/// What a client sends.
+#[derive(Deserialize)]
+struct Chat {
+    model: String,
+    messages: Vec<Value>,
+    max_completion_tokens: Option<u32>,
+    max_tokens: Option<u32>,
+    n: Option<u32>,
+    logprobs: Option<bool>,
+    top_logprobs: Option<u32>,
+    response_format: Option<Format>,
+    tools: Option<Vec<Value>>,
+    tool_choice: Option<Value>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    chat_template_kwargs: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Format {
+    r#type: String,
+}
+
+/// Answers a chat.
+pub(crate) async fn chat(State(app): State<Arc<App>>, body: Body) -> Result<Response, Refusal> {
+    let body = bytes(body, app.options.body, app.options.patience).await?;
+    let Input { fields: (chat, sampling), unknown } = halves::<Chat, Sampling>(&body)?;
+    let head = Head {
+        id: app.id("chatcmpl"),
+        object: "chat.completion",
+        created: now().as_secs(),
+        model: chat.model.clone(),
+        system_fingerprint: concat!("trillm-", env!("CARGO_PKG_VERSION")),
+    };
+    let count = count(chat.n)?;
+    let streams = chat.stream.unwrap_or(false);
+    let tells_usage = chat.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false);
+    let tells_logprobs = chat.logprobs.unwrap_or(false);
+    let answers = Answer::begin(&app, chat.ask(sampling)?, count).await?;
+    let response = if streams {
+        let head = Head { object: "chat.completion.chunk", ..head };
+        stream(head, Deltas { tells_logprobs }, answers, tells_usage)
+    } else {
+        let mut completions = Vec::with_capacity(answers.len());
+        for answer in answers {
+            completions.push(answer.collect().await?);
+        }
+        Json(Whole::of(head, &completions, tells_logprobs)).into_response()
+    };
+    Ok(super::telling(response, &unknown))
+}
+
+impl Chat {
+    fn ask(self, sampling: Sampling) -> Result<Ask, Refusal> {
+        if let Some(Format { r#type }) = self.response_format.filter(|format| format.r#type != "text") {
+            return Err(cannot(&format!("response_format {type:?}"), "response_format"));
+        }
+        let is_without = self.tool_choice.is_some_and(|choice| choice == "none");
+        if self.tools.is_some_and(|tools| !tools.is_empty()) && !is_without {
+            return Err(cannot("tools", "tools").advising("leave them out, or set tool_choice to \"none\""));
+        }
+        let logprobs = match (self.logprobs.unwrap_or(false), self.top_logprobs) {
+            (false, Some(_)) => return Err(Refusal::field("top_logprobs", "given", "logprobs beside it")),
+            (true, top) => Some(top.unwrap_or(0)),
+            (false, None) => None,
+        };
+        check_parts(&self.messages)?;
+        let messages = Message::list(self.messages).map_err(|error| Refusal::of(&error).about("messages"))?;
+        let options =
+            RenderOptions { variables: self.chat_template_kwargs.unwrap_or_default(), ..RenderOptions::default() };
+        Ok(Ask {
+            model: self.model,
+            prompt: Asked::Chat { messages, options: Box::new(options) },
+            settings: sampling.settings(self.max_completion_tokens.or(self.max_tokens), logprobs)?,
+            keep: None,
+        })
+    }
+}
+
+fn cannot(what: &str, field: &str) -> Refusal {
+    Refusal::new(Class::Unsupported, "unsupported", format!("{what} is not supported by this server")).about(field)
+}
+
+/// Pictures and sounds are refused by name: no model here takes any.
+fn check_parts(messages: &[Value]) -> Result<(), Refusal> {
+    for (index, message) in messages.iter().enumerate() {
+        for (at, part) in message["content"].as_array().into_iter().flatten().enumerate() {
+            let kind = part["type"].as_str().unwrap_or("text");
+            if kind != "text" {
+                return Err(cannot(&format!("a part of type {kind:.50}"), &format!("messages[{index}].content[{at}]")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    head: Head,
+    choices: Vec<Choice>,
+    usage: Used,
+}
+
+#[derive(Serialize)]
+struct Choice {
+    index: usize,
+    message: Said,
+    logprobs: Option<Content>,
+    finish_reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct Said {
+    role: &'static str,
+    content: String,
+    refusal: Option<()>,
+}
+
+impl Whole {
+    fn of(head: Head, completions: &[Completion], tells_logprobs: bool) -> Self {
+        let choice = |(index, it): (usize, &Completion)| Choice {
+            index,
+            message: Said { role: "assistant", content: it.text.clone(), refusal: None },
+            logprobs: tells_logprobs.then(|| Content::of(it.logprobs.iter().map(|all| &**all))),
+            finish_reason: it.finish_reason.name(),
+        };
+        let usage = Used::of(completions.iter().map(|it| it.usage));
+        Self { head, choices: completions.iter().enumerate().map(choice).collect(), usage }
+    }
+}
+
+/// Parts of a chat's answer.
+struct Deltas {
+    tells_logprobs: bool,
+}
+
+#[derive(Serialize)]
+struct Delta {
+    index: usize,
+    delta: Fragment,
+    logprobs: Option<Content>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize, Default)]
+struct Fragment {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+}
+
+impl Words for Deltas {
+    type Choice = Delta;
+
+    fn first(&mut self, index: usize) -> Option<Delta> {
+        let delta = Fragment { role: Some("assistant"), content: Some(String::new()) };
+        Some(Delta { index, delta, logprobs: None, finish_reason: None })
+    }
+
+    fn piece(&mut self, index: usize, piece: &Piece) -> Delta {
+        let logprobs = self.tells_logprobs.then(|| Content::of(piece.logprobs.as_deref()));
+        let delta = Fragment { role: None, content: Some(piece.text.as_str().to_owned()) };
+        Delta { index, delta, logprobs, finish_reason: None }
+    }
+
+    fn last(&mut self, index: usize, reason: &'static str) -> Delta {
+        Delta { index, delta: Fragment::default(), logprobs: None, finish_reason: Some(reason) }
+    }
+}

@@ -1,0 +1,94 @@
+//! `POST /v1/embeddings`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json as value};
+use trillm_core::{Class, Error as CoreError};
+use trillm_llm::EmbedOptions;
+
+use super::settings::OneOrMany;
+use crate::Refusal;
+use crate::answer::{aside, lease};
+use crate::app::App;
+use crate::input::{Input, bytes, json};
+
+/// What a client sends.
+#[derive(Deserialize)]
+struct Wanted {
+    model: String,
+    input: OneOrMany,
+    encoding_format: Option<Format>,
+    dimensions: Option<usize>,
+}
+
+#[derive(Deserialize, PartialEq, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Float,
+    Base64,
+}
+
+/// The most texts of one request, as with OpenAI.
+const MOST: usize = 2048;
+
+/// How long it waits before it looks whether the client is still there.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Makes vectors of texts, of length 1 as in Python.
+pub(crate) async fn embeddings(State(app): State<Arc<App>>, body: Body) -> Result<Response, Refusal> {
+    let body = bytes(body, app.options.body, app.options.patience).await?;
+    let Input { fields: wanted, unknown } = json::<Wanted>(&body)?;
+    let texts: Vec<String> = wanted.input.into();
+    if !(1..=MOST).contains(&texts.len()) {
+        return Err(Refusal::field("input", &format!("{} texts", texts.len()), "1 to 2048"));
+    }
+    let lease = lease(&app, &wanted.model).await?;
+    let (vectors, tokens) = aside(move |goes_on| {
+        let llm = lease.llm();
+        let mut inputs = llm.embedding(&EmbedOptions { normalize: true, ..EmbedOptions::default() })?;
+        texts.iter().try_for_each(|text| inputs.add_text(text))?;
+        let tokens = inputs.tokens();
+        let mut embedding = inputs.start()?;
+        loop {
+            if let Some(vectors) = embedding.wait(SLICE) {
+                return Ok((vectors?, tokens));
+            }
+            if !goes_on() {
+                return Err(CoreError::Cancelled.into());
+            }
+        }
+    })
+    .await
+    .map_err(
+        |refusal| if refusal.class() == Some(Class::ContextOverflow) { refusal.about("input") } else { refusal },
+    )?;
+    if let Some(dimensions) = wanted.dimensions.filter(|dimensions| *dimensions != vectors.width) {
+        let expected = format!("{}, which the model's vectors have", vectors.width);
+        return Err(Refusal::field("dimensions", &dimensions.to_string(), &expected));
+    }
+    let format = wanted.encoding_format.unwrap_or(Format::Float);
+    let said = |numbers: &[f32]| match format {
+        Format::Float => Value::from(numbers),
+        Format::Base64 => {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+            Value::from(BASE64_STANDARD.encode(bytes))
+        }
+    };
+    let each = vectors.numbers.chunks_exact(vectors.width).enumerate();
+    let data = each.map(|(index, it)| value!({ "object": "embedding", "index": index, "embedding": said(it) }));
+    let answer = value!({
+        "object": "list",
+        "data": data.collect::<Vec<_>>(),
+        "model": wanted.model,
+        "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
+    });
+    Ok(super::telling(Json(answer).into_response(), &unknown))
+}

@@ -1,0 +1,161 @@
+//! Why a request is not answered, before a protocol puts it into its own words.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use trillm_core::{Class, Coded};
+
+/// Why a request is not answered.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Refusal {
+    kind: Kind,
+    /// A stable, snake-case name.
+    pub code: Cow<'static, str>,
+    /// What was expected, and what was found.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The field of the request that is to blame: `messages[2].content`.
+    pub field: Option<String>,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+}
+
+/// What kind of thing went wrong: with a model, or with HTTP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Model(Class),
+    Http(StatusCode),
+}
+
+/// How long a client waits before it tries again where a queue is full.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Refusal {
+    /// What an error of a model's is to a client.
+    pub fn new(class: Class, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let retry_after = matches!(class, Class::Overloaded | Class::Closed).then_some(SOON);
+        Self {
+            kind: Kind::Model(class),
+            code: code.into(),
+            message: message.into(),
+            hint: None,
+            field: None,
+            retry_after,
+        }
+    }
+
+    /// What an error is to a client.
+    pub fn of(error: &impl Coded) -> Self {
+        let (class, code) = error.kind();
+        Self { hint: error.hint(), ..Self::new(class, code, error.to_string()) }
+    }
+
+    /// What is wrong with HTTP itself.
+    pub(crate) fn http(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { kind: Kind::Http(status), code: code.into(), message, hint: None, field: None, retry_after: None }
+    }
+
+    /// A field that has not the value it should have.
+    pub(crate) fn field(field: &str, found: &str, expected: &str) -> Self {
+        let message = format!("{field} is {found}, expected {expected}");
+        Self::new(Class::InvalidRequest, "invalid_parameter", message).about(field)
+    }
+
+    /// The same with the field that is to blame.
+    #[must_use]
+    pub(crate) fn about(mut self, field: &str) -> Self {
+        self.field.get_or_insert_with(|| field.to_owned());
+        self
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn advising(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with the time after which to try again.
+    #[must_use]
+    pub(crate) fn after(mut self, time: Duration) -> Self {
+        self.retry_after = Some(time);
+        self
+    }
+
+    /// What went wrong with a model; `None` for what has to do with HTTP alone.
+    pub(crate) fn class(&self) -> Option<Class> {
+        match self.kind {
+            Kind::Model(class) => Some(class),
+            Kind::Http(_) => None,
+        }
+    }
+
+    /// The status of an answer that has not begun.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self.kind {
+            Kind::Http(status) => status,
+            Kind::Model(class) => match class {
+                Class::NotFound => StatusCode::NOT_FOUND,
+                Class::InvalidRequest | Class::ContextOverflow | Class::ChatTemplate | Class::Unsupported => {
+                    StatusCode::BAD_REQUEST
+                }
+                Class::Overloaded | Class::Closed | Class::OutOfMemory => StatusCode::SERVICE_UNAVAILABLE,
+                Class::MemoryRefused => StatusCode::INSUFFICIENT_STORAGE,
+                Class::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+                // Nobody is left to read it.
+                Class::Cancelled => StatusCode::REQUEST_TIMEOUT,
+                Class::Digest => StatusCode::BAD_GATEWAY,
+                Class::Format | Class::Load | Class::Forked | Class::Engine | Class::Store => {
+                    StatusCode::INTERNAL_SERVER_ERROR
+                }
+            },
+        }
+    }
+
+    /// The message, and what to do about it behind it.
+    pub(crate) fn text(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}; {hint}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// When to try again, in whole seconds.
+pub(crate) fn retry_after(headers: &mut HeaderMap, after: Duration) {
+    headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs_f64().ceil().max(1.0) as u64));
+}
+
+impl From<trillm_llm::Error> for Refusal {
+    fn from(error: trillm_llm::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<trillm_core::Error> for Refusal {
+    fn from(error: trillm_core::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<trillm_text::Error> for Refusal {
+    fn from(error: trillm_text::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<trillm_runtime::Error> for Refusal {
+    fn from(error: trillm_runtime::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<trillm_store::Error> for Refusal {
+    fn from(error: trillm_store::Error) -> Self {
+        Self::of(&error)
+    }
+}

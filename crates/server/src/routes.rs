@@ -1,0 +1,87 @@
+//! All routes, each with what opens it. What is not here is not there.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::app::App;
+use crate::guard::{guard, may_call};
+use crate::options::Scope;
+use crate::{Refusal, guide, health, metrics, openai};
+
+/// A route, and what a key must open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Its path; `{*…}` stands for the rest.
+    pub path: &'static str,
+    /// What opens it.
+    pub scope: Scope,
+}
+
+type Handler = MethodRouter<Arc<App>>;
+
+/// All routes with what answers them.
+fn table() -> Vec<(Route, Handler)> {
+    use Scope::{Admin, Open, Use};
+
+    let read = |path, scope, handler: Handler| (Route { method: "GET", path, scope }, handler);
+    let send = |path, scope, handler: Handler| (Route { method: "POST", path, scope }, handler);
+    vec![
+        read("/livez", Open, get(health::live)),
+        read("/readyz", Open, get(health::ready)),
+        read("/health", Use, get(health::health)),
+        read("/metrics", Use, get(metrics::metrics)),
+        read("/models", Use, get(guide::models)),
+        send("/generate", Use, post(guide::generate)),
+        send("/models/{*path}", Admin, post(guide::manage)),
+        read("/v1/models", Use, get(openai::models::all)),
+        read("/v1/models/{*id}", Use, get(openai::models::one)),
+        send("/v1/chat/completions", Use, post(openai::chat::chat)),
+        send("/v1/completions", Use, post(openai::completions::completions)),
+        send("/v1/embeddings", Use, post(openai::embeddings::embeddings)),
+    ]
+}
+
+/// All routes.
+pub fn routes() -> Vec<Route> {
+    table().into_iter().map(|(route, _)| route).collect()
+}
+
+/// What answers requests: each goes through the guard first, those that lead nowhere too.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let guarded = |scope| from_fn_with_state((app.clone(), scope), guard);
+    let mut router = Router::new();
+    for (Route { path, scope, .. }, handler) in table() {
+        router = router.route(path, handler.fallback(wrong_method).layer(guarded(scope)));
+    }
+    let options = app.options.clone();
+    let may_call = AllowOrigin::predicate(move |origin: &HeaderValue, parts| {
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        origin.to_str().is_ok_and(|origin| may_call(&options, origin, host))
+    });
+    let cors = CorsLayer::new().allow_origin(may_call).allow_methods([Method::GET, Method::POST]).allow_headers([
+        header::CONTENT_TYPE,
+        header::AUTHORIZATION,
+        HeaderName::from_static("x-api-key"),
+    ]);
+    let nowhere = Router::new().fallback(nowhere).layer(guarded(Scope::Use));
+    router.fallback_service(nowhere.with_state(())).layer(cors).layer(CatchPanicLayer::new()).with_state(app)
+}
+
+async fn wrong_method(request: Request) -> Refusal {
+    let message = format!("{} is no method of {:.200}", request.method(), request.uri().path());
+    Refusal::http(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)
+}
+
+async fn nowhere(request: Request) -> Refusal {
+    let message = format!("there is nothing at {:.200}", request.uri().path());
+    Refusal::http(StatusCode::NOT_FOUND, "unknown_route", message)
+}

@@ -1,0 +1,77 @@
+//! What a server serves: models by name.
+
+use std::sync::Arc;
+
+use trillm_llm::Llm;
+use trillm_runtime::{GoesOn, Keep, Status};
+use trillm_sched::Stats;
+
+use crate::Refusal;
+
+/// Models by name, whoever brings them. What may take long is called where it may wait.
+pub trait Served: Send + Sync + 'static {
+    /// The one name of the model that a client calls so.
+    ///
+    /// # Errors
+    /// For a name that means nothing, and for a path: a client does not choose what files a server opens.
+    fn name(&self, given: &str) -> Result<String, Refusal>;
+
+    /// A model to use, if it is here; nobody waits.
+    fn lease_now(&self, name: &str) -> Option<Box<dyn InUse>>;
+
+    /// A model to use, which is brought if it is not here, as long as `goes_on` says so.
+    ///
+    /// # Errors
+    /// Why it does not come.
+    fn lease(&self, name: &str, goes_on: &GoesOn) -> Result<Box<dyn InUse>, Refusal>;
+
+    /// Closes a model once nobody uses it, as long as `goes_on` says so.
+    ///
+    /// # Errors
+    /// If it is not here.
+    fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal>;
+
+    /// What is in memory, or on its way.
+    fn status(&self) -> Vec<Status>;
+
+    /// The counters of a model that is here, which is not used by that.
+    fn stats(&self, name: &str) -> Option<Stats>;
+
+    /// All models on this machine.
+    ///
+    /// # Errors
+    /// Why the store cannot be read.
+    fn available(&self) -> Result<Vec<Available>, Refusal>;
+}
+
+/// A model that is used; it stays until this is dropped.
+pub trait InUse: Send + Sync {
+    /// The model.
+    fn llm(&self) -> &Llm;
+
+    /// How long it stays once nobody uses it.
+    fn keep(&mut self, keep: Keep);
+}
+
+/// A model of a pool that is loaded.
+pub trait Loaded: Send + Sync {
+    /// It, unless it was closed.
+    fn llm(&self) -> Option<Arc<Llm>>;
+}
+
+impl Loaded for trillm_runtime::Loaded {
+    fn llm(&self) -> Option<Arc<Llm>> {
+        Some(self.llm().clone())
+    }
+}
+
+/// A model on this machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Available {
+    /// What a client calls it.
+    pub name: String,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// When it came here, in seconds since 1970; 0 if that is not known.
+    pub created: u64,
+}

@@ -1,0 +1,131 @@
+"""Who may ask, and how often: names of the server, pages of others, keys, bounds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trillm
+from trillm.errors import InvalidRequest
+
+from .asking import Asker
+
+CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
+
+
+def test_another_name_is_refused_on_every_route(ask: Asker) -> None:
+    for path in ("/livez", "/health", "/models", "/metrics", "/v1/models", "/nowhere"):
+        answer = ask(path, Host="evil.example")
+        assert (answer.status, answer.json["error"]["code"]) == (403, "unknown_host"), path
+    assert ask("/livez", Host=f"localhost:{ask.port}").status == 200
+
+
+def test_pages_of_others_are_refused_and_those_of_this_machine_are_not(ask: Asker, serve: Callable[..., Asker]) -> None:
+    refused = ask("/v1/chat/completions", CHAT, Origin="https://evil.example")
+    assert (refused.status, refused.json["error"]["code"]) == (403, "origin_not_allowed")
+    assert "access-control-allow-origin" not in refused.headers
+    taken = ask("/v1/chat/completions", CHAT, Origin="http://localhost:5173")
+    assert (taken.status, taken.headers["access-control-allow-origin"]) == (200, "http://localhost:5173")
+    preflight = ask(
+        "/v1/chat/completions",
+        method="OPTIONS",
+        Origin="http://localhost:5173",
+        Access_Control_Request_Method="POST",
+        Access_Control_Request_Headers="content-type,authorization",
+    )
+    assert preflight.status == 200
+    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+    other = serve(cors_origins=["https://chat.example"])
+    assert other("/v1/models", Origin="https://chat.example").status == 200
+    assert other("/v1/models", Origin="https://evil.example").status == 403
+
+
+def test_a_key_opens_what_it_is_for(serve: Callable[..., Asker]) -> None:
+    ask = serve(api_keys=["user-key"], admin_keys=["admin-key"])
+    assert ask("/livez").status == 200
+    for path in ("/health", "/metrics", "/models", "/v1/models", "/nowhere"):
+        missing, wrong = ask(path), ask(path, Authorization="Bearer other")
+        assert (missing.status, missing.json["error"]["code"]) == (401, "missing_api_key"), path
+        assert (wrong.status, wrong.json["error"]["code"]) == (401, "invalid_api_key"), path
+    for headers in (
+        {"Authorization": "Bearer user-key"},
+        {"x_api_key": "user-key"},
+        {"Authorization": "bearer admin-key"},
+    ):
+        assert ask("/v1/models", **headers).status == 200
+    assert ask("/models/tiny/load", {}, Authorization="Bearer user-key").status == 403
+    assert ask("/models/tiny/load", {}, Authorization="Bearer admin-key").status == 200
+
+
+def test_beyond_this_machine_it_wants_a_key(router: trillm.LLMRouter) -> None:
+    with pytest.raises(InvalidRequest, match="can be reached from other machines") as caught:
+        router.serve(host="0.0.0.0", port=0)
+    assert caught.value.code == "no_api_key"
+    with router.serve(host="0.0.0.0", port=0, api_keys=["k"]) as server:
+        assert Asker(server.port)("/v1/models", Authorization="Bearer k").status == 200
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(serve: Callable[..., Asker]) -> None:
+    ask = serve(rate_limit=3, rate_limit_loopback=True)
+    answers = [ask("/v1/models") for _ in range(5)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["2", "1", "0", "0", "0"]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert answers[-1].json["error"]["type"] == "rate_limit_error"
+    # Whether it lives may be asked at any time.
+    assert ask("/livez").status == 200
+    many = serve()
+    assert [many("/v1/models").status for _ in range(70)] == [200] * 70
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid_json"),
+        (b"{", 400, "invalid_json"),
+        (b"[]", 400, "invalid_json"),
+        (b"\xff\xfe", 400, "invalid_json"),
+        (b"[" * 100_000, 400, "invalid_json"),
+        (json.dumps({"model": "tiny"}).encode(), 400, "invalid_json"),
+        (json.dumps({**CHAT, "model": "x" * 100_000}).encode(), 400, "invalid_reference"),
+        (json.dumps({**CHAT, "model": ""}).encode(), 400, "invalid_reference"),
+        (json.dumps({**CHAT, "model": "hf:no/such"}).encode(), 404, None),
+        (json.dumps({**CHAT, "messages": []}).encode(), 400, "invalid_parameter"),
+        (b" " * (1 << 20) + b"x" * (1 << 20), 413, "body_too_large"),
+    ],
+)
+def test_what_is_no_request_is_refused(serve: Callable[..., Asker], body: bytes, status: int, code: str | None) -> None:
+    answer = serve(max_body=1 << 20)("/v1/chat/completions", body)
+    assert answer.status == status, answer.text
+    assert code is None or answer.json["error"]["code"] == code
+
+
+def test_requests_have_names_and_unknown_fields_are_told(ask: Asker) -> None:
+    answer = ask("/v1/chat/completions", {**CHAT, "shape": "round", "top_k": 1}, X_Request_Id="mine")
+    assert (answer.status, answer.headers["x-request-id"]) == (200, "mine")
+    assert answer.headers["x-ignored-fields"] == "shape"
+    names = {ask("/livez").headers["x-request-id"] for _ in range(3)}
+    assert len(names) == 3
+
+
+def test_what_is_not_there_and_wrong_methods(ask: Asker) -> None:
+    assert (ask("/nowhere").status, ask("/nowhere").json["error"]["code"]) == (404, "unknown_route")
+    for path, method in (("/v1/models", "DELETE"), ("/generate", "GET"), ("/v1/chat/completions", "GET")):
+        answer = ask(path, method=method)
+        assert (answer.status, answer.json["error"]["code"]) == (405, "wrong_method")
+
+
+def test_settings_that_mean_nothing_are_errors(router: trillm.LLMRouter) -> None:
+    def refused(settings: Any, text: str) -> None:
+        with pytest.raises(InvalidRequest, match=text):
+            router.serve(port=0, **settings)
+
+    refused({"host": "example.com"}, "host is .*expected an address")
+    refused({"api_keys": "key"}, "api_keys is a text, expected a list")
+    refused({"api_keys": [""]}, "api_keys has an empty text")
+    refused({"drain": -1.0}, "drain is -1, expected seconds")
+    with router.serve(port=0) as server, pytest.raises(InvalidRequest, match="cannot listen at") as caught:
+        router.serve(port=server.port)
+    assert caught.value.code == "cannot_listen"
