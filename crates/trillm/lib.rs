@@ -22,8 +22,8 @@ pub use trillm_core::{
 };
 pub use trillm_formats::{NamedModule, Opened, huggingface::purpose_of, inspect, named_files, named_modules, opened};
 pub use trillm_llm::{
-    Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, OpenOptions, Prompt, Result, Vectors,
-    VocabularyFile, choose, engines,
+    By, Choice, Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, Measured, OpenOptions,
+    Prompt, Result, Speed, Speeds, Vectors, VocabularyFile, Wanted, choose, engines,
 };
 pub use trillm_machine::{
     Cache, Limit, LimitSource, Memory, Processors, default_threads, kept_bandwidth, read_bandwidth, waiting,

@@ -5,6 +5,8 @@ one left behind does not help it, and one that ends its process is an error of t
 generate the same number of tokens, always the most probable one, past the model's own end, and without what its
 publisher recommends: an engine that says less would seem faster.
 
+What was measured is kept, for the choice among formats and engines that a model may have: see `_explanation.py`.
+
 Files are as the system has them. Nothing is dropped from its cache, so that the first to read a model may load slower.
 """
 
@@ -41,6 +43,9 @@ _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from trillm._benchmarked imp
 """Not by `-m`: that looks into the current folder first, where other modules may lie. So it has this process's path."""
 
 _PURPOSES = {"vectors": "turns texts into vectors", "labels": "scores texts"}
+
+_SHOWN = 80
+"""Characters of a prompt that are kept beside what was measured with it."""
 
 _LAST_WORDS = 200
 """Characters of what a process said before it ended."""
@@ -97,8 +102,9 @@ def benchmark(
     """What each engine makes of a model, by the engine's name: those of `engines`, or all that there are.
 
     The model is downloaded first if need be, as `download` says, and loaded with `params` as by `trillm.load`, in a new
-    process for each of `runs`. An engine that does not run its format, lacks memory by the plan (unless `force` is
-    true) or fails otherwise has a result that says so.
+    process for each of `runs`. Of a folder with several formats each engine runs its own. An engine that does not run
+    its format, lacks memory by the plan (unless `force` is true) or fails otherwise has a result that says so. What was
+    measured is kept, and decides from then on which engine runs a model that several could run.
 
     Raises `ModelNotFound`, `ModelFormatError`, `DownloadError`, `DigestMismatch`, `InvalidRequest` for an unknown
     engine or a wrong value, `Unsupported` for a model that writes no text, and `EngineError` where no process can be
@@ -159,7 +165,27 @@ def benchmark_file(
         results[name] = _measured(name, job, runs)
         if report is not None:
             report(name, results[name])
+    _keep(path, prompt, max_tokens, results, params)
     return results
+
+
+def _keep(path: str, prompt: str, max_tokens: int, results: Mapping[str, EngineResult], params: LoadParams) -> None:
+    """Keeps it for whoever chooses an engine. That it cannot be kept is no error of a measurement."""
+    with Later("json"):
+        import json
+
+    # An engine that runs another format has not been measured.
+    rows = [(it.engine, it.tokens_per_second, it.code) for it in results.values() if it.code != "wrong_engine"]
+    if not rows:
+        return
+    shown = prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}… ({len(prompt)} characters)"
+    settings = {name: value for name, value in params.items() if value is not None}
+    how = {"max_tokens": max_tokens, "prompt": shown, "settings": settings}
+    text = json.dumps(how, ensure_ascii=False, sort_keys=True, default=str)
+    if problem := _core.keep_speeds(path, text, rows, **params):
+        import logging
+
+        logging.getLogger("trillm").warning("what was measured could not be kept: %s", problem)
 
 
 def _names(path: str, given: Sequence[str] | None, params: LoadParams) -> list[str]:

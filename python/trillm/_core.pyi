@@ -39,11 +39,31 @@ def plan(
     path: str | PathLike[str],
     smaller: Sequence[tuple[str, str | PathLike[str]]] = ...,
     idle: Sequence[tuple[str, int]] = ...,
+    preferred: str | None = None,
     **params: Unpack[LoadParams],
 ) -> dict[str, Any]:
     """What `trillm.Plan` has, and under `refusal` message, code and hint of the error if it would be refused.
 
     Raises `ModelFormatError`, `ModelNotFound`, `InvalidRequest`, `Unsupported`.
+    """
+
+def explain(path: str | PathLike[str], preferred: str | None = None, **params: Unpack[LoadParams]) -> dict[str, Any]:
+    """Which engine would run a model: what `trillm._explanation.Explanation` has.
+
+    `preferred` is taken where there are several. Raises `ModelFormatError`, `ModelNotFound`, `InvalidRequest`,
+    `Unsupported`.
+    """
+
+def keep_speeds(
+    path: str | PathLike[str],
+    how: str,
+    rows: Sequence[tuple[str, float | None, str | None]],
+    **params: Unpack[LoadParams],
+) -> str | None:
+    """Keeps how fast engines were with a model: of each its name, tokens a second, and the code of its error.
+
+    `how` says what was measured: those with the same are compared. With parameters that not every engine takes nothing
+    is kept. Returns why it could not be written, if so.
     """
 
 def optimize(

@@ -103,8 +103,10 @@ class RouterOptions:
     download_on_demand: bool = True
     """Fetch a model that is not here; without it, that is an error. Default true."""
     default_engine: str = "auto"
-    """Which engine to prefer where a source has a model in several formats: `"llama"` (GGUF), `"candle"` (safetensors),
-    `"onnx"`; also by the names `"node-llama-cpp"`, `"ggml"`, `"torch"`. Default `"auto"`: as `preferred_formats` says.
+    """Which engine to prefer where a source, or a folder of this machine, has a model in several formats: `"llama"`
+    (GGUF), `"candle"` (safetensors), `"onnx"`; also by the names `"node-llama-cpp"`, `"ggml"`, `"torch"`. Default
+    `"auto"`: of a source, as `preferred_formats` says; of a folder, the one that was measured fastest here, which
+    `router.explain` shows.
 
     A file runs by the engine of its format, whatever is preferred; to insist on one, name it where a model is loaded.
     """
@@ -230,6 +232,20 @@ class RouterOptions:
             "idle": self.unload_idle_time,
             "patience": self.room_timeout,
         }
+
+    @property
+    def preferred(self) -> str | None:
+        """The engine to take where there are several; `None` if none is preferred."""
+        return None if self.default_engine == "auto" else self.default_engine
+
+    def asked(self, settings: Mapping[str, Any]) -> LoadParams:
+        """What is asked of whichever engine will run a model: its own settings over those for all models.
+
+        Where it is computed is left out: another engine would not be the better for it.
+        """
+        made = layered(self._of_all(), settings_of("settings", settings))
+        made.pop("device", None)
+        return made
 
     def load_params(
         self, settings: Mapping[str, Any], *, engine: str | None = None, trained: int | None = None

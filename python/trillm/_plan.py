@@ -80,6 +80,7 @@ def plan(
     *,
     smaller: Sequence[str] = (),
     idle: Mapping[str, int] | None = None,
+    preferred: str | None = None,
     download: Options | Mapping[str, Any] | None = None,
     store: Store | None = None,
     **params: Unpack[LoadParams],
@@ -87,7 +88,8 @@ def plan(
     """What `trillm.load` would take with the same parameters, for a model that is on this machine.
 
     `smaller` are references of the same model in fewer bytes, the largest first; `idle` are models that could be
-    unloaded, by name, and what that gives back. Both are proposed where they help.
+    unloaded, by name, and what that gives back. Both are proposed where they help. `preferred` is the engine to plan
+    for where the model is in formats for several.
 
     >>> trillm.plan("smollm2", context=8192).verdict  # doctest: +SKIP
     'fits'
@@ -107,7 +109,7 @@ def plan(
             return str(held.enter_context(resolve(name, store=store, options=options)).path)
 
         others = [(name, path(name)) for name in smaller]
-        return plan_file(path(reference), smaller=others, idle=idle, **params)
+        return plan_file(path(reference), smaller=others, idle=idle, preferred=preferred, **params)
 
 
 def plan_file(
@@ -115,10 +117,11 @@ def plan_file(
     *,
     smaller: Sequence[tuple[str, str]] = (),
     idle: Mapping[str, int] | None = None,
+    preferred: str | None = None,
     **params: Unpack[LoadParams],
 ) -> Plan:
     """The same for a file or folder. What loading would refuse for want of a tokenizer is refused here."""
-    made = _made(_core.plan(path, list(smaller), list((idle or {}).items()), **params))
+    made = _made(_core.plan(path, list(smaller), list((idle or {}).items()), preferred, **params))
     tokenizer = params.get("tokenizer")
     _core.Tokenizer(path if tokenizer is None else tokenizer)
     return made

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trillm._benchmark import EngineResult
     from trillm._benchmark import Report as BenchmarkReport
     from trillm._core import Completion, Stream
+    from trillm._explanation import Explanation
     from trillm._journal import ErrorJournal
     from trillm._model import Model
     from trillm._options import RouterOptions
@@ -373,8 +374,32 @@ class LLMRouter:
         wish = self._shelf.wishes[self._model(model).name]
         given = self.options.load_params({**wish.settings, **params})
         return plan(
-            wish.reference, idle=dict(self._core.idle()), store=self._shelf.store, download=self.options.hub(), **given
+            wish.reference,
+            idle=dict(self._core.idle()),
+            preferred=self.options.preferred,
+            store=self._shelf.store,
+            download=self.options.hub(),
+            **given,
         )
+
+    def explain(self, model: Wanted) -> Explanation:
+        """Which engine runs a model, by which of its files, and why; nothing is downloaded or loaded for that.
+
+        Where a folder has a model in formats for several engines, this counts, in this order: the `engine` that is
+        asked for, `default_engine`, the one that was measured fastest on this machine (`benchmark_engines`,
+        `trillm bench`), and else the first of weights, graph and GGUF file.
+
+        Raises `DownloadError` for a model that is not here, and as `trillm.load` does for its files and settings.
+        """
+        with Later("trillm._explanation"):
+            from trillm._explanation import explain_file
+            from trillm.hub import resolve
+
+        wish = self._shelf.wishes[self._model(model).name]
+        options = self.options
+        here = options.hub().without_network()
+        with resolve(wish.reference, store=self._shelf.store, options=here) as found:
+            return explain_file(found.path, preferred=options.preferred, **options.asked(wish.settings))
 
     def benchmark_engines(
         self,
@@ -390,7 +415,8 @@ class LLMRouter:
 
         A result has `load_time`, `first_token_time` and `generation_time` in seconds, `tokens_per_second`,
         `peak_private_bytes`, `success`, and the `error`. Of several `runs` times are the median. `report` is called
-        with an engine's name and `None` before it begins, and with its result after.
+        with an engine's name and `None` before it begins, and with its result after. What was measured is kept: a model
+        that is here in formats for several engines is run by the fastest from the next load on, as `explain` says.
 
         Raises `Unsupported` for a model that generates no text, `InvalidRequest`, and as `fetch` does.
         """

@@ -92,10 +92,15 @@ class Shelf:
         """How a model is loaded; one that a server's client named first, as all are."""
         return self.wishes.get(name) or Wish(name)
 
-    def find(self, name: str, wanted: _core.Wanted) -> tuple[Path, Resolved]:
-        """Makes a model present as long as `wanted` says so: where it is, and what keeps it there."""
-        found = self.resolve(self.wish(name).reference, wanted)
-        return found.path, found
+    def find(self, name: str, wanted: _core.Wanted) -> tuple[Path, Resolved, LoadParams, str | None]:
+        """Makes a model present as long as `wanted` says so.
+
+        Where it is, what keeps it there, and by what an engine is chosen: what is asked of whichever it will be, and
+        the one to prefer.
+        """
+        wish = self.wish(name)
+        found = self.resolve(wish.reference, wanted)
+        return found.path, found, self.options.asked(wish.settings), self.options.preferred
 
     def settings(self, name: str, engine: str, trained: int, wanted: _core.Wanted) -> tuple[LoadParams, bool]:
         """How a model is loaded that `engine` runs, and whether it is forced."""

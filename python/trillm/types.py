@@ -33,7 +33,9 @@ class LoadParams(TypedDict, total=False):
     """How a model is loaded and run."""
 
     engine: str
-    """`"auto"` (default: by the file's format) or an engine's name."""
+    """An engine's name, or `"auto"` (default): by the file's format. Of a folder with several formats an engine runs
+    its own; `"auto"` is the one that was measured fastest on this machine, else the first of weights, graph, GGUF file.
+    """
     context: int | None
     """Tokens in the cache: the longest sequence, and what all parallel ones share.
 

@@ -71,7 +71,10 @@ def test_json(cli: Cli, package: str, tiny_model: Path) -> None:
     assert pulled["reference"] == package
     assert pulled["size"] == tiny_model.stat().st_size
     assert json.loads(cli("pull", package, "--json").out) == pulled
-    assert json.loads(cli("show", package, "--json").out) == pulled
+    engine = {"engine": "llama", "format": "gguf", "file": pulled["path"], "by": "only", "measured": [], "notes": []}
+    shown = json.loads(cli("show", package, "--json").out)
+    assert shown.pop("engine") == engine | {"reason": "no other engine of this build runs gguf files"}
+    assert shown == pulled
     assert json.loads(cli("list", "--json").out) == {"models": [pulled], "problems": []}
     removed = json.loads(cli("rm", package, "--json").out)["removed"]
     assert removed == [{"reference": package, "freed": pulled["size"]}]

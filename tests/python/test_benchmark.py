@@ -31,6 +31,12 @@ LONG: dict[str, Any] = {"threads": 1, "parallel": 1, "context": 1 << 16, "max_to
 """What takes longer than any test waits."""
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured here is not what the user measured."""
+    monkeypatch.setenv("LOCAL_CACHE_DIR", str(tmp_path / "home"))
+
+
 @pytest.fixture
 def formats(tiny_model: Path, tiny_folder: Path, tiny_onnx: Callable[..., Path]) -> dict[str, Path]:
     """The same model for each engine."""

@@ -34,6 +34,7 @@ def written(path: Path, text: str) -> Path:
 
 def test_what_nobody_says_is_the_default() -> None:
     options = RouterOptions.of({})
+    assert options.preferred is None
     assert options.limits() == {"models": 3, "size": None, "idle": 300.0, "patience": 60.0}
     assert options.load_params({}, engine="llama") == {"engine": "llama"}
     assert options.load_params({}, engine=None) == {}
@@ -90,6 +91,7 @@ def test_a_configuration_says_any_of_them(
     folder = Path("models") if by == "mapping" else tmp_path / "models"
     assert (options.models_directory, options.cache_directory) == (folder, Path("/var/cache/models"))
     assert options.limits() == {"models": 5, "size": 4 * 10**9, "idle": 12.5, "patience": 7.0}
+    assert options.preferred == "llama"
     hub = options.hub()
     assert (hub.models_directory, hub.offline) == (folder, True)
     assert (hub.preferred_formats, hub.quantization_preference) == (("onnx",), ("Q8_0",))

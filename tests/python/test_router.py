@@ -315,7 +315,10 @@ def test_a_child_has_no_router(paths: dict[str, str]) -> None:
     assert output(FORKED, paths["llama"]).splitlines() == ["forked", "0"]
 
 
-def test_engines_side_by_side(router: trillm.LLMRouter, paths: dict[str, str]) -> None:
+def test_engines_side_by_side(
+    router: trillm.LLMRouter, paths: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_CACHE_DIR", str(tmp_path / "home"))
     results = router.benchmark_engines(paths["llama"], max_tokens=4, engines=["ggml", "torch"])
     assert {name: it.success for name, it in results.items()} == {"llama": True, "candle": False}
     measured = results["llama"]

@@ -129,6 +129,14 @@ impl LoadOptions {
         }
     }
 
+    /// Whether every engine would take these: nothing is asked for that another engine refuses.
+    pub fn suits_all(&self) -> bool {
+        self.gpu_layers.is_none_or(|layers| layers == 0)
+            && self.quantize.is_none()
+            && self.lora.is_empty()
+            && self.without_graph("").is_ok()
+    }
+
     /// Checks that nothing is asked for that only an engine with graphs can do. Whoever does not know the format yet names
     /// the library in the environment.
     ///
@@ -245,6 +253,11 @@ impl SessionOptions {
         within("threads", self.threads.unwrap_or(1))
     }
 
+    /// Whether every engine would take these: nothing is asked for that another engine refuses.
+    pub fn suits_all(&self) -> bool {
+        matches!(self.cache_type, CacheType::F32 | CacheType::F16) && self.flash_attention.is_none()
+    }
+
     /// What a number of this name may be.
     pub fn expected(name: &str) -> Option<&'static str> {
         RANGES.iter().find(|(known, ..)| *known == name).map(|(.., expected)| *expected)
@@ -287,5 +300,31 @@ fn within(name: &'static str, value: u32) -> Result<()> {
     match RANGES.iter().find(outside) {
         Some(&(_, _, expected)) => Err(Error::InvalidParameter { name, found: value.to_string(), expected }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_engine_refuses_does_not_suit_all() {
+        assert!(LoadOptions::default().suits_all());
+        assert!(LoadOptions { gpu_layers: Some(0), mmap: false, mlock: true, ..LoadOptions::default() }.suits_all());
+        let graph = GraphOptions { prepack: false, ..GraphOptions::default() };
+        for options in [
+            LoadOptions { gpu_layers: Some(1), ..LoadOptions::default() },
+            LoadOptions { quantize: Some(Quantize::Q8_0), ..LoadOptions::default() },
+            LoadOptions { lora: vec![("adapter.gguf".into(), 1.0)], ..LoadOptions::default() },
+            LoadOptions { tokenizer: Some("tokenizer.json".into()), ..LoadOptions::default() },
+            LoadOptions { graph, ..LoadOptions::default() },
+        ] {
+            assert!(!options.suits_all());
+        }
+        assert!(
+            SessionOptions { context: Some(8), cache_type: CacheType::F32, ..SessionOptions::default() }.suits_all()
+        );
+        assert!(!SessionOptions { cache_type: CacheType::Q8_0, ..SessionOptions::default() }.suits_all());
+        assert!(!SessionOptions { flash_attention: Some(false), ..SessionOptions::default() }.suits_all());
     }
 }

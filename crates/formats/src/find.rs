@@ -8,6 +8,11 @@ use crate::{Error, Result, disk, gguf, onnx, weights};
 
 const EXPECTED: &str = "a model (GGUF, safetensors, a PyTorch checkpoint or ONNX)";
 
+/// What weights in a folder of Hugging Face's layout are called.
+const CHECKPOINT: [&str; 2] = ["safetensors", "pytorch"];
+const GRAPH: &str = "onnx";
+const GGUF: &str = "gguf";
+
 /// What lies at a path.
 pub(crate) enum Found {
     /// A GGUF file, the first if there are several.
@@ -35,14 +40,7 @@ impl Found {
 pub(crate) fn find(path: &Path) -> Result<Found> {
     let metadata = std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     if metadata.is_dir() {
-        // A folder with several formats is a checkpoint: it can be computed by more than one engine.
-        if weights::is_checkpoint(path)? {
-            return Ok(Found::Checkpoint);
-        }
-        if let Some(graph) = onnx::find(path)? {
-            return Ok(Found::Onnx(graph));
-        }
-        return Ok(gguf::in_folder(path)?.map_or(Found::Checkpoint, Found::Gguf));
+        return Ok(in_folder(path, &|_| true)?.unwrap_or(Found::Checkpoint));
     }
     let (bytes, _) = disk::beginning(path, 8 << 10)?;
     match (detect::detect(&bytes), torch::recognize(&bytes)) {
@@ -54,6 +52,40 @@ pub(crate) fn find(path: &Path) -> Result<Found> {
         _ if bytes.trim_ascii_start().first() == Some(&b'{') => Ok(Found::Json),
         _ => Err(Found::unknown(path, detect::describe(&bytes))),
     }
+}
+
+/// What a folder leads to of the formats that are `wanted`, by their names; `None` if it has no model in one of them.
+///
+/// Of several formats weights count first, then a graph, then a GGUF file: the most that can be asked of a folder
+/// (quantizing, embedding, other types) can be asked of weights.
+pub(crate) fn in_folder(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Option<Found>> {
+    if CHECKPOINT.into_iter().any(wanted) && weights::is_checkpoint(folder)? {
+        return Ok(Some(Found::Checkpoint));
+    }
+    if wanted(GRAPH)
+        && let Some(graph) = onnx::find(folder)?
+    {
+        return Ok(Some(Found::Onnx(graph)));
+    }
+    if wanted(GGUF) {
+        return Ok(gguf::in_folder(folder)?.map(Found::Gguf));
+    }
+    Ok(None)
+}
+
+/// The formats in which a folder has a model, that which counts unasked first.
+///
+/// They are told by names alone, so that a model may still turn out to be none. A folder of several GGUF files has that
+/// format, though nobody but the user knows which of them is meant.
+pub fn formats_in(folder: &Path) -> Vec<&'static str> {
+    // What cannot be read, or stands for several, is there: the error is for whoever opens it.
+    let there = [
+        // One reader takes both kinds of weights, and knows by their content which they are.
+        (CHECKPOINT[0], weights::is_checkpoint(folder).unwrap_or(true)),
+        (GRAPH, onnx::is_in(folder)),
+        (GGUF, !matches!(gguf::in_folder(folder), Ok(None))),
+    ];
+    there.into_iter().filter_map(|(format, is_there)| is_there.then_some(format)).collect()
 }
 
 /// The GGUF file that a path leads to, the first of a split model; `None` if it leads to another model.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use trillm_core::{ModelFile, ModelInfo};
 
-use crate::find::{Found, find};
+use crate::find::{Found, find, in_folder};
 use crate::onnx::Onnx;
 use crate::{Checkpoint, Result, gguf, weights};
 
@@ -18,7 +18,21 @@ use crate::{Checkpoint, Result, gguf, weights};
 /// What is wrong with which file; [`Error::VocabularyOnly`](crate::Error::VocabularyOnly) for a GGUF file with a
 /// tokenizer and no weights.
 pub fn open(path: &Path) -> Result<ModelFile> {
-    match find(path)? {
+    read(path, find(path)?)
+}
+
+/// The same of the formats that are `wanted`, by their names, where a folder has a model in several. One that has it in
+/// none of them is opened as [`open`] does: what is wrong with that is for whoever wanted another to say.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_in(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<ModelFile> {
+    let found = if path.is_dir() { in_folder(path, wanted)? } else { None };
+    read(path, found.map_or_else(|| find(path), Ok)?)
+}
+
+fn read(path: &Path, found: Found) -> Result<ModelFile> {
+    match found {
         Found::Json if !weights::is_index(path) => Err(Found::json(path)),
         Found::Checkpoint | Found::Json => {
             let checkpoint = Checkpoint::open(path)?;

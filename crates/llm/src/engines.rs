@@ -1,4 +1,4 @@
-//! Which engines are compiled in, and which of them runs a file.
+//! Which engines are compiled in.
 
 use trillm_core::Engine;
 
@@ -20,7 +20,7 @@ pub fn engines() -> &'static [&'static dyn Engine] {
 ///
 /// # Errors
 /// [`Error::UnknownEngine`], [`Error::WrongEngine`], [`Error::NoEngine`].
-pub fn choose(wanted: &str, format: &'static str) -> Result<&'static dyn Engine> {
+pub(crate) fn engine_for(wanted: &str, format: &'static str) -> Result<&'static dyn Engine> {
     let names = || engines().iter().map(|engine| engine.name()).collect::<Vec<_>>().join(", ");
     let found = engines().iter().find(|engine| wanted == "auto" && engine.accepts(format) || wanted == engine.name());
     match found {

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod activation;
+mod choice;
 mod completion;
 mod cores;
 mod engines;
@@ -15,15 +16,18 @@ mod llm;
 mod passages;
 mod prompt;
 mod room;
+mod speeds;
 mod steps;
 mod tokenizer;
 mod vectors;
 
+pub use choice::{By, Choice, Wanted, choose};
 pub use completion::{Completion, Generation};
-pub use engines::{choose, engines};
+pub use engines::engines;
 pub use error::{Error, Result};
 pub use llm::{Llm, OpenOptions};
 pub use passages::Cut;
 pub use prompt::Prompt;
+pub use speeds::{Measured, Speed, Speeds};
 pub use tokenizer::VocabularyFile;
 pub use vectors::{EmbedOptions, Embedding, Inputs, Vectors};

@@ -13,16 +13,20 @@ use trillm_machine::usable_processors;
 use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
+use crate::choice::{By, Choice, Wanted, choose};
 use crate::cores::cores;
 use crate::prompt::with_system;
+use crate::speeds::Speeds;
 use crate::steps::Steps;
-use crate::{Error, Generation, Prompt, Result, engines, room};
+use crate::{Error, Generation, Prompt, Result, room};
 
 /// How to open a model. The defaults work.
 #[derive(Clone, Default)]
 pub struct OpenOptions {
-    /// The engine's name; `None` chooses by the file's format.
+    /// The engine's name; `None` leaves the choice to [`choose`](crate::choose).
     pub engine: Option<String>,
+    /// What was measured of engines, for that choice. `None` (default) chooses without.
+    pub speeds: Option<Speeds>,
     /// How the weights are loaded.
     pub load: LoadOptions,
     /// How the model is run.
@@ -35,6 +39,14 @@ pub struct OpenOptions {
     pub published: Defaults,
     /// Leave out what the publisher says, there and in the files.
     pub neutral: bool,
+}
+
+impl OpenOptions {
+    /// By what an engine is chosen.
+    pub fn wanted(&self) -> Wanted<'_> {
+        let Self { engine, load, session, speeds, .. } = self;
+        Wanted { engine: engine.as_deref(), preferred: None, load, session, speeds: speeds.as_ref() }
+    }
 }
 
 /// A model file, loaded. Any number of threads may use it at once; their requests run as one batch.
@@ -65,8 +77,12 @@ impl Llm {
     /// Loads the model file at `path`: reads and checks its files, picks the engine, loads, starts the decode thread.
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
         room::check(room::MODEL, "loading a model")?;
-        let mut file = trillm_formats::open(path)?;
+        let Choice { engine, mut file, by, reason, note } = choose(path, options.wanted())?;
         let info = &mut file.info;
+        info.notes.extend(note);
+        if by == By::Measured {
+            info.notes.push(format!("of the formats that there are, {} is run: {reason}", info.format));
+        }
         info.defaults = if options.neutral {
             Defaults::default()
         } else {
@@ -87,7 +103,6 @@ impl Llm {
         for warning in &info.warnings {
             tracing::warn!("{warning}");
         }
-        let engine = engines::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
         let model = engine.load(file, &options.load).map_err(|error| not_there(error, path))?;
         Self::serve(model, options.session, options.scheduler)
     }

@@ -9,12 +9,7 @@ use crate::{Processors, read_bandwidth};
 /// What [`read_bandwidth`] measured, by what `file` keeps of an earlier time: of this machine, and for this `version` of
 /// whoever keeps it. Measures, and writes the file, otherwise; one that cannot be written is measured again next time.
 pub fn kept_bandwidth(file: &Path, version: &str) -> Option<f64> {
-    kept(file, &key(&Processors::now(), version), read_bandwidth)
-}
-
-/// What another machine differs by, or this one with another share of its processors.
-fn key(processors: &Processors, version: &str) -> String {
-    format!("{version}, {} × {}", processors.usable, processors.model.as_deref().unwrap_or("unknown"))
+    kept(file, &format!("{version}, {}", Processors::now().name()), read_bandwidth)
 }
 
 /// The file has a line with the key and one with bytes a second.

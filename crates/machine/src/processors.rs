@@ -30,6 +30,11 @@ impl Processors {
         let system = System::this();
         Self { model, features: features(&system), usable: usable_processors(), cores: cores(&system) }
     }
+
+    /// What another machine differs by, or this one with another share of its processors: by that, measurements are kept.
+    pub fn name(&self) -> String {
+        format!("{} × {}", self.usable, self.model.as_deref().unwrap_or("unknown"))
+    }
 }
 
 /// How many threads compute by default: one for each physical core this process may use; at least one.

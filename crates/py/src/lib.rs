@@ -7,6 +7,7 @@
 
 mod aside;
 mod call;
+mod choice;
 mod completion;
 mod convert;
 mod defaults;
@@ -34,6 +35,7 @@ mod prompt;
 mod room;
 mod router;
 mod serve;
+mod speeds;
 mod store;
 mod stream;
 mod threads;
@@ -48,6 +50,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::call::Call;
+    #[pymodule_export]
+    use crate::choice::{explain, keep_speeds};
     #[pymodule_export]
     use crate::completion::{Completion, Piece, Timings, Usage};
     #[pymodule_export]

@@ -19,6 +19,7 @@ use crate::place::Place;
 use crate::plain::plain;
 use crate::prompt::{self, element, one_text, scalar};
 use crate::room;
+use crate::speeds::speeds;
 
 type Value<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -369,7 +370,7 @@ pub(crate) fn messages(place: Place, value: Value<'_, '_>) -> PyResult<Vec<Messa
 
 /// How a model is loaded, and who is told how far that is.
 pub(crate) fn open_options(params: Option<&Bound<'_, PyDict>>) -> PyResult<(OpenOptions, Option<Py<PyAny>>)> {
-    let mut options = OpenOptions::default();
+    let mut options = OpenOptions { speeds: speeds(), ..OpenOptions::default() };
     let mut progress = None;
     each("LoadParams", params, |name, value| {
         if name == "progress" {
@@ -413,7 +414,7 @@ fn check_agree(params: &Bound<'_, PyDict>) -> PyResult<()> {
 }
 
 fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> PyResult<bool> {
-    let OpenOptions { engine, load, session, scheduler, system, published, neutral } = options;
+    let OpenOptions { engine, load, session, scheduler, system, published, neutral, .. } = options;
     match name {
         "engine" => *engine = Some(one_text(name, value, "an engine's name")?),
         "system" => *system = Some(one_text(name, value, "a text")?),

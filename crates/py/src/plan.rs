@@ -5,36 +5,37 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use trillm::plan::{Change, Idle, Machine, MemoryRefused, Options, Others, Plan, Smaller, check};
-use trillm::{Coded, OpenOptions, Result};
+use trillm::{Coded, OpenOptions, Result, Wanted};
 
 use crate::door;
 use crate::enter::enter;
 use crate::params::open_options;
 
 /// Plans for the model at `path`, to be loaded with these parameters. `smaller` are the same model in fewer bytes, by name
-/// and place; `idle` are models that could be unloaded, by name and bytes.
+/// and place; `idle` are models that could be unloaded, by name and bytes; `preferred` is the engine to take of several.
 #[pyfunction]
-#[pyo3(signature = (path, smaller=Vec::new(), idle=Vec::new(), **params))]
+#[pyo3(signature = (path, smaller=Vec::new(), idle=Vec::new(), preferred=None, **params))]
 pub(crate) fn plan<'py>(
     py: Python<'py>,
     path: PathBuf,
     smaller: Vec<(String, PathBuf)>,
     idle: Vec<(String, u64)>,
+    preferred: Option<String>,
     params: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (options, _) = open_options(params)?;
-    let planned = enter(py, || planned(&path, &options, smaller, idle))?;
+    let planned = enter(py, || planned(&path, &options, preferred.as_deref(), smaller, idle))?;
     to_dict(py, planned)
 }
 
 fn planned(
     path: &Path,
     options: &OpenOptions,
+    preferred: Option<&str>,
     smaller: Vec<(String, PathBuf)>,
     idle: Vec<(String, u64)>,
 ) -> Result<Plan> {
-    let info = trillm::inspect(path)?;
-    trillm::choose(options.engine.as_deref().unwrap_or("auto"), info.format)?;
+    let info = trillm::choose(path, Wanted { preferred, ..options.wanted() })?.file.info;
     options.session.check()?;
     let smaller = smaller.into_iter().map(|(name, path)| Ok(Smaller { name, info: trillm::inspect(&path)? }));
     let others = Others {

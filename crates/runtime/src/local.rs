@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use trillm_core::{Class, Coded, Error as CoreError};
-use trillm_formats::inspect;
-use trillm_llm::{Llm, OpenOptions};
+use trillm_llm::{Llm, OpenOptions, Speeds, choose};
 use trillm_store::{Error as StoreError, Fetch, Held, Names, Store, Watch};
 
 use crate::plan::{Idle, MemoryRefused};
@@ -98,10 +97,14 @@ where
     fn find(&self, name: &str, goes_on: &GoesOn) -> Result<(Found, u64), Self::Error> {
         let (path, held) = self.present(name, goes_on).map_err(|error| Failure::Fetch(Arc::new(error)))?;
         let mut options = self.options(name);
+        options.speeds.get_or_insert_with(|| Speeds::in_folder(self.store.root()));
         if let Some(held) = &held {
             options.published = options.published.or(held.manifest.published());
         }
-        let info = inspect(&path).map_err(trillm_llm::Error::from)?;
+        let choice = choose(&path, options.wanted())?;
+        // What was decided by is what is loaded, whatever is measured meanwhile.
+        options.engine = Some(choice.engine.name().to_owned());
+        let info = choice.file.info;
         let candidate = Candidate { info, options, force: false };
         let bytes = candidate.need().total();
         Ok((Found { path, held, candidate }, bytes))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trillm._core import Manifest, Store, Tokenizer, catalogue, known
+from trillm._explanation import explain_file
 from trillm._reference import parse
 from trillm.cli import progress
 from trillm.cli.output import failing_clearly, print_columns, print_json, say, size, write
@@ -17,6 +18,8 @@ from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from trillm._explanation import Explanation
 
 __all__ = ["AsJson", "ReferenceArgument", "added", "all_of", "list_", "looking", "pull", "rm", "show"]
 
@@ -101,17 +104,20 @@ def show(reference: ReferenceArgument, as_json: AsJson = False) -> None:
         path = wanted.local if manifest is None else manifest.path
         assert path is not None
         facts, problem = known(path, manifest)
+        explained = None
         if problem is None:
             _note_tokenizer(path, facts)
+            explained = explain_file(path)
+            facts["info"]["notes"] += explained.notes
         else:
             # Of files that we cannot read, the store knows something all the same.
             if manifest is None:
                 raise problem
             say(f"note: {problem}")
         if as_json:
-            print_json(facts)
+            print_json(facts | {"engine": None if explained is None else explained.to_dict()})
         else:
-            print_columns(_rows(facts, manifest))
+            print_columns(_rows(facts, manifest, explained))
 
 
 def rm(
@@ -192,7 +198,19 @@ def _cache(info: dict[str, Any]) -> str | None:
     return f"{size(info['cache_bytes'])} for {info['context_default']:,} tokens"
 
 
-def _rows(facts: dict[str, Any], manifest: Manifest | None) -> list[tuple[str, str]]:
+def _engine(explained: Explanation) -> list[tuple[str, str]]:
+    """What runs it and why, and what was measured of it."""
+    runs = (
+        explained.engine if explained.by == "only" else f"{explained.engine}, by {explained.file}: {explained.reason}"
+    )
+    rows = [("engine", runs)]
+    for it in explained.measured:
+        speed = f"failed ({it.error})" if it.tokens_per_second is None else f"{it.tokens_per_second:.1f} tokens/s"
+        rows.append((f"measured {it.engine}", f"{speed}, {it.time}: {it.how}"))
+    return rows
+
+
+def _rows(facts: dict[str, Any], manifest: Manifest | None, explained: Explanation | None) -> list[tuple[str, str]]:
     """One model, for people. What does not apply is left out."""
     rows: list[tuple[str, str | None]] = [("path", facts["path"])]
     info = facts["info"]
@@ -203,6 +221,7 @@ def _rows(facts: dict[str, Any], manifest: Manifest | None) -> list[tuple[str, s
             ("format", info["format"]),
             ("architecture", info["architecture"]),
             ("quantization", info["quantization"]),
+            *([] if explained is None else _engine(explained)),
             ("parameters", f"{info['parameters']:,}"),
             ("size", size(info["bytes"])),
             ("context", f"{info['context_trained']:,} tokens, as trained"),

@@ -50,6 +50,11 @@ pub(super) fn required(path: &Path) -> Result<PathBuf> {
     graph(path)?.ok_or_else(none)
 }
 
+/// Whether a folder has graphs, by names alone.
+pub(crate) fn is_in(folder: &Path) -> bool {
+    [folder.to_owned(), folder.join("onnx")].iter().any(|place| listed(place).is_ok_and(|found| !found.is_empty()))
+}
+
 fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());

@@ -44,7 +44,7 @@ pub use external::{Weight, WeightFile};
 pub use interface::{Cache, CacheTensor, Decoder, Encoder, Feed, Interface, Output, Part, Role};
 pub use skeleton::Skeleton;
 
-pub(crate) use find::{graph as find, is_named, modules, sidecars};
+pub(crate) use find::{graph as find, is_in, is_named, modules, sidecars};
 
 use crate::huggingface::{Sidecars, TOKENIZER};
 use crate::{Result, disk};

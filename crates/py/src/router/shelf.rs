@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use trillm::Choice;
 use trillm::plan::{Idle, MemoryRefused};
 use trillm::runtime::{Candidate, Error, Event, GoesOn, Keep, Lease, Source, Why};
 use trillm::server::Refusal;
@@ -141,12 +142,16 @@ impl Source for Shelf {
     type Error = Failure;
 
     fn find(&self, name: &str, goes_on: &GoesOn) -> Result<(Found, u64), Failure> {
-        let (path, resolved) = self.ask(|shelf| {
+        let (path, resolved, preferred, options) = self.ask(|shelf| {
             let found = shelf.call_method1("find", (name, Wanted(goes_on.clone())))?;
-            found.extract::<(PathBuf, Py<PyAny>)>()
+            let (path, resolved, asked, preferred): (PathBuf, Py<PyAny>, Py<PyDict>, Option<String>) =
+                found.extract()?;
+            let (options, _) = open_options(Some(asked.bind(shelf.py())))?;
+            Ok((path, resolved, preferred, options))
         })?;
-        let info = trillm::inspect(&path).map_err(|error| raise(trillm::Error::from(error)))?;
-        let engine = trillm::choose("auto", info.format).map_err(raise)?.name();
+        let wanted = trillm::Wanted { preferred: preferred.as_deref(), ..options.wanted() };
+        let Choice { engine, file, .. } = trillm::choose(&path, wanted).map_err(raise)?;
+        let (engine, info) = (engine.name(), file.info);
         let (params, force, options) = self.ask(|shelf| {
             let wanted = Wanted(goes_on.clone());
             let how = shelf.call_method1("settings", (name, engine, info.context_trained, wanted))?;
