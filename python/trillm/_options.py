@@ -57,6 +57,7 @@ APPLIES: Mapping[str, When] = MappingProxyType(
         "max_models_loaded": "at once",
         "unload_idle_time": "at once",
         "room_timeout": "at once",
+        "response_cache": "at once",
         "batch_size": "to the next load",
         "context_length": "to the next load",
         "engines": "to the next load",
@@ -85,6 +86,8 @@ _UNITS = {
 _BYTES = {unit.lower(): factor for unit, factor in _UNITS.items()} | {"": 1}
 
 _UNLIMITED = "unlimited"
+
+_OFF = "off"
 
 _IN_SECONDS = ("download_timeout", "room_timeout", "unload_idle_time")
 
@@ -125,6 +128,14 @@ class RouterOptions:
     """
     room_timeout: float = 60.0
     """Seconds that a request waits for the room of models that others use, before it fails. Default 60."""
+    response_cache: int = 0
+    """Bytes of answers that are kept for requests that are equal to earlier ones in all that was given, and say by
+    `temperature=0` or a `seed` that their answer can be repeated: a number, or a text as for `cache_size`. Default
+    `"off"`, which is 0.
+
+    Of `generate` and `chat`, not of streams; `Completion.cached` says of an answer that it was kept, and
+    `router.stats()["response_cache"]` how many were. A model that is unloaded takes its answers along.
+    """
     batch_size: int | None = None
     """Requests of one model that run at once; what `trillm.load` calls `parallel`. Default: 8.
 
@@ -332,12 +343,22 @@ def _models(name: str, given: object) -> int | None:
 def _size(name: str, given: object) -> int | None:
     if isinstance(given, str) and given == _UNLIMITED:
         return None
+    return _bytes_in(name, given, _UNLIMITED)
+
+
+def _answers(name: str, given: object) -> int:
+    if (isinstance(given, str) and given == _OFF) or _whole(given) == 0:
+        return 0
+    return _bytes_in(name, given, _OFF)
+
+
+def _bytes_in(name: str, given: object, otherwise: str) -> int:
     value = _whole(given)
     if isinstance(given, str) and (found := re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*)", given.strip())):
         factor = _BYTES.get(found[2].lower())
         value = None if factor is None else int(float(found[1]) * factor)
     if value is None or not 1 <= value < 1 << 64:
-        expected = f'bytes, 1 or more: a number, a text such as "4GB" or "512 MiB", or "{_UNLIMITED}"'
+        expected = f'bytes, 1 or more: a number, a text such as "4GB" or "512 MiB", or "{otherwise}"'
         raise invalid(name, given, expected)
     return value
 
@@ -381,6 +402,7 @@ _READERS: Mapping[str, Callable[[str, Any], object]] = {
     "max_models_loaded": _models,
     "unload_idle_time": _seconds("never"),
     "room_timeout": _seconds(),
+    "response_cache": _answers,
     "engines": _engines,
 }
 """How options are read. Numbers that `trillm.load` takes are read as it reads them, and options of downloads by

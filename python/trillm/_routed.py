@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from trillm._model import Model
@@ -10,11 +10,11 @@ from trillm._streaming import ByLoop, Lines, when
 from trillm.errors import ModelNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from trillm import _core
 
-__all__ = ["RoutedModel"]
+__all__ = ["LeasedModel", "RoutedModel"]
 
 
 class RoutedModel(Model):
@@ -60,6 +60,24 @@ class RoutedModel(Model):
         finally:
             del lease
 
+    @contextmanager
+    def here(self) -> Iterator[LeasedModel]:
+        """The model as it is loaded now, for a call; it is loaded first if need be."""
+        model = LeasedModel(self._use(), self._lines)
+        try:
+            yield model
+        finally:
+            model.close()
+
+    @asynccontextmanager
+    async def ahere(self) -> AsyncIterator[LeasedModel]:
+        """The same for an event loop."""
+        model = LeasedModel(await self._ause(), self._lines)
+        try:
+            yield model
+        finally:
+            model.close()
+
     def close(self) -> None:
         """Unloads it once nobody uses it. Harmless if it is not loaded."""
         # Another one may need its room just now.
@@ -81,6 +99,21 @@ class RoutedModel(Model):
 
     def __repr__(self) -> str:
         return f"<trillm.RoutedModel {self._name!r} ({'loaded' if self.is_loaded else 'not loaded'})>"
+
+
+class LeasedModel(Model):
+    """A router's model as it is loaded, in use until this is closed: what one load says, and no other."""
+
+    __slots__ = ()
+
+    def __init__(self, core: _core.Model, lines: Lines) -> None:
+        self._core = core
+        self._held = None
+        self._lines = lines
+
+    def close(self) -> None:
+        """Uses it no more. An error keeps the frames that it came through, which must not keep the model."""
+        del self._core
 
 
 class _Arrivals:

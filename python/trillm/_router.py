@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trillm._model import Model
     from trillm._options import RouterOptions
     from trillm._plan import Plan
+    from trillm._responses import Answer
     from trillm._routed import RoutedModel
     from trillm._serve import Server
     from trillm._streaming import AsyncStream
@@ -75,6 +76,7 @@ class LLMRouter:
         max_models_loaded: int | None = None,
         unload_idle_time: float | None = None,
         room_timeout: float | None = None,
+        response_cache: int | str | None = None,
         batch_size: int | None = None,
         context_length: int | None = None,
         engines: Mapping[str, Mapping[str, Any]] | None = None,
@@ -183,10 +185,12 @@ class LLMRouter:
         The model stays for `keep_alive` seconds after it, if nobody else uses it (`inf`: until its room is needed).
         """
         given = cast("Any", prompt)
-        answer: Completion | list[Completion] = self._do(
-            "generate", model, keep_alive, lambda model: model.generate(given, **params)
+        return self._do(
+            "generate",
+            model,
+            keep_alive,
+            lambda model: self._answer("generate", model, given, params, lambda model: model.generate(given, **params)),
         )
-        return answer
 
     def stream(
         self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = None, **params: Unpack[GenerateParams]
@@ -222,10 +226,12 @@ class LLMRouter:
     ) -> Completion | list[Completion]:
         """Answers a conversation, or a list of them, as `trillm.Model.chat` does."""
         given = cast("Any", messages)
-        answer: Completion | list[Completion] = self._do(
-            "chat", model, keep_alive, lambda model: model.chat(given, **params)
+        return self._do(
+            "chat",
+            model,
+            keep_alive,
+            lambda model: self._answer("chat", model, given, params, lambda model: model.chat(given, **params)),
         )
-        return answer
 
     def chat_stream(
         self,
@@ -294,8 +300,14 @@ class LLMRouter:
         **params: Unpack[GenerateParams],
     ) -> Completion | list[Completion]:
         """As `generate`, for asyncio; nothing else waits while the model is downloaded and loaded."""
+        given = cast("Any", prompt)
         return await self._ado(
-            "agenerate", model, keep_alive, lambda model: model.agenerate(cast("Any", prompt), **params)
+            "agenerate",
+            model,
+            keep_alive,
+            lambda model: self._aanswer(
+                "generate", model, given, params, lambda model: model.agenerate(given, **params)
+            ),
         )
 
     def astream(
@@ -331,7 +343,13 @@ class LLMRouter:
         **params: Unpack[ChatParams],
     ) -> Completion | list[Completion]:
         """As `chat`, for asyncio."""
-        return await self._ado("achat", model, keep_alive, lambda model: model.achat(cast("Any", messages), **params))
+        given = cast("Any", messages)
+        return await self._ado(
+            "achat",
+            model,
+            keep_alive,
+            lambda model: self._aanswer("chat", model, given, params, lambda model: model.achat(given, **params)),
+        )
 
     def achat_stream(
         self,
@@ -449,9 +467,12 @@ class LLMRouter:
         """What is in memory, and what it has done.
 
         `models` has for each model by name its `phase` (`loading`, `loaded`, `unloading`), `bytes` as planned,
-        `leases` (who uses it now), `requests`, `pinned`, `load_time` and `time_since_last_use` in seconds (`None` while
-        it is used), `unloads_in` (seconds, `None` if it stays), `last_used` (seconds since 1970), and of one that is
-        loaded what `trillm.Model.stats` has. `bytes` is the sum, `limits` what may be in memory.
+        `leases` (who uses it now), `requests`, `pinned`, `load_time` and
+        `time_since_last_use` in seconds (`None` while it is used), `unloads_in` (seconds, `None` if it stays),
+        `last_used` (seconds since 1970), and of one that is loaded what `trillm.Model.stats` has. `bytes` is the sum,
+        `limits` what may be in memory. `response_cache` has the `size` and the `bytes` of the answers that are kept,
+        how many `entries` they are, and how many requests that could be kept were found there (`hits`) or not
+        (`misses`).
         """
         import time
 
@@ -465,6 +486,7 @@ class LLMRouter:
             "models": models,
             "bytes": sum(model["bytes"] for model in models.values()),
             "limits": self.options.limits(),
+            "response_cache": self._shelf.responses.stats(),
         }
 
     def update_config(self, **changes: Any) -> dict[str, list[str]]:
@@ -480,6 +502,7 @@ class LLMRouter:
 
         options = self.options.changed(**changes)
         self._shelf.options = options
+        self._shelf.responses.resize(options.response_cache)
         self._core.set_limits(**options.limits())
         is_late = any(APPLIES[name] == "to the next load" for name, value in changes.items() if value is not None)
         return {"loaded_before": self.loaded() if is_late else []}
@@ -551,6 +574,42 @@ class LLMRouter:
             if not await to_thread(self._mended, error, call, model):
                 raise
         return await work(self._model(model, keep_alive))
+
+    def _answer(
+        self, call: str, known: RoutedModel, given: Any, params: Mapping[str, Any], work: Callable[[Model], Answer]
+    ) -> Answer:
+        """What a model says, or said to an equal request since it was loaded, if that was kept."""
+        responses = self._shelf.responses
+        key = responses.key(call, given, params)
+        if key is None:
+            return work(known)
+        with known.here() as model:
+            place = self._shelf.place(known.name)
+            answer = responses.find(place, key)
+            if answer is None:
+                answer = work(model)
+                responses.keep(place, key, answer)
+        return answer
+
+    async def _aanswer(
+        self,
+        call: str,
+        known: RoutedModel,
+        given: Any,
+        params: Mapping[str, Any],
+        work: Callable[[Model], Awaitable[Answer]],
+    ) -> Answer:
+        responses = self._shelf.responses
+        key = responses.key(call, given, params)
+        if key is None:
+            return await work(known)
+        async with known.ahere() as model:
+            place = self._shelf.place(known.name)
+            answer = responses.find(place, key)
+            if answer is None:
+                answer = await work(model)
+                responses.keep(place, key, answer)
+        return answer
 
     def _mended(self, error: BaseException, call: str, wanted: Wanted) -> bool:
         """Takes an error down, and does what it suggests if that is wanted; whether that was done."""

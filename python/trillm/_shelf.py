@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trillm._later import Later
 from trillm._reference import a_path
+from trillm._responses import ResponseCache
 from trillm.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class Shelf:
         self.options = options
         self.store = store
         self.wishes: dict[str, Wish] = {}
+        self.responses = ResponseCache(options.response_cache)
         self._on_event = on_event
+        self._loads: dict[str, int] = {}
 
     def resolve(self, reference: Any, progress: Report | None = None) -> Resolved:
         """What a reference stands for, downloaded first if need be, and kept from being collected."""
@@ -111,15 +114,24 @@ class Shelf:
         bring_tokenizer(params, lambda tokenizer: self.fetch(tokenizer, wanted))
         return params, wish.force
 
-    def load(self, _name: str, found: Resolved, params: LoadParams, wanted: _core.Wanted) -> Model:
+    def load(self, name: str, found: Resolved, params: LoadParams, wanted: _core.Wanted) -> Model:
         """Loads what was found."""
         from trillm._model import load_resolved
 
         told = params.get("progress")
         params["progress"] = wanted if told is None else lambda share: wanted() and told(share)
-        return load_resolved(found, params)
+        model = load_resolved(found, params)
+        # One load of a model at a time: nobody else writes this.
+        self._loads[name] = self._loads.get(name, 0) + 1
+        return model
+
+    def place(self, name: str) -> tuple[str, int]:
+        """What stands for a model as it is loaded, for whoever uses it meanwhile: another one after each load."""
+        return name, self._loads[name]
 
     def event(self, kind: str, name: str, details: dict[str, Any]) -> None:
         """Tells what happened to a model."""
+        if kind in ("evicted", "unloaded"):
+            self.responses.drop(name)
         if self._on_event is not None:
             self._on_event({"event": kind, "model": name, **details})

@@ -34,7 +34,7 @@ def written(path: Path, text: str) -> Path:
 
 def test_what_nobody_says_is_the_default() -> None:
     options = RouterOptions.of({})
-    assert options.preferred is None
+    assert (options.response_cache, options.preferred) == (0, None)
     assert options.limits() == {"models": 3, "size": None, "idle": 300.0, "patience": 60.0}
     assert options.load_params({}, engine="llama") == {"engine": "llama"}
     assert options.load_params({}, engine=None) == {}
@@ -55,6 +55,7 @@ cache_size = "4GB"
 max_models_loaded = 5
 unload_idle_time = 12.5
 room_timeout = 7
+response_cache = "64 MiB"
 batch_size = 3
 context_length = 256
 preferred_formats = ["onnx"]
@@ -91,7 +92,7 @@ def test_a_configuration_says_any_of_them(
     folder = Path("models") if by == "mapping" else tmp_path / "models"
     assert (options.models_directory, options.cache_directory) == (folder, Path("/var/cache/models"))
     assert options.limits() == {"models": 5, "size": 4 * 10**9, "idle": 12.5, "patience": 7.0}
-    assert options.preferred == "llama"
+    assert (options.response_cache, options.preferred) == (64 << 20, "llama")
     hub = options.hub()
     assert (hub.models_directory, hub.offline) == (folder, True)
     assert (hub.preferred_formats, hub.quantization_preference) == (("onnx",), ("Q8_0",))
@@ -234,6 +235,9 @@ def test_any_number_of_models() -> None:
         ({"cache_size": "4 Gb/s"}, r"^cache_size is '4 Gb/s', expected bytes, 1 or more: .* \"4GB\""),
         ({"cache_size": 0}, r"^cache_size is 0, expected bytes"),
         ({"cache_size": 4.5}, r"^cache_size is 4\.5, expected bytes"),
+        ({"response_cache": "unlimited"}, r"^response_cache is 'unlimited', expected bytes, 1 or more: .* or \"off\"$"),
+        ({"response_cache": True}, r"^response_cache is True, expected bytes"),
+        ({"response_cache": -1}, r"^response_cache is -1, expected bytes"),
         ({"max_models_loaded": 0}, r"^max_models_loaded is 0, expected a whole number, 1 or more, or \"unlimited\"$"),
         ({"unload_idle_time": -1}, r"^unload_idle_time is -1, expected seconds, 0 or more, or \"never\"$"),
         ({"unload_idle_time": math.nan}, r"^unload_idle_time is nan, expected seconds"),
@@ -271,7 +275,7 @@ def test_a_wrong_value_says_what_was_expected(given: dict[str, Any], said: str) 
 
 
 def test_a_number_that_python_does_not_write_is_refused_too() -> None:
-    for name in ("cache_size", "max_models_loaded", "unload_idle_time"):
+    for name in ("cache_size", "response_cache", "max_models_loaded", "unload_idle_time"):
         with pytest.raises(InvalidRequest, match=f"^{name} is a number of thousands of digits, expected"):
             RouterOptions.of({name: 10**5000})
 
@@ -472,11 +476,13 @@ def test_every_option_says_when_a_change_applies() -> None:
         "max_models_loaded",
         "unload_idle_time",
         "room_timeout",
+        "response_cache",
     }
 
 
 def test_changed_options_are_others_and_checked() -> None:
     options = RouterOptions.of({"threads": 2, "engines": {"ggml": {"threads": 1}}, "cache_directory": "/a"})
+    assert options.changed(response_cache="off").response_cache == 0
     made = options.changed(threads="auto", cache_size="1GB", device=None)
     assert (made.threads, made.limits()["size"], made.device) == ("auto", 10**9, "auto")
     assert (options.threads, options.cache_size) == (2, None)

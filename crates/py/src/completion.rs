@@ -221,14 +221,28 @@ impl Timings {
 /// A finished request.
 #[pyclass(frozen, eq, module = "trillm._core")]
 #[derive(PartialEq)]
-pub(crate) struct Completion(pub(crate) trillm::Completion);
+pub(crate) struct Completion(pub(crate) trillm::Completion, Source);
 
-type CompletionArguments<'a, 'py> = (&'a str, Vec<u32>, &'static str, Usage, Timings, Option<Vec<Entry<'py>>>);
+/// Where an answer came from.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Model,
+    /// What a router kept of an equal request.
+    Cache,
+}
+
+impl From<trillm::Completion> for Completion {
+    fn from(completion: trillm::Completion) -> Self {
+        Self(completion, Source::Model)
+    }
+}
+
+type CompletionArguments<'a, 'py> = (&'a str, Vec<u32>, &'static str, Usage, Timings, Option<Vec<Entry<'py>>>, bool);
 
 #[pymethods]
 impl Completion {
     #[new]
-    #[pyo3(signature = (text, token_ids, finish_reason, usage, timings, logprobs=None))]
+    #[pyo3(signature = (text, token_ids, finish_reason, usage, timings, logprobs=None, cached=false))]
     fn new(
         text: String,
         token_ids: Vec<u32>,
@@ -236,11 +250,12 @@ impl Completion {
         usage: PyRef<'_, Usage>,
         timings: PyRef<'_, Timings>,
         logprobs: Option<Vec<Entry<'_>>>,
+        cached: bool,
     ) -> PyResult<Self> {
         let reason = [FinishReason::Stop, FinishReason::Length].into_iter().find(|known| known.name() == finish_reason);
         let logprobs = logprobs.unwrap_or_default();
         let logprobs = logprobs.iter().zip(&token_ids).map(|(each, &token)| read_all(token, each));
-        Ok(Self(trillm::Completion {
+        let completion = trillm::Completion {
             text,
             finish_reason: reason.ok_or_else(|| invalid("finish_reason", finish_reason, "stop or length"))?,
             usage: trillm::Usage {
@@ -251,12 +266,16 @@ impl Completion {
             timings: trillm::Timings { queue: timings.queue, prefill: timings.prefill, decode: timings.decode },
             logprobs: logprobs.collect::<PyResult<_>>()?,
             tokens: token_ids.into_iter().map(Token).collect(),
-        }))
+        };
+        Ok(Self(completion, if cached { Source::Cache } else { Source::Model }))
     }
 
     fn __reduce__<'a, 'py>(this: &'a Bound<'py, Self>) -> PyResult<Reduced<'py, CompletionArguments<'a, 'py>>> {
         let (it, logprobs) = (this.get(), this.get().logprobs(this.py())?);
-        Ok((this.get_type(), (it.text(), it.token_ids(), it.finish_reason(), it.usage(), it.timings(), logprobs)))
+        Ok((
+            this.get_type(),
+            (it.text(), it.token_ids(), it.finish_reason(), it.usage(), it.timings(), logprobs, it.cached()),
+        ))
     }
 
     /// The generated text.
@@ -298,6 +317,12 @@ impl Completion {
         Ok((!all.is_empty()).then_some(all))
     }
 
+    /// Whether it is what a router kept of an equal request: nothing was computed for this one.
+    #[getter]
+    fn cached(&self) -> bool {
+        self.1 == Source::Cache
+    }
+
     /// All of it, for JSON.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
@@ -310,6 +335,7 @@ impl Completion {
         let said =
             |all: Vec<Entry<'py>>| all.iter().map(|each| each.call_method0("to_dict")).collect::<PyResult<Vec<_>>>();
         dict.set_item("logprobs", logprobs.map(said).transpose()?)?;
+        dict.set_item("cached", self.cached())?;
         Ok(dict)
     }
 

@@ -69,7 +69,7 @@ impl Model {
         let py = given.py();
         if !is_list {
             let completion = Stream::finish(py, self.start(py, read(given, None)?)?)?;
-            return Ok(Bound::new(py, Completion(completion))?.into_any());
+            return Ok(Bound::new(py, Completion::from(completion))?.into_any());
         }
         let llm = self.used.get()?;
         let mut running = VecDeque::new();
@@ -83,7 +83,7 @@ impl Model {
                     break running.push_back((generation, place));
                 }
                 match running.pop_front() {
-                    Some(oldest) => finished.append(Completion(Stream::finish(py, oldest)?))?,
+                    Some(oldest) => finished.append(Completion::from(Stream::finish(py, oldest)?))?,
                     None => wait(py, || {
                         thread::sleep(TURN);
                         true
@@ -92,7 +92,7 @@ impl Model {
             }
         }
         for generation in running {
-            finished.append(Completion(Stream::finish(py, generation)?))?;
+            finished.append(Completion::from(Stream::finish(py, generation)?))?;
         }
         Ok(finished.into_any())
     }

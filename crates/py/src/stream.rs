@@ -172,7 +172,7 @@ impl Stream {
     #[getter]
     fn completion(&self) -> Option<Completion> {
         match self.try_state().as_deref() {
-            Some(State::Finished(completion)) => Some(Completion(completion.clone())),
+            Some(State::Finished(completion)) => Some(completion.clone().into()),
             // Or another thread is reading: it has not ended.
             _ => None,
         }
