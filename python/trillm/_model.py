@@ -189,7 +189,15 @@ class Model:
 
     def astream(self, prompt: Prompt, **params: Unpack[GenerateParams]) -> AsyncStream:
         """As `stream`, for `async for`; while the queue is full, its first piece waits."""
-        return AsyncStream(self, lambda core: core.call(prompt, self._lines.others_wait(), None, **params))
+
+        def begin(core: _core.Model) -> _core.Call:
+            try:
+                return core.call(prompt, self._lines.others_wait(), None, **params)
+            finally:
+                # An error keeps this frame for as long as somebody keeps it.
+                del core
+
+        return AsyncStream(self, begin)
 
     @overload
     async def achat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> Completion: ...
@@ -214,7 +222,15 @@ class Model:
 
     def achat_stream(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> AsyncStream:
         """As `chat_stream`, for `async for`."""
-        return AsyncStream(self, lambda core: core.chat_call(messages, self._lines.others_wait(), None, **params))
+
+        def begin(core: _core.Model) -> _core.Call:
+            try:
+                return core.chat_call(messages, self._lines.others_wait(), None, **params)
+            finally:
+                # An error keeps this frame for as long as somebody keeps it.
+                del core
+
+        return AsyncStream(self, begin)
 
     def render_chat(self, messages: Sequence[Message], **params: Unpack[ChatParams]) -> str:
         """The text that `chat` gives to the model; without messages, what the template makes of none."""

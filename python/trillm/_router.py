@@ -195,8 +195,11 @@ class LLMRouter:
     def stream(
         self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = None, **params: Unpack[GenerateParams]
     ) -> Stream:
-        """As `generate`, piece by piece; the model is in use until its end, or until it is closed."""
-        return self._do("stream", model, keep_alive, lambda model: model.stream(prompt, **params))
+        """As `generate`, piece by piece; the model is in use until its end, or until it is closed.
+
+        An error that ends it is in `errors`, too; what was begun is not begun again.
+        """
+        return self._watched("stream", model, keep_alive, lambda model: model.stream(prompt, **params))
 
     @overload
     def chat(
@@ -242,7 +245,7 @@ class LLMRouter:
         **params: Unpack[ChatParams],
     ) -> Stream:
         """As `chat`, piece by piece."""
-        return self._do("chat_stream", model, keep_alive, lambda model: model.chat_stream(messages, **params))
+        return self._watched("chat_stream", model, keep_alive, lambda model: model.chat_stream(messages, **params))
 
     def embed(
         self,
@@ -313,8 +316,8 @@ class LLMRouter:
     def astream(
         self, model: Wanted, prompt: Prompt, *, keep_alive: float | None = None, **params: Unpack[GenerateParams]
     ) -> AsyncStream:
-        """As `stream`, for `async for`."""
-        return self._do("astream", model, keep_alive, lambda model: model.astream(prompt, **params))
+        """As `stream`, for `async for`. A model that is not here comes with the first piece that is waited for."""
+        return self._awatched("astream", model, keep_alive, lambda model: model.astream(prompt, **params))
 
     @overload
     async def achat(
@@ -360,7 +363,7 @@ class LLMRouter:
         **params: Unpack[ChatParams],
     ) -> AsyncStream:
         """As `chat_stream`, for `async for`."""
-        return self._do("achat_stream", model, keep_alive, lambda model: model.achat_stream(messages, **params))
+        return self._awatched("achat_stream", model, keep_alive, lambda model: model.achat_stream(messages, **params))
 
     async def aembed(
         self,
@@ -610,6 +613,33 @@ class LLMRouter:
                 answer = await work(model)
                 responses.keep(place, key, answer)
         return answer
+
+    def _watched(
+        self, call: str, model: Wanted, keep_alive: float | None, work: Callable[[RoutedModel], Stream]
+    ) -> Stream:
+        """A stream whose errors are taken down, also those that end it later."""
+
+        def begin(known: RoutedModel) -> Stream:
+            stream = work(known)
+            stream.on_error(self._taken_down(call, known))
+            return stream
+
+        return self._do(call, model, keep_alive, begin)
+
+    def _awatched(
+        self, call: str, model: Wanted, keep_alive: float | None, work: Callable[[RoutedModel], AsyncStream]
+    ) -> AsyncStream:
+        def begin(known: RoutedModel) -> AsyncStream:
+            return work(known).watched(
+                self._taken_down(call, known), lambda error: self._mended(error, call, known.name)
+            )
+
+        return self._do(call, model, keep_alive, begin)
+
+    def _taken_down(self, call: str, known: RoutedModel) -> Callable[[BaseException], object]:
+        # Without this router: a stream must not keep it.
+        errors, name = self.errors, known.name
+        return lambda error: errors.record(error, model=name, call=call)
 
     def _mended(self, error: BaseException, call: str, wanted: Wanted) -> bool:
         """Takes an error down, and does what it suggests if that is wanted; whether that was done."""

@@ -206,15 +206,32 @@ class Lines:
 class AsyncStream:
     """Pieces of a request, for `async for`. Closing it cancels the request; so does cancelling who waits."""
 
-    __slots__ = ("_begin", "_call", "_model", "_stream")
+    __slots__ = ("_again", "_begin", "_call", "_mend", "_model", "_stream", "_told")
 
     def __init__(self, model: Model, begin: Callable[[_core.Model], Call]) -> None:
         """`begin` is called at once if the model is here, else with the first piece that somebody waits for."""
         here = model._use_now()
         self._model: Model | None = model
-        self._call: Call | None = None if here is None else begin(here)
         self._begin = begin if here is None else None
+        try:
+            self._call: Call | None = None if here is None else begin(here)
+        finally:
+            # An error keeps this frame for as long as somebody keeps it.
+            del here
+        self._again = begin
         self._stream: Stream | None = None
+        self._mend: Callable[[BaseException], bool] | None = None
+        self._told: Callable[[BaseException], object] | None = None
+
+    def watched(self, told: Callable[[BaseException], object], mend: Callable[[BaseException], bool]) -> Self:
+        """Has somebody told of errors.
+
+        `told` is called, beside the reader, with the one that ends the request. `mend` is called, on a thread, with the
+        one for which it does not begin; if that says that something was done about it, it is begun once more. Nothing
+        was given by then, so nothing is given twice.
+        """
+        self._told, self._mend = told, mend
+        return self
 
     def __aiter__(self) -> Self:
         return self
@@ -237,15 +254,49 @@ class AsyncStream:
 
     async def _next(self) -> Piece | None:
         if self._stream is None:
-            if self._begin is not None and self._model is not None:
-                here = await self._model._ause()
+            begun = await self._begun()
+            if begun is None:
+                return None
+            if self._told is not None:
+                begun.on_error(self._told)
+            self._stream = begun
+        return await _doorbells.get().when(self._stream)
+
+    async def _begun(self) -> Stream | None:
+        """Its stream; `None` if it was closed."""
+        try:
+            return await self._beginning()
+        except (TrillmError, MemoryError) as error:
+            mend, self._mend = self._mend, None
+            # Who closed it wants nothing mended.
+            if mend is None or self._model is None:
+                raise
+            from asyncio import to_thread
+
+            # It must not keep the model that may have to go.
+            if self._call is not None:
+                self._call.close()
+                self._call = None
+            if not await to_thread(mend, error):
+                raise
+        # Closed meanwhile, it stays so.
+        if self._model is not None:
+            self._begin = self._again
+        return await self._beginning()
+
+    async def _beginning(self) -> Stream | None:
+        if self._begin is not None and self._model is not None:
+            here = await self._model._ause()
+            try:
                 # Another task may have begun or closed it meanwhile.
                 if self._begin is not None and self._model is not None:
                     self._call, self._begin = self._begin(here), None
-            if self._call is None or self._model is None:
-                return None
-            self._stream = await self._model._lines.enter(self._call)
-        return await _doorbells.get().when(self._stream)
+            finally:
+                # An error keeps this frame for as long as somebody keeps it.
+                del here
+        if self._call is None or self._model is None:
+            return None
+        return await self._model._lines.enter(self._call)
 
     def _close(self) -> None:
         self._model = None

@@ -1,7 +1,7 @@
 //! A running request as a Python iterator.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use trillm::{Canceller, Coded, Generation};
 
 use crate::completion::{Completion, Piece};
+use crate::door;
 use crate::doorbell::Ticket;
 use crate::enter::{self, SLICE};
 use crate::lifetime::{Used, check_process};
@@ -24,6 +25,8 @@ pub(crate) struct Stream {
     canceller: Canceller,
     /// It was closed before its end.
     closed: AtomicBool,
+    /// Who is told of an error that ends it.
+    told: OnceLock<Py<PyAny>>,
     place: Place,
     process: u32,
 }
@@ -71,6 +74,7 @@ impl Stream {
             canceller: generation.stream().canceller(),
             state: Mutex::new(State::Running { generation, _model: model }),
             closed: AtomicBool::new(false),
+            told: OnceLock::new(),
             place,
             process: std::process::id(),
         }
@@ -107,6 +111,17 @@ impl Stream {
         }
     }
 
+    /// Tells whoever wants to know of an error that ends it, which is for the reader. The state is free then.
+    fn tell(&self, py: Python<'_>, state: MutexGuard<'_, State>, error: PyErr) -> PyErr {
+        drop(state);
+        if let Some(told) = self.told.get()
+            && let Err(other) = door::call(py, || told.call1(py, (error.value(py),)))
+        {
+            other.write_unraisable(py, None);
+        }
+        error
+    }
+
     /// Reads to the end; what the request came to.
     pub(crate) fn finish(py: Python<'_>, (mut generation, place): (Generation, Place)) -> PyResult<trillm::Completion> {
         generation.stream().read_lazily();
@@ -132,8 +147,10 @@ impl Stream {
         let mut state = self.state(py)?;
         loop {
             // A piece that is ready is taken without letting go of the interpreter lock: no system call, no switch.
-            if let Poll::Ready(next) = self.advance(&mut state)? {
-                return Ok(next);
+            match self.advance(&mut state) {
+                Ok(Poll::Ready(next)) => return Ok(next),
+                Ok(Poll::Pending) => {}
+                Err(error) => return Err(self.tell(py, state, error)),
             }
             let waiting = &*state;
             if let Err(interrupted) = enter::wait(py, || waiting.wait()) {
@@ -149,8 +166,10 @@ impl Stream {
         check_process(self.process)?;
         let mut state = self.state(py)?;
         loop {
-            if let Poll::Ready(next) = self.advance(&mut state)? {
-                return Ok((true, next));
+            match self.advance(&mut state) {
+                Ok(Poll::Ready(next)) => return Ok((true, next)),
+                Ok(Poll::Pending) => {}
+                Err(error) => return Err(self.tell(py, state, error)),
             }
             if let State::Running { generation, .. } = &*state
                 && !generation.stream().poll_ready(&ticket.waker())
@@ -166,6 +185,11 @@ impl Stream {
             generation.stream().read_lazily();
         }
         Ok(())
+    }
+
+    /// Has a function told of the error that ends it, if one does, beside the reader. The first that is given counts.
+    fn on_error(&self, told: Py<PyAny>) {
+        let _ = self.told.set(told);
     }
 
     /// The whole of it, once the stream has ended; `None` before, and if it was cancelled.
