@@ -269,11 +269,38 @@ class LLMRouter:
         """How well the two texts of each pair go together, as `trillm.Model.score` has it."""
         return self._do("score", model, keep_alive, lambda model: model.score(pairs, **params))
 
-    async def aload_model(self, model: Wanted, **params: Any) -> RoutedModel:
-        """As `load_model`, for asyncio."""
+    async def aload_model(
+        self,
+        model: Wanted,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        force: bool = False,
+        pinned: bool = False,
+        keep_alive: float | None = None,
+        **params: Unpack[LoadParams],
+    ) -> RoutedModel:
+        """As `load_model`, for asyncio.
+
+        Cancelling the task ends the download or the load, unless others wait for the same model: for them it goes on.
+        What was downloaded by then is kept for the next time.
+        """
         from asyncio import to_thread
 
-        return await to_thread(self.load_model, model, **params)
+        given = {**(settings or {}), **params}
+        try:
+            # A model that is loaded with other settings goes first, which may take as long as it is used.
+            name = (await to_thread(self._know, model, given, force=force)).name
+        except (TrillmError, MemoryError) as error:
+            self._mended(error, "aload_model", model)
+            raise
+
+        async def load(known: RoutedModel) -> RoutedModel:
+            async with known.ahere():
+                if pinned:
+                    self._core.pin(known.name, pinned=True)
+            return self._models[known.name]
+
+        return await self._ado("aload_model", name, keep_alive, load)
 
     async def aunload_model(self, model: Wanted, *, at_once: bool = False) -> None:
         """As `unload_model`, for asyncio."""
@@ -470,7 +497,7 @@ class LLMRouter:
         """What is in memory, and what it has done.
 
         `models` has for each model by name its `phase` (`loading`, `loaded`, `unloading`), `bytes` as planned,
-        `leases` (who uses it now), `requests`, `pinned`, `load_time` and
+        `leases` (who uses it now), `awaited` (who waits for it to be here), `requests`, `pinned`, `load_time` and
         `time_since_last_use` in seconds (`None` while it is used), `unloads_in` (seconds, `None` if it stays),
         `last_used` (seconds since 1970), and of one that is loaded what `trillm.Model.stats` has. `bytes` is the sum,
         `limits` what may be in memory. `response_cache` has the `size` and the `bytes` of the answers that are kept,

@@ -30,6 +30,23 @@ impl<S: Source> Pool<S> {
     /// # Errors
     /// Those of the source, and [`Error`]'s.
     pub fn lease(&self, name: &str, goes_on: &GoesOn) -> Result<Lease<S>, S::Error> {
+        self.lease_while(name, goes_on, goes_on)
+    }
+
+    /// The same on a thread that nobody is kept waiting by: what it brings it goes on to bring for others who wait, also
+    /// once its own caller wants it no more.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    pub fn lease_aside(&self, name: &str, goes_on: &GoesOn) -> Result<Lease<S>, S::Error> {
+        let (shared, own, of) = (Arc::downgrade(&self.0), goes_on.clone(), name.to_owned());
+        let wanted = move || own() || shared.upgrade().is_some_and(|shared| shared.is_awaited(&of));
+        let while_wanted: GoesOn = Arc::new(wanted);
+        self.lease_while(name, goes_on, &while_wanted)
+    }
+
+    /// Waits for what others bring while `goes_on`, and brings it while `brings_on`.
+    fn lease_while(&self, name: &str, goes_on: &GoesOn, brings_on: &GoesOn) -> Result<Lease<S>, S::Error> {
         let shared = &self.0;
         let mut state = shared.lock();
         loop {
@@ -42,11 +59,11 @@ impl<S: Source> Pool<S> {
                     let failure = Arc::new(OnceLock::new());
                     state.coming.insert(name.to_owned(), failure.clone());
                     drop(state);
-                    return self.bring(name, load, &failure, goes_on);
+                    return self.bring(name, load, &failure, brings_on);
                 }
                 Asked::Wait => {
                     let coming = state.coming.get(name).cloned();
-                    state = shared.wait(state, name, goes_on)?;
+                    state = shared.wait_for(state, name, goes_on)?;
                     if let Some(error) = coming.as_ref().and_then(|failure| failure.get()) {
                         return Err(error.clone());
                     }
@@ -185,7 +202,12 @@ impl<S: Source> Pool<S> {
 
     /// All models, by name.
     pub fn status(&self) -> Vec<Status> {
-        self.0.lock().table.all(Instant::now())
+        let state = self.0.lock();
+        let mut all = state.table.all(Instant::now());
+        for status in &mut all {
+            status.awaited = state.awaited.get(&status.name).copied().unwrap_or(0);
+        }
+        all
     }
 
     /// Ends what runs and closes all models; nobody gets one any more.

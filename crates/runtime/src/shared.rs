@@ -27,6 +27,8 @@ pub(crate) struct State<S: Source> {
     pub(crate) table: Table<S::Model>,
     /// Those on their way, with what becomes of them if they fail.
     pub(crate) coming: HashMap<String, Arc<OnceLock<S::Error>>>,
+    /// How many wait for each that somebody brings.
+    pub(crate) awaited: HashMap<String, usize>,
     /// Those who wait for `changed`.
     waiting: usize,
     /// When the thread that closes what is idle looks again: `None` if there is no such thread.
@@ -36,8 +38,14 @@ pub(crate) struct State<S: Source> {
 
 impl<S: Source> Shared<S> {
     pub(crate) fn new(source: S, limits: Limits) -> Self {
-        let state =
-            State { table: Table::new(limits), coming: HashMap::new(), waiting: 0, next_look: None, closed: false };
+        let state = State {
+            table: Table::new(limits),
+            coming: HashMap::new(),
+            awaited: HashMap::new(),
+            waiting: 0,
+            next_look: None,
+            closed: false,
+        };
         let (changed, sooner) = (Condvar::new(), Condvar::new());
         Self { source, state: Mutex::new(state), changed, sooner }
     }
@@ -58,6 +66,33 @@ impl<S: Source> Shared<S> {
         state.waiting -= 1;
         drop(state);
         if goes_on() { Ok(self.lock()) } else { Err(Error::Cancelled { name: name.into() }) }
+    }
+
+    /// As [`wait`](Self::wait), for a model that somebody else brings: who brings it sees that it is wanted.
+    pub(crate) fn wait_for<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<S>>,
+        name: &str,
+        goes_on: &GoesOn,
+    ) -> Result<MutexGuard<'a, State<S>>, Error> {
+        *state.awaited.entry(name.to_owned()).or_default() += 1;
+        let waited = self.wait(state, name, goes_on);
+        let (mut state, over) = match waited {
+            Ok(state) => (state, None),
+            Err(error) => (self.lock(), Some(error)),
+        };
+        if let Some(count) = state.awaited.get_mut(name) {
+            *count -= 1;
+            if *count == 0 {
+                state.awaited.remove(name);
+            }
+        }
+        over.map_or(Ok(state), Err)
+    }
+
+    /// Whether somebody waits for a model that another one brings.
+    pub(crate) fn is_awaited(&self, name: &str) -> bool {
+        self.lock().awaited.contains_key(name)
     }
 
     pub(crate) fn make_room(&self, name: &str, bytes: u64, goes_on: &GoesOn) -> Result<(), Error> {

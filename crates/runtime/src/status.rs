@@ -25,6 +25,8 @@ pub struct Status {
     pub bytes: u64,
     /// Those who use it now.
     pub leases: usize,
+    /// How many wait for it, beside the one who brings it.
+    pub awaited: usize,
     /// Those who used it since it was loaded.
     pub requests: u64,
     /// Whether it stays whatever others need.

@@ -346,3 +346,93 @@ fn a_panic_while_it_loads_leaves_nothing_behind() {
         assert_eq!(pool.status(), []);
     }
 }
+
+/// Loads until it is told that it is done, or that nobody wants it.
+#[derive(Default)]
+struct Endless {
+    done: AtomicBool,
+    loads: AtomicUsize,
+    /// How often it was asked whether it is still wanted.
+    asked: AtomicUsize,
+}
+
+impl Source for Endless {
+    type Found = ();
+    type Model = ();
+    type Error = Failure;
+
+    fn find(&self, _: &str, _: &GoesOn) -> Result<((), u64), Failure> {
+        Ok(((), 1))
+    }
+
+    fn load(&self, name: &str, (): (), goes_on: &GoesOn) -> Result<(), Failure> {
+        self.loads.fetch_add(1, SeqCst);
+        while !self.done.load(SeqCst) {
+            if !goes_on() {
+                return Err(Failure::Pool(Error::Cancelled { name: name.into() }));
+            }
+            self.asked.fetch_add(1, SeqCst);
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn close(&self, (): &()) {}
+
+    fn is_giving_up(&self, error: &Failure) -> bool {
+        matches!(error, Failure::Pool(Error::Cancelled { .. }))
+    }
+}
+
+#[test]
+fn what_is_brought_aside_is_brought_for_all_who_wait() {
+    let pool = Pool::new(Endless::default(), Limits::default());
+    let source = pool.source();
+    let flag = || Arc::new(AtomicBool::new(true));
+    let until_unset = |flag: &Arc<AtomicBool>| -> GoesOn {
+        let flag = flag.clone();
+        Arc::new(move || flag.load(SeqCst))
+    };
+    thread::scope(|scope| {
+        // Alone, it ends with whoever wanted it.
+        let wanted = flag();
+        let goes_on = until_unset(&wanted);
+        let alone = scope.spawn({
+            let pool = &pool;
+            move || pool.lease_aside("a", &goes_on).map(drop)
+        });
+        wait_for("the load", || source.asked.load(SeqCst) > 0);
+        wanted.store(false, SeqCst);
+        assert!(matches!(alone.join().unwrap(), Err(Failure::Pool(Error::Cancelled { .. }))));
+        assert!(pool.status().is_empty());
+
+        let wanted = flag();
+        let goes_on = until_unset(&wanted);
+        let bringer = scope.spawn({
+            let pool = &pool;
+            move || pool.lease_aside("a", &goes_on).map(drop)
+        });
+        wait_for("the load", || source.loads.load(SeqCst) == 2);
+        // One who waits is asked for the first time once it does.
+        let waits = Arc::new(AtomicBool::new(false));
+        let asked: GoesOn = {
+            let waits = waits.clone();
+            Arc::new(move || {
+                waits.store(true, SeqCst);
+                true
+            })
+        };
+        let other = scope.spawn({
+            let pool = &pool;
+            move || pool.lease("a", &asked).map(drop)
+        });
+        wait_for("the other", || waits.load(SeqCst));
+        wanted.store(false, SeqCst);
+        let before = source.asked.load(SeqCst);
+        wait_for("more of the load", || source.asked.load(SeqCst) > before + 3);
+        source.done.store(true, SeqCst);
+        bringer.join().unwrap().unwrap();
+        other.join().unwrap().unwrap();
+        assert_eq!(source.loads.load(SeqCst), 2, "it went on, and did not begin again");
+    });
+}

@@ -38,7 +38,7 @@ impl Leasing {
             Arc::new(move || !given_up.load(Relaxed))
         };
         let coming = Aside::begin(None, pool, move |pool: &Pool<Shelf>, _| {
-            pool.lease(&name, &goes_on).map(|lease| used(lease, None))
+            pool.lease_aside(&name, &goes_on).map(|lease| used(lease, None))
         })?;
         Ok(Self { state: Mutex::new(State::Coming(coming)), given_up })
     }

@@ -174,6 +174,7 @@ fn to_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py, PyDict>
     dict.set_item("phase", phase)?;
     dict.set_item("bytes", status.bytes)?;
     dict.set_item("leases", status.leases)?;
+    dict.set_item("awaited", status.awaited)?;
     dict.set_item("requests", status.requests)?;
     dict.set_item("pinned", status.pinned)?;
     dict.set_item("load_time", status.load_time.as_secs_f64())?;
