@@ -29,7 +29,7 @@ pub use trillm_machine::{
     Cache, Limit, LimitSource, Memory, Processors, default_threads, kept_bandwidth, read_bandwidth, waiting,
 };
 pub use trillm_runtime::{self as runtime, plan};
-pub use trillm_sched::{Canceller, Event, SchedulerOptions, Stats, Stream};
+pub use trillm_sched::{Canceller, Event, Percentiles, SchedulerOptions, Stats, Stream};
 pub use trillm_text::{ChatFormat, ChatFormats, Error as TextError, Message, RenderOptions, read_json};
 
 /// The llama.cpp engine.

@@ -359,7 +359,7 @@ class Model:
     def info(self) -> ModelInfo: ...
     @property
     def context(self) -> int: ...
-    def stats(self) -> dict[str, int]: ...
+    def stats(self) -> dict[str, Any]: ...
     def keep(self, what: object) -> None: ...
     def close(self) -> None: ...
 
@@ -390,13 +390,10 @@ class Router:
         """
 
     def status(self) -> list[dict[str, Any]]:
-        """What is in memory or on its way, by name."""
+        """What is in memory or on its way, by name; what can be used with its counters."""
 
     def idle(self) -> list[tuple[str, int]]:
         """Models that nobody uses and that may go, the one used least recently first, and what each gives back."""
-
-    def model_stats(self, name: str) -> dict[str, int] | None:
-        """The counters of a model that is loaded."""
 
     def close(self) -> None:
         """Ends what runs and closes all models."""

@@ -299,8 +299,16 @@ class Model:
         """Tokens in the cache: the longest sequence."""
         return self._use().context
 
-    def stats(self) -> dict[str, int]:
-        """Counters of the scheduler: `waiting`, `running`, `steps`, `generated_tokens` and so on."""
+    def stats(self) -> dict[str, Any]:
+        """What it has done since it was loaded, and how long that took.
+
+        Counters of the scheduler: `waiting`, `running`, `steps`, `generated_tokens` and so on. `latency` is how long
+        requests took, from their submission (their text is tokens by then) to their end, and `first_token_time` to
+        their first token: each a dictionary with `count`, and `p50`, `p95` and `p99` in seconds (`None` while none
+        counts), which so many in a hundred did not exceed; they are off by at most 3.1 %.
+        To the end count requests that ended with their answer, for vectors and scores too (one call is one), and none
+        that was cancelled, ran out of time or failed; to the first token all that got one, whatever became of them.
+        """
         return self._use().stats()
 
     def close(self) -> None:

@@ -499,10 +499,10 @@ class LLMRouter:
         `models` has for each model by name its `phase` (`loading`, `loaded`, `unloading`), `bytes` as planned,
         `leases` (who uses it now), `awaited` (who waits for it to be here), `requests`, `pinned`, `load_time` and
         `time_since_last_use` in seconds (`None` while it is used), `unloads_in` (seconds, `None` if it stays),
-        `last_used` (seconds since 1970), and of one that is loaded what `trillm.Model.stats` has. `bytes` is the sum,
-        `limits` what may be in memory. `response_cache` has the `size` and the `bytes` of the answers that are kept,
-        how many `entries` they are, and how many requests that could be kept were found there (`hits`) or not
-        (`misses`).
+        `last_used` (seconds since 1970), and of one that is loaded what `trillm.Model.stats` has: counters, and
+        percentiles of `latency` and `first_token_time`. `bytes` is the sum, `limits` what may be in memory.
+        `response_cache` has the `size` and the `bytes` of the answers that are kept, how many `entries` they are, and
+        how many requests that could be kept were found there (`hits`) or not (`misses`).
         """
         import time
 
@@ -511,7 +511,7 @@ class LLMRouter:
             name = status.pop("name")
             idle = status["time_since_last_use"]
             status["last_used"] = time.time() - (idle or 0) if status["phase"] == "loaded" else None
-            models[name] = status | (self._core.model_stats(name) or {})
+            models[name] = status
         return {
             "models": models,
             "bytes": sum(model["bytes"] for model in models.values()),

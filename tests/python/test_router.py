@@ -51,6 +51,12 @@ def test_a_model_is_loaded_when_it_is_asked_for(router: trillm.LLMRouter, paths:
     assert {name: (it["leases"], it["requests"]) for name, it in stats.items()} == dict.fromkeys(paths.values(), (0, 5))
     assert all(it["generated_tokens"] >= 40 and it["load_time"] > 0 and it["bytes"] > 0 for it in stats.values())
     assert all(it["time_since_last_use"] >= 0 and it["last_used"] > 1.7e9 for it in stats.values())
+    # Three answers, and two of a list.
+    for it in stats.values():
+        first, whole = it["first_token_time"], it["latency"]
+        assert (first["count"], whole["count"]) == (5, 5)
+        assert 0 < first["p50"] <= first["p95"] <= first["p99"] <= whole["p99"]
+        assert whole["p50"] <= whole["p95"] <= whole["p99"]
     router.unload_model(paths["onnx"])
     assert paths["onnx"] not in router.loaded()
     with pytest.raises(ModelNotFound) as raised:

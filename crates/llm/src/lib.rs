@@ -30,4 +30,5 @@ pub use passages::Cut;
 pub use prompt::Prompt;
 pub use speeds::{Measured, Speed, Speeds};
 pub use tokenizer::VocabularyFile;
+pub use trillm_sched::{Percentiles, Stats};
 pub use vectors::{EmbedOptions, Embedding, Inputs, Vectors};

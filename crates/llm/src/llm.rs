@@ -10,7 +10,7 @@ use trillm_core::{
 };
 use trillm_formats::open_regular;
 use trillm_machine::usable_processors;
-use trillm_sched::{Embedder, Scheduler, SchedulerOptions, Stats};
+use trillm_sched::{Embedder, Latencies, Scheduler, SchedulerOptions, Stats};
 use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 
 use crate::choice::{By, Choice, Wanted, choose};
@@ -57,6 +57,8 @@ pub struct Llm {
     pub(crate) session: SessionOptions,
     chats: ChatFormats,
     pub(crate) embedding: Mutex<Embedding>,
+    /// Of what generates and of what embeds.
+    pub(crate) latencies: Arc<Latencies>,
     /// What is done to a pooled vector.
     pub(crate) steps: Steps,
     /// The same where pairs are scored.
@@ -115,9 +117,10 @@ impl Llm {
         let info = model.info();
         let load = |pipeline: &Option<Pipeline>| Steps::load(pipeline.as_ref().map_or(&[], |it| &it.steps));
         let (steps, scoring) = (load(&info.pipeline)?, load(&info.scoring)?);
+        let latencies = Arc::new(Latencies::default());
         let scheduler = match does_not_generate(info) {
             Some(error) => Err(error),
-            None => Scheduler::start(model.clone(), session.clone(), options, cores()),
+            None => Scheduler::start(model.clone(), session.clone(), options, cores(), latencies.clone()),
         };
         let scheduler = match scheduler {
             Err(error) if !matches!(error, CoreError::EmbedsOnly { .. } | CoreError::LabelsOnly { .. }) => {
@@ -126,7 +129,8 @@ impl Llm {
             scheduler => scheduler,
         };
         let chats = ChatFormats::new(model.info());
-        Ok(Self { model, scheduler, session, chats, embedding: Mutex::new(Embedding::Unused), steps, scoring })
+        let embedding = Mutex::new(Embedding::Unused);
+        Ok(Self { model, scheduler, session, chats, embedding, latencies, steps, scoring })
     }
 
     /// What the file says, and what was decided.
@@ -157,9 +161,10 @@ impl Llm {
         }
     }
 
-    /// The scheduler's counters; all zero for a model that only embeds.
+    /// The scheduler's counters, all zero for a model that only embeds; and how long requests took, for text and for
+    /// vectors alike.
     pub fn stats(&self) -> Stats {
-        self.scheduler.as_ref().map(Scheduler::stats).unwrap_or_default()
+        self.scheduler.as_ref().map_or_else(|_| self.latencies.read(), Scheduler::stats)
     }
 
     /// Checks and tokenises a request on this thread, and queues it: [`prepare`](Self::prepare) and

@@ -104,7 +104,7 @@ impl Llm {
             Kept::By(..) | Kept::Unused => (),
         }
         let session = SessionOptions { output: Output::Embedding(ways.clone()), ..self.session.clone() };
-        let embedder = Arc::new(Embedder::start(self.model.clone(), session, cores())?);
+        let embedder = Arc::new(Embedder::start(self.model.clone(), session, cores(), self.latencies.clone())?);
         *made = Kept::By(ways, embedder.clone());
         Ok(embedder)
     }

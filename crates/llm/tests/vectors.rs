@@ -56,3 +56,18 @@ fn what_a_model_cannot_do_is_refused() {
     let error = llm(Duration::ZERO).score(&[("one", "another")], &EmbedOptions::default()).err();
     assert!(matches!(error, Some(Error::Core(CoreError::Unsupported { .. }))), "{error:?}");
 }
+
+#[test]
+fn how_long_calls_took_is_known_of_all_of_them() {
+    let llm = llm(Duration::ZERO);
+    let embed = |texts: &[&str], pooling| {
+        let options = EmbedOptions { pooling, ..EmbedOptions::default() };
+        llm.embed(texts, &options).expect("begun").collect().expect("vectors");
+    };
+    embed(&["one", "another"], None);
+    assert_eq!((llm.stats().latency.count, llm.stats().first_token.count), (1, 0));
+    // Another pooling has what embeds made anew, and then what was there before.
+    embed(&["one"], Some(Pooling::Max));
+    embed(&["one"], None);
+    assert_eq!((llm.stats().latency.count, llm.stats().first_token.count), (3, 0));
+}

@@ -63,8 +63,12 @@ impl Owned {
     pub(crate) fn get(&self) -> PyResult<Arc<Llm>> {
         check_process(self.process)?;
         // The lock is let go of first: raising lets go of the interpreter lock, and whoever takes that may want this one.
-        let llm = self.llm.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        llm.ok_or_else(|| crate::errors::raise(trillm::Error::from(trillm::CoreError::Closed)))
+        self.here().ok_or_else(|| crate::errors::raise(trillm::Error::from(trillm::CoreError::Closed)))
+    }
+
+    /// The model, if it is not closed. For whoever knows that this process loaded it.
+    pub(crate) fn here(&self) -> Option<Arc<Llm>> {
+        self.llm.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Closes the model and lets go of its memory.

@@ -7,7 +7,7 @@ use std::thread;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use trillm::{Class, Generation, Llm};
+use trillm::{Class, Generation, Llm, Stats};
 
 use crate::aside::aside;
 use crate::call::{Asked, Asking, Call, try_start};
@@ -107,13 +107,21 @@ fn find_runtime(watch: &Watch) -> Result<Option<PathBuf>, trillm::CoreError> {
     })
 }
 
-/// The counters of a model's scheduler.
-pub(crate) fn stats<'py>(py: Python<'py>, model: &Owned) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    for (name, value) in model.get()?.stats().all() {
+/// The counters of a model, and how long its requests took, in seconds.
+pub(crate) fn stats<'py>(dict: &Bound<'py, PyDict>, stats: &Stats) -> PyResult<()> {
+    for (name, value) in stats.all() {
         dict.set_item(name, value)?;
     }
-    Ok(dict)
+    for (name, taken) in [("latency", &stats.latency), ("first_token_time", &stats.first_token)] {
+        let times = PyDict::new(dict.py());
+        times.set_item("count", taken.count)?;
+        for (percent, time) in [("p50", taken.p50), ("p95", taken.p95), ("p99", taken.p99)] {
+            // Of none there is none.
+            times.set_item(percent, (taken.count > 0).then_some(time.as_secs_f64()))?;
+        }
+        dict.set_item(name, times)?;
+    }
+    Ok(())
 }
 
 #[pymethods]
@@ -290,7 +298,9 @@ impl Model {
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        stats(py, &self.used)
+        let dict = PyDict::new(py);
+        stats(&dict, &self.used.get()?.stats())?;
+        Ok(dict)
     }
 
     /// Keeps an object for as long as there is the model or a stream of it.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use trillm_core::{Class, Coded, Error as CoreError};
-use trillm_llm::{Llm, OpenOptions, Speeds, choose};
+use trillm_llm::{Llm, OpenOptions, Speeds, Stats, choose};
 use trillm_store::{Error as StoreError, Fetch, Held, Names, Store, Watch};
 
 use crate::plan::{Idle, MemoryRefused};
@@ -125,6 +125,10 @@ where
 
     fn close(&self, model: &Loaded) {
         model.llm.close();
+    }
+
+    fn stats(&self, model: &Loaded) -> Option<Stats> {
+        Some(model.llm.stats())
     }
 
     fn is_giving_up(&self, error: &Self::Error) -> bool {

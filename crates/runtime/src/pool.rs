@@ -202,12 +202,19 @@ impl<S: Source> Pool<S> {
 
     /// All models, by name.
     pub fn status(&self) -> Vec<Status> {
-        let state = self.0.lock();
-        let mut all = state.table.all(Instant::now());
-        for status in &mut all {
-            status.awaited = state.awaited.get(&status.name).copied().unwrap_or(0);
-        }
-        all
+        let all = {
+            let state = self.0.lock();
+            let mut all = state.table.all(Instant::now());
+            for (status, _) in &mut all {
+                status.awaited = state.awaited.get(&status.name).copied().unwrap_or(0);
+            }
+            all
+        };
+        let counted = |(mut status, model): (Status, Option<Arc<S::Model>>)| {
+            status.stats = model.and_then(|model| self.source().stats(&model));
+            status
+        };
+        all.into_iter().map(counted).collect()
     }
 
     /// Ends what runs and closes all models; nobody gets one any more.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use trillm_llm::Stats;
+
 use crate::Error;
 
 /// Whether a caller still wants what it waits for; asked every now and then.
@@ -46,6 +48,12 @@ pub trait Source: Send + Sync + 'static {
 
     /// Ends what runs, and gives its memory back.
     fn close(&self, model: &Self::Model);
+
+    /// What it has done and how long that took, if it counts such things.
+    fn stats(&self, model: &Self::Model) -> Option<Stats> {
+        let _ = model;
+        None
+    }
 
     /// Whether an error only says that its caller gave up: then another one who waits goes on.
     fn is_giving_up(&self, error: &Self::Error) -> bool;

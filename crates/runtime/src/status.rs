@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use trillm_llm::Stats;
+
 /// Where a model is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Phase {
@@ -37,4 +39,7 @@ pub struct Status {
     pub idle: Option<Duration>,
     /// When it goes, from now on, unless somebody uses it; `None` if it stays.
     pub left: Option<Duration>,
+    /// What it has done since it was loaded, and how long its requests took: percentiles from their submission to their
+    /// first token and to their end. `None` if it is not here, or its source does not count such things.
+    pub stats: Option<Stats>,
 }

@@ -384,14 +384,16 @@ impl<M> Table<M> {
         self.limits.models.is_none_or(|most| count <= most) && self.limits.bytes.is_none_or(|most| bytes <= most)
     }
 
-    /// All models, by name.
-    pub(crate) fn all(&self, now: Instant) -> Vec<Status> {
+    /// All models, by name; with what can be used of them.
+    pub(crate) fn all(&self, now: Instant) -> Vec<(Status, Option<Arc<M>>)> {
         let status = |(name, entry): (&String, &Entry<M>)| {
+            let mut model = None;
             let mut status = Status { name: name.clone(), bytes: entry.bytes, ..Status::default() };
             match &entry.state {
                 State::Coming { .. } => status.phase = Phase::Coming,
                 State::Going => status.phase = Phase::Going,
                 State::Here(here) => {
+                    model = Some(here.model.clone());
                     status.phase = Phase::Here;
                     status.leases = here.leases;
                     status.requests = here.requests;
@@ -403,7 +405,7 @@ impl<M> Table<M> {
                     }
                 }
             }
-            status
+            (status, model)
         };
         self.models.iter().map(status).collect()
     }

@@ -137,7 +137,7 @@ impl World {
 
     /// Who goes for want of room was used least recently of those who could.
     fn was_oldest(&self, going: &Going<u64>) {
-        for status in self.table.all(self.now) {
+        for (status, _) in self.table.all(self.now) {
             let name = NAMES.iter().position(|name| *name == status.name).unwrap();
             if status.phase == Phase::Here && status.leases == 0 && !status.pinned {
                 let other = self.used[&self.load(name).unwrap()];
@@ -227,7 +227,7 @@ impl World {
             assert!(end.is_some_and(|end| end <= self.now), "{} goes before its time", going.name);
             self.goes(going, false);
         }
-        for status in self.table.all(self.now) {
+        for (status, _) in self.table.all(self.now) {
             assert_ne!(status.left, Some(Duration::ZERO), "{} should have gone", status.name);
         }
     }
@@ -282,7 +282,7 @@ impl World {
     /// What is always true.
     fn check(&self) {
         let mut taken = (0, 0);
-        for status in self.table.all(self.now) {
+        for (status, _) in self.table.all(self.now) {
             let name = NAMES.iter().position(|name| *name == status.name).unwrap();
             let load = self.load(name).unwrap();
             match status.phase {
@@ -331,7 +331,7 @@ impl World {
         while !self.going.is_empty() {
             self.step(&Step::Closed { which: 0 });
         }
-        assert_eq!(self.table.all(self.now), [], "something is left");
+        assert_eq!(self.table.all(self.now).len(), 0, "something is left");
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
+use std::time::Duration;
 
 use trillm_core::{Coded, Request, Token};
 use trillm_llm::{OpenOptions, Prompt};
@@ -96,6 +97,11 @@ fn models_are_fetched_loaded_and_make_room_for_each_other() {
     });
     assert_eq!(fetched.load(Relaxed), 2);
     let [status] = pool.status().try_into().unwrap();
+    // Since it was loaded, which was once a round at the least.
+    let done = status.stats.unwrap();
+    assert!(done.latency.count > 0 && done.latency.count == status.requests, "{status:?}");
+    assert_eq!(done.first_token.count, done.latency.count);
+    assert!(done.first_token.p50 > Duration::ZERO && done.first_token.p99 <= done.latency.p99, "{status:?}");
     // The weights at least, and 256 cells of two layers with two heads of 16 numbers for keys and as many for values.
     let weights = fs::metadata(folder.path().join("one/model.safetensors")).unwrap().len();
     let cache = 256 * 2 * (2 * 16 * 2) * 2;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use trillm_core::{
     Batch, Error, Limits, Model, Output, Passage, Pooling, Result, Session, SessionOptions, Slot, Token, memory,
@@ -14,6 +14,7 @@ use trillm_core::{
 use crate::cores::Cores;
 use crate::lockfree::Intake;
 use crate::scheduler::{new_session, panicked};
+use crate::stats::Latencies;
 use crate::turn::Turn;
 use crate::wake::Wake;
 
@@ -24,6 +25,7 @@ struct Job {
     texts: Vec<Passage>,
     reply: mpsc::Sender<Result<Vec<f32>>>,
     abandoned: Arc<AtomicBool>,
+    submitted: Instant,
 }
 
 /// Vectors that were asked for. Dropping it cancels what is not computed yet.
@@ -55,6 +57,7 @@ struct Shared {
     closed: AtomicBool,
     /// Tokens in the longest text that can be computed, once a step found out that there is such a limit.
     longest: AtomicU32,
+    latencies: Arc<Latencies>,
 }
 
 /// Turns texts, as tokens, into vectors. Any number of threads may ask at once.
@@ -69,13 +72,19 @@ pub struct Embedder {
 
 impl Embedder {
     /// Starts the thread, which computes on `cores`, and waits until its session is made. `session.output` must ask for
-    /// embeddings.
-    pub fn start(model: Arc<dyn Model>, session: SessionOptions, cores: Arc<Cores>) -> Result<Self> {
+    /// embeddings. How long requests take is counted in `latencies`.
+    pub fn start(
+        model: Arc<dyn Model>,
+        session: SessionOptions,
+        cores: Arc<Cores>,
+        latencies: Arc<Latencies>,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared {
             intake: Intake::new(),
             wake: Arc::new(Wake::new()),
             closed: AtomicBool::new(false),
             longest: AtomicU32::new(u32::MAX),
+            latencies,
         });
         let (started, limits) = mpsc::channel();
         let vocabulary = model.tokenizer().vocabulary();
@@ -144,7 +153,7 @@ impl Embedder {
         }
         let (reply, vectors) = mpsc::channel();
         let abandoned = Arc::new(AtomicBool::new(false));
-        self.shared.intake.push(Job { texts, reply, abandoned: abandoned.clone() });
+        self.shared.intake.push(Job { texts, reply, abandoned: abandoned.clone(), submitted: Instant::now() });
         self.shared.wake.notify();
         if self.shared.closed.load(Acquire) {
             // As in `Scheduler::submit`: dropping a job ends the wait for it.
@@ -206,6 +215,9 @@ fn serve(
             let is_lost = vectors.is_err();
             if let Ok(Err(Error::PositionsEnd { most })) = &vectors {
                 shared.longest.fetch_min(*most, Relaxed);
+            }
+            if matches!(vectors, Ok(Ok(_))) {
+                shared.latencies.whole.add(job.submitted.elapsed());
             }
             // Nobody may be waiting any more.
             let _ = job.reply.send(vectors.unwrap_or_else(|_| Err(panicked("embedder"))));

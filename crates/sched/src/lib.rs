@@ -29,6 +29,8 @@ mod wake;
 #[cfg(not(loom))]
 mod embedder;
 #[cfg(not(loom))]
+mod histogram;
+#[cfg(not(loom))]
 mod ledger;
 #[cfg(not(loom))]
 mod options;
@@ -58,7 +60,8 @@ pub use stream::{Canceller, Event, Stream};
 #[cfg(not(loom))]
 pub use {
     embedder::{Embedder, Embedding},
+    histogram::Percentiles,
     options::SchedulerOptions,
     scheduler::Scheduler,
-    stats::Stats,
+    stats::{Latencies, Stats},
 };

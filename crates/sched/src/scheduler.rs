@@ -16,7 +16,7 @@ use crate::lockfree::Intake;
 use crate::queue::Queue;
 use crate::sequence::Sequence;
 use crate::shared::Shared;
-use crate::stats::{Counters, Stats};
+use crate::stats::{Counters, Latencies, Stats};
 use crate::stream::{Stream, channel};
 use crate::wake::Wake;
 use crate::worker::Worker;
@@ -37,7 +37,8 @@ const NAME: &str = "trillm-decode";
 const HOPELESS: u32 = 3;
 
 impl Scheduler {
-    /// Starts the decode thread, which computes on `cores`, and waits until its session is made.
+    /// Starts the decode thread, which computes on `cores`, and waits until its session is made. How long requests take
+    /// is counted in `latencies`.
     ///
     /// # Errors
     /// What [`Model::session`] says; [`Error::NoThread`].
@@ -46,6 +47,7 @@ impl Scheduler {
         session: SessionOptions,
         options: SchedulerOptions,
         cores: Arc<Cores>,
+        latencies: Arc<Latencies>,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
             intake: Intake::new(),
@@ -55,6 +57,7 @@ impl Scheduler {
             longest: AtomicU32::new(u32::MAX),
             queue: Arc::new(Queue::new(options.queue)),
             counters: Counters::default(),
+            latencies,
             options,
         });
         let (started, limits) = mpsc::channel();
@@ -82,7 +85,7 @@ impl Scheduler {
 
     /// The counters.
     pub fn stats(&self) -> Stats {
-        self.shared.counters.read()
+        self.shared.counters.read(&self.shared.latencies)
     }
 
     /// Queues a request. Lock-free; its pieces come by the stream.
@@ -178,14 +181,14 @@ fn decode(
         };
         // Only the first is waited for.
         let _ = started.send(Ok(session.limits()));
-        let steps = shared.counters.read().steps;
+        let steps = shared.counters.steps.load(Relaxed);
         match catch_unwind(AssertUnwindSafe(|| worker.serve(&mut *session, model.tokenizer()))) {
             Ok(Ok(())) => break,
             Ok(Err(error)) => tracing::warn!(%error, "making a new session"),
             Err(_) => worker.fail_all(&panicked("scheduler")),
         }
         worker.requeue();
-        failures = if shared.counters.read().steps > steps { 0 } else { failures + 1 };
+        failures = if shared.counters.steps.load(Relaxed) > steps { 0 } else { failures + 1 };
     }
     shared.closed.store(true, Release);
     worker.fail_all(&shared.why_closed());

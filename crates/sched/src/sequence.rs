@@ -1,12 +1,13 @@
 //! One request from submission to outcome.
 
 use std::cmp::Reverse;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use trillm_core::{Error, FinishReason, Outcome, Piece, Ready, Slot, Text, Timings, Token, Tokenizer, Usage, memory};
 use trillm_sampling::Sampler;
 use trillm_text::Assembler;
 
+use crate::histogram::Histogram;
 use crate::stream::Writer;
 
 /// Precedence: higher priority first, then earlier arrival.
@@ -86,8 +87,14 @@ impl Sequence {
         self.computed = 0;
     }
 
-    /// Chooses the next token from `scores` and sends its piece.
-    pub(crate) fn advance(&mut self, scores: &[f32], tokenizer: &dyn Tokenizer, text: &mut String) -> Fate {
+    /// Chooses the next token from `scores` and sends its piece; the first one is counted in `first`.
+    pub(crate) fn advance(
+        &mut self,
+        scores: &[f32],
+        tokenizer: &dyn Tokenizer,
+        first: &Histogram,
+        text: &mut String,
+    ) -> Fate {
         if self.prefilled.is_none() {
             self.prefilled = Some(Instant::now());
         }
@@ -118,6 +125,10 @@ impl Sequence {
             self.assembler.finish(text);
         }
         let logprobs = sampled.logprobs.map(|all| all.into_iter().map(|each| each.spelled(tokenizer)).collect());
+        // Before it is sent: whoever has it may look at the counts.
+        if self.usage.completion_tokens == 1 {
+            first.add(self.submitted.elapsed());
+        }
         self.writer.push(Piece { token: Some(token), text: Text::from(text.as_str()), logprobs });
         match (stopped, last) {
             (true, _) => Fate::Ends(Ok(FinishReason::Stop)),
@@ -152,6 +163,11 @@ impl Sequence {
         }
         let deadline = self.ready.request().deadline?;
         (now() >= deadline).then_some(Error::DeadlineExceeded { generated: self.usage.completion_tokens })
+    }
+
+    /// How long ago it was submitted.
+    pub(crate) fn age(&self) -> Duration {
+        self.submitted.elapsed()
     }
 
     /// Sends the outcome.

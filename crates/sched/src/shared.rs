@@ -9,7 +9,7 @@ use crate::SchedulerOptions;
 use crate::lockfree::Intake;
 use crate::queue::Queue;
 use crate::sequence::Sequence;
-use crate::stats::Counters;
+use crate::stats::{Counters, Latencies};
 use crate::wake::Wake;
 
 pub(crate) struct Shared {
@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) longest: AtomicU32,
     pub(crate) queue: Arc<Queue>,
     pub(crate) counters: Counters,
+    pub(crate) latencies: Arc<Latencies>,
     pub(crate) options: SchedulerOptions,
 }
 

@@ -1,15 +1,23 @@
-//! Counters that anyone may read while the decode thread runs.
+//! Counters that anyone may read while the decode thread runs, and how long requests took.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::histogram::{Histogram, Percentiles};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         #[derive(Default)]
         pub(crate) struct Counters { $(pub(crate) $name: AtomicU64,)* }
 
-        /// What a scheduler has done and is doing. A snapshot: the numbers may be a step apart.
+        /// What a model has done and is doing. A snapshot: the numbers may be a step apart.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Stats { $($(#[$doc])* pub $name: u64,)* }
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+            /// How long requests took, from their submission to their end; see [`Latencies`] for which of them count.
+            pub latency: Percentiles,
+            /// How long it took from their submission to their first token.
+            pub first_token: Percentiles,
+        }
 
         impl Stats {
             /// Every counter with its name.
@@ -19,8 +27,8 @@ macro_rules! counters {
         }
 
         impl Counters {
-            pub(crate) fn read(&self) -> Stats {
-                Stats { $($name: self.$name.load(Relaxed),)* }
+            pub(crate) fn read(&self, latencies: &Latencies) -> Stats {
+                Stats { $($name: self.$name.load(Relaxed),)* ..latencies.read() }
             }
         }
     };
@@ -56,5 +64,26 @@ impl Counters {
 
     pub(crate) fn set(counter: &AtomicU64, n: usize) {
         counter.store(n as u64, Relaxed);
+    }
+}
+
+/// How long the requests of a model took, whoever served them: its scheduler, and what embeds, which is made anew now
+/// and then.
+///
+/// A request begins when it is submitted: its text has become tokens by then. What counts to its end is one that ends
+/// with its answer: by a stop, by its length, or with its vectors. One that is cancelled, runs out of time or fails says
+/// nothing of how long an answer takes. What counts to its first token is any that gets one, whatever becomes of it.
+/// Vectors and scores have none; one call for them is one request, however many texts it has.
+#[derive(Default)]
+pub struct Latencies {
+    pub(crate) whole: Histogram,
+    pub(crate) first_token: Histogram,
+}
+
+impl Latencies {
+    /// The times, beside counters of nothing.
+    pub fn read(&self) -> Stats {
+        let (latency, first_token) = (self.whole.percentiles(), self.first_token.percentiles());
+        Stats { latency, first_token, ..Stats::default() }
     }
 }

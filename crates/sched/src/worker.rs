@@ -210,7 +210,7 @@ impl Worker {
                 return Err(error);
             }
         };
-        let counters = &self.shared.counters;
+        let (counters, first) = (&self.shared.counters, &self.shared.latencies.first_token);
         let mut row = 0;
         for (take, span) in takes.iter().zip(&batch.spans) {
             let sequence = &mut self.running[take.row];
@@ -220,7 +220,7 @@ impl Worker {
                 Counters::add(&counters.prompt_tokens, u64::from(take.count));
             }
             if span.wants_output {
-                if let Fate::Ends(result) = sequence.advance(rows.row(row), stepper.tokenizer, text) {
+                if let Fate::Ends(result) = sequence.advance(rows.row(row), stepper.tokenizer, first, text) {
                     ended.push((take.row, result));
                 }
                 Counters::add(&counters.generated_tokens, 1);
@@ -336,6 +336,9 @@ impl Worker {
         let counters = &self.shared.counters;
         Counters::add(&counters.finished, 1);
         Counters::add(&counters.cancelled, u64::from(matches!(result, Err(Error::Cancelled))));
+        if result.is_ok() {
+            self.shared.latencies.whole.add(sequence.age());
+        }
         sequence.finish(result);
     }
 

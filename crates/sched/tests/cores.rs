@@ -75,12 +75,14 @@ fn session(threads: u32) -> SessionOptions {
 
 /// A model that computes on `threads` of `cores`.
 fn start(fake: &Fake, threads: u32, cores: &Arc<Cores>) -> Scheduler {
-    Scheduler::start(fake.load_model(), session(threads), SchedulerOptions::default(), cores.clone()).unwrap()
+    Scheduler::start(fake.load_model(), session(threads), SchedulerOptions::default(), cores.clone(), Arc::default())
+        .unwrap()
 }
 
 fn embedder(fake: &Fake, threads: u32, cores: &Arc<Cores>) -> Embedder {
     let output = Output::Embedding(vec![Pooling::Mean]);
-    Embedder::start(fake.load_model(), SessionOptions { output, ..session(threads) }, cores.clone()).unwrap()
+    Embedder::start(fake.load_model(), SessionOptions { output, ..session(threads) }, cores.clone(), Arc::default())
+        .unwrap()
 }
 
 fn text() -> Vec<Passage> {
@@ -93,7 +95,7 @@ fn no_more_threads_compute_than_there_are_cores() {
     let fake = Fake { step_time: Duration::from_micros(100), ..Fake::default() };
     let start = |threads| {
         let model = Arc::new(Counted { model: fake.load_model(), busy: busy.clone() });
-        Scheduler::start(model, session(threads), SchedulerOptions::default(), cores.clone()).unwrap()
+        Scheduler::start(model, session(threads), SchedulerOptions::default(), cores.clone(), Arc::default()).unwrap()
     };
     let models = [4, 4, 3, 2, 1, 1].map(start);
     let streams: Vec<_> = models.iter().map(|model| model.submit(request("at once", 100)).unwrap()).collect();

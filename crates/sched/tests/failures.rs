@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{alone, cores, error, read, request, start, tokens};
@@ -58,7 +59,10 @@ fn an_engine_whose_cache_is_full_too_early_is_given_room() {
 fn without_a_session_there_is_no_scheduler() {
     let fake = Fake { sessions: 0, ..Fake::default() };
     let model = fake.load_model();
-    assert!(Scheduler::start(model, SessionOptions::default(), SchedulerOptions::default(), cores(1)).is_err());
+    assert!(
+        Scheduler::start(model, SessionOptions::default(), SchedulerOptions::default(), cores(1), Arc::default())
+            .is_err()
+    );
 }
 
 #[test]
@@ -96,7 +100,8 @@ fn texts(count: u32) -> Vec<Passage> {
 
 fn embedder(fake: &Fake) -> Result<Embedder, Error> {
     let output = Output::Embedding(vec![Pooling::Mean]);
-    Embedder::start(fake.load_model(), SessionOptions { output, ..SessionOptions::default() }, cores(1))
+    let session = SessionOptions { output, ..SessionOptions::default() };
+    Embedder::start(fake.load_model(), session, cores(1), Arc::default())
 }
 
 fn embed(embedder: &Embedder) -> Result<Vec<f32>, Error> {
@@ -124,6 +129,6 @@ fn a_session_that_panics_is_an_error_of_the_engine() {
     let expected = Error::Engine { engine: "fake", reason: "it panicked: this is a bug in trillm".into(), log: vec![] };
     assert_eq!(embedder(&fake).map(|_| ()).unwrap_err(), expected);
     let (session, options) = (SessionOptions::default(), SchedulerOptions::default());
-    let started = Scheduler::start(fake.load_model(), session, options, cores(1));
+    let started = Scheduler::start(fake.load_model(), session, options, cores(1), Arc::default());
     assert_eq!(started.map(|_| ()).unwrap_err(), expected);
 }

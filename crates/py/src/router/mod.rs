@@ -135,7 +135,7 @@ impl Router {
         })
     }
 
-    /// What is in memory or on its way, by name.
+    /// What is in memory or on its way, by name; what can be used with its counters.
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         self.pool()?.status().iter().map(|status| to_dict(py, status)).collect()
     }
@@ -143,12 +143,6 @@ impl Router {
     /// Models that nobody uses and that may go, the least recently used first, and what unloading each gives back.
     fn idle(&self) -> PyResult<Vec<(String, u64)>> {
         Ok(self.pool()?.idle().into_iter().map(|(name, model)| (name, model.private())).collect())
-    }
-
-    /// The counters of a model that is loaded, which is not used by that.
-    fn model_stats<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let Some(model) = self.pool()?.model(name) else { return Ok(None) };
-        stats(py, model.owned()).map(Some)
     }
 
     /// Ends what runs and closes all models. Harmless when called again.
@@ -180,5 +174,6 @@ fn to_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py, PyDict>
     dict.set_item("load_time", status.load_time.as_secs_f64())?;
     dict.set_item("time_since_last_use", status.idle.map(|time| time.as_secs_f64()))?;
     dict.set_item("unloads_in", status.left.map(|time| time.as_secs_f64()))?;
+    status.stats.iter().try_for_each(|counted| stats(&dict, counted))?;
     Ok(dict)
 }

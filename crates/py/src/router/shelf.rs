@@ -6,11 +6,10 @@ use std::sync::Arc;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use trillm::Choice;
 use trillm::plan::{Idle, MemoryRefused};
 use trillm::runtime::{Candidate, Error, Event, GoesOn, Keep, Lease, Source, Why};
 use trillm::server::Refusal;
-use trillm::{Class, Llm};
+use trillm::{Choice, Class, Llm, Stats};
 
 use super::goes_on::Wanted;
 use crate::door;
@@ -182,6 +181,10 @@ impl Source for Shelf {
     fn close(&self, model: &Loaded) {
         let closed = self.ask(|shelf| model.model.bind(shelf.py()).call_method0("close").map(drop));
         tell(closed);
+    }
+
+    fn stats(&self, model: &Loaded) -> Option<Stats> {
+        model.owned.here().map(|llm| llm.stats())
     }
 
     fn is_giving_up(&self, error: &Failure) -> bool {

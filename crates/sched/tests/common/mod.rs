@@ -12,7 +12,7 @@ use trillm_testkit::fake::VOCABULARY;
 /// A scheduler with `parallel` slots and `cells` cells.
 pub(crate) fn start(fake: &Fake, parallel: u32, cells: u32, options: SchedulerOptions) -> Scheduler {
     let session = SessionOptions { parallel, context: Some(cells), ..SessionOptions::default() };
-    Scheduler::start(fake.load_model(), session, options, cores(1)).unwrap()
+    Scheduler::start(fake.load_model(), session, options, cores(1), Arc::default()).unwrap()
 }
 
 /// So many cores, which nobody else has.
