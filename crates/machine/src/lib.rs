@@ -1,4 +1,5 @@
-//! What this machine has, as this process may use it: [`Processors`], their [`Cache`]s, and [`Memory`].
+//! What this machine has, as this process may use it: [`Processors`], their [`Cache`]s, and [`Memory`]
+//! with its [`MemoryPressure`].
 //!
 //! Everything is read when it is asked for, because limits change while a process runs. What a system does not tell is
 //! `None`, never a guess.
@@ -11,6 +12,7 @@ mod groups;
 mod kept;
 mod limits;
 mod memory;
+mod memory_pressure;
 mod pressure;
 mod processors;
 mod system;
@@ -20,5 +22,6 @@ pub use caches::Cache;
 pub use kept::kept_bandwidth;
 pub use limits::headroom;
 pub use memory::{Limit, LimitSource, Memory};
+pub use memory_pressure::{Level, MemoryPressure};
 pub use pressure::waiting;
 pub use processors::{Processors, default_threads, usable_processors};

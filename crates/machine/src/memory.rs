@@ -66,7 +66,7 @@ impl Memory {
     /// With the limits of this process.
     fn limited(mut self, system: &System) -> Self {
         let groups = groups(system).into_iter();
-        let groups = groups.map(|it| (it.limit, it.used, LimitSource::ControlGroup(it.folder)));
+        let groups = groups.filter_map(|it| Some((it.limit?, it.used, LimitSource::ControlGroup(it.folder))));
         let own = mapped(system).into_iter().map(|it| (it.limit, it.used, LimitSource::Process(it.name)));
         for (bytes, used, source) in groups.chain(own) {
             self.available = self.available.min(bytes.saturating_sub(used));

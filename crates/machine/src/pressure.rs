@@ -9,7 +9,11 @@ pub fn waiting() -> Option<f64> {
 }
 
 fn waiting_of(system: &System) -> Option<f64> {
-    let text = system.process("pressure/cpu")?;
+    waited(&system.process("pressure/cpu")?)
+}
+
+/// The share of the last ten seconds in which somebody waited, by the text of a file of pressure.
+pub(crate) fn waited(text: &str) -> Option<f64> {
     let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
     let percent: f64 = some.split(' ').find_map(|field| field.strip_prefix("avg10="))?.parse().ok()?;
     Some(percent / 100.0)

@@ -15,10 +15,15 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) fn this() -> Self {
+        Self::below(Path::new("/"))
+    }
+
+    /// Those in a folder that stands for the root of the file system.
+    pub(crate) fn below(root: &Path) -> Self {
         Self {
-            processes: "/proc".into(),
-            groups: "/sys/fs/cgroup".into(),
-            processors: "/sys/devices/system/cpu".into(),
+            processes: root.join("proc"),
+            groups: root.join("sys/fs/cgroup"),
+            processors: root.join("sys/devices/system/cpu"),
         }
     }
 
