@@ -1,8 +1,8 @@
 """Seeds known bugs, one at a time, and checks that a model test fails for each.
 
-These are loom's models of the lock-free code, and that of the table of models in memory.
+These are loom's models of the lock-free code, and those of what decides which models are in memory.
 A model that passes says little unless it is known what it would catch. `just loom` runs it for the lock-free code;
-`python tools/mutants.py runtime` for the table, which builds the engines' crates anew and takes longer.
+`python tools/mutants.py runtime` for the memory, which builds the engines' crates anew and takes longer.
 """
 
 from __future__ import annotations
@@ -168,6 +168,19 @@ TABLE = [
         "table.rs",
         "self.fits(count + 1, taken.saturating_add(bytes))",
         "self.fits(count + 1, taken)",
+    ),
+    ("one mark of memory where there are two", "rotation.rs", "if self.is_short { 2 } else { 1 }", "1"),
+    (
+        "models that go on going when memory is not short any more",
+        "rotation.rs",
+        "self.is_short = short.is_some();",
+        "self.is_short |= short.is_some();",
+    ),
+    (
+        "models that go for what one that went has ended",
+        "rotation.rs",
+        "self.stalls_count_from = Some(now + MEMORY_OF_STALLS);",
+        "let _ = now + MEMORY_OF_STALLS;",
     ),
     ("one model more than there may be", "table.rs", "self.fits(count + 1, taken.s", "self.fits(count, taken.s"),
 ]

@@ -367,7 +367,19 @@ class Model:
 class Router:
     """Models in memory, by name: one that is used never goes."""
 
-    def __new__(cls, shelf: Shelf, *, models: int | None, size: int | None, idle: float, patience: float) -> Self: ...
+    def __new__(
+        cls,
+        shelf: Shelf,
+        *,
+        models: int | None,
+        size: int | None,
+        idle: float,
+        patience: float,
+        pressure: bool,
+        system: str | PathLike[str] = ...,
+    ) -> Self:
+        """Limits as in `set_limits`. What the system says of memory lies below `system` (`"/"`)."""
+
     def lease(self, name: str, keep_alive: float | None = None) -> Model:
         """A model to use as long as somebody has what is returned, or a stream or call of it; brings it if need be."""
 
@@ -383,10 +395,11 @@ class Router:
     def pin(self, name: str, pinned: bool) -> None:
         """Keeps a model that is here from going, or lets it go. Raises `ModelNotFound` (`not_loaded`)."""
 
-    def set_limits(self, *, models: int | None, size: int | None, idle: float, patience: float) -> None:
+    def set_limits(self, *, models: int | None, size: int | None, idle: float, patience: float, pressure: bool) -> None:
         """At most so many models, of this size in bytes.
 
-        `idle` is how many seconds one stays that nobody uses, `patience` how many somebody waits for others' room.
+        `idle` is how many seconds one stays that nobody uses, `patience` how many somebody waits for others' room. With
+        `pressure`, those that nobody uses go when memory is short.
         """
 
     def status(self) -> list[dict[str, Any]]:

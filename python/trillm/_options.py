@@ -56,6 +56,7 @@ APPLIES: Mapping[str, When] = MappingProxyType(
         "cache_size": "at once",
         "max_models_loaded": "at once",
         "unload_idle_time": "at once",
+        "unload_under_pressure": "at once",
         "room_timeout": "at once",
         "response_cache": "at once",
         "batch_size": "to the next load",
@@ -125,6 +126,14 @@ class RouterOptions:
     """How many models may be loaded at once; `"unlimited"` for any number. Default 3."""
     unload_idle_time: float = 300.0
     """Seconds until a model is unloaded that nobody uses: 0 for at once, `"never"` or infinity for never. Default 300.
+    """
+    unload_under_pressure: bool = True
+    """Unload models that nobody uses while memory is short, the one used least recently first. Default true.
+
+    It is short when less than a sixteenth (at most 1 GiB) is free of the machine's memory or of a control group's, and
+    until an eighth (at most 2 GiB) is; or when something waits for memory in 20 % of the time, and until that is 10 %.
+    It is looked at every two seconds while a model is loaded, where the system tells it (Linux). A model that is used
+    or pinned stays.
     """
     room_timeout: float = 60.0
     """Seconds that a request waits for the room of models that others use, before it fails. Default 60."""
@@ -236,12 +245,16 @@ class RouterOptions:
         )
 
     def limits(self) -> dict[str, Any]:
-        """What may be in memory, as the native pool takes it: bytes in `size`, seconds in `idle` and `patience`."""
+        """What may be in memory, as the native pool takes it.
+
+        Bytes in `size`, seconds in `idle` and `patience`; `pressure` is whether models go when memory is short.
+        """
         return {
             "models": self.max_models_loaded,
             "size": self.cache_size,
             "idle": self.unload_idle_time,
             "patience": self.room_timeout,
+            "pressure": self.unload_under_pressure,
         }
 
     @property
@@ -401,6 +414,7 @@ _READERS: Mapping[str, Callable[[str, Any], object]] = {
     "cache_size": _size,
     "max_models_loaded": _models,
     "unload_idle_time": _seconds("never"),
+    "unload_under_pressure": _flag,
     "room_timeout": _seconds(),
     "response_cache": _answers,
     "engines": _engines,

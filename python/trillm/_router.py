@@ -75,6 +75,7 @@ class LLMRouter:
         cache_size: int | str | None = None,
         max_models_loaded: int | None = None,
         unload_idle_time: float | None = None,
+        unload_under_pressure: bool | None = None,
         room_timeout: float | None = None,
         response_cache: int | str | None = None,
         batch_size: int | None = None,
@@ -90,7 +91,10 @@ class LLMRouter:
         With `recover`, what an error suggests is done before it is tried once more: other models are unloaded, what is
         damaged is fetched again, a model that failed is loaded anew.
         `on_event` is called with a dictionary whenever a model is `loading`, `loaded`, `failed`, `evicted` or
-        `unloaded` (`event`, `model`, and details such as `why`), on whichever thread that happens.
+        `unloaded` (`event`, `model`, and details such as `why`), on whichever thread that happens. What is `evicted`
+        went for another model (`why` is `"room"`, `makes_room_for` its name) or because memory is short (`"pressure"`,
+        with a `reason` and its numbers: `memory_free` and `memory_limit` in bytes, or `memory_stalled`, the share of
+        the last ten seconds in which something waited for memory).
 
         Raises `InvalidRequest`, `StoreError`.
         """

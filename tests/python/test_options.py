@@ -35,7 +35,7 @@ def written(path: Path, text: str) -> Path:
 def test_what_nobody_says_is_the_default() -> None:
     options = RouterOptions.of({})
     assert (options.response_cache, options.preferred) == (0, None)
-    assert options.limits() == {"models": 3, "size": None, "idle": 300.0, "patience": 60.0}
+    assert options.limits() == {"models": 3, "size": None, "idle": 300.0, "patience": 60.0, "pressure": True}
     assert options.load_params({}, engine="llama") == {"engine": "llama"}
     assert options.load_params({}, engine=None) == {}
     hub = options.hub()
@@ -54,6 +54,7 @@ threads = 2
 cache_size = "4GB"
 max_models_loaded = 5
 unload_idle_time = 12.5
+unload_under_pressure = false
 room_timeout = 7
 response_cache = "64 MiB"
 batch_size = 3
@@ -91,7 +92,7 @@ def test_a_configuration_says_any_of_them(
     options = RouterOptions.of({}, {"argument": file, "variable": None, "mapping": said}[by])
     folder = Path("models") if by == "mapping" else tmp_path / "models"
     assert (options.models_directory, options.cache_directory) == (folder, Path("/var/cache/models"))
-    assert options.limits() == {"models": 5, "size": 4 * 10**9, "idle": 12.5, "patience": 7.0}
+    assert options.limits() == {"models": 5, "size": 4 * 10**9, "idle": 12.5, "patience": 7.0, "pressure": False}
     assert (options.response_cache, options.preferred) == (64 << 20, "llama")
     hub = options.hub()
     assert (hub.models_directory, hub.offline) == (folder, True)
@@ -241,6 +242,7 @@ def test_any_number_of_models() -> None:
         ({"max_models_loaded": 0}, r"^max_models_loaded is 0, expected a whole number, 1 or more, or \"unlimited\"$"),
         ({"unload_idle_time": -1}, r"^unload_idle_time is -1, expected seconds, 0 or more, or \"never\"$"),
         ({"unload_idle_time": math.nan}, r"^unload_idle_time is nan, expected seconds"),
+        ({"unload_under_pressure": 1}, r"^unload_under_pressure is 1, expected True or False$"),
         ({"room_timeout": "never"}, r"^room_timeout is 'never', expected seconds, 0 or more$"),
         ({"download_on_demand": "yes"}, r"^download_on_demand is 'yes', expected True or False$"),
         ({"models_directory": 5}, r"^models_directory is 5, expected a path$"),
@@ -475,6 +477,7 @@ def test_every_option_says_when_a_change_applies() -> None:
         "cache_size",
         "max_models_loaded",
         "unload_idle_time",
+        "unload_under_pressure",
         "room_timeout",
         "response_cache",
     }

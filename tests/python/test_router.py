@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,44 @@ def test_what_is_idle_goes_by_itself(paths: dict[str, str]) -> None:
         for wrong in (-1, math.nan):
             with pytest.raises(InvalidRequest):
                 router.generate(path, "the", keep_alive=wrong)
+
+
+def test_what_nobody_uses_goes_when_memory_is_short(
+    paths: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def free(kilobytes: int) -> None:
+        # By rename, so that nobody reads half of it.
+        (tmp_path / "new").write_text(f"MemTotal: 16000000 kB\nMemAvailable: {kilobytes} kB\n")
+        (tmp_path / "new").rename(tmp_path / "proc/meminfo")
+
+    (tmp_path / "proc").mkdir()
+    free(8_000_000)
+    # Only what the system says is not this machine's.
+    monkeypatch.setattr("trillm._core.Router", partial(trillm._core.Router, system=tmp_path))
+    events: list[dict[str, Any]] = []
+    one, two, three = paths.values()
+    with trillm.LLMRouter(unload_idle_time=math.inf, threads=1, on_event=events.append) as router:
+        router.load_model(two, pinned=True)
+        router.load_model(three)
+        router.load_model(one)
+        with router.stream(one, "the", **ENDLESS) as stream:
+            next(stream)
+            free(999_999)
+            assert until(lambda: events[-1]["event"] == "evicted")
+            assert router.loaded() == sorted([one, two])
+            assert events[-1] == {
+                "event": "evicted",
+                "model": three,
+                "why": "pressure",
+                "reason": "1023 MB of 16384 MB are free (this machine)",
+                "memory_free": 999_999 * 1024,
+                "memory_limit": 16_000_000 * 1024,
+            }
+        assert until(lambda: router.loaded() == [two])
+        router.update_config(unload_under_pressure=False)
+        assert router.generate(one, "the", max_tokens=1).usage.completion_tokens == 1
+        router.update_config(unload_under_pressure=True)
+        assert until(lambda: router.loaded() == [two])
 
 
 def test_how_a_model_is_loaded(router: trillm.LLMRouter, paths: dict[str, str]) -> None:

@@ -13,13 +13,18 @@ pub struct Limits {
     pub idle: Keep,
     /// How long somebody waits for the room that others use.
     pub patience: Duration,
+    /// How often the system is asked whether memory is short, as long as a model is loaded: models that nobody uses go
+    /// then, the least recently used first, until it is not. `None` for never.
+    pub pressure: Option<Duration>,
 }
 
 impl Default for Limits {
-    /// Three models of any size, each for five minutes; whoever wants a fourth waits for a minute.
+    /// Three models of any size, each for five minutes; whoever wants a fourth waits for a minute. Memory is looked at
+    /// every two seconds, which takes a fraction of a millisecond.
     fn default() -> Self {
         let idle = Keep::For(Duration::from_mins(5));
-        Self { models: Some(3), bytes: None, idle, patience: Duration::from_mins(1) }
+        let (patience, pressure) = (Duration::from_mins(1), Some(Duration::from_secs(2)));
+        Self { models: Some(3), bytes: None, idle, patience, pressure }
     }
 }
 

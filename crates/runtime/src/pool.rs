@@ -3,6 +3,7 @@
 //! Everything that is decided is decided in `table.rs`; here it is done. The one lock is held for moments, never while a
 //! model is found, loaded or closed.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -16,7 +17,12 @@ pub struct Pool<S: Source>(Arc<Shared<S>>);
 impl<S: Source> Pool<S> {
     /// An empty one.
     pub fn new(source: S, limits: Limits) -> Self {
-        Self(Arc::new(Shared::new(source, limits)))
+        Self::on(PathBuf::from("/"), source, limits)
+    }
+
+    /// An empty one that sees whether memory is short by the files that the system has in another folder than `/`.
+    pub fn on(system: PathBuf, source: S, limits: Limits) -> Self {
+        Self(Arc::new(Shared::new(system, source, limits)))
     }
 
     /// Where its models come from.
@@ -121,6 +127,7 @@ impl<S: Source> Pool<S> {
                 state.coming.remove(name);
                 state.table.came(name, model.clone(), time, Instant::now());
                 drop((state, on_its_way));
+                shared.watch();
                 shared.source.event(&Event::Loaded { name, seconds: time.as_secs_f64() });
                 Ok(Lease::new(shared.clone(), name, load, model))
             }

@@ -1,21 +1,28 @@
 //! What a pool and the leases of its models have in common: the table behind its lock, and what is done outside of it.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use trillm_machine::MemoryPressure;
+
+use crate::rotation::Rotation;
 use crate::table::{Going, Room, Table};
 use crate::{Error, Event, GoesOn, Keep, Limits, Source, Why};
 
 /// How long somebody waits before it is asked whether it still wants to.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Longer than that the thread that closes what is idle does not sleep.
+/// The thread that closes what is idle does not sleep for longer, and does not look at memory more often.
 const LONGEST: Duration = Duration::from_hours(1);
+const SHORTEST: Duration = Duration::from_millis(1);
 
 pub(crate) struct Shared<S: Source> {
     pub(crate) source: S,
+    /// What the system says of itself lies below this folder.
+    system: PathBuf,
     state: Mutex<State<S>>,
     /// Something happened that others may wait for.
     pub(crate) changed: Condvar,
@@ -36,8 +43,21 @@ pub(crate) struct State<S: Source> {
     pub(crate) closed: bool,
 }
 
+impl<S: Source> State<S> {
+    /// How often memory is to be looked at.
+    fn watched(&self) -> Option<Duration> {
+        let every = self.table.limits().pressure.filter(|_| self.table.has_any() && !self.closed)?;
+        Some(every.clamp(SHORTEST, LONGEST))
+    }
+
+    /// Whether memory is to be looked at, and there is no thread that does.
+    fn is_unwatched(&self) -> bool {
+        self.next_look.is_none() && self.watched().is_some()
+    }
+}
+
 impl<S: Source> Shared<S> {
-    pub(crate) fn new(source: S, limits: Limits) -> Self {
+    pub(crate) fn new(system: PathBuf, source: S, limits: Limits) -> Self {
         let state = State {
             table: Table::new(limits),
             coming: HashMap::new(),
@@ -47,7 +67,7 @@ impl<S: Source> Shared<S> {
             closed: false,
         };
         let (changed, sooner) = (Condvar::new(), Condvar::new());
-        Self { source, state: Mutex::new(state), changed, sooner }
+        Self { source, system, state: Mutex::new(state), changed, sooner }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State<S>> {
@@ -160,15 +180,23 @@ impl<S: Source> Shared<S> {
         if state.waiting > 0 {
             self.changed.notify_all();
         }
-        let Some(end) = end else { return };
-        if state.next_look.is_none_or(|next| end < next) {
+        let is_late = end.is_some_and(|end| state.next_look.is_none_or(|next| end < next));
+        if is_late || state.is_unwatched() {
             drop(state);
             self.look();
         }
     }
 
-    /// Has a thread look who is idle for long enough: the one there is, or a new one. Where the system gives none, the next
-    /// release tries again, and models stay meanwhile.
+    /// A model came: has a thread see whether memory is short, if none does.
+    pub(crate) fn watch(self: &Arc<Self>) {
+        let is_unwatched = self.lock().is_unwatched();
+        if is_unwatched {
+            self.look();
+        }
+    }
+
+    /// Has a thread look who is idle for long enough, and whether memory is short: the one there is, or a new one. Where
+    /// the system gives none, the next release tries again, and models stay meanwhile.
     pub(crate) fn look(self: &Arc<Self>) {
         let mut state = self.lock();
         if state.next_look.is_some() {
@@ -184,8 +212,10 @@ impl<S: Source> Shared<S> {
         }
     }
 
-    /// Closes what is idle for long enough, until nothing is left that could be.
+    /// Closes what is idle for long enough, or in the way where memory is short, until nothing is left that could be.
     fn close_idle(&self) {
+        let mut rotation = Rotation::default();
+        let mut looked: Option<Instant> = None;
         let mut state = self.lock();
         loop {
             let now = Instant::now();
@@ -196,7 +226,21 @@ impl<S: Source> Shared<S> {
                 state = self.lock();
                 continue;
             }
-            let Some(next) = next.filter(|_| !state.closed) else {
+            let look = state.watched().map(|every| looked.map_or(now, |looked| looked + every));
+            if look.is_some_and(|look| look <= now) {
+                drop(state);
+                let shortage = rotation.look(&MemoryPressure::now(&self.system), now);
+                let going = shortage.as_ref().and_then(|_| self.lock().table.oldest_idle());
+                // Once one went it is looked again at once: what it had is free by then.
+                looked = going.is_none().then_some(now);
+                if let (Some(going), Some(shortage)) = (going, shortage) {
+                    self.close(going, Why::Pressure(&shortage));
+                    rotation.went(Instant::now());
+                }
+                state = self.lock();
+                continue;
+            }
+            let Some(next) = next.into_iter().chain(look).min().filter(|_| !state.closed) else {
                 state.next_look = None;
                 return;
             };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trillm_llm::Stats;
 
-use crate::Error;
+use crate::{Error, Shortage};
 
 /// Whether a caller still wants what it waits for; asked every now and then.
 pub type GoesOn = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -94,10 +94,12 @@ pub enum Event<'a> {
 }
 
 /// Why a model goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Why<'a> {
     /// This one needs its room.
     Room(&'a str),
+    /// Memory is short.
+    Pressure(&'a Shortage),
     /// Nobody used it for as long as it was to stay, or there may be fewer now.
     Idle,
     /// Somebody said so.

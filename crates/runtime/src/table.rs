@@ -328,6 +328,11 @@ impl<M> Table<M> {
         }
     }
 
+    /// Whether any model is here.
+    pub(crate) fn has_any(&self) -> bool {
+        self.models.values().any(|entry| matches!(entry.state, State::Here(_)))
+    }
+
     /// The number of a model's load.
     pub(crate) fn load_of(&self, name: &str) -> Option<u64> {
         self.models.get(name).map(|entry| entry.load)
@@ -339,8 +344,8 @@ impl<M> Table<M> {
         names.iter().filter_map(|name| self.going(name)).collect()
     }
 
-    /// The one that goes where there is no room: the idle one that was used least recently.
-    fn oldest_idle(&mut self) -> Option<Going<M>> {
+    /// The one that goes where there is no room, or memory is short: the idle one that was used least recently.
+    pub(crate) fn oldest_idle(&mut self) -> Option<Going<M>> {
         let name = self.oldest(|here| here.leases == 0)?;
         self.going(&name)
     }

@@ -48,6 +48,8 @@ enum Step {
     },
     /// The thread that closes what is idle looks.
     Look,
+    /// Memory is short.
+    Pressure,
     /// What somebody closes is closed.
     Closed {
         which: usize,
@@ -65,6 +67,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (name, prop::bool::weighted(0.2)).prop_map(|(name, at_once)| Step::Unload { name, at_once }),
         2 => (0..20_u64).prop_map(|seconds| Step::Pass { seconds }),
         2 => Just(Step::Look),
+        1 => Just(Step::Pressure),
         4 => (0..4_usize).prop_map(|which| Step::Closed { which }),
     ];
     prop::collection::vec(step, 1..200)
@@ -232,6 +235,19 @@ impl World {
         }
     }
 
+    /// Memory is short: one that nobody uses goes, if there is one.
+    fn relieve(&mut self) {
+        let mut idle: Vec<_> = self.table.idle().into_iter().map(|(name, _)| name).collect();
+        match self.table.oldest_idle() {
+            Some(going) => {
+                assert_eq!(idle.remove(0), going.name, "another one was first");
+                self.was_oldest(&going);
+                self.goes(going, false);
+            }
+            None => assert!(idle.is_empty(), "{idle:?} could go"),
+        }
+    }
+
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Want { user, name } => {
@@ -269,6 +285,7 @@ impl World {
             },
             Step::Pass { seconds } => self.now += Duration::from_secs(seconds),
             Step::Look => self.look(),
+            Step::Pressure => self.relieve(),
             Step::Closed { which } => {
                 if !self.going.is_empty() {
                     let going = self.going.remove(which % self.going.len());

@@ -84,6 +84,7 @@ impl Source for Fake {
             Event::Loaded { name, .. } => format!("{name} is here"),
             Event::Failed { name } => format!("{name} failed"),
             Event::Unloaded { name, why: Why::Room(other) } => format!("{name} goes for {other}"),
+            Event::Unloaded { name, why: Why::Pressure(shortage) } => format!("{name} goes, {shortage}"),
             Event::Unloaded { name, why: Why::Idle } => format!("{name} was idle"),
             Event::Unloaded { name, why: Why::Asked } => format!("{name} had to go"),
         };

@@ -4,6 +4,7 @@ mod goes_on;
 mod leasing;
 mod shelf;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,12 +76,21 @@ fn duration(name: &str, seconds: f64) -> PyResult<Duration> {
 
 #[pymethods]
 impl Router {
-    /// Models come from `shelf`, an object of `trillm._shelf`; limits are as in `set_limits`.
+    /// Models come from `shelf`, an object of `trillm._shelf`; limits are as in `set_limits`. What the system says of
+    /// memory lies below `system`.
     #[new]
-    #[pyo3(signature = (shelf, *, models, size, idle, patience))]
-    fn new(shelf: Py<PyAny>, models: Option<usize>, size: Option<u64>, idle: f64, patience: f64) -> PyResult<Self> {
-        let limits = limits(models, size, idle, patience)?;
-        let pool = Some(Arc::new(Pool::new(Shelf(shelf), limits)));
+    #[pyo3(signature = (shelf, *, models, size, idle, patience, pressure, system=PathBuf::from("/")))]
+    fn new(
+        shelf: Py<PyAny>,
+        models: Option<usize>,
+        size: Option<u64>,
+        idle: f64,
+        patience: f64,
+        pressure: bool,
+        system: PathBuf,
+    ) -> PyResult<Self> {
+        let limits = limits(models, size, idle, patience, pressure)?;
+        let pool = Some(Arc::new(Pool::on(system, Shelf(shelf), limits)));
         Ok(Self { pool, process: std::process::id() })
     }
 
@@ -118,8 +128,8 @@ impl Router {
     }
 
     /// At most so many models, which take so many bytes (`None`: any number); how many seconds one stays that nobody
-    /// uses, and how many somebody waits for room that others use.
-    #[pyo3(signature = (*, models, size, idle, patience))]
+    /// uses, and how many somebody waits for room that others use; whether those that nobody uses go when memory is short.
+    #[pyo3(signature = (*, models, size, idle, patience, pressure))]
     fn set_limits(
         &self,
         py: Python<'_>,
@@ -127,8 +137,9 @@ impl Router {
         size: Option<u64>,
         idle: f64,
         patience: f64,
+        pressure: bool,
     ) -> PyResult<()> {
-        let limits = limits(models, size, idle, patience)?;
+        let limits = limits(models, size, idle, patience, pressure)?;
         self.wait(py, |pool, _| {
             pool.set_limits(limits);
             Ok::<_, trillm::runtime::Error>(())
@@ -152,9 +163,10 @@ impl Router {
     }
 }
 
-fn limits(models: Option<usize>, size: Option<u64>, idle: f64, patience: f64) -> PyResult<Limits> {
+fn limits(models: Option<usize>, size: Option<u64>, idle: f64, patience: f64, pressure: bool) -> PyResult<Limits> {
     let (idle, patience) = (keep("unload_idle_time", idle)?, duration("patience", patience)?);
-    Ok(Limits { models, bytes: size, idle, patience })
+    let pressure = Limits::default().pressure.filter(|_| pressure);
+    Ok(Limits { models, bytes: size, idle, patience, pressure })
 }
 
 fn to_dict<'py>(py: Python<'py>, status: &Status) -> PyResult<Bound<'py, PyDict>> {

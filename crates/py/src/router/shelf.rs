@@ -7,7 +7,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use trillm::plan::{Idle, MemoryRefused};
-use trillm::runtime::{Candidate, Error, Event, GoesOn, Keep, Lease, Source, Why};
+use trillm::runtime::{Candidate, Error, Event, GoesOn, Keep, Lease, Shortage, Source, Why};
 use trillm::server::Refusal;
 use trillm::{Choice, Class, Llm, Stats};
 
@@ -225,6 +225,18 @@ impl Source for Shelf {
             shelf.call_method1("event", (kind, name, details)).map(drop)
         });
         tell(told);
+    }
+}
+
+/// What of memory is short, in words and in numbers.
+fn tell_of(shortage: &Shortage, details: &Bound<'_, PyDict>) -> PyResult<()> {
+    details.set_item("reason", shortage.to_string())?;
+    match shortage {
+        Shortage::Free(level) => {
+            details.set_item("memory_free", level.free)?;
+            details.set_item("memory_limit", level.limit)
+        }
+        Shortage::Stalled(share) => details.set_item("memory_stalled", share),
     }
 }
 
