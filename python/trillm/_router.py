@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from os import PathLike
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from trillm import _core
@@ -42,6 +44,20 @@ if TYPE_CHECKING:
 __all__ = ["LLMRouter"]
 
 T = TypeVar("T")
+
+_deciding = Lock()
+"""Held for moments, while it is decided which model a name means and how that is loaded: of two that say it at once one
+is the last. Nothing is read, loaded or waited for meanwhile."""
+
+
+def _in_child() -> None:
+    """A thread that had it is not in a child."""
+    global _deciding  # noqa: PLW0603
+    _deciding = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 class LLMRouter:
@@ -695,25 +711,30 @@ class LLMRouter:
         *,
         force: bool = False,
     ) -> RoutedModel:
-        """The model that is meant; how it is to be loaded counts from now on, if that is said."""
+        """The model that is meant; how it is to be loaded counts from now on, if that is said.
+
+        Whoever says it last decides: what is loaded otherwise by then is unloaded once nobody uses it.
+        """
         with Later("trillm.hub"):
             from trillm._reference import parse
             from trillm._routed import RoutedModel
             from trillm._shelf import Wish
 
         wish = Wish.of(wanted, settings or {}, force=force)
-        model = self._models.get(wish.reference)
-        if model is None:
-            meant = parse(wish.reference, self.options.hub().models_directory).name
-            # One model may have several names.
+        # One model may have several names.
+        meant = wish.reference
+        if meant not in self._models:
+            meant = parse(meant, self.options.hub().models_directory).name
+        with _deciding:
             model = self._models.get(meant) or RoutedModel(self._core, meant)
             self._models[wish.reference] = self._models[meant] = model
-        before = self._shelf.wishes.get(model.name)
-        if before is None:
-            self._shelf.wishes[model.name] = wish
-        elif wish.settings and wish.settings != before.settings:
-            model.close()
-            self._shelf.wishes[model.name] = wish
-        elif force:
-            self._shelf.wishes[model.name] = before.forced()
+            before = self._shelf.wish(model.name, wish)
+        if before is not None:
+            # Whatever was loaded until now may be as it was wanted before, and what is loaded from now on is not.
+            try:
+                model.close()
+            except BaseException:
+                with _deciding:
+                    self._shelf.unwish(model.name, wish, before)
+                raise
         return model

@@ -79,6 +79,21 @@ class Shelf:
         self._on_event = on_event
         self._loads: dict[str, int] = {}
 
+    def wish(self, name: str, wish: Wish) -> Wish | None:
+        """Takes down how a model is to be loaded from now on; how it was to be before, if that was otherwise."""
+        before = self.wishes.get(name)
+        if before is None or (wish.settings and wish.settings != before.settings):
+            self.wishes[name] = wish
+            return before
+        if wish.force:
+            self.wishes[name] = before.forced()
+        return None
+
+    def unwish(self, name: str, wish: Wish, before: Wish) -> None:
+        """Takes a wish back that came to nothing, unless another one has come since."""
+        if self.wishes.get(name) is wish:
+            self.wishes[name] = before
+
     def resolve(self, reference: Any, progress: Report | None = None) -> Resolved:
         """What a reference stands for, downloaded first if need be, and kept from being collected."""
         with Later("trillm.hub"):
@@ -91,8 +106,8 @@ class Shelf:
         with self.resolve(reference, progress) as found:
             return found.path
 
-    def wish(self, name: str) -> Wish:
-        """How a model is loaded; one that a server's client named first, as all are."""
+    def wished(self, name: str) -> Wish:
+        """How a model is to be loaded; one that a server's client named first, as all are."""
         return self.wishes.get(name) or Wish(name)
 
     def find(self, name: str, wanted: _core.Wanted) -> tuple[Path, Resolved, LoadParams, str | None]:
@@ -101,7 +116,7 @@ class Shelf:
         Where it is, what keeps it there, and by what an engine is chosen: what is asked of whichever it will be, and
         the one to prefer.
         """
-        wish = self.wish(name)
+        wish = self.wished(name)
         found = self.resolve(wish.reference, wanted)
         return found.path, found, self.options.asked(wish.settings), self.options.preferred
 
@@ -109,7 +124,7 @@ class Shelf:
         """How a model is loaded that `engine` runs, and whether it is forced."""
         from trillm._model import bring_tokenizer
 
-        wish = self.wish(name)
+        wish = self.wished(name)
         params = self.options.load_params(wish.settings, engine=engine, trained=trained or None)
         bring_tokenizer(params, lambda tokenizer: self.fetch(tokenizer, wanted))
         return params, wish.force

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -229,6 +230,44 @@ def test_what_nobody_uses_goes_when_memory_is_short(
         assert until(lambda: router.loaded() == [two])
 
 
+def test_who_gives_settings_last_decides(paths: dict[str, str], tmp_path: Path) -> None:
+    router = trillm.LLMRouter(threads=1, models_directory=tmp_path)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for turn in range(20):
+            # A name that is new, and how it may be written.
+            path = tmp_path / f"{turn}.gguf"
+            path.symlink_to(paths["llama"])
+            start = threading.Barrier(4)
+
+            def load(wanted: Any, start: threading.Barrier, **settings: Any) -> None:
+                start.wait()
+                router.load_model(wanted, **settings)
+
+            asked: list[tuple[Any, dict[str, Any]]] = [
+                (str(path), {"context": 64}),
+                (path, {"context": 128}),
+                (path.name, {"context": 256}),
+                (path, {"force": True}),
+            ]
+            threads = [threading.Thread(target=load, args=(it, start), kwargs=settings) for it, settings in asked]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            model = router.model(path)
+            decided = router._shelf.wishes[model.name].settings["context"]
+            assert decided in (64, 128, 256)
+            assert model.generate("the", max_tokens=1).usage.completion_tokens == 1
+            assert model.context == decided, "it is loaded otherwise than it is wanted"
+            assert len(router.loaded()) == 1, "it has several names"
+            router.unload_model(path)
+    finally:
+        sys.setswitchinterval(interval)
+        router.close()
+
+
 def test_how_a_model_is_loaded(router: trillm.LLMRouter, paths: dict[str, str]) -> None:
     path = paths["llama"]
     model = router.load_model({"file": path, "engine": "node-llama-cpp", "settings": {"context_size": 256}})
@@ -339,25 +378,30 @@ def test_what_does_not_fit_is_refused_with_its_plan(paths: dict[str, str], tiny_
 FORKED = """
 import os, sys
 import trillm
+from trillm import _router
 
 router = trillm.LLMRouter(threads=1)
 stream = router.stream(sys.argv[1], "the", max_tokens=400, ignore_eos=True)
 next(stream)
+# As if another thread was deciding what a name means, which is not in the child.
+_router._deciding.acquire()
 child = os.fork()
 if child == 0:
-    try:
-        router.generate(sys.argv[1], "the", max_tokens=1)
-    except trillm.errors.ForkError as error:
-        print(error.code, flush=True)
+    for name in sys.argv[1:]:
+        try:
+            router.generate(name, "the", max_tokens=1)
+        except trillm.errors.ForkError as error:
+            print(error.code, flush=True)
     del router, stream
     os._exit(0)
+_router._deciding.release()
 print(os.waitpid(child, 0)[1], flush=True)
 stream.close()
 """
 
 
 def test_a_child_has_no_router(paths: dict[str, str]) -> None:
-    assert output(FORKED, paths["llama"]).splitlines() == ["forked", "0"]
+    assert output(FORKED, paths["llama"], paths["candle"]).splitlines() == ["forked", "forked", "0"]
 
 
 def test_engines_side_by_side(
