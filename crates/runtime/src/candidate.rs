@@ -12,8 +12,6 @@ pub struct Candidate {
     pub info: ModelInfo,
     /// How it is to be opened.
     pub options: OpenOptions,
-    /// Whether it is loaded though it would not fit.
-    pub force: bool,
 }
 
 impl Candidate {
@@ -23,11 +21,11 @@ impl Candidate {
     }
 
     /// Which of those that are idle have to go before the system has the memory for it; they are given with what unloading
-    /// them gives back, the one to part with first, first.
+    /// them gives back, the one to part with first, first. With `force` it is loaded though it would not fit.
     ///
     /// # Errors
     /// [`MemoryRefused`] if it would not fit without them either, unless it is forced.
-    pub fn fit(&self, idle: Vec<Idle>) -> Result<Vec<String>, MemoryRefused> {
+    pub fn fit(&self, idle: Vec<Idle>, force: bool) -> Result<Vec<String>, MemoryRefused> {
         let Err(refused) = check(self.plan(idle), false) else { return Ok(Vec::new()) };
         let unload = refused.0.alternatives.iter().find_map(|it| match &it.change {
             Change::Unload(names) => Some(names.clone()),
@@ -35,7 +33,7 @@ impl Candidate {
         });
         match unload {
             Some(names) => Ok(names),
-            None if self.force => Ok(Vec::new()),
+            None if force => Ok(Vec::new()),
             None => Err(refused),
         }
     }

@@ -18,8 +18,15 @@ pub struct Local<F> {
     store: Store,
     names: Names,
     fetch: F,
-    /// How those are opened for which somebody said so.
-    options: Mutex<BTreeMap<String, OpenOptions>>,
+    /// How those are loaded for which somebody said so.
+    wishes: Mutex<BTreeMap<String, Wish>>,
+}
+
+/// How somebody wants a model to be loaded.
+#[derive(Clone, Default)]
+struct Wish {
+    options: OpenOptions,
+    force: bool,
 }
 
 impl<F: Fetch> Local<F> {
@@ -30,16 +37,26 @@ impl<F: Fetch> Local<F> {
     /// # Errors
     /// If there is no current folder for a relative path of the user's settings.
     pub fn new(store: Store, fetch: F) -> Result<Self, StoreError> {
-        Ok(Self { store, names: Names::of_user()?, fetch, options: Mutex::default() })
+        Ok(Self { store, names: Names::of_user()?, fetch, wishes: Mutex::default() })
     }
 
     /// How a model is opened from now on; if it is loaded it stays as it is.
     pub fn set(&self, name: &str, options: OpenOptions) {
-        self.options.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), options);
+        self.wish(name, |wish| wish.options = options);
     }
 
-    fn options(&self, name: &str) -> OpenOptions {
-        self.options.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+    /// Whether a model is loaded from now on though memory would not suffice by its plan, which is refused else. What the
+    /// system or the pool does not give is still an error.
+    pub fn force(&self, name: &str, force: bool) {
+        self.wish(name, |wish| wish.force = force);
+    }
+
+    fn wish(&self, name: &str, change: impl FnOnce(&mut Wish)) {
+        change(self.wishes.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
+    }
+
+    fn wished(&self, name: &str) -> Wish {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
     }
 
     fn present(&self, name: &str, goes_on: &GoesOn) -> Result<(PathBuf, Option<Held>), F::Error> {
@@ -60,6 +77,7 @@ pub struct Found {
     path: PathBuf,
     held: Option<Held>,
     candidate: Candidate,
+    force: bool,
 }
 
 /// A model that is loaded; the store keeps its files for as long.
@@ -96,7 +114,7 @@ where
 
     fn find(&self, name: &str, goes_on: &GoesOn) -> Result<(Found, u64), Self::Error> {
         let (path, held) = self.present(name, goes_on).map_err(|error| Failure::Fetch(Arc::new(error)))?;
-        let mut options = self.options(name);
+        let Wish { mut options, force } = self.wished(name);
         options.speeds.get_or_insert_with(|| Speeds::in_folder(self.store.root()));
         if let Some(held) = &held {
             options.published = options.published.or(held.manifest.published());
@@ -105,19 +123,19 @@ where
         // What was decided by is what is loaded, whatever is measured meanwhile.
         options.engine = Some(choice.engine.name().to_owned());
         let info = choice.file.info;
-        let candidate = Candidate { info, options, force: false };
+        let candidate = Candidate { info, options };
         let bytes = candidate.need().total();
-        Ok((Found { path, held, candidate }, bytes))
+        Ok((Found { path, held, candidate, force }, bytes))
     }
 
     fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Self::Error> {
         let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private });
-        Ok(found.candidate.fit(idle.collect())?)
+        Ok(found.candidate.fit(idle.collect(), found.force)?)
     }
 
     fn load(&self, _: &str, found: Found, goes_on: &GoesOn) -> Result<Loaded, Self::Error> {
         let private = found.candidate.need().private();
-        let Found { path, held, candidate: Candidate { mut options, .. } } = found;
+        let Found { path, held, candidate: Candidate { mut options, .. }, .. } = found;
         let (told, goes_on) = (options.load.progress.take(), goes_on.clone());
         options.load.progress = Some(Arc::new(move |share| goes_on() && told.as_ref().is_none_or(|told| told(share))));
         Ok(Loaded { llm: Arc::new(Llm::open(&path, options)?), private, _held: held })

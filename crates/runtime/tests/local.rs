@@ -140,3 +140,27 @@ fn whoever_gives_up_ends_its_load() {
     assert_eq!(pool.status(), []);
     answer(&pool, "hf:shelf/one");
 }
+
+#[test]
+fn what_memory_does_not_suffice_for_is_loaded_only_by_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pool, _) = pool(folder.path(), Limits::default());
+    // Keys and values of 2^30 tokens take 256 GiB, 256 bytes each as above; in pages, of which one more is spare.
+    let mut much = options();
+    much.session.context = Some(1 << 30);
+    pool.source().set("hf:shelf/one", much);
+    let load = || pool.lease("hf:shelf/one", &patient()).map(drop);
+    let Err(Failure::Memory(refused)) = load() else { panic!("it is not refused") };
+    assert!(refused.0.need.cache.unwrap() >= 1 << 38, "{:?}", refused.0.need);
+    pool.source().force("hf:shelf/one", true);
+    // Its plan is in nobody's way now; the system may be.
+    if let Err(error) = load() {
+        assert_eq!(error.code(), "out_of_memory", "{error}");
+    }
+    pool.source().force("hf:shelf/one", false);
+    let _ = pool.unload("hf:shelf/one", false, &patient());
+    assert_eq!(load().unwrap_err().code(), "memory_refused");
+    // How it is opened is as it was.
+    pool.source().set("hf:shelf/one", options());
+    answer(&pool, "hf:shelf/one");
+}

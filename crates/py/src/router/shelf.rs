@@ -25,6 +25,8 @@ pub(crate) struct Shelf(pub(super) Py<PyAny>);
 /// A model that is on this machine.
 pub(crate) struct Found {
     candidate: Candidate,
+    /// Load it though memory would not suffice.
+    force: bool,
     /// What it stands for, which keeps its files where they are.
     resolved: Py<PyAny>,
     params: Py<PyDict>,
@@ -158,18 +160,18 @@ impl Source for Shelf {
             let (options, _) = open_options(Some(params.bind(shelf.py())))?;
             Ok((params, force, options))
         })?;
-        let candidate = Candidate { info, options, force };
+        let candidate = Candidate { info, options };
         let bytes = candidate.need().total();
-        Ok((Found { candidate, resolved, params }, bytes))
+        Ok((Found { candidate, force, resolved, params }, bytes))
     }
 
     fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Failure> {
         let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private });
-        found.candidate.fit(idle.collect()).map_err(Failure::Memory)
+        found.candidate.fit(idle.collect(), found.force).map_err(Failure::Memory)
     }
 
     fn load(&self, name: &str, found: Found, goes_on: &GoesOn) -> Result<Loaded, Failure> {
-        let Found { candidate, resolved, params } = found;
+        let Found { candidate, resolved, params, .. } = found;
         let private = candidate.need().private();
         Ok(self.ask(|shelf| {
             let model = shelf.call_method1("load", (name, resolved, params, Wanted(goes_on.clone())))?;
@@ -214,6 +216,10 @@ impl Source for Shelf {
                         Why::Room(other) => {
                             details.set_item("makes_room_for", other)?;
                             ("evicted", "room")
+                        }
+                        Why::Pressure(shortage) => {
+                            tell_of(shortage, &details)?;
+                            ("evicted", "pressure")
                         }
                         Why::Idle => ("unloaded", "idle"),
                         Why::Asked => ("unloaded", "asked"),
