@@ -69,12 +69,14 @@ def test_metrics_are_in_the_format_of_prometheus(ask: Asker) -> None:
     assert ask("/generate", {"model": "tiny", "prompt": "a", "max_tokens": 3}).status == 200
     answer = ask("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    line = re.compile(r'(# (HELP|TYPE) trillm_\w+ .+|trillm_\w+(\{model="tiny"\})? [0-9.e+-]+)')
+    line = re.compile(r'(# (HELP|TYPE) trillm_\w+ .+|trillm_\w+(\{model="tiny"(,quantile="[0-9.]+")?\})? [0-9.e+-]+)')
     lines = answer.text.splitlines()
     assert [text for text in lines if not line.fullmatch(text)] == []
     found = dict(text.rsplit(" ", 1) for text in lines if not text.startswith("#"))
     assert float(found['trillm_generated_tokens_total{model="tiny"}']) >= 3
     assert float(found["trillm_http_requests_total"]) >= 1
+    assert float(found['trillm_first_token_seconds_count{model="tiny"}']) >= 1
+    assert float(found['trillm_request_seconds{model="tiny",quantile="0.5"}']) > 0
 
 
 def test_a_client_that_leaves_takes_its_request_along(ask: Asker, model: trillm.RoutedModel) -> None:

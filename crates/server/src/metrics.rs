@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use trillm_runtime::Phase;
-use trillm_sched::Stats;
+use trillm_sched::{Percentiles, Stats};
 
 use crate::app::App;
 
@@ -38,11 +38,22 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let bytes: Vec<_> = status.iter().map(|it| (label(&it.name), it.bytes as f64)).collect();
     family("model_memory_bytes", "gauge", "What a model takes, as it was planned.", &bytes);
     let here = status.iter().filter(|it| it.phase == Phase::Here);
-    let stats: Vec<_> = here.filter_map(|it| Some((label(&it.name), app.served.stats(&it.name)?))).collect();
+    let stats: Vec<(String, Stats)> = here.filter_map(|it| Some((label(&it.name), it.stats?))).collect();
     for (counter, name, kind, help) in COUNTERS {
         let of = |stats: &Stats| stats.all().find(|(known, _)| *known == counter).map_or(0.0, |(_, n)| n as f64);
         let values: Vec<_> = stats.iter().map(|(label, stats)| (label.clone(), of(stats))).collect();
         family(name, kind, help, &values);
+    }
+    for (name, help, of) in TIMES {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# HELP trillm_{name} {help}\n# TYPE trillm_{name} summary");
+        for (label, stats) in &stats {
+            let (label, times) = (label.trim_end_matches('}'), of(stats));
+            for (quantile, time) in [("0.5", times.p50), ("0.95", times.p95), ("0.99", times.p99)] {
+                let _ = writeln!(text, "trillm_{name}{label},quantile=\"{quantile}\"}} {}", time.as_secs_f64());
+            }
+            let _ = writeln!(text, "trillm_{name}_count{label}}} {}", times.count);
+        }
     }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
@@ -57,4 +68,11 @@ const COUNTERS: [(&str, &str, &str, &str); 8] = [
     ("cached_tokens", "cached_tokens_total", "counter", "Prompt tokens found in the cache."),
     ("generated_tokens", "generated_tokens_total", "counter", "Tokens generated."),
     ("preemptions", "preemptions_total", "counter", "Sequences that gave up their slot to others."),
+];
+
+/// Times of a model's requests that are shown: as they are called here, what they are, and where they are counted.
+type Times = (&'static str, &'static str, fn(&Stats) -> Percentiles);
+const TIMES: [Times; 2] = [
+    ("first_token_seconds", "From a request to its first token.", |stats| stats.first_token),
+    ("request_seconds", "From a request to its end.", |stats| stats.latency),
 ];

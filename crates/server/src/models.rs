@@ -7,7 +7,6 @@ use std::sync::Arc;
 use trillm_core::{Class, Coded, Error as CoreError};
 use trillm_llm::Llm;
 use trillm_runtime::{Failure, GoesOn, Keep, Lease, Pool, Source, Status};
-use trillm_sched::Stats;
 use trillm_store::{Catalogue, Known, Names, Reference, Store};
 
 use crate::{Available, InUse, Loaded, Refusal, Served};
@@ -90,10 +89,6 @@ where
             status.name = self.called(&status.name);
         }
         all
-    }
-
-    fn stats(&self, name: &str) -> Option<Stats> {
-        Some(self.pool.model(self.in_pool(name))?.llm()?.stats())
     }
 
     fn available(&self) -> Result<Vec<Available>, Refusal> {

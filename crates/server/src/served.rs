@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use trillm_llm::Llm;
 use trillm_runtime::{GoesOn, Keep, Status};
-use trillm_sched::Stats;
 
 use crate::Refusal;
 
@@ -33,9 +32,6 @@ pub trait Served: Send + Sync + 'static {
 
     /// What is in memory, or on its way.
     fn status(&self) -> Vec<Status>;
-
-    /// The counters of a model that is here, which is not used by that.
-    fn stats(&self, name: &str) -> Option<Stats>;
 
     /// All models on this machine.
     ///
