@@ -85,13 +85,12 @@ pub fn choose(path: &Path, wanted: Wanted<'_>) -> Result<Choice> {
         return Ok(Choice { engine, file, by: By::Asked, reason: "it was asked for".into(), note: None });
     }
     // A file is in one format, which says its content: it is read before anything is chosen, and once.
-    let (read, formats) = match path.is_dir() {
-        true => (None, formats_in(path)),
-        false => {
-            let file = open(path)?;
-            let format = file.info.format;
-            (Some(file), vec![format])
-        }
+    let (read, formats) = if path.is_dir() {
+        (None, formats_in(path))
+    } else {
+        let file = open(path)?;
+        let format = file.info.format;
+        (Some(file), vec![format])
     };
     let runners = runners(&formats);
     if runners.len() < 2 {

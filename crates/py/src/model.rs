@@ -108,7 +108,7 @@ fn find_runtime(watch: &Watch) -> Result<Option<PathBuf>, trillm::CoreError> {
 }
 
 /// The counters of a model, and how long its requests took, in seconds.
-pub(crate) fn stats<'py>(dict: &Bound<'py, PyDict>, stats: &Stats) -> PyResult<()> {
+pub(crate) fn stats(dict: &Bound<'_, PyDict>, stats: &Stats) -> PyResult<()> {
     for (name, value) in stats.all() {
         dict.set_item(name, value)?;
     }
