@@ -20,7 +20,9 @@ pub use trillm_core::{
     Pipeline, Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Shape,
     Text, Timings, Token, Tokenizer, Usage, memory,
 };
-pub use trillm_formats::{NamedModule, Opened, huggingface::purpose_of, inspect, named_files, named_modules, opened};
+pub use trillm_formats::{
+    NamedModule, Opened, huggingface::purpose_of, inspect, named_files, named_modules, opened, outline,
+};
 pub use trillm_llm::{
     By, Choice, Completion, Cut, EmbedOptions, Embedding, Error, Generation, Inputs, Llm, Measured, OpenOptions,
     Prompt, Result, Speed, Speeds, Vectors, VocabularyFile, Wanted, choose, engines,

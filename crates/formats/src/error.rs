@@ -247,6 +247,9 @@ pub enum Error {
         /// What it is called.
         name: String,
     },
+    /// Weights are asked for where headers alone are.
+    #[error("a tensor is there twice, and whether it is the same only the weights tell, of which nothing is here")]
+    Outline,
     /// The name of a split model's first file does not follow the rule by which the others are found.
     #[error("the file is the first of {count} of a split model, expected a name that ends in {expected}")]
     ShardName {
@@ -305,6 +308,7 @@ impl Coded for Error {
             Self::Malformed { .. } | Self::Duplicate { .. } | Self::Json { .. } => (Class::Format, "malformed"),
             Self::Global { .. } => (Class::Format, "forbidden_global"),
             Self::Unsupported { .. } | Self::Pytorch { .. } | Self::Graph { .. } => (Class::Unsupported, "unsupported"),
+            Self::Outline => (Class::Unsupported, "needs_download"),
             Self::Weights { .. } | Self::SeveralModels { .. } => (Class::NotFound, "model_not_found"),
             Self::MissingKey { .. } => (Class::Format, "missing_key"),
             Self::Key { .. } => (Class::Format, "invalid_key"),
@@ -342,6 +346,7 @@ impl Coded for Error {
             Self::MissingShard { .. } | Self::MissingNamed { .. } => {
                 "put all files of the model into one folder".into()
             }
+            Self::Outline => "download the model first".into(),
             Self::ShardName { .. } => "give the files back the names they came with".into(),
             Self::Global { .. } => {
                 "such a file can run any program when Python opens it: ask its author for safetensors".into()

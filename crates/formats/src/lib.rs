@@ -27,6 +27,7 @@ pub mod names;
 pub mod onnx;
 mod open;
 mod opened;
+pub mod outline;
 pub mod safetensors;
 mod same;
 mod sentence;

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::{Error, Result, Tensor, WeightFile};
+use crate::{Error, Result, Tensor, WeightFile, outline};
 
 /// Bytes that are compared at a time.
 const BLOCK: u64 = 1 << 20;
@@ -57,7 +57,10 @@ struct Bytes<'f> {
 impl<'f> Bytes<'f> {
     fn open(tensor: &Tensor, files: &'f [WeightFile]) -> Result<Self> {
         let of = &files[tensor.file];
-        let (mut file, _) = crate::disk::open(&of.path)?;
+        let (mut file, size) = crate::disk::open(&of.path)?;
+        if outline::is(&mut file, size).map_err(|source| failed(of, source))? {
+            return Err(Error::Outline);
+        }
         file.seek(SeekFrom::Start(tensor.offset)).map_err(|source| failed(of, source))?;
         Ok(Self { of, file, block: Vec::new() })
     }

@@ -81,6 +81,19 @@ fn others(first: &Gguf<'_>, path: &Path) -> Result<Vec<Head>> {
     Ok(others)
 }
 
+/// How many bytes to look at next, where a header needs so many and what was given did not suffice: twice as many, since
+/// a header says only of its next part how long that is.
+///
+/// # Errors
+/// [`Error::Limit`] for a header longer than any real one.
+pub(crate) fn grown(needed: u64, given: u64) -> Result<u64> {
+    if needed > limits::HEADER {
+        let what = "the length of the header".into();
+        return Err(Error::Limit { what, offset: 0, found: needed, limit: limits::HEADER });
+    }
+    Ok(needed.max(given.saturating_mul(2)).min(limits::HEADER))
+}
+
 impl Head {
     /// Reads on until the header is complete, or known to be wrong.
     ///
@@ -100,12 +113,8 @@ impl Head {
                 return Err(Error::Truncated { what, needed: limit, size }.of(path));
             }
             match Gguf::parse(&bytes, file_size) {
-                Err(Error::Incomplete { needed, .. }) if needed <= limits::HEADER => {
-                    wanted = needed.max(2 * bytes.len() as u64).min(limits::HEADER);
-                }
-                Err(Error::Incomplete { needed, .. }) => {
-                    let what = "the length of the header".into();
-                    return Err(Error::Limit { what, offset: 0, found: needed, limit: limits::HEADER }.of(path));
+                Err(Error::Incomplete { needed, given }) => {
+                    wanted = grown(needed, given).map_err(|error| error.of(path))?;
                 }
                 Err(error) => return Err(error.of(path)),
                 Ok(_) => return Ok(Self { path: path.to_owned(), bytes, file_size }),

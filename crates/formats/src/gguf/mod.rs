@@ -37,7 +37,7 @@ pub use tokenizer::{Algorithm, Pre, Rule, Special, Strips, TokenType, Vocabulary
 pub use types::TensorType;
 pub use value::{Array, Value, ValueType};
 
-pub(crate) use file::vocabulary;
+pub(crate) use file::{grown, vocabulary};
 pub(crate) use folder::in_folder;
 
 use crate::Result;

@@ -54,6 +54,11 @@ impl Safetensors {
     }
 }
 
+/// Bytes of the header, its length included, of a file whose header [`parse`](Safetensors::parse) found sound.
+pub(crate) fn header_bytes(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length).saturating_add(8))
+}
+
 /// Whether a file that begins with `bytes` is one: a length in reach of the format's limit, then a JSON object.
 pub(crate) fn looks_like(bytes: &[u8]) -> bool {
     let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
