@@ -64,7 +64,7 @@ mod wanted;
 pub use blob::Blob;
 pub use catalogue::{Catalogue, Known};
 pub use checksum::{Expected, GitId};
-pub use choosing::{Among, Choice, Kind, ModuleList, Preferences, choose, needed};
+pub use choosing::{Among, Choice, Kind, ModuleList, Preferences, choose, needed, smaller};
 pub use chunks::CHUNK;
 pub use claim::Claim;
 pub use collect::Collected;

@@ -2,7 +2,7 @@
 
 use trillm_core::Coded;
 use trillm_formats::NamedModule;
-use trillm_store::{Among, Kind, ModuleList, Preferences, choose, needed};
+use trillm_store::{Among, Kind, ModuleList, Preferences, choose, needed, smaller};
 
 #[test]
 fn files_that_belong_together_are_chosen_by_preference_or_as_asked_for() {
@@ -112,4 +112,34 @@ fn a_name_that_says_there_are_a_million_parts_costs_nothing() {
             .iter()
             .all(|part| parts.contains(&(*part).to_owned()))
     );
+}
+
+#[test]
+fn smaller_ones_differ_by_their_quantization_alone() {
+    let files = [
+        ("tiny-Q8_0.gguf", Some(80)),
+        ("tiny-Q4_K_M.gguf", Some(45)),
+        ("tiny-UD-Q2_K_XL.gguf", Some(30)),
+        ("Q6_K/tiny-Q6_K-00001-of-00002.gguf", Some(33)),
+        ("Q6_K/tiny-Q6_K-00002-of-00002.gguf", Some(33)),
+        // One that lacks a part, one of no size, a projector, another model, and the larger ones.
+        ("Q5_K_M/tiny-Q5_K_M-00001-of-00002.gguf", Some(20)),
+        ("tiny-Q3_K_M.gguf", None),
+        ("mmproj-tiny-F16.gguf", Some(5)),
+        ("tiny-draft-Q4_0.gguf", Some(3)),
+        ("tiny-fp16.gguf", Some(160)),
+        ("tiny.gguf", Some(320)),
+        ("model.safetensors", Some(60)),
+    ];
+    let files = files.map(|(name, bytes)| (name.to_owned(), bytes));
+    let named = |path| smaller(files.clone(), path).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let all = ["tiny-Q8_0.gguf", "Q6_K/tiny-Q6_K-00001-of-00002.gguf", "tiny-Q4_K_M.gguf", "tiny-UD-Q2_K_XL.gguf"];
+    assert_eq!(named("tiny-Q8_0.gguf"), all[1..]);
+    assert_eq!(named("tiny-fp16.gguf"), all);
+    assert_eq!(named("tiny.gguf")[1..], all);
+    assert_eq!(smaller(files.clone(), "Q6_K/tiny-Q6_K-00002-of-00002.gguf")[0], ("tiny-Q4_K_M.gguf".into(), 45));
+    assert_eq!(smaller(files.clone(), "tiny-Q8_0.gguf")[0].1, 66);
+    for path in ["model.safetensors", "tiny-Q3_K_M.gguf", "tiny-UD-Q2_K_XL.gguf", "nothing.gguf"] {
+        assert_eq!(named(path), Vec::<String>::new(), "{path}");
+    }
 }

@@ -15,9 +15,11 @@ mod pattern;
 mod quantization;
 mod repository;
 mod sets;
+mod smaller;
 
 pub use among::Among;
 pub use candidate::Kind;
 pub use choice::{Choice, Preferences, choose};
 pub use modules::ModuleList;
 pub use needed::needed;
+pub use smaller::smaller;

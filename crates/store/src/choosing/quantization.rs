@@ -1,5 +1,7 @@
 //! Names of quantizations, as publishers put them into the names of files.
 
+use std::ops::Range;
+
 use super::Kind;
 
 /// What is in the names of graphs.
@@ -54,6 +56,11 @@ pub(super) fn is_quantization(text: &str) -> bool {
 ///
 /// Of several the last, since what is before may belong to the model's name. Dialects (`UD-`, `i1-`) are no part of it.
 pub(super) fn quantization_of(name: &str, kind: Kind) -> Option<String> {
+    place_of(name, kind).map(|place| normal(&name[place]))
+}
+
+/// Where in the name it stands.
+pub(super) fn place_of(name: &str, kind: Kind) -> Option<Range<usize>> {
     let upper = name.to_ascii_uppercase();
     let bytes = upper.as_bytes();
     // Between letters and digits there is none; but for those a name may hold any character.
@@ -65,10 +72,11 @@ pub(super) fn quantization_of(name: &str, kind: Kind) -> Option<String> {
         let ends = (start + 1..=(start + LONGEST).min(bytes.len())).rev().filter(|end| begins && is_edge(*end));
         let mut names = ends.filter_map(|end| upper.get(start..end));
         let known = names.find(|name| if kind == Kind::Gguf { is_of_gguf(name) } else { OF_GRAPHS.contains(name) });
-        start += known.map_or(1, str::len);
-        found = known.or(found);
+        let length = known.map_or(1, str::len);
+        found = known.map(|_| start..start + length).or(found);
+        start += length;
     }
-    found.map(normal)
+    found
 }
 
 /// Bits of most weights, without their scales; 0 where the name says nothing.

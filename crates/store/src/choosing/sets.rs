@@ -60,6 +60,12 @@ pub(super) fn whole(path: &str) -> Option<(usize, impl Iterator<Item = String>, 
     Some((most, (1..=most).map(part), format!("{stem}.{ending}.index.json")))
 }
 
+/// A file's name without its ending, and without the number that it has in its set.
+pub(super) fn stem<'a>(name: &'a str, ending: &str) -> &'a str {
+    let stem = name.strip_suffix(ending).unwrap_or(name);
+    shard(stem).map_or(stem, |(_, shard)| shard.stem)
+}
+
 fn shard(stem: &str) -> Option<(u32, Shard<'_>)> {
     let is_number = |text: &str| (1..=6).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let (rest, count) = stem.rsplit_once("-of-").filter(|(_, count)| is_number(count))?;
