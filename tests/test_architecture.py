@@ -59,7 +59,7 @@ EDGES = {
         "trillm-candle?",
         "trillm-onnx?",
     },
-    "trillm-runtime": {"trillm-core", "trillm-llm", "trillm-machine", "trillm-store"},
+    "trillm-runtime": {"trillm-core", "trillm-formats", "trillm-llm", "trillm-machine", "trillm-store"},
     "trillm-server": {
         "trillm-core",
         "trillm-llm",

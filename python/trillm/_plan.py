@@ -34,6 +34,8 @@ class Alternative:
     private: int
     total: int
     verdict: Verdict
+    files: int | None
+    """Bytes of the files of another model, where one is proposed."""
 
 
 @dataclass(frozen=True, slots=True)

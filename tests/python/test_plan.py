@@ -9,11 +9,20 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import gguf_file
 import pytest
 import trillm
 from trillm import _plan
-from trillm.errors import DownloadError, InvalidRequest, MemoryRefused, TrillmError
+from trillm.errors import (
+    DownloadError,
+    InvalidRequest,
+    MemoryRefused,
+    ModelFormatError,
+    ModelNotFound,
+    TrillmError,
+)
 
 from .helpers import failing
 from .program import output
@@ -62,7 +71,7 @@ def test_parts_are_those_of_the_model(grouped: dict[str, Path], engine: str) -> 
 
 
 MEASURED = """
-import gc, json, random, sys, trillm
+import gc, json, random, sys, numpy, trillm
 def status():
     lines = open("/proc/self/status").read().splitlines()
     return {line.split(":")[0]: int(line.split()[1]) << 10 for line in lines if line.startswith(("Rss", "Vm"))}
@@ -74,8 +83,11 @@ model = trillm.load(path, **params)
 draw = random.Random(1)
 words = model.info.vocabulary
 full = [[draw.randrange(300, words) for _ in range(count)] for count in (512, 1000)]
-for prompt in full:
+for prompt in full if "generate" in model.info.capabilities else []:
     model.generate(prompt, max_tokens=8, temperature=0, ignore_eos=True)
+if "generate" not in model.info.capabilities:
+    # One token for each letter, and one before and after them.
+    model.embed("a " * (params["context"] - 2))
 # As it is now: nothing is given back until it is closed.
 after = status()
 print(after["RssAnon"] - before["RssAnon"], after["VmHWM"] - before["VmRSS"])
@@ -91,6 +103,40 @@ def test_what_was_planned_is_what_is_taken(grouped: dict[str, Path], engine: str
     plan = trillm.plan(grouped[engine], context=1024, parallel=1, threads=2)
     assert 0.85 <= plan.private / private <= 1.2, (plan, private)
     assert 0.85 <= plan.total / total <= 1.2, (plan, total)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told apart by what Linux says of it")
+@pytest.mark.parametrize("context", [1024, 2048])
+@pytest.mark.parametrize("flash_attention", [False, True])
+def test_what_embedding_takes_was_planned(tmp_path: Path, context: int, flash_attention: bool) -> None:
+    """Without flash attention each token's weights for each other are there, in every head: 64 MiB of 2048 tokens."""
+    shape = {"layers": 2, "width": 256, "heads": 4, "feed_forward": 2048, "vocabulary": 2000}
+    path = gguf_file.write(tmp_path / "encoder.gguf", *gguf_file.bert(context=2048, **shape))
+    params: dict[str, Any] = {"context": context, "parallel": 1, "threads": 2, "flash_attention": flash_attention}
+    private, _ = map(int, output(MEASURED, str(path), json.dumps(params)).split())
+    plan = trillm.plan(path, **params)
+    assert plan.compute is not None
+    assert plan.compute > 4 * 4 * context**2 or flash_attention
+    assert 0.9 <= plan.private / private <= 1.15, (plan, private)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told apart by what Linux says of it")
+def test_adapters_count(grouped: dict[str, Path], tmp_path: Path) -> None:
+    rows = {"attn_q": 1024, "attn_k": 256, "attn_v": 256, "ffn_gate": 4096, "ffn_up": 4096}
+    products = {f"blk.{layer}.{name}": (1024, count) for layer in range(LAYERS) for name, count in rows.items()}
+    rank = 256
+    adapter = gguf_file.write(tmp_path / "adapter.gguf", *gguf_file.lora(products, rank))
+    bytes_of_it = LAYERS * 4 * rank * sum(1024 + count for count in rows.values())
+    params: dict[str, Any] = {"context": 1024, "parallel": 1, "threads": 2, "lora": [str(adapter)]}
+    plan = trillm.plan(grouped["llama"], **params)
+    plain = trillm.plan(grouped["llama"], **params | {"lora": None})
+    assert plan.weights_private - plain.weights_private == bytes_of_it == 60_817_408
+    private, _ = map(int, output(MEASURED, str(grouped["llama"]), json.dumps(params)).split())
+    assert 0.9 <= plan.private / private <= 1.15, (plan, private)
+    with failing(ModelNotFound, "model_not_found"):
+        trillm.plan(grouped["llama"], lora=[tmp_path / "none.gguf"])
+    with failing(ModelFormatError, "invalid_key", "a LoRA adapter"):
+        trillm.plan(grouped["llama"], lora=[grouped["llama"]])
 
 
 LIMITED = """
@@ -159,9 +205,9 @@ def test_a_smaller_model_and_idle_ones_are_proposed(grouped: dict[str, Path], ti
     assert all(it.verdict != "refused" for it in plan.alternatives)
 
 
-def test_only_what_is_here_is_planned(tiny_model: Path) -> None:
+def test_what_cannot_be_planned_is_an_error(tiny_model: Path) -> None:
     with failing(DownloadError, "download_failed"):
-        trillm.plan("hf:nobody/nothing")
+        trillm.plan("hf:nobody/nothing", download={"offline": True})
     with failing(InvalidRequest, "unknown_engine"):
         trillm.plan(tiny_model, engine="steam")
     with failing(InvalidRequest, "invalid_parameter", "parallel is 257"):

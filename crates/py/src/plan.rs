@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use trillm::plan::{Change, Idle, Machine, MemoryRefused, Options, Others, Plan, Smaller, check};
+use trillm::plan::{Change, Idle, Machine, MemoryRefused, Options, Others, Plan, Smaller, adapter_bytes, check};
 use trillm::{Coded, OpenOptions, Result, Wanted};
 
 use crate::door;
@@ -42,7 +42,8 @@ fn planned(
         smaller: smaller.collect::<Result<_>>()?,
         idle: idle.into_iter().map(|(name, bytes)| Idle { name, bytes }).collect(),
     };
-    let options = Options { load: &options.load, session: &options.session };
+    let adapters = adapter_bytes(&options.load)?;
+    let options = Options { adapters, ..Options::new(&options.load, &options.session) };
     Ok(trillm::plan::plan(&info, options, &Machine::now(), &others))
 }
 
@@ -83,6 +84,7 @@ fn to_dict(py: Python<'_>, plan: Plan) -> PyResult<Bound<'_, PyDict>> {
         item.set_item("private", it.private)?;
         item.set_item("total", it.total)?;
         item.set_item("verdict", it.verdict.name())?;
+        item.set_item("files", it.files)?;
         alternatives.append(item)?;
     }
     dict.set_item("alternatives", alternatives)?;

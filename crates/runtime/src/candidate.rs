@@ -3,7 +3,7 @@
 use trillm_core::ModelInfo;
 use trillm_llm::OpenOptions;
 
-use crate::plan::{Change, Idle, Machine, MemoryRefused, Need, Options, Others, Plan, check, plan};
+use crate::plan::{Change, Idle, Machine, MemoryRefused, Need, Options, Others, Plan, adapter_bytes, check, plan};
 
 /// What its files say, and how it is to be opened.
 #[derive(Clone)]
@@ -12,9 +12,19 @@ pub struct Candidate {
     pub info: ModelInfo,
     /// How it is to be opened.
     pub options: OpenOptions,
+    adapters: u64,
 }
 
 impl Candidate {
+    /// Reads the headers of LoRA adapters, too.
+    ///
+    /// # Errors
+    /// What loading says of an adapter that is not there, or is none.
+    pub fn new(info: ModelInfo, options: OpenOptions) -> Result<Self, trillm_formats::Error> {
+        let adapters = adapter_bytes(&options.load)?;
+        Ok(Self { info, options, adapters })
+    }
+
     /// What it will take at the most.
     pub fn need(&self) -> Need {
         self.plan(Vec::new()).need
@@ -39,7 +49,7 @@ impl Candidate {
     }
 
     fn plan(&self, idle: Vec<Idle>) -> Plan {
-        let how = Options { load: &self.options.load, session: &self.options.session };
+        let how = Options { adapters: self.adapters, ..Options::new(&self.options.load, &self.options.session) };
         plan(&self.info, how, &Machine::now(), &Others { smaller: Vec::new(), idle })
     }
 }

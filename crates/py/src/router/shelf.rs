@@ -160,7 +160,7 @@ impl Source for Shelf {
             let (options, _) = open_options(Some(params.bind(shelf.py())))?;
             Ok((params, force, options))
         })?;
-        let candidate = Candidate { info, options };
+        let candidate = Candidate::new(info, options).map_err(|error| raise(trillm::Error::from(error)))?;
         let bytes = candidate.need().total();
         Ok((Found { candidate, force, resolved, params }, bytes))
     }

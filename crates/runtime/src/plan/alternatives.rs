@@ -50,6 +50,8 @@ pub struct Alternative {
     pub total: u64,
     /// Whether all of it fits then.
     pub verdict: Verdict,
+    /// Bytes of its files, where another model is proposed.
+    pub files: Option<u64>,
 }
 
 /// One change.
@@ -65,6 +67,15 @@ pub enum Change {
     Model(String),
     /// Unloading these first.
     Unload(Vec<String>),
+}
+
+impl fmt::Display for Alternative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.files {
+            Some(bytes) => write!(f, "{} ({} MB)", self.change, bytes.div_ceil(1_000_000)),
+            None => self.change.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for Change {
@@ -91,11 +102,13 @@ pub(super) fn alternatives(
     let with = |info: &ModelInfo, session: &SessionOptions, change: Change| {
         let need = need(info, Options { session, ..options }, machine);
         let verdict = verdict(&need, machine.limit.as_ref());
+        let files = matches!(change, Change::Model(_)).then_some(info.bytes);
         (verdict != Verdict::Refused).then(|| Alternative {
             change,
             private: need.private(),
             total: need.total(),
             verdict,
+            files,
         })
     };
     let session = options.session;
@@ -116,7 +129,7 @@ pub(super) fn alternatives(
     found.extend(shorter.take_while(|&tokens| tokens >= SHORTEST).find_map(|tokens| {
         with(info, &SessionOptions { context: Some(tokens), ..session.clone() }, Change::Context(tokens))
     }));
-    found.extend(others.smaller.iter().find_map(|it| with(&it.info, session, Change::Model(it.name.clone()))));
+    found.extend(others.smaller.iter().filter_map(|it| with(&it.info, session, Change::Model(it.name.clone()))));
     found.extend(unloading(info, options, machine, &others.idle));
     found
 }
@@ -135,6 +148,7 @@ fn unloading(info: &ModelInfo, options: Options<'_>, machine: &Machine, idle: &[
                 private: need.private(),
                 total: need.total(),
                 verdict: verdict(&need, Some(&limit)),
+                files: None,
             });
         }
     }
@@ -144,7 +158,7 @@ fn unloading(info: &ModelInfo, options: Options<'_>, machine: &Machine, idle: &[
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
-    use trillm_core::{Layer, LoadOptions, Product, Shape};
+    use trillm_core::{Layer, LoadOptions, Product, Purpose, Shape};
 
     use super::super::machine::tests::machine;
     use super::super::planned::{Plan, plan};
@@ -179,7 +193,7 @@ pub(super) mod tests {
 
     fn planned(session: &SessionOptions, bytes: u64, others: &Others) -> Plan {
         let load = LoadOptions::default();
-        plan(&smollm2(), Options { load: &load, session }, &machine(bytes), others)
+        plan(&smollm2(), Options::new(&load, session), &machine(bytes), others)
     }
 
     fn changes(plan: &Plan) -> Vec<String> {
@@ -190,17 +204,26 @@ pub(super) mod tests {
     fn what_fits_is_proposed_the_least_loss_first() {
         let session = SessionOptions { context: Some(8192), ..SessionOptions::default() };
         let mut small = smollm2();
+        (small.bytes, small.shape.entries) = (40_000_000, 0);
         small.shape.layers.as_mut().expect("known").truncate(10);
+        let mut smaller = small.clone();
+        smaller.bytes = 30_000_001;
+        // As large as it is, it fits no better.
+        let same = Smaller { name: "same".into(), info: smollm2() };
+        let smaller = [("smol", small), ("smaller", smaller)].map(|(name, info)| Smaller { name: name.into(), info });
         let others = Others {
-            smaller: vec![Smaller { name: "smol".into(), info: small }],
+            smaller: [vec![same], smaller.into()].concat(),
             idle: [("a", 1_000_000), ("b", 100_000_000), ("c", 1)]
                 .map(|(name, bytes)| Idle { name: name.into(), bytes })
                 .into(),
         };
         assert_eq!(
             changes(&planned(&session, 150_000_000, &others)),
-            ["`cache_type=\"q8_0\"`", "`context=4096`", "the model smol", "unloading a and b",]
+            ["`cache_type=\"q8_0\"`", "`context=4096`", "the model smol", "the model smaller", "unloading a and b",]
         );
+        let found = planned(&session, 150_000_000, &others).alternatives;
+        let said: Vec<_> = found.iter().filter(|it| it.files.is_some()).map(ToString::to_string).collect();
+        assert_eq!(said, ["the model smol (40 MB)", "the model smaller (31 MB)"]);
         assert_eq!(changes(&planned(&session, 40_000_000, &others)), Vec::<String>::new());
         assert_eq!(changes(&planned(&session, 60_000_000, &Others::default())), ["`context=512`"]);
         assert_eq!(changes(&planned(&session, 1 << 30, &others)), Vec::<String>::new());
@@ -216,16 +239,19 @@ pub(super) mod tests {
             (context, more) in (1u32..20_000, 0u32..5_000),
             (parallel, slots) in (1u32..64, 0u32..16),
             format in prop::sample::select(vec!["gguf", "safetensors", "onnx"]),
-            (grows, flash) in (any::<bool>(), any::<Option<bool>>()),
+            (grows, encodes, flash) in (any::<bool>(), any::<bool>(), any::<Option<bool>>()),
             bytes in 1u64..1 << 32,
         ) {
             let mut info = smollm2();
             (info.format, info.shape.grows) = (format, grows);
+            if encodes {
+                (info.purpose, info.shape.layers) = (Purpose::Vectors, Some(vec![Layer::default(); 30]));
+            }
             let load = LoadOptions::default();
             let of = |context, parallel| {
                 let context = Some(context);
                 let session = SessionOptions { context, parallel, flash_attention: flash, ..SessionOptions::default() };
-                plan(&info, Options { load: &load, session: &session }, &machine(bytes), &Others::default())
+                plan(&info, Options::new(&load, &session), &machine(bytes), &Others::default())
             };
             let (less, longer, wider) =
                 (of(context, parallel), of(context + more, parallel), of(context, parallel + slots));

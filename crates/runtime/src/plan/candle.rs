@@ -93,14 +93,14 @@ mod tests {
         let load = LoadOptions::default();
         let session =
             SessionOptions { context: Some(2048), parallel: 8, threads: Some(2), ..SessionOptions::default() };
-        let need = need(&info, Options { load: &load, session: &session }, &machine(1 << 30));
+        let need = need(&info, Options::new(&load, &session), &machine(1 << 30));
         assert_eq!(need.cache, Some((2048 + 8 * 32) * 30 * 3 * 128 * 2));
         assert_eq!(need.compute, Some(512 * 4 * (3 * 576 + 576 + 2 * 192 + 576 + 3 * 1536) + 2 * 196_608));
         assert_eq!((need.weights_mapped, need.weights_private), (info.bytes, 0));
         assert_eq!(need.scores, 8 * 49_152 * 4);
         assert_eq!(need.tokenizer, 3_850_000);
         let wide = SessionOptions { cache_type: CacheType::F32, ..session };
-        let twice = super::need(&info, Options { load: &load, session: &wide }, &machine(1 << 30));
+        let twice = super::need(&info, Options::new(&load, &wide), &machine(1 << 30));
         assert_eq!(twice.cache, need.cache.map(|bytes| 2 * bytes));
     }
 

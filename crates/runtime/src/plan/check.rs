@@ -40,7 +40,7 @@ impl Coded for MemoryRefused {
     }
 
     fn hint(&self) -> Option<String> {
-        let fitting: Vec<_> = self.0.alternatives.iter().map(|it| it.change.to_string()).collect();
+        let fitting: Vec<_> = self.0.alternatives.iter().map(ToString::to_string).collect();
         Some(match &fitting[..] {
             [] => "nothing smaller of this model fits; `force=True` loads it all the same".into(),
             fitting => format!("what would fit: {}; `force=True` loads it all the same", fitting.join(", or ")),
@@ -63,7 +63,7 @@ mod tests {
     fn what_does_not_fit_is_refused_unless_it_is_forced() {
         let load = LoadOptions::default();
         let session = SessionOptions { context: Some(8192), ..SessionOptions::default() };
-        let options = Options { load: &load, session: &session };
+        let options = Options::new(&load, &session);
         let planned = plan(&smollm2(), options, &machine(150_000_000), &Others::default());
         let error = check(planned.clone(), false).expect_err("too much");
         assert_eq!(error.kind(), (Class::MemoryRefused, "memory_refused"));

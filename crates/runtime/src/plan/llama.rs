@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use trillm_core::{CacheType, ModelInfo, Product, Purpose};
+use trillm_core::{CacheType, Layer, ModelInfo, Product, Purpose};
 
 use super::machine::Machine;
 use super::need::{Need, Widths, bytes};
@@ -35,23 +35,21 @@ pub(super) fn need(info: &ModelInfo, options: Options<'_>, machine: &Machine) ->
     let repacked = repacked.fold(0, u64::saturating_add);
     let generates = info.purpose == Purpose::Text;
     let cache = shape.cache_bytes(cells.into(), session.parallel, session.cache_type);
-    let mut need = Need {
+    Need {
         weights_mapped: if load.mmap { info.bytes } else { 0 },
+        // Adapters are read into buffers of their own (`llama_adapter_lora_init_impl`).
         // Mapped, they are there twice. Read, each goes where it is needed: a matrix that gives the scores and is the
         // embedding, too, to both.
-        weights_private: if load.mmap { repacked } else { info.bytes.max(repacked) },
+        weights_private: if load.mmap { repacked } else { info.bytes.max(repacked) }.saturating_add(options.adapters),
         cache: cache.map(|bytes| bytes.saturating_add(u64::from(cells) * CELL)),
-        compute: if generates { compute(info, options, cells) } else { None },
-        scores: u64::from(info.vocabulary) * u64::from(session.parallel) * 4,
+        compute: if generates { compute(info, options, cells) } else { vectors(info, options, cells) },
+        scores: if generates { scores(info, session.parallel) } else { outputs(info, cells) },
         tokenizer: shape.entries * ENTRY,
         runtime: RUNTIME,
         runtime_mapped: CODE,
         ..Need::default()
-    };
-    if !load.lora.is_empty() {
-        need.notes.push("LoRA adapters are not counted".into());
     }
-    need.say_unknown()
+    .say_unknown()
 }
 
 /// Whether a matrix is kept a second time, rearranged for this processor: `ggml_repack_get_optimal_repack_type` of
@@ -93,10 +91,55 @@ fn compute(info: &ModelInfo, options: Options<'_>, cells: u32) -> Option<u64> {
     let weighed = if flash { 0 } else { columns * widths.heads };
     let attention = rows * NUMBER * (weighed + widths.query + 2 * widths.kv);
     let feed_forward = rows * NUMBER * 3 * widths.inner;
-    let scores = u128::from(info.vocabulary) * u128::from(session.parallel) * NUMBER;
+    let scores = u128::from(scores(info, session.parallel));
     let widest = attention.max(feed_forward).max(scores);
     let graph = bytes(mask + rows * NUMBER * 3 * widths.hidden + widest);
     Some(graph.saturating_add(work(&info.shape.products, tokens)))
+}
+
+/// The scores of so many tokens.
+fn scores(info: &ModelInfo, tokens: u32) -> u64 {
+    u64::from(info.vocabulary) * u64::from(tokens) * 4
+}
+
+/// What a step of texts gives: a vector for each token, and room for the scores of each, which nobody asked for
+/// (`llama_context::output_reserve`); zeros are written over all of it.
+fn outputs(info: &ModelInfo, tokens: u32) -> u64 {
+    scores(info, tokens).saturating_add(u64::from(info.width) * u64::from(tokens) * 4)
+}
+
+/// The same for a network that makes vectors: texts are taken as a whole, so a step may have as many tokens as the
+/// context, each of which sees all.
+///
+/// An encoder keeps no cache: keys and values are buffers of the step, with flash attention a second time in 16 bits.
+fn vectors(info: &ModelInfo, options: Options<'_>, cells: u32) -> Option<u64> {
+    const NUMBER: u128 = 4;
+    let session = options.session;
+    let shape = &info.shape;
+    let flash = session.flash_attention.unwrap_or(session.cache_type != CacheType::F32);
+    let is_encoder = shape.layers.as_ref()?.iter().all(|layer| *layer == Layer::default());
+    if !is_encoder || shape.heads == 0 {
+        return None;
+    }
+    let (rows, hidden, inner) = (u128::from(cells), u128::from(shape.width), u128::from(shape.inner()?));
+    let mask = rows * rows * if flash { 2 } else { NUMBER };
+    let weighed = if flash { hidden } else { rows * u128::from(shape.heads) };
+    let attention = rows * NUMBER * (weighed + 3 * hidden);
+    let feed_forward = rows * NUMBER * (if is_gated(info, shape.inner()?) { 2 } else { 1 } * inner + hidden);
+    let graph = bytes(mask + rows * NUMBER * 2 * hidden + attention.max(feed_forward));
+    Some(graph.saturating_add(work(&shape.products, cells)))
+}
+
+/// Whether a network of encoders multiplies one matrix with the other before the last: `LLM_FFN_PAR`, or both in one.
+/// Then as many bytes as the last has are there twice, but for types of other lengths.
+fn is_gated(info: &ModelInfo, inner: u64) -> bool {
+    let width = u64::from(info.shape.width);
+    let of = |rows, columns| {
+        let form = info.shape.products.iter().filter(|it| (it.rows, it.columns) == (rows, columns));
+        form.map(|it| u128::from(it.bytes)).sum::<u128>()
+    };
+    let first = of(inner, width);
+    first == 0 || first * 5 > of(width, inner) * 6
 }
 
 /// The inputs of a product in the type that its weights are multiplied with (`ggml_graph_plan`): two bytes a number for
@@ -160,7 +203,7 @@ mod tests {
             (8192, 8, CacheType::F32, 167.51),
         ] {
             let session = SessionOptions { context: Some(context), parallel, cache_type, ..SessionOptions::default() };
-            let found = compute(&info, Options { load: &load, session: &session }, context).expect("known");
+            let found = compute(&info, Options::new(&load, &session), context).expect("known");
             let work = work(&info.shape.products, 512);
             let whole = (found - work + 512 * 2 * 576 * 4) as f64 / f64::from(1 << 20);
             assert!((whole - logged).abs() < 0.03, "{whole} and not {logged} MiB of {context} × {parallel}");
@@ -173,7 +216,7 @@ mod tests {
         let (load, session) = (LoadOptions::default(), SessionOptions { parallel: 2, ..SessionOptions::default() });
         let context = Some(1000);
         let session = SessionOptions { context, ..session };
-        let need = need(&info, Options { load: &load, session: &session }, &machine(1 << 30));
+        let need = need(&info, Options::new(&load, &session), &machine(1 << 30));
         // 30 layers of 3 heads of 64 keys and 64 values in two bytes, in 1024 cells.
         assert_eq!(need.cache, Some(1024 * (30 * 3 * 128 * 2 + 48)));
         assert_eq!((need.weights_mapped, need.weights_private), (info.bytes, 0));
@@ -183,8 +226,62 @@ mod tests {
         let compute = 512 * 1024 * 2 + 512 * 4 * 3 * 576 + 512 * 4 * 3 * 1536 + 512 * 1536 * 36 / 32;
         assert_eq!(need.compute, Some(compute));
         let read = LoadOptions { mmap: false, ..load };
-        let need = super::need(&info, Options { load: &read, session: &session }, &machine(1 << 30));
+        let need = super::need(&info, Options::new(&read, &session), &machine(1 << 30));
         assert_eq!((need.weights_mapped, need.weights_private), (0, info.bytes));
+    }
+
+    /// An encoder of six layers with 12 heads, of 32-bit weights.
+    fn encoder() -> ModelInfo {
+        let mut info = ModelInfo {
+            format: "gguf",
+            bytes: 91_000_000,
+            context_trained: 512,
+            width: 384,
+            vocabulary: 30_522,
+            purpose: Purpose::Vectors,
+            ..ModelInfo::default()
+        };
+        info.shape.layers = Some(vec![Layer::default(); 6]);
+        (info.shape.width, info.shape.heads, info.shape.entries) = (384, 12, 30_522);
+        for (rows, columns) in [(384, 384), (1536, 384), (384, 1536)] {
+            let bytes = 6 * rows * columns * 4;
+            info.shape.add_product(Product { kind: "F32".into(), rows, columns, experts: 1, bytes });
+        }
+        info
+    }
+
+    #[test]
+    fn an_encoder_takes_a_text_as_a_whole() {
+        let mut info = encoder();
+        let load = LoadOptions::default();
+        let of = |info: &ModelInfo, context, flash| {
+            let session =
+                SessionOptions { context: Some(context), flash_attention: Some(flash), ..SessionOptions::default() };
+            need(info, Options::new(&load, &session), &machine(1 << 30))
+        };
+        let plain = of(&info, 500, false);
+        // 512 tokens that see each other in 12 heads, in 32 bits; the mask; three rows for each, and two that stay.
+        assert_eq!(plain.compute, Some(512 * 512 * 12 * 4 + 512 * 512 * 4 + 512 * 4 * (3 + 2) * 384));
+        // Scores that nobody asked for, and vectors.
+        assert_eq!(plain.scores, 512 * 4 * (30_522 + 384));
+        assert_eq!(plain.cache, Some(512 * 48));
+        // Of flash attention there is a mask in 16 bits, and more between the two parts of a feed-forward network.
+        assert_eq!(of(&info, 512, true).compute, Some(512 * 512 * 2 + 512 * 4 * ((1536 + 384) + 2 * 384)));
+        info.shape.add_product(Product { kind: "F32".into(), rows: 1536, columns: 384, experts: 1, bytes: 14_155_776 });
+        assert_eq!(of(&info, 512, true).compute, Some(512 * 512 * 2 + 512 * 4 * ((2 * 1536 + 384) + 2 * 384)));
+        info.shape.layers = Some(vec![Layer { kv_heads: 1, key: 8, value: 8, ..Layer::default() }]);
+        assert_eq!(of(&info, 512, true).compute, None);
+    }
+
+    #[test]
+    fn adapters_are_there_beside_the_weights() {
+        let info = smollm2();
+        let (load, session) = (LoadOptions::default(), SessionOptions::default());
+        let options = Options { adapters: 1_000_000, ..Options::new(&load, &session) };
+        assert_eq!(need(&info, options, &machine(1 << 30)).weights_private, 1_000_000);
+        let read = LoadOptions { mmap: false, ..LoadOptions::default() };
+        let options = Options { adapters: 1_000_000, ..Options::new(&read, &session) };
+        assert_eq!(need(&info, options, &machine(1 << 30)).weights_private, info.bytes + 1_000_000);
     }
 
     #[test]
@@ -192,7 +289,7 @@ mod tests {
         let mut info = smollm2();
         info.shape.layers = None;
         let (load, session) = (LoadOptions::default(), SessionOptions::default());
-        let need = need(&info, Options { load: &load, session: &session }, &machine(1 << 30));
+        let need = need(&info, Options::new(&load, &session), &machine(1 << 30));
         assert_eq!((need.cache, need.compute, need.is_whole()), (None, None, false));
         assert_eq!(need.notes.len(), 2);
     }

@@ -8,6 +8,7 @@
 //! What each engine does with a model is in a file of its name. A number that follows from sizes is computed from them; the
 //! few that do not were measured, and say so. What no rule was read for is `None`, and noted.
 
+mod adapters;
 mod alternatives;
 mod candle;
 mod check;
@@ -20,6 +21,7 @@ mod options;
 mod planned;
 mod verdict;
 
+pub use adapters::adapter_bytes;
 pub use alternatives::{Alternative, Change, Idle, Others, Smaller};
 pub use check::{MemoryRefused, check};
 pub use machine::{Limit, Machine};

@@ -108,7 +108,7 @@ mod tests {
         let one = SessionOptions { context: Some(1024), parallel: 1, ..SessionOptions::default() };
         let four = SessionOptions { parallel: 4, ..one.clone() };
         let (shared, grown) = (as_graph(false), as_graph(true));
-        let found = need(&shared, Options { load: &load, session: &four });
+        let found = need(&shared, Options::new(&load, &four));
         let token = 30 * 3 * 128 * 4;
         // Every slot has room for a whole sequence.
         assert_eq!(found.cache, Some(4 * 1024 * token));
@@ -118,11 +118,8 @@ mod tests {
         // The matrix of the scores.
         assert_eq!(found.loading, 49_152 * 576 * 4);
         let plain = LoadOptions { graph: GraphOptions { prepack: false, ..GraphOptions::default() }, ..load.clone() };
-        assert_eq!(need(&shared, Options { load: &plain, session: &four }).loading, 0);
-        let (alone, several) = (
-            need(&grown, Options { load: &load, session: &one }),
-            need(&grown, Options { load: &load, session: &four }),
-        );
+        assert_eq!(need(&shared, Options::new(&plain, &four)).loading, 0);
+        let (alone, several) = (need(&grown, Options::new(&load, &one)), need(&grown, Options::new(&load, &four)));
         assert_eq!((alone.cache, several.cache), (Some(2 * 1024 * token), Some(3 * 4 * 1024 * token)));
         let heads = 2 * 512 * 4 * 9 * 1024 + 3 * 1024 * 576 * 4;
         assert_eq!(alone.compute, Some(512 * 4 * 6 * 576 + heads));
@@ -134,6 +131,6 @@ mod tests {
         info.shape.all_scores = true;
         let load = LoadOptions::default();
         let session = SessionOptions { context: Some(1024), parallel: 1, ..SessionOptions::default() };
-        assert_eq!(need(&info, Options { load: &load, session: &session }).scores, 513 * 49_152 * 4);
+        assert_eq!(need(&info, Options::new(&load, &session)).scores, 513 * 49_152 * 4);
     }
 }

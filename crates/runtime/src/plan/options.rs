@@ -9,4 +9,13 @@ pub struct Options<'a> {
     pub load: &'a LoadOptions,
     /// Its cache and threads.
     pub session: &'a SessionOptions,
+    /// Bytes of the LoRA adapters' weights: [`adapter_bytes`](super::adapter_bytes).
+    pub adapters: u64,
+}
+
+impl<'a> Options<'a> {
+    /// Without adapters.
+    pub fn new(load: &'a LoadOptions, session: &'a SessionOptions) -> Self {
+        Self { load, session, adapters: 0 }
+    }
 }
