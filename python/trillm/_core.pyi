@@ -65,6 +65,15 @@ def keep_speeds(
     `how` says what was measured: those with the same are compared. With parameters that not every engine takes nothing
     is kept. Returns why it could not be written, if so.
     """
+def header_bytes(beginning: bytes, size: int) -> tuple[int, bool] | None:
+    """How many bytes of a file's beginning its header takes, if that is known (`True`), or are to be looked at first.
+
+    `beginning` is what is there of its `size` bytes; `None` for a file that is not read at its beginning alone. Raises
+    `ModelFormatError`.
+    """
+
+def write_outline(path: str | PathLike[str], header: bytes, size: int) -> None:
+    """Writes a file of `size` bytes that begins with `header`, and of which no more is there. Raises `OSError`."""
 
 def optimize(
     usable: int,
@@ -639,6 +648,12 @@ def choose(
 
 def needed(paths: Sequence[str], lists: Sequence[ModuleList] = ...) -> list[str]:
     """The paths of what the models among these files cannot do without, there or not."""
+
+def smaller(files: Sequence[tuple[str, int | None]], path: str) -> list[tuple[str, int]]:
+    """The GGUF models among these that differ from that of ``path`` by their quantization alone, and have fewer bytes.
+
+    The file to ask for of each, and its bytes; the largest come first.
+    """
 
 def file_name_fault(name: str) -> str | None:
     """Why the store does not take this as the name of a model's file; `None` if it does."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from trillm import _core
-from trillm.errors import MemoryRefused
+from trillm._reference import parse
+from trillm.errors import DownloadError, MemoryRefused, TrillmError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
+    from pathlib import Path
 
     from typing_extensions import Unpack
 
-    from trillm._core import Store
+    from trillm._core import Reference, Store
     from trillm.hub import Options
+    from trillm.hub._outline import Outline
     from trillm.types import LoadParams
 
 __all__ = ["Alternative", "Plan", "Verdict", "check", "plan", "plan_file"]
@@ -23,6 +27,10 @@ __all__ = ["Alternative", "Plan", "Verdict", "check", "plan", "plan_file"]
 Verdict = Literal["fits", "tight", "refused", "unknown"]
 """`tight`: the process's own memory fits, and not all of the files beside it, which are read again and again then.
 `unknown`: the system does not tell what there is."""
+
+
+_QUANTIZATIONS = 8
+"""How many of those that a source has are looked at: the header of each is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,8 @@ class Plan:
     """What is not counted."""
     alternatives: tuple[Alternative, ...]
     """What would fit, the least loss first; none if this does."""
+    download: int = 0
+    """Bytes that would have to be downloaded first; 0 for a model that is on this machine."""
 
 
 def plan(
@@ -87,31 +97,113 @@ def plan(
     store: Store | None = None,
     **params: Unpack[LoadParams],
 ) -> Plan:
-    """What `trillm.load` would take with the same parameters, for a model that is on this machine.
+    """What `trillm.load` would take with the same parameters.
+
+    Of a model that is not on this machine the headers of its files are fetched, some MB, and `download` says how much
+    the rest is: the plan is the same as it will be once that is here. A graph that has its weights inside, a PyTorch
+    checkpoint and a package must be downloaded first.
 
     `smaller` are references of the same model in fewer bytes, the largest first; `idle` are models that could be
-    unloaded, by name, and what that gives back. Both are proposed where they help. `preferred` is the engine to plan
-    for where the model is in formats for several.
+    unloaded, by name, and what that gives back. Both are proposed where they help. Where a model of a Hugging Face
+    repository does not fit, its other quantizations are, too. `preferred` is the engine to plan for where the model is
+    in formats for several.
 
     >>> trillm.plan("smollm2", context=8192).verdict  # doctest: +SKIP
     'fits'
 
-    Raises `DownloadError` for a model that would have to be downloaded, `ModelNotFound`, `ModelFormatError`,
+    Raises `Unsupported` for what must be downloaded first, `DownloadError`, `ModelNotFound`, `ModelFormatError`,
     `InvalidRequest`.
     """
     from contextlib import ExitStack
 
-    from trillm.hub import Options, resolve
+    from trillm._model import bring_tokenizer
+    from trillm.hub import Options
 
-    # Nothing is fetched to say what it would need.
-    options = Options.of(download).without_network()
     with ExitStack() as held:
+        place = _Places(held, Options.of(download), store)
+        bring_tokenizer(params, place.of)
+        path = place.of(reference)
+        others = [(name, str(place.of(name))) for name in smaller]
+        made = place.plan(path, others, idle, preferred, params)
+        if made.verdict == "refused":
+            found, said = place.smaller(reference)
+            if found:
+                made = place.plan(path, [*others, *found], idle, preferred, params)
+            made = replace(made, notes=(*made.notes, *said))
+        return replace(made, download=place.download(path))
 
-        def path(name: str | bytes | PathLike[str] | PathLike[bytes]) -> str:
-            return str(held.enter_context(resolve(name, store=store, options=options)).path)
 
-        others = [(name, path(name)) for name in smaller]
-        return plan_file(path(reference), smaller=others, idle=idle, preferred=preferred, **params)
+class _Places:
+    """Where models are, or their outlines, as long as a plan is made."""
+
+    def __init__(self, held: ExitStack, options: Options, store: Store | None) -> None:
+        self._held = held
+        self._options = options
+        self._store = store
+        self._outlines: dict[Path, Outline] = {}
+
+    def of(self, name: str | bytes | PathLike[str] | PathLike[bytes]) -> Path:
+        """A path that says what the model is."""
+        from trillm.hub import resolve
+
+        try:
+            # What other programs left on this machine needs no connection.
+            found = resolve(name, store=self._store, options=self._options.without_network())
+            return self._held.enter_context(found).path
+        except DownloadError:
+            if self._options.no_network:
+                raise
+        return self._outlined(parse(name, self._options.models_directory))
+
+    def download(self, path: Path) -> int:
+        """Bytes of the model there that are not here."""
+        outline = self._outlines.get(path)
+        return 0 if outline is None else outline.download
+
+    def plan(
+        self,
+        path: Path,
+        smaller: Sequence[tuple[str, str]],
+        idle: Mapping[str, int] | None,
+        preferred: str | None,
+        params: LoadParams,
+    ) -> Plan:
+        """As `plan_file`; errors name references, and not where their outlines are."""
+        from contextlib import ExitStack
+
+        with ExitStack() as named:
+            for outline in self._outlines.values():
+                named.enter_context(outline.named())
+            return plan_file(path, smaller=smaller, idle=idle, preferred=preferred, **params)
+
+    def smaller(self, name: str | bytes | PathLike[str] | PathLike[bytes]) -> tuple[list[tuple[str, str]], list[str]]:
+        """The same model in fewer bytes, as its source has it, and what is to be said of that."""
+        wanted = parse(name, self._options.models_directory)
+        if wanted.source is None or self._options.no_network:
+            return [], []
+        from trillm.hub._outline import smaller
+
+        found: list[tuple[str, str]] = []
+        try:
+            for reference, _ in smaller(wanted, self._stored(), self._options)[:_QUANTIZATIONS]:
+                found.append((reference, str(self.of(reference))))
+        except TrillmError as error:
+            return found, [f"what else its source has is not known: {error}"]
+        return found, []
+
+    def _stored(self) -> Store:
+        """The user's own store, unless another one was given: for a path there need be none."""
+        from trillm._core import Store
+
+        self._store = Store() if self._store is None else self._store
+        return self._store
+
+    def _outlined(self, wanted: Reference) -> Path:
+        from trillm.hub._outline import outline
+
+        made = self._held.enter_context(outline(wanted, self._stored(), self._options))
+        self._outlines[made.path] = made
+        return made.path
 
 
 def plan_file(

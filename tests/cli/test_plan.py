@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from trillm.cli.output import size
+from web import Web
+
 from .conftest import Cli
 
 
@@ -51,3 +54,20 @@ def test_run_refuses_what_does_not_fit(cli: Cli, tiny_model: Path) -> None:
     forced = cli("run", tiny_model, "the", "--context", str(1 << 30), "--force")
     assert forced.code == 1
     assert "no memory for a cache" in forced.err
+
+
+def test_of_a_model_that_is_not_here_the_download_is_said(cli: Cli, tiny_model: Path) -> None:
+    with Web() as server:
+        server.put("/tiny.gguf", tiny_model, etag='"one"')
+        result = cli("plan", f"{server.url}/tiny.gguf", "--context", "256")
+        known = cli("plan", f"{server.url}/tiny.gguf", "--json")
+    assert (result.code, result.err) == (0, "")
+    first, *rest = result.out.splitlines()
+    assert first.split(None, 1) == ["download", f"{size(tiny_model.stat().st_size)}, which are not on this machine yet"]
+    assert rest[0].startswith("for ")
+    assert json.loads(known.out)["download"] == tiny_model.stat().st_size
+    here = cli("plan", tiny_model, "--context", "256")
+    assert "download" not in here.out
+    package = cli("plan", "smollm2")
+    assert (package.code, package.out) == (1, "")
+    assert "hint: download it first: trillm pull smollm2" in package.err

@@ -25,6 +25,7 @@ mod lifetime;
 mod logs;
 mod model;
 mod optimize;
+mod outline;
 mod params;
 mod pickling;
 mod place;
@@ -76,6 +77,8 @@ mod _core {
     #[pymodule_export]
     use crate::optimize::{device_of, optimize};
     #[pymodule_export]
+    use crate::outline::{header_bytes, write_outline};
+    #[pymodule_export]
     use crate::params::check_load_params;
     #[pymodule_export]
     use crate::plan::plan;
@@ -89,7 +92,7 @@ mod _core {
     use crate::store::{
         Choice, Claim, Collected, Damage, HuggingFace, Lease, Manifest, ModuleList, Ollama, Partial, Pypi, Reference,
         SpanWriter, Staging, Store, Url, catalogue, choose, file_name_fault, is_file_name, is_model_name, known,
-        needed,
+        needed, smaller,
     };
     #[pymodule_export]
     use crate::stream::Stream;

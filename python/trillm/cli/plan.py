@@ -31,7 +31,7 @@ _WORDS = {
 def command(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="A name such as smollm2, or a file or folder: a model that is here."),
+        typer.Argument(metavar="MODEL", help="A name such as smollm2, a source, or a file or folder."),
     ],
     *,
     context: Annotated[
@@ -48,7 +48,9 @@ def command(
     engine: Engine = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Says what loading MODEL would take of memory, and whether that is there; nothing is loaded or downloaded.
+    """Says what loading MODEL would take of memory, and whether that is there; nothing is loaded.
+
+    Of a model that is not on this machine the headers of its files are fetched, and how much the rest is, is said.
 
     Exit code 0 whatever the verdict is: it is in the output.
     """
@@ -88,6 +90,8 @@ def _rows(made: _plan.Plan) -> list[tuple[str, str]]:
         ("there is", "not known" if made.limit is None else f"{size(made.limit)} ({made.limit_source})"),
         ("verdict", _WORDS[made.verdict]),
     ]
+    if made.download:
+        rows.insert(0, ("download", f"{size(made.download)}, which are not on this machine yet"))
     rows += [("note", note) for note in made.notes]
     return rows + [("would fit", f"{_change(it)}: {size(it.private)} private") for it in made.alternatives]
 
@@ -96,4 +100,6 @@ def _change(it: _plan.Alternative) -> str:
     ((name, value),) = it.change.items()
     if name == "unload":
         return f"unloading {' and '.join(value)}"
-    return f"the model {value}" if name == "model" else f"--{name.replace('_', '-')} {value}"
+    if name == "model":
+        return f"the model {value}" + ("" if it.files is None else f", {size(it.files)}")
+    return f"--{name.replace('_', '-')} {value}"

@@ -9,7 +9,8 @@ for a plan, leases what it names, transfers, and puts the manifest. A source, on
 files there are, with which digests, and where they are now; the store picks those that make a model, by their names,
 and ``_named.py`` adds those that a graph or an index names, once these are here. ``_network/transfer.py`` brings them:
 ranges, connections, resuming, over a native partial file. ``_job.py`` is what the parts of one download share,
-``_resolved.py`` keeps a model from being collected while it is used.
+``_resolved.py`` keeps a model from being collected while it is used. ``_outline.py`` fetches no more than what says
+what a model is, for plans.
 """
 
 from __future__ import annotations

@@ -68,16 +68,23 @@ def _on_this_machine(job: Job) -> Plan | None:
         return None
 
 
+def ask(job: Job) -> tuple[Client, Plan]:
+    """What the source of a model has of it, and the client that may fetch that. Not for packages.
+
+    Raises `ModelNotFound`, `DownloadError`, `TransientError` and what else the source says.
+    """
+    module = _PLANNED[type(job.wanted.source)]
+    client = Client(job, module.credentials(job.options), offline=job.options.no_network)
+    return client, module.plan(job, client)
+
+
 def _attempt(job: Job, *, once: bool = False) -> Manifest:
     """Asks the source, again and again or once, and fetches what it says."""
-    source = job.wanted.source
     try:
-        if isinstance(source, Pypi):
+        if isinstance(job.wanted.source, Pypi):
             return pypi.pull(job)
-        module = _PLANNED[type(source)]
-        client = Client(job, module.credentials(job.options), offline=job.options.no_network)
         with job.once() if once else nullcontext():
-            plan = module.plan(job, client)
+            client, plan = ask(job)
         return _bring(job, client, plan)
     except StoreError as error:
         # Another process removed a model that shared a file with this one.

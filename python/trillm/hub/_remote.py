@@ -63,3 +63,5 @@ class Plan:
     beside: Callable[[str, str], RemoteFile] | None = None
     """Another file of the source, by the name that the source has for it, and the one inside the model: for what shows
     only when the files are there. Raises `ModelNotFound` or `DownloadError`."""
+    smaller: Callable[[], Sequence[tuple[str, int]]] = tuple
+    """The same model in fewer bytes, where the source has it: references, and bytes. The largest come first."""

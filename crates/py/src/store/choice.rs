@@ -88,6 +88,14 @@ pub(crate) fn needed(paths: Vec<Bound<'_, PyString>>, lists: Vec<PyRef<'_, Modul
     store::needed(&paths, &read(&lists))
 }
 
+/// The GGUF models among these files that differ from the one that `path` belongs to by their quantization alone, and have
+/// fewer bytes: the file to ask for of each, and its bytes. The largest come first.
+#[pyfunction]
+pub(crate) fn smaller(files: Vec<(Bound<'_, PyString>, Option<u64>)>, path: &str) -> Vec<(String, u64)> {
+    let files = files.iter().filter_map(|(path, size)| Some((path.to_str().ok()?.to_owned(), *size)));
+    store::smaller(files, path)
+}
+
 fn read(lists: &[PyRef<'_, ModuleList>]) -> Vec<store::ModuleList> {
     lists.iter().map(|list| list.0.clone()).collect()
 }

@@ -16,7 +16,7 @@ use trillm_store as store;
 use self::download::expected;
 use self::fetch::{Hub, Raised, watched};
 pub(crate) use self::{
-    choice::{Choice, ModuleList, choose, file_name_fault, is_file_name, is_model_name, needed},
+    choice::{Choice, ModuleList, choose, file_name_fault, is_file_name, is_model_name, needed, smaller},
     download::{Claim, Lease, Partial, SpanWriter, Staging},
     facts::{catalogue, known},
     manifest::{Collected, Damage, Manifest},

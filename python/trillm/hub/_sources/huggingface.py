@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from trillm._core import HuggingFace
+from trillm._core import HuggingFace, smaller
 from trillm.errors import DownloadError, InvalidRequest, ModelNotFound
 from trillm.hub._lists import choose_by_lists
 from trillm.hub._network.client import origin
@@ -131,6 +131,12 @@ def arrange(
         formats=job.options.preferred_formats,
         quantizations=job.options.quantization_preference,
     )
+
+    def others() -> list[tuple[str, int]]:
+        named = f"hf:{wanted.repo}" + (f"@{wanted.revision}" if wanted.revision else "")
+        files = [(entry.path, entry.size) for entry in listing.files]
+        return [(f"{named}:{path}", size) for path, size in smaller(files, choice.files[0][0])]
+
     return Plan(
         files=tuple(remote(path, name) for path, name in choice.files),
         source={
@@ -143,6 +149,7 @@ def arrange(
         open=choice.open,
         licence=listing.licence,
         beside=remote,
+        smaller=others,
     )
 
 
