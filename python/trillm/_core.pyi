@@ -65,6 +65,7 @@ def keep_speeds(
     `how` says what was measured: those with the same are compared. With parameters that not every engine takes nothing
     is kept. Returns why it could not be written, if so.
     """
+
 def header_bytes(beginning: bytes, size: int) -> tuple[int, bool] | None:
     """How many bytes of a file's beginning its header takes, if that is known (`True`), or are to be looked at first.
 
