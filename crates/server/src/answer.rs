@@ -51,8 +51,14 @@ pub(crate) async fn lease(app: &App, name: &str) -> Result<Arc<dyn InUse>, Refus
 }
 
 impl Answer {
+    /// Asks for an answer.
+    pub(crate) async fn begin(app: &App, ask: Ask) -> Result<Self, Refusal> {
+        let mut one = Self::begin_several(app, ask, 1).await?;
+        one.pop().ok_or_else(|| CoreError::Cancelled.into())
+    }
+
     /// Asks for `count` answers to one question; those with a seed have it and the ones that follow it.
-    pub(crate) async fn begin(app: &App, ask: Ask, count: u32) -> Result<Vec<Self>, Refusal> {
+    pub(crate) async fn begin_several(app: &App, ask: Ask, count: u32) -> Result<Vec<Self>, Refusal> {
         let Ask { model, prompt, settings, keep } = ask;
         let mut lease = lease(app, &model).await?;
         if let (Some(keep), Some(lease)) = (keep, Arc::get_mut(&mut lease)) {
@@ -99,6 +105,15 @@ impl Answer {
         while self.next().await.is_some() {}
         self.completion()
     }
+}
+
+/// Reads several answers to their ends.
+pub(crate) async fn collected(answers: Vec<Answer>) -> Result<Vec<Completion>, Refusal> {
+    let mut all = Vec::with_capacity(answers.len());
+    for answer in answers {
+        all.push(answer.collect().await?);
+    }
+    Ok(all)
 }
 
 /// A request on its way. One that would go beyond the context ends there, as a model's answer does of itself.

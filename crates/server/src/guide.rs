@@ -90,9 +90,7 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, body: Body) -> Result<
         ..Settings::default()
     };
     let ask = Ask { model: model.clone(), prompt: Asked::Text(prompt), settings, keep: None };
-    let mut answers = Answer::begin(&app, ask, 1).await?;
-    let Some(answer) = answers.pop() else { return Ok(StatusCode::NO_CONTENT.into_response()) };
-    let done = answer.collect().await?;
+    let done = Answer::begin(&app, ask).await?.collect().await?;
     let latency = start.elapsed().as_secs_f64();
     let answer = value!({
         "model": model,

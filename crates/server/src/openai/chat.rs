@@ -17,8 +17,8 @@ use super::settings::{Sampling, count};
 use super::streaming::{Head, StreamOptions, Words, stream};
 use super::usage::Used;
 use crate::Refusal;
-use crate::answer::Answer;
-use crate::app::{App, now};
+use crate::answer::{Answer, collected};
+use crate::app::App;
 use crate::ask::{Ask, Asked};
 use crate::input::{Input, bytes, halves};
 
@@ -49,26 +49,17 @@ struct Format {
 pub(crate) async fn chat(State(app): State<Arc<App>>, body: Body) -> Result<Response, Refusal> {
     let body = bytes(body, app.options.body, app.options.patience).await?;
     let Input { fields: (chat, sampling), unknown } = halves::<Chat, Sampling>(&body)?;
-    let head = Head {
-        id: app.id("chatcmpl"),
-        object: "chat.completion",
-        created: now().as_secs(),
-        model: chat.model.clone(),
-        system_fingerprint: concat!("trillm-", env!("CARGO_PKG_VERSION")),
-    };
     let count = count(chat.n)?;
     let streams = chat.stream.unwrap_or(false);
+    let object = if streams { "chat.completion.chunk" } else { "chat.completion" };
+    let head = Head::new(&app, "chatcmpl", object, &chat.model);
     let tells_usage = chat.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false);
     let tells_logprobs = chat.logprobs.unwrap_or(false);
-    let answers = Answer::begin(&app, chat.ask(sampling)?, count).await?;
+    let answers = Answer::begin_several(&app, chat.ask(sampling)?, count).await?;
     let response = if streams {
-        let head = Head { object: "chat.completion.chunk", ..head };
         stream(head, Deltas { tells_logprobs }, answers, tells_usage)
     } else {
-        let mut completions = Vec::with_capacity(answers.len());
-        for answer in answers {
-            completions.push(answer.collect().await?);
-        }
+        let completions = collected(answers).await?;
         Json(Whole::of(head, &completions, tells_logprobs)).into_response()
     };
     Ok(super::telling(response, &unknown))

@@ -16,8 +16,8 @@ use super::settings::{Sampling, count};
 use super::streaming::{Head, StreamOptions, Words, stream};
 use super::usage::Used;
 use crate::Refusal;
-use crate::answer::Answer;
-use crate::app::{App, now};
+use crate::answer::{Answer, collected};
+use crate::app::App;
 use crate::ask::{Ask, Asked};
 use crate::input::{Input, bytes, halves};
 
@@ -60,13 +60,7 @@ pub(crate) async fn completions(State(app): State<Arc<App>>, body: Body) -> Resu
             return Err(Refusal::field(name, "given", "nothing: it is not supported"));
         }
     }
-    let head = Head {
-        id: app.id("cmpl"),
-        object: "text_completion",
-        created: now().as_secs(),
-        model: wanted.model.clone(),
-        system_fingerprint: concat!("trillm-", env!("CARGO_PKG_VERSION")),
-    };
+    let head = Head::new(&app, "cmpl", "text_completion", &wanted.model);
     let count = count(wanted.n)?;
     let prompts = wanted.prompt.asked()?;
     let settings = sampling.settings(Some(wanted.max_tokens.unwrap_or(USUAL)), wanted.logprobs)?;
@@ -74,17 +68,14 @@ pub(crate) async fn completions(State(app): State<Arc<App>>, body: Body) -> Resu
     let mut answers = Vec::new();
     for prompt in prompts {
         let ask = Ask { model: wanted.model.clone(), prompt, settings: settings.clone(), keep: None };
-        answers.extend(Answer::begin(&app, ask, count).await?);
+        answers.extend(Answer::begin_several(&app, ask, count).await?);
     }
     let response = if wanted.stream.unwrap_or(false) {
         let tells_usage = wanted.stream_options.and_then(|it| it.include_usage).unwrap_or(false);
         let offsets = vec![0; answers.len()];
         stream(head, Texts { tells_logprobs, offsets }, answers, tells_usage)
     } else {
-        let mut completions = Vec::with_capacity(answers.len());
-        for answer in answers {
-            completions.push(answer.collect().await?);
-        }
+        let completions = collected(answers).await?;
         Json(Whole::of(head, &completions, tells_logprobs, count)).into_response()
     };
     Ok(super::telling(response, &unknown))

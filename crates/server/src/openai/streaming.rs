@@ -11,6 +11,7 @@ use trillm_core::{Piece, Usage};
 use super::errors;
 use super::usage::Used;
 use crate::answer::Answer;
+use crate::app::{App, now};
 use crate::sse::{self, Parts};
 
 /// `stream_options`.
@@ -32,14 +33,27 @@ pub(super) trait Words: Send + 'static {
     fn last(&mut self, index: usize, reason: &'static str) -> Self::Choice;
 }
 
-/// What is the same in all parts of a stream.
+/// What is the same in all parts of an answer.
 #[derive(Serialize, Clone)]
 pub(super) struct Head {
-    pub(super) id: String,
-    pub(super) object: &'static str,
-    pub(super) created: u64,
-    pub(super) model: String,
-    pub(super) system_fingerprint: &'static str,
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    system_fingerprint: &'static str,
+}
+
+impl Head {
+    /// Of an answer that begins now; `kind` is how its name begins.
+    pub(super) fn new(app: &App, kind: &str, object: &'static str, model: &str) -> Self {
+        Self {
+            id: app.id(kind),
+            object,
+            created: now().as_secs(),
+            model: model.to_owned(),
+            system_fingerprint: concat!("trillm-", env!("CARGO_PKG_VERSION")),
+        }
+    }
 }
 
 #[derive(Serialize)]
