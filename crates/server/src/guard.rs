@@ -34,23 +34,15 @@ pub(crate) async fn guard(State((app, scope)): State<(Arc<App>, Scope)>, request
     let start = Instant::now();
     let given = request.headers().get(&REQUEST_ID).filter(|id| id.len() <= 128).cloned();
     let id = given.unwrap_or_else(|| app.id("req").parse().unwrap_or(HeaderValue::from_static("req")));
-    let mut response = match enter(&app, scope, &request) {
-        Ok((place, rate)) => {
-            // A body that is sent as it comes has its place until its end.
-            let mut response = next.run(request).await.map(|body| holding(body, place));
-            if let Some(rate) = rate {
-                rate.tell(response.headers_mut());
-            }
-            response
-        }
-        Err((refusal, rate)) => {
-            let mut response = refused(&refusal);
-            if let Some(rate) = rate {
-                rate.tell(response.headers_mut());
-            }
-            response
-        }
+    let mut rate = None;
+    let mut response = match enter(&app, scope, &request, &mut rate) {
+        // A body that is sent as it comes has its place until its end.
+        Ok(place) => next.run(request).await.map(|body| holding(body, place)),
+        Err(refusal) => refused(&refusal),
     };
+    if let Some(rate) = rate {
+        rate.tell(response.headers_mut());
+    }
     let status = response.status();
     app.counts.count(start.elapsed(), status.is_client_error() || status.is_server_error());
     response.headers_mut().insert(REQUEST_ID.clone(), id);
@@ -64,35 +56,37 @@ fn holding(body: Body, place: Option<OwnedSemaphorePermit>) -> Body {
     }))
 }
 
-type Entered = (Option<OwnedSemaphorePermit>, Option<Rate>);
-
-fn enter(app: &App, scope: Scope, request: &Request) -> Result<Entered, (Refusal, Option<Rate>)> {
+/// A place among the requests that are answered, and what the client has left of its minute; what is always open takes
+/// neither.
+fn enter(
+    app: &App,
+    scope: Scope,
+    request: &Request,
+    rate: &mut Option<Rate>,
+) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
     let headers = request.headers();
-    let plain = |refusal| (refusal, None);
-    check_host(&app.options, headers).map_err(plain)?;
-    check_origin(&app.options, headers).map_err(plain)?;
+    check_host(&app.options, headers)?;
+    check_origin(&app.options, headers)?;
     if scope == Scope::Open {
-        return Ok((None, None));
+        return Ok(None);
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-    let key = check_key(&app.options, scope, headers).map_err(plain)?;
-    let rate = app.rates.count(&app.options, key, peer, Instant::now());
+    let key = check_key(&app.options, scope, headers)?;
+    *rate = app.rates.count(&app.options, key, peer, Instant::now());
     if let Some(rate) = rate.filter(|rate| rate.left < 0) {
         let message = format!("more than {} requests in a minute", rate.limit);
         let refusal = Refusal::http(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message);
-        return Err((refusal.after(rate.reset), Some(rate)));
+        return Err(refusal.after(rate.reset));
     }
     if app.is_draining.load(Relaxed) {
-        let message = "the server is about to stop";
-        let refusal = Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "stopping", message);
-        return Err((refusal.after(app.options.drain), rate));
+        let refusal = Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is about to stop");
+        return Err(refusal.after(app.options.drain));
     }
     let place = app.places.clone().try_acquire_owned().map_err(|_| {
         let message = format!("{} requests are being answered, the limit", app.options.concurrent);
-        let refusal = Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message);
-        (refusal.after(SOON), rate)
+        Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).after(SOON)
     })?;
-    Ok((Some(place), rate))
+    Ok(Some(place))
 }
 
 /// A page may make a browser ask whoever a name of its own leads to. Nobody else has reason to call this server by a name

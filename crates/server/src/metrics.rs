@@ -38,16 +38,16 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let bytes: Vec<_> = status.iter().map(|it| (label(&it.name), it.bytes as f64)).collect();
     family("model_memory_bytes", "gauge", "What a model takes, as it was planned.", &bytes);
     let here = status.iter().filter(|it| it.phase == Phase::Here);
-    let stats: Vec<(String, Stats)> = here.filter_map(|it| Some((label(&it.name), it.stats?))).collect();
+    let counted: Vec<(String, Stats)> = here.filter_map(|it| Some((label(&it.name), it.stats?))).collect();
     for (counter, name, kind, help) in COUNTERS {
         let of = |stats: &Stats| stats.all().find(|(known, _)| *known == counter).map_or(0.0, |(_, n)| n as f64);
-        let values: Vec<_> = stats.iter().map(|(label, stats)| (label.clone(), of(stats))).collect();
+        let values: Vec<_> = counted.iter().map(|(label, stats)| (label.clone(), of(stats))).collect();
         family(name, kind, help, &values);
     }
     for (name, help, of) in TIMES {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "# HELP trillm_{name} {help}\n# TYPE trillm_{name} summary");
-        for (label, stats) in &stats {
+        for (label, stats) in &counted {
             let (label, times) = (label.trim_end_matches('}'), of(stats));
             for (quantile, time) in [("0.5", times.p50), ("0.95", times.p95), ("0.99", times.p99)] {
                 let _ = writeln!(text, "trillm_{name}{label},quantile=\"{quantile}\"}} {}", time.as_secs_f64());

@@ -24,7 +24,7 @@ use crate::input::{Input, bytes, halves};
 
 /// What a client sends.
 #[derive(Deserialize)]
-struct Chat {
+struct Wanted {
     model: String,
     messages: Vec<Value>,
     max_completion_tokens: Option<u32>,
@@ -48,14 +48,14 @@ struct Format {
 /// Answers a chat.
 pub(crate) async fn chat(State(app): State<Arc<App>>, body: Body) -> Result<Response, Refusal> {
     let body = bytes(body, app.options.body, app.options.patience).await?;
-    let Input { fields: (chat, sampling), unknown } = halves::<Chat, Sampling>(&body)?;
-    let count = count(chat.n)?;
-    let streams = chat.stream.unwrap_or(false);
+    let Input { fields: (wanted, sampling), unknown } = halves::<Wanted, Sampling>(&body)?;
+    let count = count(wanted.n)?;
+    let streams = wanted.stream.unwrap_or(false);
     let object = if streams { "chat.completion.chunk" } else { "chat.completion" };
-    let head = Head::new(&app, "chatcmpl", object, &chat.model);
-    let tells_usage = chat.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false);
-    let tells_logprobs = chat.logprobs.unwrap_or(false);
-    let answers = Answer::begin_several(&app, chat.ask(sampling)?, count).await?;
+    let head = Head::new(&app, "chatcmpl", object, &wanted.model);
+    let tells_usage = wanted.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false);
+    let tells_logprobs = wanted.logprobs.unwrap_or(false);
+    let answers = Answer::begin_several(&app, wanted.ask(sampling)?, count).await?;
     let response = if streams {
         stream(head, Deltas { tells_logprobs }, answers, tells_usage)
     } else {
@@ -65,7 +65,7 @@ pub(crate) async fn chat(State(app): State<Arc<App>>, body: Body) -> Result<Resp
     Ok(super::telling(response, &unknown))
 }
 
-impl Chat {
+impl Wanted {
     fn ask(self, sampling: Sampling) -> Result<Ask, Refusal> {
         if let Some(Format { r#type }) = self.response_format.filter(|format| format.r#type != "text") {
             return Err(cannot(&format!("response_format {type:?}"), "response_format"));
@@ -151,7 +151,7 @@ struct Deltas {
 }
 
 #[derive(Serialize)]
-struct Delta {
+struct Change {
     index: usize,
     delta: Fragment,
     logprobs: Option<Content>,
@@ -167,20 +167,20 @@ struct Fragment {
 }
 
 impl Words for Deltas {
-    type Choice = Delta;
+    type Choice = Change;
 
-    fn first(&mut self, index: usize) -> Option<Delta> {
+    fn first(&mut self, index: usize) -> Option<Change> {
         let delta = Fragment { role: Some("assistant"), content: Some(String::new()) };
-        Some(Delta { index, delta, logprobs: None, finish_reason: None })
+        Some(Change { index, delta, logprobs: None, finish_reason: None })
     }
 
-    fn piece(&mut self, index: usize, piece: &Piece) -> Delta {
+    fn piece(&mut self, index: usize, piece: &Piece) -> Change {
         let logprobs = self.tells_logprobs.then(|| Content::of(piece.logprobs.as_deref()));
         let delta = Fragment { role: None, content: Some(piece.text.as_str().to_owned()) };
-        Delta { index, delta, logprobs, finish_reason: None }
+        Change { index, delta, logprobs, finish_reason: None }
     }
 
-    fn last(&mut self, index: usize, reason: &'static str) -> Delta {
-        Delta { index, delta: Fragment::default(), logprobs: None, finish_reason: Some(reason) }
+    fn last(&mut self, index: usize, reason: &'static str) -> Change {
+        Change { index, delta: Fragment::default(), logprobs: None, finish_reason: Some(reason) }
     }
 }

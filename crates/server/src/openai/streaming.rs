@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use trillm_core::{Piece, Usage};
 
 use super::errors;
@@ -61,8 +62,9 @@ struct Chunk<'a, C> {
     #[serde(flatten)]
     head: &'a Head,
     choices: &'a [C],
+    /// Null in all parts but the last, if it is told at all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<Used>>,
+    usage: Option<Value>,
 }
 
 struct Streaming<W> {
@@ -84,7 +86,7 @@ pub(super) fn stream<W: Words>(head: Head, words: W, answers: Vec<Answer>, tells
 
 impl<W: Words> Streaming<W> {
     fn chunk(&self, out: &mut Vec<u8>, choice: &W::Choice) {
-        let usage = self.tells_usage.then_some(None);
+        let usage = self.tells_usage.then_some(Value::Null);
         sse::data(out, &Chunk { head: &self.head, choices: std::slice::from_ref(choice), usage });
     }
 
@@ -130,7 +132,7 @@ impl<W: Words> Parts for Streaming<W> {
         }
         if self.running.is_empty() {
             if self.tells_usage {
-                let usage = Some(Some(Used::of(self.usages.iter().copied())));
+                let usage = serde_json::to_value(Used::of(self.usages.iter().copied())).ok();
                 sse::data(out, &Chunk { head: &self.head, choices: &[] as &[W::Choice], usage });
             }
             out.extend_from_slice(b"data: [DONE]\n\n");
