@@ -1,7 +1,7 @@
 //! Models over HTTP: what clients of OpenAI's interface ask for, and the routes of the guide.
 //!
 //! A [`Server`] serves a [`Served`]: a pool of models, whoever fills it. Its parts are few: `guard.rs` lets requests in,
-//! a protocol's file turns its words into an [`Ask`](ask::Ask), `answer.rs` reads what comes of it, and the protocol
+//! a protocol's file turns its words into an `Ask`, `answer.rs` reads what comes of it, and the protocol
 //! puts that into its words again. A protocol adds no logic. Only this crate knows HTTP and an async runtime; nothing
 //! in it knows Python.
 #![forbid(unsafe_code)]
