@@ -30,7 +30,8 @@ def listen() -> None:
 def forward() -> None:
     """Hands over what was collected."""
     lines = _core.take_logs()
-    if not lines:
+    # At the very end there is nobody to hand them to.
+    if not lines or sys.is_finalizing():
         return
     import logging
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trillm import _core
 from trillm._reference import parse
-from trillm.errors import DownloadError, MemoryRefused, TrillmError
+from trillm.errors import DownloadError, MemoryRefused, ModelNotFound, TrillmError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -201,6 +201,12 @@ class _Places:
     def _outlined(self, wanted: Reference) -> Path:
         from trillm.hub._outline import outline
 
+        if wanted.generation is not None:
+            raise ModelNotFound(
+                f"{wanted.name} is not on this machine: what its source has now may be another generation",
+                "no_generation",
+                "leave the generation out, or download it first",
+            )
         made = self._held.enter_context(outline(wanted, self._stored(), self._options))
         self._outlines[made.path] = made
         return made.path

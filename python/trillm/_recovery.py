@@ -25,7 +25,7 @@ def recover(action: Recovery, name: str, core: _core.Router, shelf: Shelf) -> bo
                 core.unload(name, at_once=False)
                 return True
             case "download_model":
-                return _mend(shelf.wishes[name].reference, shelf)
+                return _mend(shelf.wished(name).reference, shelf)
     except TrillmError:
         return False
 

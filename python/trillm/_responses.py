@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeAlias
 
+    from trillm._model import Model
+
     Answer: TypeAlias = Completion | list[Completion]
     Place = tuple[str, int]
 
-__all__ = ["ResponseCache"]
+__all__ = ["ResponseCache", "tells_time"]
 
 _LONGEST = 1 << 20
 """Characters of a request that is kept: to look for a longer one takes milliseconds, whether or not it is there."""
@@ -118,6 +120,15 @@ class ResponseCache:
     def _shrink(self) -> None:
         while self._bytes > self._size:
             self._bytes -= self._answers.popitem(last=False)[1][1]
+
+
+def tells_time(call: str, model: Model, params: Mapping[str, Any]) -> bool:
+    """Whether a chat's template asks what time it is: equal requests are other prompts then."""
+    if call != "chat":
+        return False
+    own = params.get("template")
+    templates = model.info.chat_templates.values() if own is None else [own]
+    return any("strftime_now" in template for template in templates)
 
 
 def _is_repeatable(params: Mapping[str, Any]) -> bool:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from trillm._responses import Answer
     from trillm._routed import RoutedModel
     from trillm._serve import Server
+    from trillm._shelf import Wish
     from trillm._streaming import AsyncStream
     from trillm.hub import Report, Source
     from trillm.types import ChatParams, EmbedParams, GenerateParams, LoadParams, Message, Prompt, TextParams
@@ -153,7 +154,7 @@ class LLMRouter:
 
         Raises as `trillm.load` does, `MemoryRefused`, and `Overloaded` if those that are loaded are all in use.
         """
-        given = {**(settings or {}), **params}
+        given = None if settings is None and not params else {**(settings or {}), **params}
 
         def load(known: RoutedModel) -> RoutedModel:
             self._know(model, given, force=force)
@@ -306,7 +307,7 @@ class LLMRouter:
         """
         from asyncio import to_thread
 
-        given = {**(settings or {}), **params}
+        given = None if settings is None and not params else {**(settings or {}), **params}
         try:
             # A model that is loaded with other settings goes first, which may take as long as it is used.
             name = (await to_thread(self._know, model, given, force=force)).name
@@ -439,7 +440,7 @@ class LLMRouter:
         with Later("trillm._plan"):
             from trillm._plan import plan
 
-        wish = self._shelf.wishes[self._model(model).name]
+        wish = self._asked(model)
         given = self.options.load_params({**wish.settings, **params})
         return plan(
             wish.reference,
@@ -463,7 +464,7 @@ class LLMRouter:
             from trillm._explanation import explain_file
             from trillm.hub import resolve
 
-        wish = self._shelf.wishes[self._model(model).name]
+        wish = self._asked(model)
         options = self.options
         here = options.hub().without_network()
         with resolve(wish.reference, store=self._shelf.store, options=here) as found:
@@ -493,7 +494,7 @@ class LLMRouter:
             from trillm._model import bring_tokenizer
             from trillm._settings import engine_named
 
-        wish = self._shelf.wishes[self._model(model).name]
+        wish = self._asked(model)
         named = None if engines is None else [engine_named("engines", name) for name in engines]
         params = self.options.load_params({name: it for name, it in wish.settings.items() if name != "engine"})
         bring_tokenizer(params, self._shelf.fetch)
@@ -629,16 +630,22 @@ class LLMRouter:
         self, call: str, known: RoutedModel, given: Any, params: Mapping[str, Any], work: Callable[[Model], Answer]
     ) -> Answer:
         """What a model says, or said to an equal request since it was loaded, if that was kept."""
+        from trillm._responses import tells_time
+
         responses = self._shelf.responses
         key = responses.key(call, given, params)
         if key is None:
             return work(known)
         with known.here() as model:
             place = self._shelf.place(known.name)
+            if tells_time(call, model, params):
+                return work(model)
             answer = responses.find(place, key)
             if answer is None:
                 answer = work(model)
-                responses.keep(place, key, answer)
+                # What was asked may have been changed before it was read.
+                if responses.key(call, given, params) == key:
+                    responses.keep(place, key, answer)
         return answer
 
     async def _aanswer(
@@ -649,16 +656,22 @@ class LLMRouter:
         params: Mapping[str, Any],
         work: Callable[[Model], Awaitable[Answer]],
     ) -> Answer:
+        from trillm._responses import tells_time
+
         responses = self._shelf.responses
         key = responses.key(call, given, params)
         if key is None:
             return await work(known)
         async with known.ahere() as model:
             place = self._shelf.place(known.name)
+            if tells_time(call, model, params):
+                return await work(model)
             answer = responses.find(place, key)
             if answer is None:
                 answer = await work(model)
-                responses.keep(place, key, answer)
+                # What was asked may have been changed before it was read.
+                if responses.key(call, given, params) == key:
+                    responses.keep(place, key, answer)
         return answer
 
     def _watched(
@@ -704,6 +717,24 @@ class LLMRouter:
             known = self._know(wanted)
         return known if keep_alive is None else known.kept(keep_alive)
 
+    def _asked(self, wanted: Wanted) -> Wish:
+        """How a model would be loaded; asking decides nothing."""
+        from trillm._shelf import Wish
+
+        wish = Wish.of(wanted)
+        known = self._models.get(wish.reference) or self._models.get(self._meant(wish.reference)[0])
+        if wish.said:
+            return wish
+        return wish if known is None else self._shelf.wished(known.name)
+
+    def _meant(self, reference: str) -> tuple[str, str]:
+        """What tells a model apart, and its name: a path is one, however it is written."""
+        with Later("trillm.hub"):
+            from trillm._reference import parse
+
+        meant = parse(reference, self.options.hub().models_directory)
+        return (meant.name if meant.local is None else os.path.abspath(meant.local)), meant.name  # noqa: PTH100
+
     def _know(
         self,
         wanted: Wanted,
@@ -716,18 +747,19 @@ class LLMRouter:
         Whoever says it last decides: what is loaded otherwise by then is unloaded once nobody uses it.
         """
         with Later("trillm.hub"):
-            from trillm._reference import parse
             from trillm._routed import RoutedModel
             from trillm._shelf import Wish
 
-        wish = Wish.of(wanted, settings or {}, force=force)
+        wish = Wish.of(wanted, settings, force=force)
+        # What means nothing is said before what is loaded goes for it.
+        self.options.load_params(wish.settings)
         # One model may have several names.
-        meant = wish.reference
+        meant = name = wish.reference
         if meant not in self._models:
-            meant = parse(meant, self.options.hub().models_directory).name
+            meant, name = self._meant(meant)
         with _deciding:
-            model = self._models.get(meant) or RoutedModel(self._core, meant)
-            self._models[wish.reference] = self._models[meant] = model
+            model = self._models.get(meant) or RoutedModel(self._core, name)
+            self._models[wish.reference] = self._models[meant] = self._models[model.name] = model
             before = self._shelf.wish(model.name, wish)
         if before is not None:
             # Whatever was loaded until now may be as it was wanted before, and what is loaded from now on is not.

@@ -33,16 +33,18 @@ class Wish:
     settings: Mapping[str, Any] = field(default_factory=dict)
     force: bool = False
     """Load it though memory will not suffice by its plan."""
+    said: bool = False
+    """Whether somebody said how, if only that there are no settings."""
 
     @classmethod
-    def of(cls, wanted: Any, settings: Mapping[str, Any], *, force: bool) -> Wish:
+    def of(cls, wanted: Any, settings: Mapping[str, Any] | None = None, *, force: bool = False) -> Wish:
         """A reference, or a mapping with `file` and maybe `engine` and `settings`; the others come before those.
 
         Raises `InvalidRequest`.
         """
         if not isinstance(wanted, Mapping):
             reference = a_path("model", wanted, "a text, a path, or a mapping with `file`")
-            return cls(fsdecode(reference), settings, force)
+            return cls(fsdecode(reference), settings or {}, force, settings is not None)
         if unknown := [key for key in wanted if key not in _KEYS]:
             raise InvalidRequest(
                 f"model has the key {unknown[0]!r}, expected some of {', '.join(_KEYS)}", "invalid_parameter"
@@ -56,7 +58,8 @@ class Wish:
             )
         engine = {} if wanted.get("engine") is None else {"engine": wanted["engine"]}
         reference = a_path("file", wanted["file"], "a text or a path")
-        return cls(fsdecode(reference), {**own, **engine, **settings}, force)
+        said = settings is not None or any(wanted.get(key) is not None for key in ("engine", "settings"))
+        return cls(fsdecode(reference), {**own, **engine, **(settings or {})}, force, said)
 
     def forced(self) -> Wish:
         """The same, whatever memory there is."""
@@ -78,15 +81,17 @@ class Shelf:
         self.responses = ResponseCache(options.response_cache)
         self._on_event = on_event
         self._loads: dict[str, int] = {}
+        # How models are loaded just now, and how they were loaded last.
+        self._tried: dict[str, Wish] = {}
+        self._proven: dict[str, Wish] = {}
 
     def wish(self, name: str, wish: Wish) -> Wish | None:
         """Takes down how a model is to be loaded from now on; how it was to be before, if that was otherwise."""
-        before = self.wishes.get(name)
-        if before is None or (wish.settings and wish.settings != before.settings):
+        before = self.wished(name)
+        if wish.said and wish.settings != before.settings:
             self.wishes[name] = wish
             return before
-        if wish.force:
-            self.wishes[name] = before.forced()
+        self.wishes[name] = before.forced() if wish.force else before
         return None
 
     def unwish(self, name: str, wish: Wish, before: Wish) -> None:
@@ -116,7 +121,7 @@ class Shelf:
         Where it is, what keeps it there, and by what an engine is chosen: what is asked of whichever it will be, and
         the one to prefer.
         """
-        wish = self.wished(name)
+        wish = self._tried[name] = self.wished(name)
         found = self.resolve(wish.reference, wanted)
         return found.path, found, self.options.asked(wish.settings), self.options.preferred
 
@@ -138,6 +143,7 @@ class Shelf:
         model = load_resolved(found, params)
         # One load of a model at a time: nobody else writes this.
         self._loads[name] = self._loads.get(name, 0) + 1
+        self._proven[name] = self._tried[name]
         return model
 
     def place(self, name: str) -> tuple[str, int]:
@@ -148,5 +154,8 @@ class Shelf:
         """Tells what happened to a model."""
         if kind in ("evicted", "unloaded"):
             self.responses.drop(name)
+        if kind == "failed" and (tried := self._tried.pop(name, None)) is not None:
+            # Others who want the model must not get that error for ever.
+            self.unwish(name, tried, self._proven.get(name, Wish(name)))
         if self._on_event is not None:
             self._on_event({"event": kind, "model": name, **details})

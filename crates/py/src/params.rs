@@ -463,7 +463,11 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
             let adapters: Vec<Bound<'_, PyAny>> = get(name, value, ADAPTERS)?;
             for adapter in &adapters {
                 let pair = adapter.extract::<(PathBuf, f32)>();
-                load.lora.push(pair.or_else(|_| get(name, adapter, ADAPTERS).map(|path| (path, 1.0)))?);
+                let pair = pair.or_else(|_| get(name, adapter, ADAPTERS).map(|path| (path, 1.0)))?;
+                if !pair.1.is_finite() {
+                    return Err(invalid(name, &repr(adapter), "scales that are finite numbers"));
+                }
+                load.lora.push(pair);
             }
         }
         "tokenizer" => load.tokenizer = Some(get(name, value, PATH)?),

@@ -35,7 +35,7 @@ const PARAMETERS: [(&str, &[&str]); 32] = [
     ("round", &["!precision", "!method"]),
     ("sameas", &["other"]),
     ("slice", &["!slices", "fill_with"]),
-    ("sort", &["!reverse", "case_sensitive", "!attribute"]),
+    ("sort", &["!reverse", "case_sensitive", "attribute"]),
     ("strftime_now", &["format"]),
     ("sum", &["!attribute", "!start"]),
     ("tojson", &["ensure_ascii", "!indent", "!separators", "sort_keys"]),

@@ -30,8 +30,9 @@ pub(crate) fn install(environment: &mut Environment) {
     environment.add_test("lower", |value: &Value| python::text(value).map(|text| is_cased(&text, false)));
     environment.add_test("upper", |value: &Value| python::text(value).map(|text| is_cased(&text, true)));
     add_test(environment, "divisibleby", is_divisible_by);
-    environment.add_test("even", |value: &Value| is_divisible_by(value, &Value::from(2)));
-    environment.add_test("odd", |value: &Value| is_divisible_by(value, &Value::from(2)).map(|even| !even));
+    for (name, rest) in [("even", 0), ("odd", 1)] {
+        environment.add_test(name, move |value: &Value| Ok(modulo(value, &Value::from(2))? == Value::from(rest)));
+    }
     for (operator, names) in ORDERS {
         for name in names {
             let is_so = |left: &Value, right: &Value| is_ordered(left, operator, right);
