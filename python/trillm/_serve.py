@@ -49,6 +49,7 @@ class Server:
         A router that was made for it is closed.
         """
         self._core.stop()
+        _running.discard(self)
         if self._owns:
             self.router.close()
 
@@ -60,6 +61,10 @@ class Server:
 
     def __repr__(self) -> str:
         return f"<trillm.Server {self.url}>"
+
+
+_running: set[Server] = set()
+"""Those that serve, whoever has them."""
 
 
 @advising
@@ -76,7 +81,7 @@ def serve(
     rate_limit: int | None = 60,
     rate_limit_loopback: bool = False,
     max_requests: int = 512,
-    max_body: int = 16 << 20,
+    max_body: int = 8 << 20,
     drain: float = 30.0,
     block: bool = False,
 ) -> Server:
@@ -101,12 +106,20 @@ def serve(
     with Later("trillm.hub"):
         from trillm._reference import parse
 
-    for name, given in (("api_keys", api_keys), ("admin_keys", admin_keys), ("cors_origins", cors_origins)):
-        if isinstance(given, str):
-            raise InvalidRequest(f"{name} is a text, expected a list of texts", "invalid_parameter")
-    for name, keys in (("api_keys", api_keys), ("admin_keys", admin_keys)):
-        if any(not key for key in keys):
-            raise InvalidRequest(f"{name} has an empty text, expected keys", "invalid_parameter")
+    lists = {"api_keys": api_keys, "admin_keys": admin_keys, "cors_origins": cors_origins, "hosts": hosts}
+    for name, given in lists.items():
+        if isinstance(given, str) or any(not isinstance(it, str) or not it for it in given):
+            raise _wrong(name, given, "a list of texts, none of them empty")
+    if isinstance(models, str):
+        raise _wrong("models", models, "a list of models")
+    for name, number, least, most in (
+        ("port", port, 0, 65_535),
+        ("rate_limit", 1 if rate_limit is None else rate_limit, 1, 1 << 31),
+        ("max_requests", max_requests, 1, 1 << 20),
+        ("max_body", max_body, 1, 1 << 40),
+    ):
+        if type(number) is not int or not least <= number <= most:
+            raise _wrong(name, number, f"a whole number, {least} to {most}")
     owns = router is None
     router = LLMRouter() if router is None else router
     try:
@@ -130,7 +143,12 @@ def serve(
         if owns:
             router.close()
         raise
+    _running.add(server)
     if block:
         with server:
             server.wait()
     return server
+
+
+def _wrong(name: str, given: object, expected: str) -> InvalidRequest:
+    return InvalidRequest(f"{name} is {repr(given)[:200]}, expected {expected}", "invalid_parameter")

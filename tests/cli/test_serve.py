@@ -35,7 +35,7 @@ def test_it_serves_until_it_is_asked_to_end(begun: Begun, tiny_model: Path, numb
     out, err = process.communicate(timeout=60)
     assert out == b""
     assert f"OpenAI's clients take {url}/v1" in err.decode()
-    assert err.splitlines()[-1] == b"stopping"
+    assert err.splitlines()[-1] == b"stopping: what runs has 30 s, and Ctrl-C ends it"
     assert process.returncode == (0 if number == signal.SIGINT else -signal.SIGTERM)
 
 

@@ -212,3 +212,26 @@ def test_what_has_no_key() -> None:
     assert cache.key("chat", [one], {"seed": 1}) != cache.key("chat", [other], {"seed": 1})
     assert cache.key("chat", [one], {"seed": 1, "top_k": 2}) == cache.key("chat", [one], {"top_k": 2, "seed": 1})
     assert cache.key("chat", [one], {"seed": 1}) != cache.key("generate", [one], {"seed": 1})
+
+
+def test_a_template_that_tells_the_time_is_asked_each_time(router: trillm.LLMRouter, tiny_model: Path) -> None:
+    path, asked = str(tiny_model), {"max_tokens": 4, **GREEDY}
+    template = "{{ strftime_now('%Y-%m-%d %H:%M:%S') }}{{ messages[0].content }}"
+    for _ in range(2):
+        assert not router.chat(path, MESSAGES, template=template, **asked).cached
+    assert counted(router) == (0, 0, 0)
+
+
+def test_what_is_changed_while_it_is_asked_is_not_kept(router: trillm.LLMRouter, tiny_model: Path) -> None:
+    path, asked = str(tiny_model), {"max_tokens": 4, **GREEDY}
+    messages: list[Any] = [{"role": "user", "content": "the man"}]
+
+    async def change() -> None:
+        task = asyncio.create_task(router.achat(path, messages, **asked))
+        await asyncio.sleep(0)
+        messages[0]["content"] = "nothing else"
+        await task
+
+    asyncio.run(change())
+    plain = router.chat(path, [{"role": "user", "content": "the man"}], **asked)
+    assert same(plain, router.model(path).chat([{"role": "user", "content": "the man"}], **asked))

@@ -453,3 +453,45 @@ def test_a_plan_names_what_could_go(router: trillm.LLMRouter, paths: dict[str, s
 def test_a_router_takes_every_option() -> None:
     taken = set(inspect.signature(trillm.LLMRouter).parameters) - {"config", "on_event", "recover"}
     assert taken == {option.name for option in fields(trillm.RouterOptions)}
+
+
+def test_settings_that_fail_do_not_count_for_others(tiny_model: Path) -> None:
+    """What means nothing is said before what is loaded goes; what cannot be loaded is forgotten with its error."""
+    with trillm.LLMRouter(threads=1) as router:
+        said = router.generate(tiny_model, "the", max_tokens=4, temperature=0).text
+        meaningless: list[dict[str, Any]] = [{"contxt": 64}, {"context": -1}]
+        for wrong in meaningless:
+            with pytest.raises(InvalidRequest):
+                router.load_model(tiny_model, settings=wrong)
+            assert router.loaded() == [str(tiny_model)]
+        impossible: list[dict[str, Any]] = [{"engine": "candle"}, {"context": 1 << 29}]
+        for wrong in impossible:
+            with pytest.raises(trillm.errors.TrillmError):
+                router.load_model(tiny_model, settings=wrong)
+            assert router.generate(tiny_model, "the", max_tokens=4, temperature=0).text == said
+        router.load_model(tiny_model, context=64)
+        with pytest.raises(trillm.errors.TrillmError):
+            router.generate({"file": tiny_model, "settings": {"context": 1 << 29}}, "the")
+        assert router.load_model(tiny_model).context == 64
+        assert router.load_model(tiny_model, settings={}).context == 512
+
+
+def test_questions_decide_nothing(tiny_model: Path) -> None:
+    with trillm.LLMRouter(threads=1) as router:
+        router.load_model(tiny_model, pinned=True)
+        asked = {"file": tiny_model, "settings": {"context": 64}}
+        assert (router.plan(asked).cache or 0) < (router.plan(tiny_model).cache or 0)
+        assert router.explain(asked).engine == "llama"
+        with pytest.raises(InvalidRequest):
+            router.explain({"file": tiny_model, "settings": {"contxt": 1}})
+        status = router.stats()["models"][str(tiny_model)]
+        assert (status["phase"], status["pinned"]) == ("loaded", True)
+        assert router.load_model(tiny_model).context == 512
+
+
+def test_a_path_is_one_model_however_it_is_written(tiny_model: Path) -> None:
+    with trillm.LLMRouter(threads=1) as router:
+        model = router.load_model(tiny_model)
+        other = f"{tiny_model.parent}/./{tiny_model.name}"
+        assert router.load_model(other).name == model.name
+        assert len(router.loaded()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -33,10 +34,12 @@ def test_pages_of_others_are_refused_and_those_of_this_machine_are_not(ask: Aske
         method="OPTIONS",
         Origin="http://localhost:5173",
         Access_Control_Request_Method="POST",
-        Access_Control_Request_Headers="content-type,authorization",
+        Access_Control_Request_Headers="content-type,authorization,x-stainless-lang",
     )
     assert preflight.status == 200
     assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+    assert "x-stainless-lang" in preflight.headers["access-control-allow-headers"].lower()
+    assert "x-request-id" in taken.headers["access-control-expose-headers"]
     other = serve(cors_origins=["https://chat.example"])
     assert other("/v1/models", Origin="https://chat.example").status == 200
     assert other("/v1/models", Origin="https://evil.example").status == 403
@@ -110,6 +113,39 @@ def test_requests_have_names_and_unknown_fields_are_told(ask: Asker) -> None:
     assert len(names) == 3
 
 
+def test_many_unknown_fields_hold_nobody_up(ask: Asker) -> None:
+    """Reading them took time by the square of their number, on a thread that others wait for."""
+    body = {**CHAT, **{f"field{number}": number for number in range(100_000)}}
+    answer = ask("/v1/chat/completions", body)
+    assert answer.status == 200
+    assert len(answer.headers["x-ignored-fields"]) <= 512
+
+
+def test_a_key_for_use_has_nothing_fetched(serve: Callable[..., Asker]) -> None:
+    ask = serve(api_keys=["use"], admin_keys=["admin"])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.5)
+        port = listener.getsockname()[1]
+        for name in (
+            f"http://127.0.0.1:{port}/x.gguf#sha256={'0' * 64}",
+            f"ollama:127.0.0.1:{port}/library/x",
+            "hf:no/such",
+            "smollm2",
+            f"smollm2@sha256:{'0' * 64}",
+        ):
+            answer = ask("/v1/chat/completions", {**CHAT, "model": name}, Authorization="Bearer use")
+            assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found"), name
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert ask("/v1/chat/completions", CHAT, Authorization="Bearer use").status == 200
+
+
+def test_several_hosts_are_refused(ask: Asker) -> None:
+    with socket.create_connection(("127.0.0.1", ask.port)) as client:
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert b" 400 " in client.recv(1024)
+
+
 def test_what_is_not_there_and_wrong_methods(ask: Asker) -> None:
     assert (ask("/nowhere").status, ask("/nowhere").json["error"]["code"]) == (404, "unknown_route")
     for path, method in (("/v1/models", "DELETE"), ("/generate", "GET"), ("/v1/chat/completions", "GET")):
@@ -120,11 +156,19 @@ def test_what_is_not_there_and_wrong_methods(ask: Asker) -> None:
 def test_settings_that_mean_nothing_are_errors(router: trillm.LLMRouter) -> None:
     def refused(settings: Any, text: str) -> None:
         with pytest.raises(InvalidRequest, match=text):
-            router.serve(port=0, **settings)
+            router.serve(**{"port": 0, **settings})
 
     refused({"host": "example.com"}, "host is .*expected an address")
-    refused({"api_keys": "key"}, "api_keys is a text, expected a list")
-    refused({"api_keys": [""]}, "api_keys has an empty text")
+    refused({"api_keys": "key"}, "api_keys is 'key', expected a list of texts")
+    refused({"api_keys": [""]}, "api_keys is .*expected a list of texts, none of them empty")
+    refused({"api_keys": [1]}, "api_keys is .*expected a list of texts")
+    refused({"hosts": "abc"}, "hosts is 'abc', expected a list of texts")
+    refused({"models": "smollm2"}, "models is 'smollm2', expected a list")
+    refused({"port": 70_000}, "port is 70000, expected a whole number, 0 to 65535")
+    refused({"port": True}, "port is True, expected a whole number")
+    refused({"rate_limit": 0}, "rate_limit is 0, expected a whole number, 1 to")
+    refused({"max_requests": 2**62}, "max_requests is .*expected a whole number, 1 to 1048576")
+    refused({"max_body": 0}, "max_body is 0, expected")
     refused({"drain": -1.0}, "drain is -1, expected seconds")
     with router.serve(port=0) as server, pytest.raises(InvalidRequest, match="cannot listen at") as caught:
         router.serve(port=server.port)

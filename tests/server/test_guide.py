@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import http.client
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 import trillm
+from trillm.errors import InvalidRequest
 
-from .asking import Asker
+from .asking import Answer, Asker
 
 
 def test_generate_answers_with_figures(ask: Asker, model: trillm.RoutedModel) -> None:
@@ -120,6 +127,86 @@ def test_stopping_lets_those_that_run_end(router: trillm.LLMRouter, tiny_model: 
     server.stop()
     with socket.socket() as client:
         assert client.connect_ex(("127.0.0.1", server.port)) != 0
+
+
+def test_stopping_waits_for_the_end_whoever_waits(router: trillm.LLMRouter, tiny_model: object) -> None:
+    server = router.serve(models=[tiny_model], port=0)
+    ask = Asker(server.port)
+    answers: list[Answer] = []
+    ended: list[list[Answer]] = []
+    body = {"model": "tiny", "prompt": "the", "max_tokens": 300, "ignore_eos": True}
+
+    def wait() -> None:
+        server.wait()
+        ended.append(list(answers))
+
+    threads = [
+        threading.Thread(target=wait),
+        threading.Thread(target=lambda: answers.append(ask("/v1/completions", body))),
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: router.stats()["models"][str(tiny_model)]["running"] > 0)
+    others = [threading.Thread(target=server.stop) for _ in range(3)]
+    for thread in others:
+        thread.start()
+    for thread in threads + others:
+        thread.join()
+    assert answers[0].json["usage"]["completion_tokens"] == 300
+    assert len(ended) == 1
+
+
+def test_two_models_cannot_have_one_name(router: trillm.LLMRouter, tiny_model: Path, tmp_path: Path) -> None:
+    for name in ("other/tiny.gguf", "smollm2.gguf"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(tiny_model.read_bytes())
+        with pytest.raises(InvalidRequest, match=r"clients would call .* and so they call") as caught:
+            router.serve(models=[tiny_model, path], port=0)
+        assert caught.value.code == "name_taken"
+
+
+def test_a_model_that_is_loaded_later_has_its_files_name(
+    router: trillm.LLMRouter, ask: Asker, tiny_model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "later.gguf"
+    path.write_bytes(tiny_model.read_bytes())
+    assert ask("/generate", {"model": "later", "prompt": "a", "max_tokens": 1}).status == 404
+    router.load_model(path, threads=1)
+    assert "later" in [it["id"] for it in ask("/v1/models").json["data"]]
+    assert str(path) not in ask("/v1/models").text
+    assert ask("/generate", {"model": "later", "prompt": "a", "max_tokens": 1}).status == 200
+    router.unload_model(path)
+
+
+def test_a_connection_goes_on_after_a_body_that_nobody_needs(ask: Asker) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", ask.port, timeout=60)
+    for _ in range(5):
+        connection.request("POST", "/models/tiny/load", b"{}")
+        assert connection.getresponse().read()
+    connection.close()
+
+
+def test_nobody_listens_after_the_end_though_a_child_has_the_socket(router: trillm.LLMRouter) -> None:
+    server = router.serve(port=0)
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        server.stop()
+        with socket.socket() as client:
+            assert client.connect_ex(("127.0.0.1", server.port)) != 0
+        router.serve(port=server.port).stop()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_server_that_nobody_keeps_goes_on(router: trillm.LLMRouter) -> None:
+    port = router.serve(port=0).port
+    gc.collect()
+    assert Asker(port)("/livez").status == 200
 
 
 def endless(*, stream: bool) -> bytes:

@@ -142,6 +142,11 @@ def test_completions_continue_texts_and_tokens(client: openai.OpenAI, model: tri
     assert client.completions.create(model="tiny", prompt="the", logprobs=1, **EXACT).choices[0].logprobs is not None
 
 
+def test_more_answers_than_can_be_queued_are_too_many(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="n is 4 for each of 100 prompts, expected at most 256"):
+        client.completions.create(model="tiny", prompt=["the"] * 100, n=4, max_tokens=1)
+
+
 def test_embeddings_are_the_models_own(client: openai.OpenAI, model: trillm.RoutedModel) -> None:
     texts = ["the man", "there was nothing"]
     expected = model.embed(texts)
@@ -169,7 +174,9 @@ def test_models_are_listed(client: openai.OpenAI, tiny_model: Path) -> None:
     ("wrong", "field"),
     [
         ({"temperature": "hot"}, "temperature"),
-        ({"temperature": -1}, None),
+        ({"temperature": -1}, "temperature"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
         ({"n": 0}, "n"),
         ({"stop": 5}, "stop"),
         ({"top_logprobs": 3}, "top_logprobs"),

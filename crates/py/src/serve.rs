@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use trillm::server::{Key, Models, Options, Scope, Server as Native};
+use trillm::Class;
+use trillm::server::{Key, Models, Options, Refusal, Scope, Server as Native};
 use trillm_store::Names;
 
 use crate::enter::{self, enter, outside};
-use crate::errors::{invalid, raise};
+use crate::errors::{exception, invalid, raise};
 use crate::lifetime::check_process;
 use crate::router::Router;
 use crate::store::Store;
@@ -82,6 +83,11 @@ impl Settings {
     }
 }
 
+/// What cannot be served, as Python's error.
+fn refused(refusal: Refusal) -> PyErr {
+    exception((Class::InvalidRequest, &refusal.code), &refusal.message, refusal.hint.clone())
+}
+
 #[pymethods]
 impl Server {
     /// Serves a router's models, and those of its store and folder. `paths` are its models that are files or folders,
@@ -101,7 +107,7 @@ impl Server {
         let names = Names { models: models_directory.or(names.models), ..names };
         let mut models = Models::new(pool, store.inner().clone(), names);
         for path in paths {
-            models.open(&path);
+            models.open(&path).map_err(refused)?;
         }
         let native = enter(py, move || Native::start(Arc::new(models), options))?;
         Ok(Self { native: Some(native), process: std::process::id() })
@@ -123,6 +129,7 @@ impl Server {
     /// Takes no more requests, lets those that run end, and stops. Harmless when called again.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         let native = self.native()?;
-        outside(py, || native.stop())
+        outside(py, || native.begin_stop())?;
+        enter::wait(py, || native.wait(enter::SLICE))
     }
 }

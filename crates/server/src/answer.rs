@@ -2,15 +2,16 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 
 use trillm_core::{Class, Error as CoreError, Piece, Request};
 use trillm_llm::{Completion, Generation, Llm};
-use trillm_runtime::GoesOn;
 
 use crate::app::App;
+use crate::aside::aside;
 use crate::ask::{Ask, Asked, Settings};
+use crate::input::SHORT;
+use crate::options::Scope;
 use crate::served::InUse;
 use crate::{Refusal, Served};
 
@@ -22,32 +23,25 @@ pub(crate) struct Answer {
     _in_use: Arc<dyn InUse>,
 }
 
-/// Does what may wait on a thread where that may be. `work` is told when nobody wants it any more.
-pub(crate) async fn aside<T: Send + 'static>(
-    work: impl FnOnce(&GoesOn) -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    struct Wanted(Arc<AtomicBool>);
-    impl Drop for Wanted {
-        fn drop(&mut self) {
-            self.0.store(false, Relaxed);
-        }
-    }
-    let wanted = Arc::new(AtomicBool::new(true));
-    let guard = Wanted(wanted.clone());
-    let goes_on: GoesOn = Arc::new(move || wanted.load(Relaxed));
-    let done = tokio::task::spawn_blocking(move || work(&goes_on)).await;
-    drop(guard);
-    done.unwrap_or_else(|panic| Err(Refusal::new(Class::Engine, "internal", panic.to_string())))
-}
-
 /// The model that a client calls `name`, to use; brought if it is not here.
-pub(crate) async fn lease(app: &App, name: &str) -> Result<Arc<dyn InUse>, Refusal> {
+///
+/// What is not on this machine is fetched for those alone who may manage models: others could have the server ask any
+/// address, and fill its disk.
+pub(crate) async fn lease(app: &App, name: &str, scope: Scope) -> Result<Arc<dyn InUse>, Refusal> {
     let name = app.served.name(name).map_err(|refusal| refusal.about("model"))?;
     if let Some(lease) = app.served.lease_now(&name) {
         return Ok(lease.into());
     }
     let served: Arc<dyn Served> = app.served.clone();
-    aside(move |goes_on| served.lease(&name, goes_on)).await.map(Into::into)
+    let lease = aside(move |goes_on| {
+        if scope < Scope::Admin && !served.is_here(&name) {
+            let refusal =
+                Refusal::new(Class::NotFound, "model_not_found", format!("{name:.200} is not on this machine"));
+            return Err(refusal.about("model").advising("GET /v1/models lists what is"));
+        }
+        served.lease(&name, goes_on)
+    });
+    lease.await.map(Into::into)
 }
 
 impl Answer {
@@ -59,15 +53,14 @@ impl Answer {
 
     /// Asks for `count` answers to one question; those with a seed have it and the ones that follow it.
     pub(crate) async fn begin_several(app: &App, ask: Ask, count: u32) -> Result<Vec<Self>, Refusal> {
-        let Ask { model, prompt, settings, keep } = ask;
-        let mut lease = lease(app, &model).await?;
+        let Ask { model, prompt, settings, keep, scope, size } = ask;
+        let mut lease = lease(app, &model, scope).await?;
         if let (Some(keep), Some(lease)) = (keep, Arc::get_mut(&mut lease)) {
             lease.keep(keep);
         }
-        let is_short = prompt.is_short();
         let llm = lease.clone();
         let start = move || (0..count).map(|index| started(llm.llm(), &prompt, &settings, index)).collect();
-        let generations: Vec<Generation> = if is_short { start()? } else { aside(move |_| start()).await? };
+        let generations: Vec<Generation> = if size <= SHORT { start()? } else { aside(move |_| start()).await? };
         Ok(generations.into_iter().map(|generation| Self { generation, _in_use: lease.clone() }).collect())
     }
 

@@ -5,8 +5,10 @@ use trillm_llm::Prompt;
 use trillm_runtime::Keep;
 use trillm_text::{Message, RenderOptions};
 
+use crate::options::Scope;
+
 /// What a client asks a model for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ask {
     /// What the client calls the model.
     pub(crate) model: String,
@@ -14,6 +16,10 @@ pub(crate) struct Ask {
     pub(crate) settings: Settings,
     /// How long the model stays after it; `None` as the server has it.
     pub(crate) keep: Option<Keep>,
+    /// What the client may do.
+    pub(crate) scope: Scope,
+    /// Bytes of the request: long ones are not read on the event loop.
+    pub(crate) size: usize,
 }
 
 /// What generation starts from.
@@ -24,32 +30,12 @@ pub(crate) enum Asked {
     Chat { messages: Vec<Message>, options: Box<RenderOptions> },
 }
 
-impl Default for Asked {
-    fn default() -> Self {
-        Self::Text(String::new())
-    }
-}
-
-/// Texts up to this many bytes become tokens within a millisecond or so, which an event loop can wait for.
-const SHORT: usize = 16 << 10;
-
 impl Asked {
     pub(crate) fn prompt(&self) -> Prompt<'_> {
         match self {
             Self::Text(text) => Prompt::text(text),
             Self::Tokens(tokens) => Prompt::Tokens(tokens),
             Self::Chat { messages, options } => Prompt::chat(messages, options),
-        }
-    }
-
-    /// Whether it becomes tokens at once.
-    pub(crate) fn is_short(&self) -> bool {
-        match self {
-            Self::Text(text) => text.len() <= SHORT,
-            Self::Tokens(tokens) => tokens.len() <= SHORT,
-            Self::Chat { messages, options } => {
-                options.tools.is_none() && messages.iter().map(Message::bytes).sum::<usize>() <= SHORT
-            }
         }
     }
 }

@@ -30,14 +30,17 @@ const KEY_HEADERS: [&str; 2] = ["x-api-key", "api-key"];
 const SOON: Duration = Duration::from_secs(1);
 
 /// Lets a request to a route of that scope in, or refuses it.
-pub(crate) async fn guard(State((app, scope)): State<(Arc<App>, Scope)>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State((app, scope)): State<(Arc<App>, Scope)>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
     let given = request.headers().get(&REQUEST_ID).filter(|id| id.len() <= 128).cloned();
     let id = given.unwrap_or_else(|| app.id("req").parse().unwrap_or(HeaderValue::from_static("req")));
     let mut rate = None;
     let mut response = match enter(&app, scope, &request, &mut rate) {
         // A body that is sent as it comes has its place until its end.
-        Ok(place) => next.run(request).await.map(|body| holding(body, place)),
+        Ok((place, granted)) => {
+            request.extensions_mut().insert(granted);
+            next.run(request).await.map(|body| holding(body, place))
+        }
         Err(refusal) => refused(&refusal),
     };
     if let Some(rate) = rate {
@@ -63,15 +66,15 @@ fn enter(
     scope: Scope,
     request: &Request,
     rate: &mut Option<Rate>,
-) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+) -> Result<(Option<OwnedSemaphorePermit>, Scope), Refusal> {
     let headers = request.headers();
     check_host(&app.options, headers)?;
     check_origin(&app.options, headers)?;
     if scope == Scope::Open {
-        return Ok(None);
+        return Ok((None, Scope::Open));
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-    let key = check_key(&app.options, scope, headers)?;
+    let (key, granted) = check_key(&app.options, scope, headers)?;
     *rate = app.rates.count(&app.options, key, peer, Instant::now());
     if let Some(rate) = rate.filter(|rate| rate.left < 0) {
         let message = format!("more than {} requests in a minute", rate.limit);
@@ -86,13 +89,17 @@ fn enter(
         let message = format!("{} requests are being answered, the limit", app.options.concurrent);
         Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).after(SOON)
     })?;
-    Ok(Some(place))
+    Ok((Some(place), granted))
 }
 
 /// A page may make a browser ask whoever a name of its own leads to. Nobody else has reason to call this server by a name
 /// that it does not know.
 fn check_host(options: &Options, headers: &HeaderMap) -> Result<(), Refusal> {
-    let given = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let mut all = headers.get_all(HOST).into_iter();
+    let given = all.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if all.next().is_some() {
+        return Err(Refusal::http(StatusCode::BAD_REQUEST, "several_hosts", "there are several Host headers"));
+    }
     let name = without_port(given);
     let is_known = is_of_machine(name) || options.hosts.iter().any(|host| host.eq_ignore_ascii_case(name));
     // Who has to show a key cannot be a page that has none.
@@ -143,10 +150,10 @@ fn check_origin(options: &Options, headers: &HeaderMap) -> Result<(), Refusal> {
     Err(refusal.advising("start it with the origins that may"))
 }
 
-/// Which of the keys opens the way, if there are any.
-fn check_key(options: &Options, scope: Scope, headers: &HeaderMap) -> Result<Option<usize>, Refusal> {
+/// Which of the keys opens the way, if there are any, and how far.
+fn check_key(options: &Options, scope: Scope, headers: &HeaderMap) -> Result<(Option<usize>, Scope), Refusal> {
     if options.keys.is_empty() {
-        return Ok(None);
+        return Ok((None, Scope::Admin));
     }
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, secret) = value.split_once(' ')?;
@@ -165,7 +172,7 @@ fn check_key(options: &Options, scope: Scope, headers: &HeaderMap) -> Result<Opt
             let message = "the API key opens the use of models, not their management";
             Err(Refusal::http(StatusCode::FORBIDDEN, "insufficient_scope", message))
         }
-        Some((index, _)) => Ok(Some(index)),
+        Some((index, has)) => Ok((Some(index), has)),
     }
 }
 

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
-use crate::answer::{Answer, aside, lease};
+use crate::answer::{Answer, lease};
 use crate::app::App;
+use crate::aside::aside;
 use crate::ask::{Ask, Asked, Settings};
 use crate::health;
-use crate::input::{Input, bytes, json};
+use crate::input::{Input, bytes, json, request};
 use crate::openai::models::listed;
+use crate::options::Scope;
 use crate::refusal::{Refusal, retry_after};
 
 /// A refusal in the guide's words: a text.
@@ -71,10 +73,13 @@ struct Wanted {
 const USUAL: u32 = 256;
 
 /// `POST /generate`: a text continued, by a model that is loaded for it.
-pub(crate) async fn generate(State(app): State<Arc<App>>, body: Body) -> Result<Response, Told> {
+pub(crate) async fn generate(
+    State(app): State<Arc<App>>,
+    Extension(scope): Extension<Scope>,
+    body: Body,
+) -> Result<Response, Told> {
     let start = Instant::now();
-    let body = bytes(body, app.options.body, app.options.patience).await?;
-    let Input { fields: wanted, unknown } = json::<Wanted>(&body)?;
+    let (Input { fields: wanted, unknown }, size) = request(&app, body, json::<Wanted>).await?;
     let missing = |name| Refusal::field(name, "missing", "a text");
     let model = wanted.model.filter(|model| !model.is_empty()).ok_or_else(|| missing("model"))?;
     let prompt = wanted.prompt.filter(|prompt| !prompt.is_empty()).ok_or_else(|| missing("prompt"))?;
@@ -89,7 +94,7 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, body: Body) -> Result<
         seed: wanted.seed,
         ..Settings::default()
     };
-    let ask = Ask { model: model.clone(), prompt: Asked::Text(prompt), settings, keep: None };
+    let ask = Ask { model: model.clone(), prompt: Asked::Text(prompt), settings, keep: None, scope, size };
     let done = Answer::begin(&app, ask).await?.collect().await?;
     let latency = start.elapsed().as_secs_f64();
     let answer = value!({
@@ -109,11 +114,17 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, body: Body) -> Result<
 }
 
 /// `POST /models/NAME/load` and `/unload`, where a name may have slashes.
-pub(crate) async fn manage(State(app): State<Arc<App>>, Path(path): Path<String>) -> Result<Json<Value>, Told> {
+pub(crate) async fn manage(
+    State(app): State<Arc<App>>,
+    Path(path): Path<String>,
+    body: Body,
+) -> Result<Json<Value>, Told> {
+    // Read to its end, so that the connection goes on.
+    bytes(&app, body).await?;
     match path.rsplit_once('/') {
         Some((name, "load")) => {
             let start = Instant::now();
-            lease(&app, name).await?;
+            lease(&app, name, Scope::Admin).await?;
             let message = format!("model {name} is loaded");
             Ok(Json(value!({ "message": message, "model": name, "seconds": start.elapsed().as_secs_f64() })))
         }

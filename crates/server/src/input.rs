@@ -1,6 +1,6 @@
 //! What a client sends: read within bounds, and checked, with the field that is wrong.
 
-use std::time::Duration;
+use std::collections::HashSet;
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use trillm_core::Class;
 
 use crate::Refusal;
+use crate::app::App;
+use crate::aside::aside;
 
 /// A request's body, and the names of fields that nobody here knows: they are left out, as other servers do it.
 pub(crate) struct Input<T> {
@@ -16,8 +18,12 @@ pub(crate) struct Input<T> {
     pub(crate) unknown: Vec<String>,
 }
 
-/// Reads a body of at most `limit` bytes, which comes within `patience`.
-pub(crate) async fn bytes(body: Body, limit: usize, patience: Duration) -> Result<Vec<u8>, Refusal> {
+/// Bodies up to this many bytes are read within a millisecond or so, which an event loop can wait for.
+pub(crate) const SHORT: usize = 32 << 10;
+
+/// Reads a body within the bounds that the options set.
+pub(crate) async fn bytes(app: &App, body: Body) -> Result<Vec<u8>, Refusal> {
+    let (limit, patience) = (app.options.body, app.options.patience);
     let read = tokio::time::timeout(patience, Limited::new(body, limit).collect()).await;
     let read = read.map_err(|_| {
         let message = format!("the body did not come within {} s", patience.as_secs_f64());
@@ -33,6 +39,18 @@ pub(crate) async fn bytes(body: Body, limit: usize, patience: Duration) -> Resul
             Err(Refusal::http(StatusCode::BAD_REQUEST, "body_broken", format!("the body broke off: {error}")))
         }
     }
+}
+
+/// Reads a request from a body: a long one where that may take its time.
+pub(crate) async fn request<T: Send + 'static>(
+    app: &App,
+    body: Body,
+    read: impl FnOnce(&[u8]) -> Result<Input<T>, Refusal> + Send + 'static,
+) -> Result<(Input<T>, usize), Refusal> {
+    let body = bytes(app, body).await?;
+    let size = body.len();
+    let input = if size <= SHORT { read(&body)? } else { aside(move |_| read(&body)).await? };
+    Ok((input, size))
 }
 
 /// Reads JSON. What is wrong with it is said of the field.
@@ -58,7 +76,8 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Input<T>, Refusa
 /// Reads two halves of one request's fields; unknown are those that neither has.
 pub(crate) fn halves<A: DeserializeOwned, B: DeserializeOwned>(bytes: &[u8]) -> Result<Input<(A, B)>, Refusal> {
     let (first, second) = (json::<A>(bytes)?, json::<B>(bytes)?);
-    let unknown = first.unknown.into_iter().filter(|name| second.unknown.contains(name)).collect();
+    let others: HashSet<String> = second.unknown.into_iter().collect();
+    let unknown = first.unknown.into_iter().filter(|name| others.contains(name)).collect();
     Ok(Input { fields: (first.fields, second.fields), unknown })
 }
 

@@ -9,6 +9,7 @@
 
 mod answer;
 mod app;
+mod aside;
 mod ask;
 mod counts;
 mod guard;

@@ -1,13 +1,14 @@
 //! A pool of models as what is served: what clients may call its models, and what they are told of it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use trillm_core::{Class, Coded, Error as CoreError};
 use trillm_llm::Llm;
 use trillm_runtime::{Failure, GoesOn, Keep, Lease, Pool, Source, Status};
-use trillm_store::{Catalogue, Known, Names, Reference, Store};
+use trillm_store::{Catalogue, Known, Names, Offline, Reference, Store, Watch};
 
 use crate::{Available, InUse, Loaded, Refusal, Served};
 
@@ -29,24 +30,55 @@ impl<S: Source> Models<S> {
 
     /// Serves a model that is a path, too, and returns what clients call it: its file's or folder's name. `model` is its
     /// name in the pool.
-    pub fn open(&mut self, model: &str) -> String {
-        let path = PathBuf::from(model);
-        let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
-        let name = name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    ///
+    /// # Errors
+    /// If another model has that name.
+    pub fn open(&mut self, model: &str) -> Result<String, Refusal> {
+        let name = called(model);
+        let is_known = matches!(self.names.parse(&name), Ok(wanted) if !matches!(wanted.reference, Reference::Path(_)));
+        let other = self.paths.get(&name).map(String::as_str).or(is_known.then_some("a model by that name"));
+        if let Some(other) = other.filter(|other| *other != model) {
+            let message = format!("clients would call {model} {name:?}, and so they call {other}");
+            return Err(
+                Refusal::new(Class::InvalidRequest, "name_taken", message).advising("give the file another name")
+            );
+        }
         self.paths.insert(name.clone(), model.to_owned());
-        name
+        Ok(name)
     }
 
     /// What clients call a model of the pool.
     fn called(&self, name: &str) -> String {
         let path = self.paths.iter().find(|(_, path)| *path == name);
-        path.map_or(name, |(called, _)| called).to_owned()
+        match path {
+            Some((called, _)) => called.clone(),
+            None if is_path(name) => called(name),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The path in the pool of a model that clients call so: one that is served, or was loaded since by its path.
+    fn path(&self, name: &str) -> Option<String> {
+        let loaded = || self.pool.status().into_iter().map(|it| it.name).find(|it| is_path(it) && called(it) == name);
+        self.paths.get(name).cloned().or_else(loaded)
     }
 
     /// What the pool calls a model.
-    fn in_pool<'a>(&'a self, name: &'a str) -> &'a str {
-        self.paths.get(name).map_or(name, String::as_str)
+    fn in_pool(&self, name: &str) -> String {
+        self.path(name).unwrap_or_else(|| name.to_owned())
     }
+}
+
+/// Whether the pool calls a model by its path.
+fn is_path(name: &str) -> bool {
+    name.starts_with(['/', '.']) || Path::new(name).exists()
+}
+
+/// What clients call a model that is a path: its file's name without its ending, or its folder's.
+fn called(path: &str) -> String {
+    let path = Path::new(path);
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 impl<S: Source> Served for Models<S>
@@ -55,7 +87,7 @@ where
     S::Error: Into<Refusal>,
 {
     fn name(&self, given: &str) -> Result<String, Refusal> {
-        if self.paths.contains_key(given) {
+        if self.path(given).is_some() {
             return Ok(given.to_owned());
         }
         let wanted = self.names.parse(given)?;
@@ -71,16 +103,22 @@ where
     }
 
     fn lease_now(&self, name: &str) -> Option<Box<dyn InUse>> {
-        used(self.pool.lease_now(self.in_pool(name))?)
+        used(self.pool.lease_now(&self.in_pool(name))?)
+    }
+
+    fn is_here(&self, name: &str) -> bool {
+        let Some(wanted) = self.names.parse(name).ok().filter(|_| self.path(name).is_none()) else { return true };
+        let watch: Arc<Watch> = Arc::new(|_| ControlFlow::Continue(()));
+        matches!(wanted.reference, Reference::Path(_)) || self.store.present(&wanted, &Offline, &watch).is_ok()
     }
 
     fn lease(&self, name: &str, goes_on: &GoesOn) -> Result<Box<dyn InUse>, Refusal> {
-        let lease = self.pool.lease(self.in_pool(name), goes_on).map_err(Into::into)?;
+        let lease = self.pool.lease(&self.in_pool(name), goes_on).map_err(Into::into)?;
         used(lease).ok_or_else(|| CoreError::Closed.into())
     }
 
     fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal> {
-        Ok(self.pool.unload(self.in_pool(name), false, goes_on)?)
+        Ok(self.pool.unload(&self.in_pool(name), false, goes_on)?)
     }
 
     fn status(&self) -> Vec<Status> {

@@ -22,7 +22,7 @@ pub struct Options {
     pub limits_loopback: bool,
     /// The most requests that are being answered; others are refused. Default 512.
     pub concurrent: usize,
-    /// The largest body of a request, in bytes. Default 16 MiB.
+    /// The largest body of a request, in bytes. Default 8 MiB.
     pub body: usize,
     /// How long a body may take to come. Default 30 s.
     pub patience: Duration,
@@ -40,7 +40,7 @@ impl Default for Options {
             rate: Some(60),
             limits_loopback: false,
             concurrent: 512,
-            body: 16 << 20,
+            body: 8 << 20,
             patience: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }

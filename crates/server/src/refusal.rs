@@ -132,13 +132,20 @@ pub(crate) fn retry_after(headers: &mut HeaderMap, after: Duration) {
 
 impl From<trillm_llm::Error> for Refusal {
     fn from(error: trillm_llm::Error) -> Self {
-        Self::of(&error)
+        match error {
+            trillm_llm::Error::Core(error) => error.into(),
+            error => Self::of(&error),
+        }
     }
 }
 
 impl From<trillm_core::Error> for Refusal {
     fn from(error: trillm_core::Error) -> Self {
-        Self::of(&error)
+        let refusal = Self::of(&error);
+        match error {
+            trillm_core::Error::InvalidParameter { name, .. } => refusal.about(name),
+            _ => refusal,
+        }
     }
 }
 

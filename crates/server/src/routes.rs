@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::app::App;
 use crate::guard::{guard, may_call};
@@ -27,6 +27,16 @@ pub struct Route {
 }
 
 type Handler = MethodRouter<Arc<App>>;
+
+/// Headers of answers that pages may read.
+const EXPOSED: [&str; 6] = [
+    "retry-after",
+    "x-ignored-fields",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-request-id",
+];
 
 /// All routes with what answers them.
 fn table() -> Vec<(Route, Handler)> {
@@ -67,11 +77,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         origin.to_str().is_ok_and(|origin| may_call(&options, origin, host))
     });
-    let cors = CorsLayer::new().allow_origin(may_call).allow_methods([Method::GET, Method::POST]).allow_headers([
-        header::CONTENT_TYPE,
-        header::AUTHORIZATION,
-        HeaderName::from_static("x-api-key"),
-    ]);
+    let cors = CorsLayer::new()
+        .allow_origin(may_call)
+        .allow_methods([Method::GET, Method::POST])
+        // Clients send headers of their own making.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED.map(HeaderName::from_static));
     let nowhere = Router::new().fallback(nowhere).layer(guarded(Scope::Use));
     router.fallback_service(nowhere.with_state(())).layer(cors).layer(CatchPanicLayer::new()).with_state(app)
 }

@@ -18,6 +18,9 @@ pub trait Served: Send + Sync + 'static {
     /// A model to use, if it is here; nobody waits.
     fn lease_now(&self, name: &str) -> Option<Box<dyn InUse>>;
 
+    /// Whether a model is on this machine, so that it needs no download.
+    fn is_here(&self, name: &str) -> bool;
+
     /// A model to use, which is brought if it is not here, as long as `goes_on` says so.
     ///
     /// # Errors

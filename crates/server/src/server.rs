@@ -1,13 +1,14 @@
 //! A server that runs beside its program: on threads of its own, until it is told to stop.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use socket2::SockRef;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use trillm_core::{Class, Coded};
@@ -103,9 +104,15 @@ impl Server {
     }
 
     /// Takes no more requests, waits for those that run, as long as its options say, and stops. Harmless when called
-    /// again.
+    /// again, which waits as well.
     pub fn stop(&self) {
-        self.end(self.app.options.drain);
+        self.begin_stop();
+        while !self.wait(Duration::from_hours(1)) {}
+    }
+
+    /// The same without waiting for it: see [`wait`](Self::wait).
+    pub fn begin_stop(&self) {
+        self.tell(self.app.options.drain);
     }
 
     /// Whether it has stopped; waits for that, at most `limit`.
@@ -124,9 +131,15 @@ impl Server {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, limit: Duration) {
+    fn tell(&self, limit: Duration) {
         self.app.is_draining.store(true, Relaxed);
         self.stop.send_replace(Some(limit));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.tell(Duration::ZERO);
         let thread = self.thread().take();
         if let Some(thread) = thread {
             // It ends with an error only after a panic, which was told.
@@ -135,13 +148,9 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.end(Duration::ZERO);
-    }
-}
-
 async fn serve(app: Arc<App>, listener: TcpListener, mut stopped: watch::Receiver<Option<Duration>>) {
+    // A forked child has the socket, too: closing it here would leave it open.
+    let copy = listener.try_clone();
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     // A token is a packet: waiting for more would only delay it.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
@@ -150,14 +159,24 @@ async fn serve(app: Arc<App>, listener: TcpListener, mut stopped: watch::Receive
     let asked = async move { drop(told.wait_for(Option::is_some).await) };
     let serving = axum::serve(listener, service).with_graceful_shutdown(asked).into_future();
     let limit = async {
-        let limit = match stopped.wait_for(Option::is_some).await {
-            Ok(limit) => limit.unwrap_or_default(),
-            Err(_) => Duration::ZERO,
-        };
-        tokio::time::sleep(limit).await;
+        let mut end = None;
+        loop {
+            let limit =
+                stopped.wait_for(Option::is_some).await.map_or(Duration::ZERO, |limit| limit.unwrap_or_default());
+            // The earliest that was said counts.
+            let said = tokio::time::Instant::now() + limit;
+            let earliest = end.map_or(said, |end| said.min(end));
+            end = Some(earliest);
+            if !matches!(tokio::time::timeout_at(earliest, stopped.changed()).await, Ok(Ok(()))) {
+                return;
+            }
+        }
     };
     tokio::select! {
         _ = serving => (),
         () = limit => (),
+    }
+    if let Ok(copy) = copy {
+        let _ = SockRef::from(&copy).shutdown(Shutdown::Both);
     }
 }

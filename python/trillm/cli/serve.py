@@ -82,4 +82,4 @@ def command(
             try:
                 server.wait()
             except KeyboardInterrupt:
-                say("stopping")
+                say(f"stopping: what runs has {drain:g} s, and Ctrl-C ends it")

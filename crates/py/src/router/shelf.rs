@@ -126,8 +126,11 @@ impl From<Failure> for Refusal {
 
 /// The class of what Python raised. What cannot be downloaded is not there, for a client.
 fn class_of(raised: &Bound<'_, PyAny>) -> Class {
-    let name = raised.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-    if name == "DownloadError" { Class::NotFound } else { named(&name).unwrap_or(Class::Engine) }
+    let known = raised.get_type().mro().iter().find_map(|class| {
+        let name = class.getattr("__name__").ok()?.extract::<String>().ok()?;
+        if name == "DownloadError" { Some(Class::NotFound) } else { named(&name) }
+    });
+    known.unwrap_or(Class::Engine)
 }
 
 impl Shelf {

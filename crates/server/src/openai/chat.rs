@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trillm_core::{Class, Piece};
@@ -20,7 +20,8 @@ use crate::Refusal;
 use crate::answer::{Answer, collected};
 use crate::app::App;
 use crate::ask::{Ask, Asked};
-use crate::input::{Input, bytes, halves};
+use crate::input::{Input, halves, request};
+use crate::options::Scope;
 
 /// What a client sends.
 #[derive(Deserialize)]
@@ -35,6 +36,8 @@ struct Wanted {
     response_format: Option<Format>,
     tools: Option<Vec<Value>>,
     tool_choice: Option<Value>,
+    functions: Option<Vec<Value>>,
+    modalities: Option<Vec<String>>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     chat_template_kwargs: Option<Map<String, Value>>,
@@ -46,16 +49,20 @@ struct Format {
 }
 
 /// Answers a chat.
-pub(crate) async fn chat(State(app): State<Arc<App>>, body: Body) -> Result<Response, Refusal> {
-    let body = bytes(body, app.options.body, app.options.patience).await?;
-    let Input { fields: (wanted, sampling), unknown } = halves::<Wanted, Sampling>(&body)?;
+pub(crate) async fn chat(
+    State(app): State<Arc<App>>,
+    Extension(scope): Extension<Scope>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let (input, size) = request(&app, body, halves::<Wanted, Sampling>).await?;
+    let Input { fields: (wanted, sampling), unknown } = input;
     let count = count(wanted.n)?;
     let streams = wanted.stream.unwrap_or(false);
     let object = if streams { "chat.completion.chunk" } else { "chat.completion" };
     let head = Head::new(&app, "chatcmpl", object, &wanted.model);
     let tells_usage = wanted.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false);
     let tells_logprobs = wanted.logprobs.unwrap_or(false);
-    let answers = Answer::begin_several(&app, wanted.ask(sampling)?, count).await?;
+    let answers = Answer::begin_several(&app, wanted.ask(sampling, scope, size)?, count).await?;
     let response = if streams {
         stream(head, Deltas { tells_logprobs }, answers, tells_usage)
     } else {
@@ -66,13 +73,20 @@ pub(crate) async fn chat(State(app): State<Arc<App>>, body: Body) -> Result<Resp
 }
 
 impl Wanted {
-    fn ask(self, sampling: Sampling) -> Result<Ask, Refusal> {
+    fn ask(self, sampling: Sampling, scope: Scope, size: usize) -> Result<Ask, Refusal> {
         if let Some(Format { r#type }) = self.response_format.filter(|format| format.r#type != "text") {
             return Err(cannot(&format!("response_format {type:?}"), "response_format"));
         }
         let is_without = self.tool_choice.is_some_and(|choice| choice == "none");
         if self.tools.is_some_and(|tools| !tools.is_empty()) && !is_without {
             return Err(cannot("tools", "tools").advising("leave them out, or set tool_choice to \"none\""));
+        }
+        // As tools were called before.
+        if self.functions.is_some_and(|functions| !functions.is_empty()) {
+            return Err(cannot("functions", "functions"));
+        }
+        if let Some(kind) = self.modalities.iter().flatten().find(|kind| *kind != "text") {
+            return Err(cannot(&format!("an answer of {kind:.50}"), "modalities"));
         }
         let logprobs = match (self.logprobs.unwrap_or(false), self.top_logprobs) {
             (false, Some(_)) => return Err(Refusal::field("top_logprobs", "given", "logprobs beside it")),
@@ -88,6 +102,8 @@ impl Wanted {
             prompt: Asked::Chat { messages, options: Box::new(options) },
             settings: sampling.settings(self.max_completion_tokens.or(self.max_tokens), logprobs)?,
             keep: None,
+            scope,
+            size,
         })
     }
 }

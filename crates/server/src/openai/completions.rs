@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trillm_core::{Piece, Token};
@@ -19,7 +19,8 @@ use crate::Refusal;
 use crate::answer::{Answer, collected};
 use crate::app::App;
 use crate::ask::{Ask, Asked};
-use crate::input::{Input, bytes, halves};
+use crate::input::{Input, halves, request};
+use crate::options::Scope;
 
 /// What a client sends.
 #[derive(Deserialize)]
@@ -30,6 +31,7 @@ struct Wanted {
     n: Option<u32>,
     logprobs: Option<u32>,
     echo: Option<bool>,
+    best_of: Option<u32>,
     suffix: Option<String>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
@@ -52,10 +54,16 @@ const USUAL: u32 = 16;
 const MOST: usize = 256;
 
 /// Continues prompts.
-pub(crate) async fn completions(State(app): State<Arc<App>>, body: Body) -> Result<Response, Refusal> {
-    let body = bytes(body, app.options.body, app.options.patience).await?;
-    let Input { fields: (wanted, sampling), unknown } = halves::<Wanted, Sampling>(&body)?;
-    for (name, is_wanted) in [("echo", wanted.echo == Some(true)), ("suffix", wanted.suffix.is_some())] {
+pub(crate) async fn completions(
+    State(app): State<Arc<App>>,
+    Extension(scope): Extension<Scope>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let (input, size) = request(&app, body, halves::<Wanted, Sampling>).await?;
+    let Input { fields: (wanted, sampling), unknown } = input;
+    let has_suffix = wanted.suffix.is_some_and(|suffix| !suffix.is_empty());
+    let is_best_of = wanted.best_of.is_some_and(|best| best > wanted.n.unwrap_or(1));
+    for (name, is_wanted) in [("echo", wanted.echo == Some(true)), ("suffix", has_suffix), ("best_of", is_best_of)] {
         if is_wanted {
             return Err(Refusal::field(name, "given", "nothing: it is not supported"));
         }
@@ -63,11 +71,15 @@ pub(crate) async fn completions(State(app): State<Arc<App>>, body: Body) -> Resu
     let head = Head::new(&app, "cmpl", "text_completion", &wanted.model);
     let count = count(wanted.n)?;
     let prompts = wanted.prompt.asked()?;
+    if prompts.len() * count as usize > MOST {
+        let found = format!("{count} for each of {} prompts", prompts.len());
+        return Err(Refusal::field("n", &found, "at most 256 answers"));
+    }
     let settings = sampling.settings(Some(wanted.max_tokens.unwrap_or(USUAL)), wanted.logprobs)?;
     let tells_logprobs = wanted.logprobs.is_some();
     let mut answers = Vec::new();
     for prompt in prompts {
-        let ask = Ask { model: wanted.model.clone(), prompt, settings: settings.clone(), keep: None };
+        let ask = Ask { model: wanted.model.clone(), prompt, settings: settings.clone(), keep: None, scope, size };
         answers.extend(Answer::begin_several(&app, ask, count).await?);
     }
     let response = if wanted.stream.unwrap_or(false) {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
@@ -16,9 +16,11 @@ use trillm_llm::EmbedOptions;
 
 use super::settings::OneOrMany;
 use crate::Refusal;
-use crate::answer::{aside, lease};
+use crate::answer::lease;
 use crate::app::App;
-use crate::input::{Input, bytes, json};
+use crate::aside::aside;
+use crate::input::{Input, json, request};
+use crate::options::Scope;
 
 /// What a client sends.
 #[derive(Deserialize)]
@@ -43,14 +45,17 @@ const MOST: usize = 2048;
 const SLICE: Duration = Duration::from_millis(50);
 
 /// Makes vectors of texts, of length 1 as in Python.
-pub(crate) async fn embeddings(State(app): State<Arc<App>>, body: Body) -> Result<Response, Refusal> {
-    let body = bytes(body, app.options.body, app.options.patience).await?;
-    let Input { fields: wanted, unknown } = json::<Wanted>(&body)?;
+pub(crate) async fn embeddings(
+    State(app): State<Arc<App>>,
+    Extension(scope): Extension<Scope>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let (Input { fields: wanted, unknown }, _) = request(&app, body, json::<Wanted>).await?;
     let texts: Vec<String> = wanted.input.into();
     if !(1..=MOST).contains(&texts.len()) {
         return Err(Refusal::field("input", &format!("{} texts", texts.len()), "1 to 2048"));
     }
-    let lease = lease(&app, &wanted.model).await?;
+    let lease = lease(&app, &wanted.model, scope).await?;
     let (vectors, tokens) = aside(move |goes_on| {
         let llm = lease.llm();
         let mut inputs = llm.embedding(&EmbedOptions { normalize: true, ..EmbedOptions::default() })?;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use trillm_core::Class;
 
 use crate::Refusal;
-use crate::answer::aside;
 use crate::app::App;
+use crate::aside::aside;
 use crate::served::Available;
 
 /// All models: those on this machine, and those in memory.
