@@ -74,6 +74,8 @@ def load_resolved(found: Resolved, params: LoadParams) -> Model:
     """Loads what a reference stands for, and keeps its files where they are until it is closed."""
     try:
         params.setdefault("published", found.published)
+        if adapters := found.adapters:
+            params.setdefault("lora", adapters)
         model = Model(found.path, **params)
     except BaseException:
         found.release()

@@ -7,9 +7,13 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import gguf_file
+import numpy as np
 import pytest
+import trillm
 from arriving import BREAKS, FAULTS, arrives_or_says_why, be_impatient, content, job
 from ollama_server import IMAGE, Registry
 from trillm._core import Reference, Store
@@ -103,6 +107,26 @@ def test_projectors_and_adapters_come_along(registry: Registry, store: Store) ->
         "adapter-2.gguf": b"b",
         "messages.json": b"[]",
     }
+
+
+def test_an_adapter_is_a_part_of_the_model(registry: Registry, store: Store, tiny_model: Path, tmp_path: Path) -> None:
+    keys, tensors = gguf_file.lora({f"blk.{layer}.attn_q": (64, 64) for layer in range(2)}, 8)
+    head, size = gguf_file.header(keys, tensors)
+    adapter = tmp_path / "adapter.gguf"
+    adapter.write_bytes(head + np.random.default_rng(1).normal(0, 0.5, size // 4).astype("<f4").tobytes())
+    layers = [("model", tiny_model.read_bytes()), ("adapter", adapter.read_bytes())]
+    registry.add("library/adapted:latest", layers)
+    reference = wanted(registry, "library/adapted")
+
+    def logprobs(model: trillm.Model) -> list[float]:
+        with model:
+            found = model.generate("the man", max_tokens=3, temperature=0, logprobs=0).logprobs
+        return [entry.logprob for entry in found or []]
+
+    with trillm.LLMRouter(cache_directory=store.root, threads=1) as router:
+        adapted = logprobs(router.load(reference, threads=1))
+    assert adapted == pytest.approx(logprobs(trillm.load(tiny_model, threads=1, lora=[adapter])), abs=1e-5)
+    assert adapted != pytest.approx(logprobs(trillm.load(tiny_model, threads=1)), abs=1e-3)
 
 
 def authorizations(server: Any) -> set[str | None]:

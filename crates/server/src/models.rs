@@ -47,19 +47,24 @@ impl<S: Source> Models<S> {
         Ok(name)
     }
 
+    /// Whether the pool calls a model by its path.
+    fn is_path(&self, name: &str) -> bool {
+        self.names.parse(name).is_ok_and(|wanted| matches!(wanted.reference, Reference::Path(_)))
+    }
+
     /// What clients call a model of the pool.
     fn called(&self, name: &str) -> String {
         let path = self.paths.iter().find(|(_, path)| *path == name);
         match path {
             Some((called, _)) => called.clone(),
-            None if is_path(name) => called(name),
+            None if self.is_path(name) => called(name),
             None => name.to_owned(),
         }
     }
 
     /// The path in the pool of a model that clients call so: one that is served, or was loaded since by its path.
     fn path(&self, name: &str) -> Option<String> {
-        let loaded = || self.pool.status().into_iter().map(|it| it.name).find(|it| is_path(it) && called(it) == name);
+        let loaded = || self.pool.status().into_iter().map(|it| it.name).find(|it| called(it) == name && self.is_path(it));
         self.paths.get(name).cloned().or_else(loaded)
     }
 
@@ -67,11 +72,6 @@ impl<S: Source> Models<S> {
     fn in_pool(&self, name: &str) -> String {
         self.path(name).unwrap_or_else(|| name.to_owned())
     }
-}
-
-/// Whether the pool calls a model by its path.
-fn is_path(name: &str) -> bool {
-    name.starts_with(['/', '.']) || Path::new(name).exists()
 }
 
 /// What clients call a model that is a path: its file's name without its ending, or its folder's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,17 @@ class Resolved:
     def notes(self) -> list[str]:
         """What whoever uses it should know of how it came to the store."""
         return [] if self.manifest is None else self.manifest.notes
+
+    @property
+    def adapters(self) -> list[Path]:
+        """LoRA adapters that are a part of it, as Ollama's registry has them."""
+        from trillm._core import Ollama
+
+        if self.manifest is None or not isinstance(self.reference.source, Ollama):
+            return []
+        folder = self.path if self.path.is_dir() else self.path.parent
+        names = [name for name, *_ in self.manifest.files]
+        return [folder / name for name in names if re.fullmatch(r"adapter(-\d+)?\.gguf", name)]
 
     def release(self) -> None:
         """Lets go of its files. Harmless when called again."""
