@@ -140,6 +140,20 @@ def test_a_key_for_use_has_nothing_fetched(serve: Callable[..., Asker]) -> None:
     assert ask("/v1/chat/completions", CHAT, Authorization="Bearer use").status == 200
 
 
+def test_wrong_keys_are_counted(serve: Callable[..., Asker]) -> None:
+    ask = serve(api_keys=["right"], rate_limit=3, rate_limit_loopback=True)
+    assert [ask("/v1/models", Authorization="Bearer wrong").status for _ in range(5)] == [401, 401, 401, 429, 429]
+    # Who has a key is counted by it.
+    assert ask("/v1/models", Authorization="Bearer right").status == 200
+
+
+def test_whether_it_lives_may_be_asked_without_a_name(ask: Asker) -> None:
+    for path, status in ((b"/livez", b" 200 "), (b"/health", b" 403 ")):
+        with socket.create_connection(("127.0.0.1", ask.port)) as client:
+            client.sendall(b"GET " + path + b" HTTP/1.0\r\n\r\n")
+            assert status in client.recv(1024)
+
+
 def test_several_hosts_are_refused(ask: Asker) -> None:
     with socket.create_connection(("127.0.0.1", ask.port)) as client:
         client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")

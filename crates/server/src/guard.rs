@@ -68,19 +68,25 @@ fn enter(
     rate: &mut Option<Rate>,
 ) -> Result<(Option<OwnedSemaphorePermit>, Scope), Refusal> {
     let headers = request.headers();
-    check_host(&app.options, headers)?;
+    // What only asks whether it lives may speak an HTTP that has no names.
+    if scope != Scope::Open || headers.contains_key(HOST) {
+        check_host(&app.options, headers)?;
+    }
     check_origin(&app.options, headers)?;
     if scope == Scope::Open {
         return Ok((None, Scope::Open));
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-    let (key, granted) = check_key(&app.options, scope, headers)?;
+    let opened = check_key(&app.options, scope, headers);
+    // Wrong keys are counted, too, by where they come from.
+    let key = opened.as_ref().ok().and_then(|(key, _)| *key);
     *rate = app.rates.count(&app.options, key, peer, Instant::now());
     if let Some(rate) = rate.filter(|rate| rate.left < 0) {
         let message = format!("more than {} requests in a minute", rate.limit);
         let refusal = Refusal::http(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message);
         return Err(refusal.after(rate.reset));
     }
+    let (_, granted) = opened?;
     if app.is_draining.load(Relaxed) {
         let refusal = Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is about to stop");
         return Err(refusal.after(app.options.drain));
