@@ -64,7 +64,8 @@ impl<S: Source> Models<S> {
 
     /// The path in the pool of a model that clients call so: one that is served, or was loaded since by its path.
     fn path(&self, name: &str) -> Option<String> {
-        let loaded = || self.pool.status().into_iter().map(|it| it.name).find(|it| called(it) == name && self.is_path(it));
+        let loaded =
+            || self.pool.status().into_iter().map(|it| it.name).find(|it| called(it) == name && self.is_path(it));
         self.paths.get(name).cloned().or_else(loaded)
     }
 
