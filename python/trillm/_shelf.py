@@ -154,7 +154,8 @@ class Shelf:
         """Tells what happened to a model."""
         if kind in ("evicted", "unloaded"):
             self.responses.drop(name)
-        if kind == "failed" and (tried := self._tried.pop(name, None)) is not None:
+        # It may be told when the next load of the model has begun.
+        if kind == "failed" and (tried := self._tried.get(name)) is not None:
             # Others who want the model must not get that error for ever.
             self.unwish(name, tried, self._proven.get(name, Wish(name)))
         if self._on_event is not None:
