@@ -1,12 +1,15 @@
 //! Threads that want models, and a pool that has room for some of them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use common::wait_for;
 use trillm_runtime::{Error, Event, GoesOn, Keep, Limits, Phase, Pool, Source, Why};
 
 /// Models that only know whether they are closed, and how many there are.
@@ -94,14 +97,6 @@ impl Source for Fake {
 
 fn patient() -> GoesOn {
     Arc::new(|| true)
-}
-
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not come");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! A pool on a system that says how much memory it has: files that a test writes, which models that go change.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use common::wait_for;
 use trillm_runtime::{Error, Event, GoesOn, Keep, Limits, Pool, Source, Why};
 
 /// What the machine has, in MB: it is short below 1000 and until 2000.
@@ -117,14 +120,6 @@ fn here(pool: &Pool<Sized>) -> Vec<String> {
 /// Those that went because memory was short, and what was said of it.
 fn gone(pool: &Pool<Sized>) -> Vec<(String, String)> {
     pool.source().gone.lock().unwrap().clone()
-}
-
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not come");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]

@@ -53,11 +53,8 @@ impl Answer {
 
     /// Asks for `count` answers to one question; those with a seed have it and the ones that follow it.
     pub(crate) async fn begin_several(app: &App, ask: Ask, count: u32) -> Result<Vec<Self>, Refusal> {
-        let Ask { model, prompt, settings, keep, scope, size } = ask;
-        let mut lease = lease(app, &model, scope).await?;
-        if let (Some(keep), Some(lease)) = (keep, Arc::get_mut(&mut lease)) {
-            lease.keep(keep);
-        }
+        let Ask { model, prompt, settings, scope, size } = ask;
+        let lease = lease(app, &model, scope).await?;
         let llm = lease.clone();
         let start = move || (0..count).map(|index| started(llm.llm(), &prompt, &settings, index)).collect();
         let generations: Vec<Generation> = if size <= SHORT { start()? } else { aside(move |_| start()).await? };

@@ -2,7 +2,6 @@
 
 use trillm_core::{Request, Token};
 use trillm_llm::Prompt;
-use trillm_runtime::Keep;
 use trillm_text::{Message, RenderOptions};
 
 use crate::options::Scope;
@@ -14,8 +13,6 @@ pub(crate) struct Ask {
     pub(crate) model: String,
     pub(crate) prompt: Asked,
     pub(crate) settings: Settings,
-    /// How long the model stays after it; `None` as the server has it.
-    pub(crate) keep: Option<Keep>,
     /// What the client may do.
     pub(crate) scope: Scope,
     /// Bytes of the request: long ones are not read on the event loop.

@@ -94,7 +94,7 @@ pub(crate) async fn generate(
         seed: wanted.seed,
         ..Settings::default()
     };
-    let ask = Ask { model: model.clone(), prompt: Asked::Text(prompt), settings, keep: None, scope, size };
+    let ask = Ask { model: model.clone(), prompt: Asked::Text(prompt), settings, scope, size };
     let done = Answer::begin(&app, ask).await?.collect().await?;
     let latency = start.elapsed().as_secs_f64();
     let answer = value!({

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use trillm_core::{Class, Coded, Error as CoreError};
 use trillm_llm::Llm;
-use trillm_runtime::{Failure, GoesOn, Keep, Lease, Pool, Source, Status};
+use trillm_runtime::{Failure, GoesOn, Lease, Pool, Source, Status};
 use trillm_store::{Catalogue, Known, Names, Offline, Reference, Store, Watch};
 
 use crate::{Available, InUse, Loaded, Refusal, Served};
@@ -153,14 +153,14 @@ where
 struct Used<S: Source> {
     llm: Arc<Llm>,
     /// Goes after the model.
-    lease: Lease<S>,
+    _lease: Lease<S>,
 }
 
 fn used<S: Source>(lease: Lease<S>) -> Option<Box<dyn InUse>>
 where
     S::Model: Loaded,
 {
-    Some(Box::new(Used { llm: lease.model().llm()?, lease }))
+    Some(Box::new(Used { llm: lease.model().llm()?, _lease: lease }))
 }
 
 impl<S: Source> InUse for Used<S>
@@ -169,10 +169,6 @@ where
 {
     fn llm(&self) -> &Llm {
         &self.llm
-    }
-
-    fn keep(&mut self, keep: Keep) {
-        self.lease.keep(keep);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trillm_llm::Llm;
-use trillm_runtime::{GoesOn, Keep, Status};
+use trillm_runtime::{GoesOn, Status};
 
 use crate::Refusal;
 
@@ -47,9 +47,6 @@ pub trait Served: Send + Sync + 'static {
 pub trait InUse: Send + Sync {
     /// The model.
     fn llm(&self) -> &Llm;
-
-    /// How long it stays once nobody uses it.
-    fn keep(&mut self, keep: Keep);
 }
 
 /// A model of a pool that is loaded.

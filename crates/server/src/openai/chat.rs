@@ -14,7 +14,7 @@ use trillm_text::{Message, RenderOptions};
 
 use super::logprobs::Content;
 use super::settings::{Sampling, count};
-use super::streaming::{Head, StreamOptions, Words, stream};
+use super::streaming::{Head, StreamOptions, Whole, Words, stream};
 use super::usage::Used;
 use crate::Refusal;
 use crate::answer::{Answer, collected};
@@ -67,7 +67,7 @@ pub(crate) async fn chat(
         stream(head, Deltas { tells_logprobs }, answers, tells_usage)
     } else {
         let completions = collected(answers).await?;
-        Json(Whole::of(head, &completions, tells_logprobs)).into_response()
+        Json(Whole::of_chat(head, &completions, tells_logprobs)).into_response()
     };
     Ok(super::telling(response, &unknown))
 }
@@ -101,7 +101,6 @@ impl Wanted {
             model: self.model,
             prompt: Asked::Chat { messages, options: Box::new(options) },
             settings: sampling.settings(self.max_completion_tokens.or(self.max_tokens), logprobs)?,
-            keep: None,
             scope,
             size,
         })
@@ -126,14 +125,6 @@ fn check_parts(messages: &[Value]) -> Result<(), Refusal> {
 }
 
 #[derive(Serialize)]
-struct Whole {
-    #[serde(flatten)]
-    head: Head,
-    choices: Vec<Choice>,
-    usage: Used,
-}
-
-#[derive(Serialize)]
 struct Choice {
     index: usize,
     message: Said,
@@ -148,8 +139,8 @@ struct Said {
     refusal: Option<()>,
 }
 
-impl Whole {
-    fn of(head: Head, completions: &[Completion], tells_logprobs: bool) -> Self {
+impl Whole<Choice> {
+    fn of_chat(head: Head, completions: &[Completion], tells_logprobs: bool) -> Self {
         let choice = |(index, it): (usize, &Completion)| Choice {
             index,
             message: Said { role: "assistant", content: it.text.clone(), refusal: None },

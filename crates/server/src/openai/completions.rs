@@ -13,7 +13,7 @@ use trillm_llm::Completion;
 
 use super::logprobs::of_completion;
 use super::settings::{Sampling, count};
-use super::streaming::{Head, StreamOptions, Words, stream};
+use super::streaming::{Head, StreamOptions, Whole, Words, stream};
 use super::usage::Used;
 use crate::Refusal;
 use crate::answer::{Answer, collected};
@@ -79,7 +79,7 @@ pub(crate) async fn completions(
     let tells_logprobs = wanted.logprobs.is_some();
     let mut answers = Vec::new();
     for prompt in prompts {
-        let ask = Ask { model: wanted.model.clone(), prompt, settings: settings.clone(), keep: None, scope, size };
+        let ask = Ask { model: wanted.model.clone(), prompt, settings: settings.clone(), scope, size };
         answers.extend(Answer::begin_several(&app, ask, count).await?);
     }
     let response = if wanted.stream.unwrap_or(false) {
@@ -88,7 +88,7 @@ pub(crate) async fn completions(
         stream(head, Texts { tells_logprobs, offsets }, answers, tells_usage)
     } else {
         let completions = collected(answers).await?;
-        Json(Whole::of(head, &completions, tells_logprobs, count)).into_response()
+        Json(Whole::of_texts(head, &completions, tells_logprobs, count)).into_response()
     };
     Ok(super::telling(response, &unknown))
 }
@@ -110,14 +110,6 @@ impl Prompts {
 }
 
 #[derive(Serialize)]
-struct Whole {
-    #[serde(flatten)]
-    head: Head,
-    choices: Vec<Choice>,
-    usage: Used,
-}
-
-#[derive(Serialize)]
 struct Choice {
     index: usize,
     text: String,
@@ -125,8 +117,8 @@ struct Choice {
     finish_reason: Option<&'static str>,
 }
 
-impl Whole {
-    fn of(head: Head, completions: &[Completion], tells_logprobs: bool, count: u32) -> Self {
+impl Whole<Choice> {
+    fn of_texts(head: Head, completions: &[Completion], tells_logprobs: bool, count: u32) -> Self {
         let choice = |(index, it): (usize, &Completion)| Choice {
             index,
             text: it.text.clone(),

@@ -1,4 +1,4 @@
-//! Answers that are sent as they come, several to one question side by side.
+//! Answers that are sent at once, or as they come, several to one question side by side.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -55,6 +55,15 @@ impl Head {
             system_fingerprint: concat!("trillm-", env!("CARGO_PKG_VERSION")),
         }
     }
+}
+
+/// An answer that is sent at once.
+#[derive(Serialize)]
+pub(super) struct Whole<C> {
+    #[serde(flatten)]
+    pub(super) head: Head,
+    pub(super) choices: Vec<C>,
+    pub(super) usage: Used,
 }
 
 #[derive(Serialize)]
