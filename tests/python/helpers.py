@@ -116,12 +116,13 @@ def pickled(value: Any) -> list[Any]:
     return [pickle.loads(pickle.dumps(value, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
 
 
-def another_counts_beside(call: Callable[[], object]) -> bool:
-    """Calls until another thread counted; with threads switched only when the lock is let go, that proves that it was.
+def another_counts_beside(call: Callable[[], object], turns: int = 1) -> bool:
+    """Calls until another thread counted so far in one.
 
-    A call that keeps the lock is called for ever, and the test's time limit ends it.
+    With threads switched only when the lock is let go, that proves that it was, and for long enough to be taken. A
+    call that keeps it is called for ever, and the test's time limit ends it.
     """
-    counted = 0
+    counted = had = 0
     ended = False
 
     def count() -> None:
@@ -135,11 +136,12 @@ def another_counts_beside(call: Callable[[], object]) -> bool:
     thread.start()
     try:
         sys.setswitchinterval(60)
-        before = counted
-        while counted == before:
+        while had < turns:
+            before = counted
             call()
+            had = counted - before
     finally:
         sys.setswitchinterval(interval)
         ended = True
         thread.join()
-    return counted > before
+    return had >= turns

@@ -2,6 +2,7 @@
 //!
 //! Such work owns what it touches and knows no Python object. Waiting is done in slices, so that Ctrl-C is seen.
 
+use std::thread;
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -17,10 +18,14 @@ pub(crate) const SLICE: Duration = Duration::from_millis(50);
 /// texts.
 pub(crate) const AT_ONCE: usize = 1 << 12;
 
+/// How long the lock is left to others by who wants it back. Who waits for it has to wake up first: one that is taken
+/// back at once is got by nobody, and each try begins the wait anew after which Python itself would hand it over.
+const TURN: Duration = Duration::from_micros(50);
+
 /// Lets other threads have the interpreter lock, and runs signal handlers, whose errors are raised here: for work with
 /// many Python objects, which needs the lock.
 pub(crate) fn let_others(py: Python<'_>) -> PyResult<()> {
-    outside(py, || ())?;
+    outside(py, || thread::sleep(TURN))?;
     py.check_signals()
 }
 
