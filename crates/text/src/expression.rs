@@ -3,6 +3,7 @@
 //! - `%` and `~`: minijinja's know nothing of `'%s' % x`, and print floats in their own way.
 //! - `<` and its like: minijinja orders anything with anything, `undefined < 2` included.
 //! - An index that may be a fraction, which minijinja takes as a whole number.
+//! - A slice, which in minijinja is another one (`slices.rs`).
 //! - A method that is not called, which minijinja takes for an item.
 //! - A block that is named, which is a macro of ours (`rewrite.rs`).
 //!
@@ -11,7 +12,8 @@
 use std::borrow::Cow;
 
 use crate::method::{ATTRIBUTE, ITEM, is_method};
-use crate::tokens::{is_name, is_word, tokens};
+use crate::slices::SLICE;
+use crate::tokens::{between, is_name, is_word, tokens};
 
 /// The filter that `%` becomes. No template can have one of this name.
 pub(crate) const MODULO: &str = "__modulo";
@@ -58,7 +60,8 @@ const WORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
 
 /// Rewrites an expression, or what follows the name of a statement.
 pub(crate) fn expression(inside: &str) -> Cow<'_, str> {
-    let has_operator = inside.contains(['%', '~', '<', '>', '+', '-']) || inside.split('[').skip(1).any(is_fraction);
+    let is_looked_at = |index: &str| is_fraction(index) || index.contains(':');
+    let has_operator = inside.contains(['%', '~', '<', '>', '+', '-']) || inside.split('[').skip(1).any(is_looked_at);
     if !has_operator && !tokens(inside).any(|token| is_method(unquoted(token)) || token == BLOCKS) {
         return inside.into();
     }
@@ -103,15 +106,22 @@ fn group(tokens: &mut &[&str]) -> String {
         let part = match token {
             "(" | "[" | "{" => {
                 let mut inner = group(tokens);
-                // What is called or given a value is not looked at.
-                let name = unquoted(inner.trim_end_matches(']').trim());
-                if token == "[" && after_operand && inner.contains(['\'', '"']) && is_method(name) {
-                    parts.push((Part::Operand, format!(".{ITEM}('{name}')")));
-                    (second, last) = (last, ")");
-                    continue;
-                }
-                if token == "[" && after_operand && is_fraction(&inner) && !inner.contains(':') {
-                    inner = format!("({})|{KEY}]", inner.trim_end_matches(']'));
+                if let Some(index) = inner.strip_suffix(']').filter(|_| token == "[" && after_operand) {
+                    // What is called or given a value is not looked at.
+                    let name = unquoted(index.trim());
+                    let method = if name != index.trim() && is_method(name) {
+                        Some(format!(".{ITEM}('{name}')"))
+                    } else {
+                        bounds(index).map(|bounds| format!(".{SLICE}({bounds})"))
+                    };
+                    if let Some(method) = method {
+                        parts.push((Part::Operand, method));
+                        (second, last) = (last, ")");
+                        continue;
+                    }
+                    if is_fraction(index) {
+                        inner = format!("({index})|{KEY}]");
+                    }
                 }
                 parts.push((Part::Operand, format!("{token}{inner}")));
                 (second, last) = (last, ")");
@@ -174,6 +184,13 @@ fn group(tokens: &mut &[&str]) -> String {
     }
     remainders(&mut parts);
     compare(&joined_texts(&parts)) + closing
+}
+
+/// The bounds of a slice as three arguments; nothing if it is an index.
+fn bounds(index: &str) -> Option<String> {
+    let given = between(":", index);
+    let bound = |at: usize| given.get(at).map(|bound| bound.trim()).filter(|bound| !bound.is_empty()).unwrap_or("none");
+    (2..=3).contains(&given.len()).then(|| format!("{}, {}, {}", bound(0), bound(1), bound(2)))
 }
 
 /// Whether what was named is called or given a value: its name stays.
@@ -304,6 +321,8 @@ mod tests {
             ("self.b() ~ self . c ( ) ~ self ~ self.d", "(__block_b())|__concat([__block_c ( ), self, __block_d])"),
             ("( +a) - +b + -1 ** +2 or - true", "(a) - b + -1 ** 2 or -1"),
             ("self [ 'b' ] ( ) + self[b]", "__block_b ( ) + self[b]"),
+            ("x[1:] + y[a[0]] + z[ : : -b[c[0]]]", "x.__slice(1,none,none) + y[a[0]] + z.__slice(none,none,-b[c[0]])"),
+            ("x[{a: b}] + x[a:b / 2]", "x[{a: b}] + x.__slice(a, b / 2, none)"),
             ("a[1.0] + b[i] + c['x'] + d[n / 2]", "a[(1.0)|__key] + b[i] + c['x'] + d[(n / 2)|__key]"),
         ] {
             let squeezed = |text: &str| text.split_whitespace().collect::<String>();
@@ -313,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_rest_stays_as_it_is() {
-        for source in ["'%' + \"<\" + 5", "a == b != c", "a < b in c", "a < ", "x[a:b / 2] + [1.5]"] {
+        for source in ["'%' + \"<\" + 5", "a == b != c", "a < b in c", "a < ", "[1.5] + {a: b}"] {
             assert_eq!(expression(source), source);
         }
     }

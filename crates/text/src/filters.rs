@@ -2,13 +2,11 @@
 //!
 //! Left out, and refused by name, are those that are different each time: `random` and `lipsum`.
 
-#![expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments to a filter by value")]
-
 use minijinja::functions::Function;
 use minijinja::value::{FunctionArgs, FunctionResult, Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use crate::arguments::add_filter;
+use crate::arguments::{add_filter, given};
 use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::path::along;
 use crate::white::{lines, strip};
@@ -96,11 +94,13 @@ fn string(value: &Value) -> Result<Value, Error> {
     if value.as_str().is_some() { Ok(value.clone()) } else { python::text(value).map(Value::from) }
 }
 
-fn join(items: &Value, separator: Option<&Value>, attribute: Option<Value>) -> Result<String, Error> {
-    let separator = separator.map_or_else(|| Ok(String::new()), python::text)?;
+fn join(items: &Value, separator: &Value, attribute: &Value) -> Result<String, Error> {
+    // As Jinja2 has it, what is `none` is no attribute, and printed as a separator.
+    let attribute = given(attribute).filter(|attribute| !attribute.is_none());
+    let separator = given(separator).map_or_else(|| Ok(String::new()), python::text)?;
     let mut out = String::new();
     for (index, item) in python::items(items)?.enumerate() {
-        let item = match &attribute {
+        let item = match attribute {
             None => item?,
             Some(path) => along(item?, path)?,
         };
@@ -115,8 +115,8 @@ fn join(items: &Value, separator: Option<&Value>, attribute: Option<Value>) -> R
     Ok(out)
 }
 
-fn indent(value: &Value, width: Option<&Value>, first: Option<&Value>, blank: Option<&Value>) -> Result<String, Error> {
-    let (first, blank) = (first.is_some_and(Value::is_true), blank.is_some_and(Value::is_true));
+fn indent(value: &Value, width: Option<&Value>, first: Option<bool>, blank: Option<bool>) -> Result<String, Error> {
+    let (first, blank) = (first.unwrap_or(false), blank.unwrap_or(false));
     let indention = match width {
         None => " ".repeat(4),
         Some(width) => match width.as_str() {
@@ -125,7 +125,7 @@ fn indent(value: &Value, width: Option<&Value>, first: Option<&Value>, blank: Op
         },
     };
     // The line break added here is what keeps one at the end.
-    let text = python::text(value)? + "\n";
+    let text = wrap::lined(value)?.to_owned() + "\n";
     let all = lines(&text);
     if all.len().saturating_mul(indention.len() + 1).saturating_add(text.len()) > MAX_OUTPUT {
         return Err(TooLong.into());

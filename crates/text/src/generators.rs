@@ -8,7 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, filters as theirs};
 use crate::arguments::add_filter;
 use crate::lazy::{Once, Range, View};
 use crate::path::along;
-use crate::python;
+use crate::{numbers, python};
 
 /// Items of a range, as Jinja2's sandbox has it.
 const MAX_RANGE: u64 = 100_000;
@@ -43,9 +43,9 @@ pub(crate) fn install(environment: &mut Environment) {
             })
         });
     }
-    add_filter(environment, "batch", |state: &mut State, value: Value, count: usize, fill: Option<Value>| {
+    add_filter(environment, "batch", |state: &mut State, value: Value, count: &Value, fill: Option<Value>| {
         let is_list = python::items(&value).map(drop);
-        once("generator object do_batch", is_list.and_then(|()| theirs::batch(state, value, count, fill)))
+        once("generator object do_batch", is_list.and_then(|()| batch(state, value, count, fill)))
     });
     add_filter(environment, "slice", |state: &mut State, value: Value, count: usize, fill: Option<Value>| {
         let is_list = python::items(&value).map(drop);
@@ -57,6 +57,22 @@ pub(crate) fn install(environment: &mut Environment) {
     });
     environment.add_filter("reverse", reverse);
     environment.add_function("range", range);
+}
+
+/// Batches of so many items, the last one filled up. One that never has as many as asked for has all.
+fn batch(state: &mut State, value: Value, count: &Value, fill: Option<Value>) -> Result<Value, Error> {
+    if let Some(count) = count.as_usize().filter(|count| *count > 0) {
+        return theirs::batch(state, value, count, fill);
+    }
+    if fill.is_some() && numbers::number(count).is_none() {
+        python::defined(count)?;
+        let detail = format!("'<' not supported between instances of 'int' and '{}'", python::type_name(count));
+        return Err(Error::new(ErrorKind::InvalidOperation, detail));
+    }
+    let items = python::list(&value)?;
+    // Jinja2 looks before it adds an item, and none are as many as 0.
+    let before = (count.as_usize() == Some(0) && !items.is_empty()).then(Vec::new);
+    Ok(before.into_iter().chain((!items.is_empty()).then_some(items)).collect())
 }
 
 /// What is made of items, once it is read. What is empty or no list at all is not looked at.

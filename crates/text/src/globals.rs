@@ -39,8 +39,8 @@ pub(crate) fn install(environment: &mut Environment) {
             environment.add_test(*name, is_so);
         }
     }
-    add_test(environment, "in", tests::is_in);
-    add_test(environment, "sameas", tests::is_sameas);
+    add_test(environment, "in", is_in);
+    add_test(environment, "sameas", is_sameas);
     environment.add_test("callable", is_callable);
     environment.add_test("sequence", is_sequence);
 }
@@ -52,6 +52,24 @@ fn lipsum(_: Rest<ValueOrKwargs>) -> Result<Value, Error> {
 
 fn is_divisible_by(value: &Value, divisor: &Value) -> Result<bool, Error> {
     modulo(value, divisor).map(|rest| rest == Value::from(0))
+}
+
+/// `value in of`, which only what is in something can be.
+fn is_in(state: &mut State, value: &Value, of: &Value) -> Result<bool, Error> {
+    let is_text = |value: &Value| value.kind() == ValueKind::String;
+    if is_text(of) && !is_text(value) {
+        let detail = format!("'in <string>' requires string as left operand, not {}", python::type_name(value));
+        return Err(python::blaming(value, Error::new(ErrorKind::InvalidOperation, detail)));
+    }
+    if !of.is_undefined() {
+        python::items(of).map(drop)?;
+    }
+    tests::is_in(state, value, of)
+}
+
+/// `value is other`: what is undefined is made anew each time it is asked for.
+fn is_sameas(value: &Value, other: &Value) -> bool {
+    !value.is_undefined() && tests::is_sameas(value, other)
 }
 
 fn is_filter(state: &State, name: &Value) -> bool {
@@ -168,13 +186,17 @@ fn joiner(text: Option<Value>) -> Value {
 /// `dict(other, key=value)`; `other` may also be a list of pairs.
 // minijinja hands arguments to a function by value.
 #[expect(clippy::needless_pass_by_value)]
-fn dict(other: Option<Value>, named: Kwargs) -> Result<Value, Error> {
+fn dict(Rest(other): Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    if other.len() > 1 {
+        let detail = format!("dict expected at most 1 argument, got {}", other.len());
+        return Err(Error::new(ErrorKind::TooManyArguments, detail));
+    }
     // Of two with one key the place is that of the first, and the value that of the last.
     let mut pairs: Vec<(Value, Value)> = Vec::new();
-    if let Some(other) = other {
+    if let Some(other) = other.first() {
         let is_map = other.kind() == ValueKind::Map;
-        python::defined(&other)?;
-        for item in python::items(&other)? {
+        python::defined(other)?;
+        for item in python::items(other)? {
             let item = item?;
             if is_map {
                 let value = other.get_item(&item)?;
@@ -195,6 +217,6 @@ fn dict(other: Option<Value>, named: Kwargs) -> Result<Value, Error> {
 }
 
 /// `namespace(map, name=value)`.
-fn namespace(other: Option<Value>, named: Kwargs) -> Result<Value, Error> {
+fn namespace(other: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
     functions::namespace(Some(ValueOrKwargs::from(dict(other, named)?)))
 }

@@ -52,12 +52,14 @@ fn groupby(
         Some(text) => text.chars().map(Value::from).collect(),
         None => python::list(value)?,
     };
+    let alone = items.len() == 1;
     let mut keyed = Vec::with_capacity(items.len());
     for item in items {
         let mut key = along(item.clone(), &attribute)?;
         if key.is_undefined() {
-            // What is undefined has no order.
-            key = default.clone().ok_or_else(|| path::missing(Some(&attribute), &key))?;
+            // What is undefined has no order, beside others.
+            let missing = || if alone { Ok(key.clone()) } else { Err(path::missing(Some(&attribute), &key)) };
+            key = default.clone().map_or_else(missing, Ok)?;
         }
         keyed.push((key, item));
     }

@@ -54,6 +54,7 @@ mod ranks;
 mod reserved;
 mod rewrite;
 mod sandbox;
+mod slices;
 mod spec;
 mod stop;
 mod targets;

@@ -4,7 +4,6 @@
 //! a default for what was given but is undefined. So each macro becomes one of minijinja's with every argument by its
 //! place, and an object of ours that binds arguments as Jinja2 does. Call blocks are macros too: `caller`.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use minijinja::value::{Enumerator, Kwargs, Object, Tuple, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use crate::expression::expression;
-use crate::tokens::{between_commas, is_name, is_word, names, reads, tokens};
+use crate::tokens::{between, is_name, is_word, reads, tokens};
 
 /// The filter that makes a macro.
 const MACRO: &str = "__macro";
@@ -38,9 +37,6 @@ pub(crate) struct Open {
     call: String,
     /// Which of [`SPECIAL`] are read inside.
     reads: [bool; 3],
-    /// Names that are read where something is sliced: minijinja gives a macro what is around it by its name, but does
-    /// not look for names there.
-    sliced: BTreeSet<String>,
 }
 
 impl Open {
@@ -61,7 +57,7 @@ impl Open {
             return None;
         }
         let mut parameters = Vec::new();
-        for parameter in between_commas(list).into_iter().map(str::trim).filter(|parameter| !parameter.is_empty()) {
+        for parameter in between(",", list).into_iter().map(str::trim).filter(|parameter| !parameter.is_empty()) {
             let (name, default) = parameter.split_once('=').map_or((parameter, None), |(a, b)| (a, Some(b.trim())));
             let name = name.trim();
             let is_late =
@@ -73,7 +69,7 @@ impl Open {
         }
         let inner = format!("__macro_{number}");
         let name = (word == "macro").then(|| name.to_owned());
-        Some(Self { name, inner, parameters, call: call.to_owned(), reads: [false; 3], sliced: BTreeSet::new() })
+        Some(Self { name, inner, parameters, call: call.to_owned(), reads: [false; 3] })
     }
 
     /// Whether this word ends it.
@@ -85,9 +81,6 @@ impl Open {
     pub(crate) fn see(&mut self, text: &str) {
         for (seen, name) in self.reads.iter_mut().zip(SPECIAL) {
             *seen = *seen || reads(text, name);
-        }
-        if text.contains('[') && text.contains(':') {
-            self.sliced.extend(names(text).map(str::to_owned));
         }
     }
 
@@ -116,12 +109,7 @@ impl Open {
         let name = self.name.as_ref().map_or("none".into(), |name| format!("'{name}'"));
         let made =
             format!("{inner}|{MACRO}({name}, [{}], {defaults}, [{varargs}, {kwargs}, {caller}])", names.join(", "));
-        let end = if self.sliced.is_empty() {
-            format!("{{%{left} endmacro %}}")
-        } else {
-            let names = self.sliced.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            format!("{{%{left} if false %}}{{{{ [{names}] }}}}{{% endif %}}{{% endmacro %}}")
-        };
+        let end = format!("{{%{left} endmacro %}}");
         if let Some(name) = &self.name {
             return format!("{end}{{% set {name} = {made} {right}%}}");
         }

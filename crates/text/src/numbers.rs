@@ -3,7 +3,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use crate::arguments::add_filter;
+use crate::arguments::{add_filter, given};
 use crate::python;
 
 /// Adds them.
@@ -16,7 +16,11 @@ pub(crate) fn install(environment: &mut Environment) {
 
 fn abs(value: Value) -> Result<Value, Error> {
     python::defined(&value)?;
-    minijinja::filters::abs(value)
+    minijinja::filters::abs(if value.kind() == ValueKind::Bool {
+        Value::from(u8::from(value.is_true()))
+    } else {
+        value
+    })
 }
 
 fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> {
@@ -40,9 +44,8 @@ fn filesizeformat(value: &Value, binary: Option<bool>) -> Result<String, Error> 
 }
 
 /// A whole number, or the default where it is none.
-fn int(value: &Value, default: Option<Value>, base: Option<u32>) -> Result<Value, Error> {
-    let default = default.unwrap_or_else(|| Value::from(0));
-    let base = base.unwrap_or(10);
+fn int(value: &Value, default: &Value, base: Option<&Value>) -> Result<Value, Error> {
+    let default = given(default).cloned().unwrap_or_else(|| Value::from(0));
     python::defined(value)?;
     let Some(text) = value.as_str() else {
         let number = number(value).filter(|number| number.is_finite());
@@ -53,16 +56,18 @@ fn int(value: &Value, default: Option<Value>, base: Option<u32>) -> Result<Value
     let digits = text.trim();
     let (sign, size) = digits.strip_prefix('-').map_or((1, digits), |size| (-1, size));
     let size = size.strip_prefix('+').unwrap_or(size).to_ascii_lowercase().replace('_', "");
-    let size = match base {
-        16 => size.strip_prefix("0x").unwrap_or(&size),
-        8 => size.strip_prefix("0o").unwrap_or(&size),
-        2 => size.strip_prefix("0b").unwrap_or(&size),
-        _ => &size,
-    };
-    if !(2..=36).contains(&base) {
-        return Err(Error::new(ErrorKind::InvalidOperation, format!("int() has no base {base}")));
-    }
-    if let Ok(whole) = i128::from_str_radix(size, base) {
+    // By another base than there is it is none, and may be a number still.
+    let base = base.map_or(Some(10), |base| u32::try_from(base.clone()).ok());
+    let whole = base.filter(|base| (2..=36).contains(base)).and_then(|base| {
+        let prefix = match base {
+            16 => "0x",
+            8 => "0o",
+            2 => "0b",
+            _ => "",
+        };
+        i128::from_str_radix(size.strip_prefix(prefix).unwrap_or(&size), base).ok()
+    });
+    if let Some(whole) = whole {
         return Ok(Value::from(sign * whole));
     }
     let number = digits.parse::<f64>().ok().filter(|number| number.is_finite());
@@ -70,8 +75,8 @@ fn int(value: &Value, default: Option<Value>, base: Option<u32>) -> Result<Value
 }
 
 /// A number, or the default where it is none.
-fn float(value: &Value, default: Option<Value>) -> Result<Value, Error> {
-    let default = default.unwrap_or_else(|| Value::from(0.0));
+fn float(value: &Value, default: &Value) -> Result<Value, Error> {
+    let default = given(default).cloned().unwrap_or_else(|| Value::from(0.0));
     python::defined(value)?;
     let found = value.as_str().map_or_else(|| number(value), |text| text.trim().replace('_', "").parse().ok());
     Ok(found.map_or(default, Value::from))

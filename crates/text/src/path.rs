@@ -4,12 +4,16 @@ use minijinja::{Error, ErrorKind, Value};
 
 use crate::python;
 
-/// Follows a path, which may be a single number.
+/// Follows a path, which may be a single number, or `none`.
 pub(crate) fn along(value: Value, path: &Value) -> Result<Value, Error> {
     let item = |value: &Value, index: &Value| match (value.as_str(), index.as_usize()) {
         (Some(text), Some(at)) => Ok(text.chars().nth(at).map_or(Value::UNDEFINED, Value::from)),
         _ => value.get_item(index),
     };
+    // Jinja2 has no path there, and no step along it.
+    if path.is_none() {
+        return Ok(value);
+    }
     let Some(path) = path.as_str() else { return item(&value, path) };
     let mut value = value;
     let mut end = 0;

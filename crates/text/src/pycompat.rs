@@ -12,6 +12,7 @@ use minijinja_contrib::pycompat::unknown_method_callback;
 use crate::arguments::add_function;
 use crate::bounds::{MAX_OUTPUT, TooLong};
 use crate::method::{ATTRIBUTE, ITEM};
+use crate::slices::{SLICE, slice};
 use crate::white::{self, is_space};
 use crate::{format, generators, kinds, letters, look, method, python, translate};
 
@@ -53,6 +54,9 @@ fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<
         let wanted = wanted.as_str().unwrap_or_default();
         return if name == ITEM { method::item(value, wanted) } else { method::attribute(value, wanted) };
     }
+    if name == SLICE {
+        return slice(value, args);
+    }
     let found = match (value.kind(), value.as_str()) {
         (ValueKind::String, Some(text)) => string_method(text, name, args)?,
         (ValueKind::Map, _) if args.is_empty() => match generators::view(value, name)? {
@@ -61,16 +65,17 @@ fn call(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<
         },
         (ValueKind::Number, _) => number_method(value, name, args)?,
         (ValueKind::Map, _) if name == "fromkeys" && python::is_dictionary(value) => {
-            let (keys, value): (&Value, Option<Value>) = from_args(args)?;
-            let value = value.unwrap_or_else(|| Value::from(()));
+            let (keys, Rest(given)): (&Value, Rest<Value>) = from_args(args)?;
+            let value = given.first().cloned().unwrap_or_else(|| Value::from(()));
             Some(Value::from_pairs(python::list(keys)?.into_iter().map(|key| (key, value.clone()))))
         }
         (ValueKind::Map, _) if name == "get" && args.len() == 2 => {
-            let found = value.get_item(&args[0])?;
-            Some(if found.is_undefined() { args[1].clone() } else { found })
+            // What is there may be undefined.
+            let found = value.as_object().and_then(|mapping| mapping.get_value(&args[0]));
+            Some(found.unwrap_or_else(|| args[1].clone()))
         }
         (ValueKind::Seq, _) if name == "index" => Some(look::in_list(value, args)?),
-        (ValueKind::Seq, _) if name == "copy" => Some(value.clone()),
+        (ValueKind::Seq, _) if name == "copy" && args.is_empty() && !python::is_tuple(value) => Some(value.clone()),
         _ => None,
     };
     found.map_or_else(|| unknown_method_callback(state, value, name, args), Ok)

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use crate::arguments::add_filter;
+use crate::arguments::{add_filter, given};
+use crate::operators::is_ordered;
 use crate::path::{self, along};
-use crate::{generators, python};
+use crate::{generators, numbers, python};
 
 /// Adds them.
 pub(crate) fn install(environment: &mut Environment) {
@@ -86,7 +87,39 @@ fn orderly(
             }
         }
     }
+    if let [(first, _), others @ ..] = &ranked[..] {
+        others.iter().try_for_each(|(ranks, _)| in_order(first, ranks))?;
+    }
     Ok(ranked)
+}
+
+/// An error if Python has no order for two items, each of which is a list there: what is alike is passed over.
+fn in_order(one: &[Rank], other: &[Rank]) -> Result<(), Error> {
+    let first = one.iter().zip(other).find(|(a, b)| a.value != b.value);
+    first.map_or(Ok(()), |(a, b)| is_ordered(&a.value, "<", &b.value).map(drop))
+}
+
+/// As [`orderly`], for who compares one with another: what has no order is not passed over if it is alike.
+fn comparable(
+    state: &State,
+    value: Value,
+    attributes: &[Value],
+    case_sensitive: Option<bool>,
+) -> Result<Vec<(Vec<Rank>, Value)>, Error> {
+    let ranked = orderly(state, value, attributes, case_sensitive)?;
+    if let [(first, _), others @ ..] = &ranked[..] {
+        let first = &first[0].value;
+        if first.is_undefined() && !others.is_empty() {
+            return Err(path::missing(attributes.first(), first));
+        }
+        others.iter().try_for_each(|(ranks, _)| is_ordered(first, "<", &ranks[0].value).map(drop))?;
+    }
+    Ok(ranked)
+}
+
+/// The attribute that items are compared by; `none` is none.
+fn by(attribute: &Value) -> &[Value] {
+    given(attribute).filter(|attribute| !attribute.is_none()).map_or(&[], std::slice::from_ref)
 }
 
 /// The items of a value, which minijinja counts as work.
@@ -98,53 +131,59 @@ fn counted(state: &State, value: Value) -> Result<Vec<Value>, Error> {
 fn sort(
     state: &mut State,
     value: Value,
-    reverse: Option<bool>,
+    reverse: Option<&Value>,
     case_sensitive: Option<bool>,
-    attribute: Option<Value>,
+    attribute: &Value,
 ) -> Result<Vec<Value>, Error> {
-    let attributes: Vec<Value> = match attribute.as_ref().map(|names| (names, names.as_str())) {
-        Some((_, Some(names))) => names.split(',').map(Value::from).collect(),
-        Some((number, None)) => vec![number.clone()],
-        None => Vec::new(),
+    let attributes: Vec<Value> = match by(attribute) {
+        [names] if names.as_str().is_some() => names.as_str().unwrap_or_default().split(',').map(Value::from).collect(),
+        number => number.to_vec(),
     };
+    let reverse = descends(reverse)?;
     let mut ranked = orderly(state, value, &attributes, case_sensitive)?;
     // Equal ones stay in their order.
-    ranked.sort_by(|(a, _), (b, _)| if reverse == Some(true) { b.cmp(a) } else { a.cmp(b) });
+    ranked.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
     Ok(ranked.into_iter().map(|(_, item)| item).collect())
 }
 
+/// Whether the last comes first: of numbers, which Python takes for it.
+fn descends(reverse: Option<&Value>) -> Result<bool, Error> {
+    match reverse {
+        Some(value) if numbers::number(value).is_none() => {
+            let detail = format!("'{}' object cannot be interpreted as an integer", python::type_name(value));
+            Err(Error::new(ErrorKind::InvalidOperation, detail))
+        }
+        value => Ok(value.is_some_and(Value::is_true)),
+    }
+}
+
 /// The first of those that are alike; what is wrong with them is found when they are read.
-fn unique(
-    state: &mut State,
-    value: Value,
-    case_sensitive: Option<bool>,
-    attribute: Option<Value>,
-) -> Result<Value, Error> {
-    let items = ranked(state, value, attribute.as_slice(), case_sensitive).map(|ranked| {
+fn unique(state: &mut State, value: Value, case_sensitive: Option<bool>, attribute: &Value) -> Result<Value, Error> {
+    let items = ranked(state, value, by(attribute), case_sensitive).and_then(|ranked| {
+        ranked.iter().flat_map(|(ranks, _)| ranks).try_for_each(hashable)?;
         let mut seen = BTreeSet::new();
-        ranked.into_iter().filter_map(|(rank, item)| seen.insert(rank).then_some(item)).collect()
+        Ok(ranked.into_iter().filter_map(|(rank, item)| seen.insert(rank).then_some(item)).collect())
     });
     generators::once("generator object sync_do_unique", items)
 }
 
-fn min(
-    state: &mut State,
-    value: Value,
-    case_sensitive: Option<bool>,
-    attribute: Option<Value>,
-) -> Result<Value, Error> {
-    let ranked = orderly(state, value, attribute.as_slice(), case_sensitive)?.into_iter();
+/// An error for what Python cannot look for among what it has seen.
+fn hashable(rank: &Rank) -> Result<(), Error> {
+    let name = python::type_name(&rank.value);
+    if ["list", "dict"].contains(&name) {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("unhashable type: '{name}'")));
+    }
+    Ok(())
+}
+
+fn min(state: &mut State, value: Value, case_sensitive: Option<bool>, attribute: &Value) -> Result<Value, Error> {
+    let ranked = comparable(state, value, by(attribute), case_sensitive)?.into_iter();
     Ok(ranked.min_by(|(a, _), (b, _)| a.cmp(b)).map_or(Value::UNDEFINED, |(_, item)| item))
 }
 
-fn max(
-    state: &mut State,
-    value: Value,
-    case_sensitive: Option<bool>,
-    attribute: Option<Value>,
-) -> Result<Value, Error> {
+fn max(state: &mut State, value: Value, case_sensitive: Option<bool>, attribute: &Value) -> Result<Value, Error> {
     // Of several the first, where Rust takes the last.
-    let ranked = orderly(state, value, attribute.as_slice(), case_sensitive)?.into_iter().rev();
+    let ranked = comparable(state, value, by(attribute), case_sensitive)?.into_iter().rev();
     Ok(ranked.max_by(|(a, _), (b, _)| a.cmp(b)).map_or(Value::UNDEFINED, |(_, item)| item))
 }
 
@@ -164,7 +203,7 @@ fn dictsort(
     value: &Value,
     case_sensitive: Option<bool>,
     by: Option<&str>,
-    reverse: Option<bool>,
+    reverse: Option<&Value>,
 ) -> Result<Vec<Value>, Error> {
     let by_value = match by.unwrap_or("key") {
         "key" => false,
@@ -181,6 +220,7 @@ fn dictsort(
         let rank = Rank { value: if by_value { &item } else { &key }.clone(), folds: case_sensitive != Some(true) };
         pairs.push((rank, Value::from(Tuple::from([key, item]))));
     }
-    pairs.sort_by(|(a, _), (b, _)| if reverse == Some(true) { b.cmp(a) } else { a.cmp(b) });
+    let reverse = descends(reverse)?;
+    pairs.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
     Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
 }

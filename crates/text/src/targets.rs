@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::tokens::{between_commas, reads, tokens};
+use crate::tokens::{between, reads, tokens};
 
 /// The filter that what is looped over goes through.
 pub(crate) const ITEMS: &str = "__items_of";
@@ -63,7 +63,7 @@ pub(crate) fn unpacked(inside: &str) -> Cow<'_, str> {
 pub(crate) fn at_once(inside: &str) -> Cow<'_, str> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut before: Vec<&str> = Vec::new();
-    for part in between_commas(inside) {
+    for part in between(",", inside) {
         let Some((name, value)) = part.split_once('=') else {
             before.push(part.trim());
             continue;

@@ -50,14 +50,14 @@ fn string(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// The parts of a text between commas that are outside of brackets.
-pub(crate) fn between_commas(text: &str) -> Vec<&str> {
+/// The parts of a text between commas, or other such signs, that are outside of brackets.
+pub(crate) fn between<'a>(sign: &str, text: &'a str) -> Vec<&'a str> {
     let (mut parts, mut at, mut start, mut depth) = (Vec::new(), 0, 0, 0usize);
     for token in tokens(text) {
         match token {
             "(" | "[" | "{" => depth += 1,
             ")" | "]" | "}" => depth = depth.saturating_sub(1),
-            "," if depth == 0 => {
+            token if token == sign && depth == 0 => {
                 parts.push(&text[start..at]);
                 start = at + 1;
             }

@@ -2,6 +2,7 @@
 
 use minijinja::{Error, ErrorKind, Value};
 
+use crate::arguments::given;
 use crate::bounds::{TooLong, bounded};
 use crate::white::lines;
 use crate::{kinds, python};
@@ -14,25 +15,35 @@ pub(crate) fn wordwrap(
     value: &Value,
     width: Option<i64>,
     break_long_words: Option<bool>,
-    wrapstring: Option<&str>,
+    wrapstring: &Value,
     break_on_hyphens: Option<bool>,
 ) -> Result<String, Error> {
-    let text = python::text(value)?;
+    let text = lined(value)?;
     if text.len() > LONGEST {
         return Err(TooLong.into());
     }
-    let (width, between) = (width.unwrap_or(79), wrapstring.unwrap_or("\n"));
+    let between = given(wrapstring).filter(|between| !between.is_none());
+    between.map_or(Ok(()), python::defined)?;
+    let (width, between) = (width.unwrap_or(79), between.and_then(Value::as_str).unwrap_or("\n"));
     let (breaks_words, hyphens) = (break_long_words.unwrap_or(true), break_on_hyphens.unwrap_or(true));
     let Some(width) = usize::try_from(width).ok().filter(|width| *width > 0) else {
         return Err(Error::new(ErrorKind::InvalidOperation, format!("invalid width {width} (must be > 0)")));
     };
     let mut out = String::new();
-    for (index, line) in lines(&text).into_iter().enumerate() {
+    for (index, line) in lines(text).into_iter().enumerate() {
         out.push_str(if index > 0 { between } else { "" });
         out.push_str(&wrap(line, width, breaks_words, hyphens).join(between));
         out = bounded(out)?;
     }
     Ok(out)
+}
+
+/// A text, which alone has lines.
+pub(crate) fn lined(value: &Value) -> Result<&str, Error> {
+    value.as_str().ok_or_else(|| {
+        let detail = format!("'{}' object has no attribute 'splitlines'", python::type_name(value));
+        python::blaming(value, Error::new(ErrorKind::InvalidOperation, detail))
+    })
 }
 
 /// One line as several.

@@ -162,6 +162,73 @@ fn letters_and_white_space_are_those_of_python() {
 }
 
 #[test]
+fn what_is_given_counts_although_it_is_none_or_undefined() {
+    all_alike(&[
+        (
+            "{{ 'x' | int(missing) }}|{{ 'x' | int(none) }} {{ 'x' | float(default=none) }} {{ '11' | int(0, 2) }} {{ '7' | int(1, 99) }}",
+            "|None None 3 7",
+        ),
+        (
+            "{{ list | join(none) }} {{ list | join('-', none) }} {{ list | join('-', missing) }}|{{ list | map(attribute=none) | list }}",
+            "aNonebNonec a-b-c --|['a', 'b', 'c']",
+        ),
+        (
+            "{{ {'b': missing}.get('b', 1) }}|{{ {}.fromkeys('a', missing) }} {{ missing is sameas(missing) }} {{ none is sameas(none) }}",
+            "|{'a': Undefined} False True",
+        ),
+        ("{{ {'a': 1} | xmlattr(missing) }} {{ 'a b c d e f g' | truncate(4, 1) }} {{ true | abs }}", "a=\"1\" a... 1"),
+        (
+            "{{ [1, 2] | batch(missing) | list }} {{ [1, 2] | batch(0) | list }} {{ [] | batch(0) | list }} {{ 'ba' | groupby(none) | map('first') | list }} {{ [3] | groupby('a') | list }}",
+            "[[1, 2]] [[], [1, 2]] [] ['a', 'b'] [(Undefined, [3])]",
+        ),
+        (
+            "{{ list | sort(2) }} {{ list | sort(0) }} {{ 'ba' | sort(attribute=missing) }} {{ ['b', 'a'] | min(attribute=none) }} {{ [{}, {}] | sort }}",
+            "['c', 'b', 'a'] ['a', 'b', 'c'] ['b', 'a'] a [{}, {}]",
+        ),
+    ]);
+}
+
+#[test]
+fn slices_are_those_of_python() {
+    all_alike(&[
+        (
+            "{{ 'abc'[::-1] }} {{ list[-2:] }} {{ (1, 2, 3)[:2] }} {{ list[5:] }} {{ list[:-9] }} {{ 'abcdef'[4:1:-2] }} {{ list[none:none:2] }} {{ list[true:] }}",
+            "cba ['b', 'c'] (1, 2) [] [] ec ['a', 'c'] ['b', 'c']",
+        ),
+        (
+            "{{ list[list[:2] | length:] }} {{ {'a': [1, 2]}['a'][1:][0] }} {{ ('a' ~ 'bc')[1:] }} {{ -[3, 4][1:][0] }}{% for x in list[1:] %}{{ x }}{% endfor %}{% set t = list[: 2] %}{{ t }}",
+            "['c'] 2 bc -4bc['a', 'b']",
+        ),
+    ]);
+}
+
+#[test]
+fn a_value_that_python_has_no_use_for_is_refused() {
+    for (source, part) in [
+        ("{{ list[::0] }}", "slice step cannot be zero"),
+        ("{{ nothing[1:] }}", "'NoneType' object is not subscriptable"),
+        ("{{ map[1:] }}", "'dict' object"),
+        ("{{ list[:map] }}", "slice indices must be integers or None"),
+        ("{{ list[0.5:] }}", "slice indices must be integers or None"),
+        ("{{ [1, 'a'] | max }}", "not supported between instances of"),
+        ("{{ [{}, {}] | min }}", "'<' not supported between instances of 'dict' and 'dict'"),
+        ("{{ [[1], [1]] | unique | list }}", "unhashable type: 'list'"),
+        ("{{ 3 | indent }}", "'int'"),
+        ("{{ nothing | wordwrap }}", "'NoneType' object has no attribute 'splitlines'"),
+        ("{{ (1, 2).copy() }}", "copy"),
+        ("{{ [1].copy(2) }}", "copy"),
+        ("{{ 1 is in('a') }}", "'in <string>' requires string as left operand, not int"),
+        ("{{ 1 is in(2) }}", "'int' object is not iterable"),
+        ("{{ ['b'] | sort('x') }}", "'str' object cannot be interpreted as an integer"),
+        ("{{ dict(1, 2) }}", "dict expected at most 1 argument, got 2"),
+        ("{{ dict(none) }}", "'NoneType' object is not iterable"),
+    ] {
+        let error = render(source).expect_err(source).to_string();
+        assert!(error.contains(part), "{source}: {error}");
+    }
+}
+
+#[test]
 fn an_argument_that_nothing_takes_is_refused() {
     for (source, part) in [
         ("{{ text | center(size=3) }}", "center() got an unexpected keyword argument 'size'"),
