@@ -83,8 +83,10 @@ pub struct Piece {
 /// Why generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended its text, or a stop string or stop token came.
+    /// The model ended its text.
     Stop,
+    /// A stop string came: the one at this place among the request's.
+    StopString(usize),
     /// `max_tokens` were generated, or the context is full.
     Length,
 }
@@ -93,7 +95,7 @@ impl FinishReason {
     /// The name used in the Python API and over HTTP.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Stop => "stop",
+            Self::Stop | Self::StopString(_) => "stop",
             Self::Length => "length",
         }
     }

@@ -119,9 +119,10 @@ impl Sequence {
         self.tokens.push(token);
         self.usage.completion_tokens += 1;
         text.clear();
-        let stopped = self.assembler.push(tokenizer.bytes(token), text);
+        self.assembler.push(tokenizer.bytes(token), text);
+        let stopped = self.assembler.stopped();
         let last = self.usage.completion_tokens == self.ready.max_tokens();
-        if last && !stopped {
+        if last && stopped.is_none() {
             self.assembler.finish(text);
         }
         let logprobs = sampled.logprobs.map(|all| all.into_iter().map(|each| each.spelled(tokenizer)).collect());
@@ -131,7 +132,7 @@ impl Sequence {
         }
         self.writer.push(Piece { token: Some(token), text: Text::from(text.as_str()), logprobs });
         match (stopped, last) {
-            (true, _) => Fate::Ends(Ok(FinishReason::Stop)),
+            (Some(which), _) => Fate::Ends(Ok(FinishReason::StopString(which))),
             (_, true) => Fate::Ends(Ok(FinishReason::Length)),
             _ => Fate::Continues,
         }

@@ -198,4 +198,7 @@ fn the_model_ends_its_text_and_may_be_told_not_to() {
     let request = with("go: ", Request { max_tokens: Some(8), ignore_eos: true, ..Request::default() });
     let (ids, outcome) = read(scheduler.submit(request).unwrap());
     assert_eq!((ids.len(), outcome.result), (8, Ok(FinishReason::Length)));
+    let stop = vec!["x".into(), "on".into()];
+    let (_, outcome) = read(scheduler.submit(with("go: ", Request { stop, ..Request::default() })).unwrap());
+    assert_eq!(outcome.result, Ok(FinishReason::StopString(1)));
 }

@@ -28,6 +28,11 @@ impl Assembler {
         self.stop.push(&self.text, out)
     }
 
+    /// Which of the stop strings came, by its place among them.
+    pub fn stopped(&self) -> Option<usize> {
+        self.stop.stopped()
+    }
+
     /// Ends the text: appends what was held back, unless a stop string came.
     pub fn finish(&mut self, out: &mut String) {
         self.text.clear();
@@ -43,13 +48,15 @@ mod tests {
 
     #[test]
     fn a_stop_string_is_found_across_characters_and_tokens() {
-        let mut assembler = Assembler::new(&["é!".into()]);
+        let mut assembler = Assembler::new(&["xyz".into(), "é!".into()]);
         let mut out = String::new();
         assert!(!assembler.push(b"caf\xC3", &mut out));
         assert_eq!(out, "caf");
         assert!(!assembler.push(b"\xA9", &mut out));
         assert_eq!(out, "caf");
+        assert_eq!(assembler.stopped(), None);
         assert!(assembler.push(b"! and more", &mut out));
+        assert_eq!(assembler.stopped(), Some(1));
         assembler.finish(&mut out);
         assert_eq!(out, "caf");
     }

@@ -13,7 +13,8 @@ pub struct StopMatcher {
     stops: Vec<Stop>,
     /// The longest end of the text that begins a stop string.
     held: String,
-    stopped: bool,
+    /// Which of the stop strings came.
+    stopped: Option<usize>,
 }
 
 /// One stop string, and how much of it the text ends with.
@@ -23,10 +24,12 @@ struct Stop {
     /// For each length matched, how much still matches if the next byte does not: the longest proper border.
     border: Box<[usize]>,
     matched: usize,
+    /// Its place among those that were given.
+    index: usize,
 }
 
 impl Stop {
-    fn new(text: &str) -> Self {
+    fn new(index: usize, text: &str) -> Self {
         let text: Box<[u8]> = text.as_bytes().into();
         let mut border = vec![0; text.len() + 1].into_boxed_slice();
         let mut length = 0;
@@ -37,7 +40,7 @@ impl Stop {
             length += usize::from(text[at] == text[length]);
             border[at + 1] = length;
         }
-        Self { text, border, matched: 0 }
+        Self { text, border, matched: 0, index }
     }
 
     /// Takes a byte and returns whether it completes the stop string.
@@ -53,9 +56,10 @@ impl Stop {
 impl StopMatcher {
     /// A matcher for these strings; empty ones are ignored.
     pub fn new(stops: &[String]) -> Self {
-        let stops: Vec<_> = stops.iter().filter(|stop| !stop.is_empty()).map(|stop| Stop::new(stop)).collect();
+        let stops = stops.iter().enumerate().filter(|(_, stop)| !stop.is_empty());
+        let stops: Vec<_> = stops.map(|(index, stop)| Stop::new(index, stop)).collect();
         let longest = stops.iter().map(|stop| stop.text.len()).max().unwrap_or_default();
-        Self { stops, held: String::with_capacity(longest), stopped: false }
+        Self { stops, held: String::with_capacity(longest), stopped: None }
     }
 
     /// Whether there is nothing to stop at.
@@ -63,20 +67,27 @@ impl StopMatcher {
         self.stops.is_empty()
     }
 
+    /// Which of the strings came, by its place among those that were given.
+    pub fn stopped(&self) -> Option<usize> {
+        self.stopped
+    }
+
     /// Takes text and appends what can be no part of a stop string. Returns whether a stop string came: all text before
     /// it has then been appended, and everything after is dropped.
     pub fn push(&mut self, text: &str, out: &mut String) -> bool {
-        if self.stopped {
+        if self.stopped.is_some() {
             return true;
         }
         for (index, &byte) in text.as_bytes().iter().enumerate() {
             // All must advance, also after one has matched: the longest that ends here is wanted.
-            let complete = self.stops.iter_mut().map(|stop| if stop.advance(byte) { stop.text.len() } else { 0 });
-            let longest = complete.fold(0, usize::max);
-            if longest > 0 {
+            let complete =
+                self.stops.iter_mut().filter_map(|stop| stop.advance(byte).then_some((stop.text.len(), stop.index)));
+            // The first of equals.
+            let longest = complete.reduce(|one, other| if other.0 > one.0 { other } else { one });
+            if let Some((longest, which)) = longest {
                 self.release(text, self.held.len() + index + 1 - longest, out);
                 self.held.clear();
-                self.stopped = true;
+                self.stopped = Some(which);
                 return true;
             }
         }
