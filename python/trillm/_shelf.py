@@ -111,6 +111,10 @@ class Shelf:
         with self.resolve(reference, progress) as found:
             return found.path
 
+    def bring(self, name: str, progress: Report) -> None:
+        """Makes a model present that is wanted by name, and tells how far that is."""
+        self.fetch(self.wished(name).reference, progress)
+
     def wished(self, name: str) -> Wish:
         """How a model is to be loaded; one that a server's client named first, as all are."""
         return self.wishes.get(name) or Wish(name)

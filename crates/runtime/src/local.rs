@@ -59,15 +59,12 @@ impl<F: Fetch> Local<F> {
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
     }
 
-    fn present(&self, name: &str, goes_on: &GoesOn) -> Result<(PathBuf, Option<Held>), F::Error> {
+    fn present(&self, name: &str, watch: &Arc<Watch>) -> Result<(PathBuf, Option<Held>), F::Error> {
         let wanted = self.names.parse(name)?;
         if let Some(path) = wanted.reference.local()? {
             return Ok((path.to_owned(), None));
         }
-        let goes_on = goes_on.clone();
-        let watch: Arc<Watch> =
-            Arc::new(move |_| if goes_on() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
-        let held = self.store.present(&wanted, &self.fetch, &watch)?;
+        let held = self.store.present(&wanted, &self.fetch, watch)?;
         Ok((held.path.clone(), Some(held)))
     }
 }
@@ -113,7 +110,10 @@ where
     type Error = Failure<F::Error>;
 
     fn find(&self, name: &str, goes_on: &GoesOn) -> Result<(Found, u64), Self::Error> {
-        let (path, held) = self.present(name, goes_on).map_err(|error| Failure::Fetch(Arc::new(error)))?;
+        let goes_on = goes_on.clone();
+        let watch: Arc<Watch> =
+            Arc::new(move |_| if goes_on() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
+        let (path, held) = self.present(name, &watch).map_err(|error| Failure::Fetch(Arc::new(error)))?;
         let Wish { mut options, force } = self.wished(name);
         options.speeds.get_or_insert_with(|| Speeds::in_folder(self.store.root()));
         if let Some(held) = &held {
@@ -126,6 +126,10 @@ where
         let candidate = Candidate::new(info, options).map_err(trillm_llm::Error::from)?;
         let bytes = candidate.need().total();
         Ok((Found { path, held, candidate, force }, bytes))
+    }
+
+    fn fetch(&self, name: &str, watch: &Arc<Watch>) -> Result<(), Self::Error> {
+        self.present(name, watch).map(drop).map_err(|error| Failure::Fetch(Arc::new(error)))
     }
 
     fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Self::Error> {

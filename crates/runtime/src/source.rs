@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use trillm_llm::Stats;
+use trillm_store::Watch;
 
 use crate::{Error, Shortage};
 
@@ -24,6 +25,16 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// As it says.
     fn find(&self, name: &str, goes_on: &GoesOn) -> Result<(Self::Found, u64), Self::Error>;
+
+    /// Makes a model present, and tells `watch` how far that is, which may end it; by finding it, where there is nothing
+    /// to tell.
+    ///
+    /// # Errors
+    /// As it says.
+    fn fetch(&self, name: &str, watch: &Arc<Watch>) -> Result<(), Self::Error> {
+        let _ = watch;
+        self.find(name, &(Arc::new(|| true) as GoesOn)).map(drop)
+    }
 
     /// Whether the system has the memory for it now; if not, which of those that are idle have to go first. They are
     /// given with their names, the least recently used first. It is asked again once they went.

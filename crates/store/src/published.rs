@@ -30,7 +30,28 @@ impl From<ChatDefaults> for Defaults {
     }
 }
 
-/// Only models from a registry of Ollama's kind come with one.
+impl From<Defaults> for Chat {
+    fn from(defaults: Defaults) -> Self {
+        fn value<T>(given: Option<Given<T>>) -> Option<T> {
+            given.map(|given| given.value)
+        }
+        Self {
+            system: value(defaults.system),
+            temperature: value(defaults.temperature),
+            top_p: value(defaults.top_p),
+            top_k: value(defaults.top_k),
+            min_p: value(defaults.min_p),
+            typical_p: value(defaults.typical_p),
+            repetition_penalty: value(defaults.repetition_penalty),
+            repeat_last_n: value(defaults.repeat_last_n),
+            presence_penalty: value(defaults.presence_penalty),
+            frequency_penalty: value(defaults.frequency_penalty),
+            stop: value(defaults.stop),
+        }
+    }
+}
+
+/// Models from a registry of Ollama's kind come with one, and those that its clients made.
 impl From<Chat> for Defaults {
     fn from(chat: Chat) -> Self {
         fn given<T>(value: Option<T>) -> Option<Given<T>> {

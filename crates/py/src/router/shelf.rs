@@ -10,6 +10,7 @@ use trillm::plan::{Idle, MemoryRefused};
 use trillm::runtime::{Candidate, Error, Event, GoesOn, Keep, Lease, Shortage, Source, Why};
 use trillm::server::Refusal;
 use trillm::{Choice, Class, Llm, Stats};
+use trillm_store::Watch;
 
 use super::goes_on::Wanted;
 use crate::door;
@@ -18,6 +19,7 @@ use crate::lifetime::{Owned, Used};
 use crate::model::Model;
 use crate::params::open_options;
 use crate::plan::refused;
+use crate::store::Report;
 
 /// An object of `trillm._shelf`.
 pub(crate) struct Shelf(pub(super) Py<PyAny>);
@@ -166,6 +168,10 @@ impl Source for Shelf {
         let candidate = Candidate::new(info, options).map_err(|error| raise(trillm::Error::from(error)))?;
         let bytes = candidate.need().total();
         Ok((Found { candidate, force, resolved, params }, bytes))
+    }
+
+    fn fetch(&self, name: &str, watch: &Arc<Watch>) -> Result<(), Failure> {
+        Ok(self.ask(|shelf| shelf.call_method1("bring", (name, Report(watch.clone()))).map(drop))?)
     }
 
     fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Failure> {

@@ -67,7 +67,7 @@ impl Fetch for Hub {
 
 /// Hands on what a download says of itself.
 #[pyclass(frozen, module = "trillm._core")]
-pub(crate) struct Report(Arc<Watch>);
+pub(crate) struct Report(pub(crate) Arc<Watch>);
 
 #[pymethods]
 impl Report {

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use trillm_store as store;
 
 use self::download::expected;
+pub(crate) use self::fetch::Report;
 use self::fetch::{Hub, Raised, watched};
 pub(crate) use self::{
     choice::{Choice, ModuleList, choose, file_name_fault, is_file_name, is_model_name, needed, smaller},
