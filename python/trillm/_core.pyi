@@ -433,6 +433,10 @@ class Server:
         paths: list[str],
         settings: Mapping[str, Any],
     ) -> Self: ...
+    @staticmethod
+    def routes() -> list[tuple[str, str, str]]:
+        """All routes: method, path, and what opens each: `open`, `use` or `admin`."""
+
     @property
     def address(self) -> tuple[str, int]:
         """The address and the port where it listens."""

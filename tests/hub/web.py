@@ -195,6 +195,12 @@ class Web:
         """Bytes of bodies sent so far."""
         return sum(request.sent for request in self.requests)
 
+    @property
+    def under_way(self) -> int:
+        """Answers that are being sent, or stall."""
+        with self._lock:
+            return self._under_way
+
     @contextmanager
     def refusing(self) -> Iterator[None]:
         """While inside, nobody listens and all connections are gone."""

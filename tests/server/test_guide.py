@@ -19,6 +19,7 @@ import trillm
 from trillm.errors import InvalidRequest
 
 from .asking import Answer, Asker
+from .waiting import until
 
 
 def test_generate_answers_with_figures(ask: Asker, model: trillm.RoutedModel) -> None:
@@ -215,11 +216,3 @@ def endless(*, stream: bool) -> bytes:
     body = json.dumps(wanted)
     head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     return (head + body).encode()
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Waits for something that comes soon."""
-    end = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.01)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use trillm::Class;
-use trillm::server::{Key, Models, Options, Refusal, Scope, Server as Native};
+use trillm::server::{Key, Models, Options, Refusal, Scope, Server as Native, routes};
 use trillm_store::Names;
 
 use crate::enter::{self, enter, outside};
@@ -111,6 +111,17 @@ impl Server {
         }
         let native = enter(py, move || Native::start(Arc::new(models), options))?;
         Ok(Self { native: Some(native), process: std::process::id() })
+    }
+
+    /// All routes: method, path, and what opens each: `open`, `use` or `admin`.
+    #[staticmethod]
+    fn routes() -> Vec<(&'static str, &'static str, &'static str)> {
+        let scope = |scope| match scope {
+            Scope::Open => "open",
+            Scope::Use => "use",
+            Scope::Admin => "admin",
+        };
+        routes().into_iter().map(|route| (route.method, route.path, scope(route.scope))).collect()
     }
 
     /// The address and the port where it listens.

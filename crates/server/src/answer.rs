@@ -3,9 +3,12 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use trillm_core::{Class, Error as CoreError, Piece, Request};
+use trillm_core::{Class, Error as CoreError, Piece, Ready, Request};
 use trillm_llm::{Completion, Generation, Llm};
+use trillm_runtime::Keep;
+use trillm_text::RenderOptions;
 
 use crate::app::App;
 use crate::aside::aside;
@@ -19,6 +22,10 @@ use crate::{Refusal, Served};
 /// the model.
 pub(crate) struct Answer {
     generation: Generation,
+    /// Tokens of the prompt.
+    pub(crate) prompt_tokens: u32,
+    /// How long it took to have the model.
+    pub(crate) load: Duration,
     /// Lets go of the model after the request.
     _in_use: Arc<dyn InUse>,
 }
@@ -27,10 +34,16 @@ pub(crate) struct Answer {
 ///
 /// What is not on this machine is fetched for those alone who may manage models: others could have the server ask any
 /// address, and fill its disk.
-pub(crate) async fn lease(app: &App, name: &str, scope: Scope) -> Result<Arc<dyn InUse>, Refusal> {
+pub(crate) async fn lease(app: &App, name: &str, scope: Scope, keep: Option<Keep>) -> Result<Arc<dyn InUse>, Refusal> {
+    let kept = move |mut lease: Box<dyn InUse>| {
+        if let Some(keep) = keep {
+            lease.keep(keep);
+        }
+        lease.into()
+    };
     let name = app.served.name(name).map_err(|refusal| refusal.about("model"))?;
     if let Some(lease) = app.served.lease_now(&name) {
-        return Ok(lease.into());
+        return Ok(kept(lease));
     }
     let served: Arc<dyn Served> = app.served.clone();
     let lease = aside(move |goes_on| {
@@ -41,7 +54,7 @@ pub(crate) async fn lease(app: &App, name: &str, scope: Scope) -> Result<Arc<dyn
         }
         served.lease(&name, goes_on)
     });
-    lease.await.map(Into::into)
+    lease.await.map(kept)
 }
 
 impl Answer {
@@ -53,12 +66,15 @@ impl Answer {
 
     /// Asks for `count` answers to one question; those with a seed have it and the ones that follow it.
     pub(crate) async fn begin_several(app: &App, ask: Ask, count: u32) -> Result<Vec<Self>, Refusal> {
-        let Ask { model, prompt, settings, scope, size } = ask;
-        let lease = lease(app, &model, scope).await?;
+        let Ask { model, prompt, settings, scope, keep, size } = ask;
+        let start = Instant::now();
+        let lease = lease(app, &model, scope, keep).await?;
+        let load = start.elapsed();
         let llm = lease.clone();
         let start = move || (0..count).map(|index| started(llm.llm(), &prompt, &settings, index)).collect();
-        let generations: Vec<Generation> = if size <= SHORT { start()? } else { aside(move |_| start()).await? };
-        Ok(generations.into_iter().map(|generation| Self { generation, _in_use: lease.clone() }).collect())
+        let started: Vec<(Generation, u32)> = if size <= SHORT { start()? } else { aside(move |_| start()).await? };
+        let answer = |(generation, prompt_tokens)| Self { generation, prompt_tokens, load, _in_use: lease.clone() };
+        Ok(started.into_iter().map(answer).collect())
     }
 
     /// The next piece; `None` after the last.
@@ -106,17 +122,45 @@ pub(crate) async fn collected(answers: Vec<Answer>) -> Result<Vec<Completion>, R
     Ok(all)
 }
 
-/// A request on its way. One that would go beyond the context ends there, as a model's answer does of itself.
-fn started(llm: &Llm, prompt: &Asked, settings: &Settings, index: u32) -> Result<Generation, Refusal> {
+/// Tokens of what a model would be asked, whether or not it has room for them.
+pub(crate) async fn count(app: &App, ask: Ask) -> Result<u32, Refusal> {
+    let Ask { model, prompt, settings, scope, keep, size } = ask;
+    let lease = lease(app, &model, scope, keep).await?;
+    let counted = move || match prepared(lease.llm(), &prompt, &settings, 0) {
+        Ok(ready) => Ok(ready.prompt().len() as u32),
+        Err(trillm_llm::Error::Core(CoreError::ContextOverflow { prompt, .. })) => Ok(prompt as u32),
+        Err(error) => Err(error.into()),
+    };
+    if size <= SHORT { counted() } else { aside(move |_| counted()).await }
+}
+
+/// A request on its way, and the tokens of its prompt.
+fn started(llm: &Llm, prompt: &Asked, settings: &Settings, index: u32) -> Result<(Generation, u32), Refusal> {
+    let ready = prepared(llm, prompt, settings, index)?;
+    let tokens = ready.prompt().len() as u32;
+    Ok((llm.start(&mut Some(ready))?, tokens))
+}
+
+/// A request that was checked. One that would go beyond the context ends there, as a model's answer does of itself.
+fn prepared(llm: &Llm, prompt: &Asked, settings: &Settings, index: u32) -> Result<Ready, trillm_llm::Error> {
+    let plain = RenderOptions::default();
+    let prompt = || prompt.prompt(llm, &plain);
     let mut request = settings.over(llm.request());
     request.sampling.seed = request.sampling.seed.map(|seed| seed.wrapping_add(u64::from(index)));
-    let ready = match llm.prepare(prompt.prompt(), request.clone()) {
+    let ready = match llm.prepare(prompt(), request.clone()) {
         Err(trillm_llm::Error::Core(CoreError::ContextOverflow { prompt: tokens, max_tokens: Some(_), context }))
             if tokens < context as usize =>
         {
-            llm.prepare(prompt.prompt(), Request { max_tokens: None, ..request })
+            llm.prepare(prompt(), Request { max_tokens: None, ..request.clone() })?
         }
-        ready => ready,
+        ready => ready?,
     };
-    Ok(llm.start(&mut Some(ready?))?)
+    let tokens = ready.prompt().len();
+    match settings.context.map(|context| (context, context.saturating_sub(tokens as u32))) {
+        Some((context, 0)) => Err(CoreError::ContextOverflow { prompt: tokens, max_tokens: None, context }.into()),
+        Some((_, room)) if ready.max_tokens() > room => {
+            llm.prepare(prompt(), Request { max_tokens: Some(room), ..request })
+        }
+        _ => Ok(ready),
+    }
 }

@@ -1,7 +1,8 @@
 //! What a client asks for, in words of no protocol.
 
 use trillm_core::{Request, Token};
-use trillm_llm::Prompt;
+use trillm_llm::{Llm, Prompt};
+use trillm_runtime::Keep;
 use trillm_text::{Message, RenderOptions};
 
 use crate::options::Scope;
@@ -15,6 +16,8 @@ pub(crate) struct Ask {
     pub(crate) settings: Settings,
     /// What the client may do.
     pub(crate) scope: Scope,
+    /// How long the model stays once nobody uses it; `None` for as long as others do.
+    pub(crate) keep: Option<Keep>,
     /// Bytes of the request: long ones are not read on the event loop.
     pub(crate) size: usize,
 }
@@ -24,12 +27,22 @@ pub(crate) struct Ask {
 pub(crate) enum Asked {
     Text(String),
     Tokens(Vec<Token>),
-    Chat { messages: Vec<Message>, options: Box<RenderOptions> },
+    Chat {
+        messages: Vec<Message>,
+        options: Box<RenderOptions>,
+    },
+    /// A text that a model that chats is asked, and any other continues.
+    Turn {
+        messages: Vec<Message>,
+        text: String,
+    },
 }
 
 impl Asked {
-    pub(crate) fn prompt(&self) -> Prompt<'_> {
+    pub(crate) fn prompt<'a>(&'a self, llm: &Llm, plain: &'a RenderOptions) -> Prompt<'a> {
         match self {
+            Self::Turn { text, .. } if llm.info().chat_templates.is_empty() => Prompt::text(text),
+            Self::Turn { messages, .. } => Prompt::chat(messages, plain),
             Self::Text(text) => Prompt::text(text),
             Self::Tokens(tokens) => Prompt::Tokens(tokens),
             Self::Chat { messages, options } => Prompt::chat(messages, options),
@@ -56,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) logprobs: Option<u32>,
     pub(crate) ignore_eos: bool,
     pub(crate) priority: i32,
+    /// Tokens of prompt and answer together, where that is fewer than the model holds.
+    pub(crate) context: Option<u32>,
 }
 
 impl Settings {

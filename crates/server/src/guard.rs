@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Refusal;
 use crate::app::App;
-use crate::openai::errors::refused;
+use crate::form::Form;
 use crate::options::{Options, Scope};
 use crate::rates::Rate;
 
@@ -34,14 +34,19 @@ pub(crate) async fn guard(State((app, scope)): State<(Arc<App>, Scope)>, mut req
     let start = Instant::now();
     let given = request.headers().get(&REQUEST_ID).filter(|id| id.len() <= 128).cloned();
     let id = given.unwrap_or_else(|| app.id("req").parse().unwrap_or(HeaderValue::from_static("req")));
-    let mut rate = None;
+    let (form, mut rate) = (Form::of(&request), None);
     let mut response = match enter(&app, scope, &request, &mut rate) {
         // A body that is sent as it comes has its place until its end.
         Ok((place, granted)) => {
             request.extensions_mut().insert(granted);
-            next.run(request).await.map(|body| holding(body, place))
+            request.extensions_mut().insert(form);
+            let mut response = next.run(request).await;
+            match response.extensions_mut().remove::<Refusal>() {
+                Some(refusal) => form.refused(&refusal),
+                None => response.map(|body| holding(body, place)),
+            }
         }
-        Err(refusal) => refused(&refusal),
+        Err(refusal) => form.refused(&refusal),
     };
     if let Some(rate) = rate {
         rate.tell(response.headers_mut());

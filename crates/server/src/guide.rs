@@ -11,38 +11,23 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
+use crate::Refusal;
 use crate::answer::{Answer, lease};
 use crate::app::App;
 use crate::aside::aside;
 use crate::ask::{Ask, Asked, Settings};
 use crate::health;
 use crate::input::{Input, bytes, json, request};
-use crate::openai::models::listed;
+use crate::listed::listed;
 use crate::options::Scope;
-use crate::refusal::{Refusal, retry_after};
 
 /// A refusal in the guide's words: a text.
-pub(crate) struct Told(Refusal);
-
-impl From<Refusal> for Told {
-    fn from(refusal: Refusal) -> Self {
-        Self(refusal)
-    }
-}
-
-impl IntoResponse for Told {
-    fn into_response(self) -> Response {
-        let body = value!({ "error": self.0.text(), "code": self.0.code, "param": self.0.field });
-        let mut response = (self.0.status(), Json(body)).into_response();
-        if let Some(after) = self.0.retry_after {
-            retry_after(response.headers_mut(), after);
-        }
-        response
-    }
+pub(crate) fn refused(refusal: &Refusal) -> Value {
+    value!({ "error": refusal.text(), "code": refusal.code, "param": refusal.field })
 }
 
 /// `GET /models`.
-pub(crate) async fn models(State(app): State<Arc<App>>) -> Result<Json<Value>, Told> {
+pub(crate) async fn models(State(app): State<Arc<App>>) -> Result<Json<Value>, Refusal> {
     let available: Vec<Value> =
         listed(&app).await?.iter().map(|it| value!({ "name": it.name, "bytes": it.bytes })).collect();
     Ok(Json(value!({ "loaded": health::loaded(&app), "available": available })))
@@ -77,7 +62,7 @@ pub(crate) async fn generate(
     State(app): State<Arc<App>>,
     Extension(scope): Extension<Scope>,
     body: Body,
-) -> Result<Response, Told> {
+) -> Result<Response, Refusal> {
     let start = Instant::now();
     let (Input { fields: wanted, unknown }, size) = request(&app, body, json::<Wanted>).await?;
     let missing = |name| Refusal::field(name, "missing", "a text");
@@ -94,7 +79,7 @@ pub(crate) async fn generate(
         seed: wanted.seed,
         ..Settings::default()
     };
-    let ask = Ask { model: model.clone(), prompt: Asked::Text(prompt), settings, scope, size };
+    let ask = Ask { model: model.clone(), prompt: Asked::Text(prompt), settings, scope, keep: None, size };
     let done = Answer::begin(&app, ask).await?.collect().await?;
     let latency = start.elapsed().as_secs_f64();
     let answer = value!({
@@ -118,13 +103,13 @@ pub(crate) async fn manage(
     State(app): State<Arc<App>>,
     Path(path): Path<String>,
     body: Body,
-) -> Result<Json<Value>, Told> {
+) -> Result<Json<Value>, Refusal> {
     // Read to its end, so that the connection goes on.
     bytes(&app, body).await?;
     match path.rsplit_once('/') {
         Some((name, "load")) => {
             let start = Instant::now();
-            lease(&app, name, Scope::Admin).await?;
+            lease(&app, name, Scope::Admin, None).await?;
             let message = format!("model {name} is loaded");
             Ok(Json(value!({ "message": message, "model": name, "seconds": start.elapsed().as_secs_f64() })))
         }
@@ -135,7 +120,7 @@ pub(crate) async fn manage(
         }
         _ => {
             let message = format!("there is nothing to do at /models/{path:.200}");
-            Err(Refusal::http(StatusCode::NOT_FOUND, "unknown_route", message).advising("end it with /load or /unload"))?
+            Err(Refusal::http(StatusCode::NOT_FOUND, "unknown_route", message).advising("end it with /load or /unload"))
         }
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Input<T>, Refusa
     let (mut unknown, mut track) = (Vec::new(), serde_path_to_error::Track::new());
     let mut text = serde_json::Deserializer::from_slice(bytes);
     let tracked = serde_path_to_error::Deserializer::new(&mut text, &mut track);
-    let read = serde_ignored::deserialize(tracked, |path| unknown.push(path.to_string()));
+    let read = serde_ignored::deserialize(tracked, |path| unknown.push(name(&path)));
     let whole = read.and_then(|fields| text.end().map(|()| fields));
     whole.map(|fields| Input { fields, unknown }).map_err(|error| {
         let field = track.path().to_string();
@@ -71,6 +71,11 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Input<T>, Refusa
         }
         Refusal::new(Class::InvalidRequest, "invalid_parameter", format!("{field} is wrong: {error}")).about(&field)
     })
+}
+
+/// A field's path, without the marks of what may be left out.
+fn name(path: &serde_ignored::Path<'_>) -> String {
+    path.to_string().replace("?.", "")
 }
 
 /// Reads two halves of one request's fields; unknown are those that neither has.
@@ -93,13 +98,16 @@ mod tests {
         name: String,
         #[expect(dead_code, reason = "only its type is asked for")]
         list: Option<Vec<u32>>,
+        #[expect(dead_code, reason = "only its type is asked for")]
+        inner: Option<Box<Fields>>,
     }
 
     #[test]
     fn what_is_wrong_is_said_of_the_field_and_what_is_unknown_is_listed() {
         let read =
-            json::<Fields>(br#"{"name": "a", "other": {"x": 1}, "list": [1]}"#).unwrap_or_else(|_| panic!("valid"));
-        assert_eq!(read.unknown, ["other"]);
+            json::<Fields>(br#"{"name": "a", "other": {"x": 1}, "list": [1], "inner": {"name": "b", "shape": 1}}"#)
+                .unwrap_or_else(|_| panic!("valid"));
+        assert_eq!(read.unknown, ["other", "inner.shape"]);
         for (text, field, code) in [
             (r#"{"name": "a", "list": [1, "2"]}"#, Some("list[1]"), "invalid_parameter"),
             (r#"{"name": 1}"#, Some("name"), "invalid_parameter"),

@@ -1,4 +1,4 @@
-//! Models over HTTP: what clients of OpenAI's interface ask for, and the routes of the guide.
+//! Models over HTTP: what clients of OpenAI's and Ollama's interfaces ask for, and the routes of the guide.
 //!
 //! A [`Server`] serves a [`Served`]: a pool of models, whoever fills it. Its parts are few: `guard.rs` lets requests in,
 //! a protocol's file turns its words into an `Ask`, `answer.rs` reads what comes of it, and the protocol
@@ -12,20 +12,32 @@ mod app;
 mod aside;
 mod ask;
 mod counts;
+mod form;
 mod guard;
 mod guide;
 mod health;
+mod ignored;
 mod input;
+mod lines;
+mod listed;
+mod logprobs;
+mod messages;
 mod metrics;
 mod models;
+mod ollama;
 mod openai;
 mod options;
+mod parts;
 mod rates;
 mod refusal;
 mod routes;
 mod served;
 mod server;
 mod sse;
+mod telling;
+mod texts;
+mod v1;
+mod vectors;
 
 pub use models::Models;
 pub use options::{Key, Options, Scope};

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use trillm_core::{Class, Coded, Error as CoreError};
+use trillm_core::{Class, Coded, Defaults, Error as CoreError};
 use trillm_llm::Llm;
-use trillm_runtime::{Failure, GoesOn, Lease, Pool, Source, Status};
-use trillm_store::{Catalogue, Known, Names, Offline, Reference, Store, Watch};
+use trillm_runtime::{Failure, GoesOn, Keep, Lease, Pool, Source, Status};
+use trillm_store::{Catalogue, Chat, Known, Manifest, Model, Names, Offline, Reference, Store, Watch};
 
 use crate::{Available, InUse, Loaded, Refusal, Served};
 
@@ -69,6 +70,26 @@ impl<S: Source> Models<S> {
         self.paths.get(name).cloned().or_else(loaded)
     }
 
+    /// What the store calls a model, which has it.
+    fn in_store(&self, name: &str) -> Result<String, Refusal> {
+        let found = if self.path(name).is_some() { None } else { Some(self.names.parse(name)?.reference) };
+        match found {
+            Some(found) if !matches!(found, Reference::Path(_)) => Ok(found.to_string()),
+            _ => {
+                let message = format!("{name:.200} is a file or folder of its own, and in no store");
+                let refusal = Refusal::new(Class::InvalidRequest, "not_in_store", message).about("model");
+                Err(refusal.advising("take it in by `trillm import`"))
+            }
+        }
+    }
+
+    /// What is in memory is not what the store has any more: it goes once nobody uses it.
+    fn let_go(&self, name: &str) {
+        if let Some(mut lease) = self.pool.lease_now(name) {
+            lease.keep(Keep::For(Duration::ZERO));
+        }
+    }
+
     /// What the pool calls a model.
     fn in_pool(&self, name: &str) -> String {
         self.path(name).unwrap_or_else(|| name.to_owned())
@@ -122,6 +143,31 @@ where
         Ok(self.pool.unload(&self.in_pool(name), false, goes_on)?)
     }
 
+    fn fetch(&self, name: &str, watch: &Arc<Watch>) -> Result<(), Refusal> {
+        self.pool.source().fetch(&self.in_pool(name), watch).map_err(Into::into)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Refusal> {
+        self.store.remove(&self.in_store(name)?)?;
+        self.let_go(name);
+        Ok(())
+    }
+
+    fn derive(&self, from: &str, name: &str, chat: Chat) -> Result<(), Refusal> {
+        let local: Reference = format!("local:{name}").parse()?;
+        let manifest = self.store.get(&self.in_store(from)?)?;
+        let chat = Defaults::from(chat).or(manifest.published());
+        let model = Model { reference: local.to_string(), chat: Some(chat.into()), ..manifest.model };
+        let name = model.reference.clone();
+        self.store.put(model)?;
+        self.let_go(&name);
+        Ok(())
+    }
+
+    fn look(&self, name: &str) -> Option<Arc<Llm>> {
+        self.pool.model(&self.in_pool(name))?.llm()
+    }
+
     fn status(&self) -> Vec<Status> {
         let mut all = self.pool.status();
         for status in &mut all {
@@ -132,35 +178,45 @@ where
 
     fn available(&self) -> Result<Vec<Available>, Refusal> {
         let catalogue = Catalogue::read(&self.store, self.names.models.clone())?;
-        let stored = catalogue.stored.iter().filter_map(|known| {
+        let stored = catalogue.stored.into_iter().filter_map(|known| {
             let manifest = known.manifest.as_ref()?;
             let name = manifest.model.reference.clone();
-            Some(Available { name, bytes: manifest.model.size(), created: manifest.created })
+            let (created, digest) = (manifest.created, Some(manifest.model.id().to_string()));
+            Some(Available { created, digest, ..said(name, known) })
         });
-        let own = catalogue.own.iter().filter_map(|known| {
+        let own = catalogue.own.into_iter().filter_map(|known| {
             let name = known.path.file_name()?.to_str()?.to_owned();
-            Some(Available { name, bytes: known.size().unwrap_or(0), created: 0 })
+            Some(said(name, known))
         });
-        let opened = self.paths.iter().map(|(name, path)| {
-            let bytes = Known::new(path.into(), None).size().unwrap_or(0);
-            Available { name: name.clone(), bytes, created: 0 }
-        });
+        let opened = self.paths.iter().map(|(name, path)| said(name.clone(), Known::new(path.into(), None)));
         Ok(opened.chain(own).chain(stored).collect())
     }
+}
+
+/// What is told of a model of this machine.
+fn said(name: String, known: Known) -> Available {
+    let bytes = known.size().unwrap_or(0);
+    let published = known.manifest.as_ref().map(Manifest::published);
+    let info = known.info.ok().map(|mut info| {
+        info.defaults = published.unwrap_or_default().or(info.defaults);
+        info.system = info.defaults.system.as_ref().map(|given| given.value.clone());
+        info
+    });
+    Available { name, bytes, info, ..Available::default() }
 }
 
 /// A model of a pool that is used.
 struct Used<S: Source> {
     llm: Arc<Llm>,
     /// Goes after the model.
-    _lease: Lease<S>,
+    lease: Lease<S>,
 }
 
 fn used<S: Source>(lease: Lease<S>) -> Option<Box<dyn InUse>>
 where
     S::Model: Loaded,
 {
-    Some(Box::new(Used { llm: lease.model().llm()?, _lease: lease }))
+    Some(Box::new(Used { llm: lease.model().llm()?, lease }))
 }
 
 impl<S: Source> InUse for Used<S>
@@ -169,6 +225,10 @@ where
 {
     fn llm(&self) -> &Llm {
         &self.llm
+    }
+
+    fn keep(&mut self, keep: Keep) {
+        self.lease.keep(keep);
     }
 }
 

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use trillm_core::{Class, Coded};
 
 /// Why a request is not answered.
@@ -65,6 +67,16 @@ impl Refusal {
         Self::new(Class::InvalidRequest, "invalid_parameter", message).about(field)
     }
 
+    /// What a client may ask for elsewhere, and not here.
+    pub(crate) fn unsupported(what: &str, field: &str) -> Self {
+        Self::new(Class::Unsupported, "unsupported", format!("{what} is not supported by this server")).about(field)
+    }
+
+    /// A model that is not here.
+    pub(crate) fn no_model(name: &str) -> Self {
+        Self::new(Class::NotFound, "model_not_found", format!("there is no model {name:.200} here")).about("model")
+    }
+
     /// The same with the field that is to blame.
     #[must_use]
     pub(crate) fn about(mut self, field: &str) -> Self {
@@ -122,6 +134,13 @@ impl Refusal {
             Some(hint) => format!("{}; {hint}", self.message),
             None => self.message.clone(),
         }
+    }
+}
+
+/// For the guard, which puts it into the words of whoever asked.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status(), Extension(self)).into_response()
     }
 }
 

@@ -6,19 +6,19 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, head, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::app::App;
 use crate::guard::{guard, may_call};
 use crate::options::Scope;
-use crate::{Refusal, guide, health, metrics, openai};
+use crate::{Refusal, guide, health, metrics, ollama, openai, v1};
 
 /// A route, and what a key must open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, …
     pub method: &'static str,
     /// Its path; `{*…}` stands for the rest.
     pub path: &'static str,
@@ -44,7 +44,10 @@ fn table() -> Vec<(Route, Handler)> {
 
     let read = |path, scope, handler: Handler| (Route { method: "GET", path, scope }, handler);
     let send = |path, scope, handler: Handler| (Route { method: "POST", path, scope }, handler);
+    let probe = |path, scope, handler: Handler| (Route { method: "HEAD", path, scope }, handler);
+    let remove = |path, scope, handler: Handler| (Route { method: "DELETE", path, scope }, handler);
     vec![
+        probe("/", Open, head(ollama::alive)),
         read("/livez", Open, get(health::live)),
         read("/readyz", Open, get(health::ready)),
         read("/health", Use, get(health::health)),
@@ -52,11 +55,23 @@ fn table() -> Vec<(Route, Handler)> {
         read("/models", Use, get(guide::models)),
         send("/generate", Use, post(guide::generate)),
         send("/models/{*path}", Admin, post(guide::manage)),
-        read("/v1/models", Use, get(openai::models::all)),
-        read("/v1/models/{*id}", Use, get(openai::models::one)),
+        read("/v1/models", Use, get(v1::models)),
+        read("/v1/models/{*id}", Use, get(v1::model)),
         send("/v1/chat/completions", Use, post(openai::chat::chat)),
         send("/v1/completions", Use, post(openai::completions::completions)),
         send("/v1/embeddings", Use, post(openai::embeddings::embeddings)),
+        send("/api/generate", Use, post(ollama::generate::generate)),
+        send("/api/chat", Use, post(ollama::chat::chat)),
+        send("/api/embed", Use, post(ollama::embed::embed)),
+        send("/api/embeddings", Use, post(ollama::embed::embeddings)),
+        read("/api/tags", Use, get(ollama::models::tags)),
+        read("/api/ps", Use, get(ollama::models::running)),
+        read("/api/version", Use, get(ollama::version)),
+        send("/api/show", Use, post(ollama::show::show)),
+        send("/api/pull", Admin, post(ollama::pull::pull)),
+        remove("/api/delete", Admin, delete(ollama::manage::delete)),
+        send("/api/copy", Admin, post(ollama::manage::copy)),
+        send("/api/create", Admin, post(ollama::manage::create)),
     ]
 }
 
@@ -79,7 +94,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     });
     let cors = CorsLayer::new()
         .allow_origin(may_call)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::HEAD, Method::DELETE])
         // Clients send headers of their own making.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED.map(HeaderName::from_static));

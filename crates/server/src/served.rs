@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use trillm_core::ModelInfo;
 use trillm_llm::Llm;
-use trillm_runtime::{GoesOn, Status};
+use trillm_runtime::{GoesOn, Keep, Status};
+use trillm_store::{Chat, Watch};
 
 use crate::Refusal;
 
@@ -33,6 +35,27 @@ pub trait Served: Send + Sync + 'static {
     /// If it is not here.
     fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal>;
 
+    /// Makes a model present without loading it, as long as `watch` says so.
+    ///
+    /// # Errors
+    /// Why it does not come.
+    fn fetch(&self, name: &str, watch: &Arc<Watch>) -> Result<(), Refusal>;
+
+    /// Takes a model out of the store; who uses it goes on.
+    ///
+    /// # Errors
+    /// If the store does not have it: files and folders of a user's are that user's.
+    fn remove(&self, name: &str) -> Result<(), Refusal>;
+
+    /// Gives what the store has as `from` the name `local:NAME`, too, to be used as `chat` says, and else as before.
+    ///
+    /// # Errors
+    /// If the store does not have it, or cannot be written.
+    fn derive(&self, from: &str, name: &str, chat: Chat) -> Result<(), Refusal>;
+
+    /// A model that is here, to look at: looking is no use of it.
+    fn look(&self, name: &str) -> Option<Arc<Llm>>;
+
     /// What is in memory, or on its way.
     fn status(&self) -> Vec<Status>;
 
@@ -47,6 +70,9 @@ pub trait Served: Send + Sync + 'static {
 pub trait InUse: Send + Sync {
     /// The model.
     fn llm(&self) -> &Llm;
+
+    /// How long the model stays once nobody uses it, in place of what was set.
+    fn keep(&mut self, keep: Keep);
 }
 
 /// A model of a pool that is loaded.
@@ -62,7 +88,7 @@ impl Loaded for trillm_runtime::Loaded {
 }
 
 /// A model on this machine.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 pub struct Available {
     /// What a client calls it.
     pub name: String,
@@ -70,4 +96,8 @@ pub struct Available {
     pub bytes: u64,
     /// When it came here, in seconds since 1970; 0 if that is not known.
     pub created: u64,
+    /// The digest of its files' digests and names, in hexadecimal, if the store has it.
+    pub digest: Option<String>,
+    /// What its files say, and whoever published it; `None` if they cannot be read.
+    pub info: Option<ModelInfo>,
 }

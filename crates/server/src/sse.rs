@@ -1,36 +1,18 @@
-//! Bodies that are made while they are read: lines of server-sent events.
+//! Server-sent events.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::time::Duration;
-
-use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use futures_util::stream;
 use serde::Serialize;
 
-/// What writes a body part by part.
-pub(crate) trait Parts: Send + 'static {
-    /// Waits for more, and writes it; writes nothing at the end. What was not waited for comes the next time.
-    fn write(&mut self, out: &mut Vec<u8>) -> impl Future<Output = ()> + Send;
-}
+use crate::parts::{Parts, body};
 
-/// As long as nothing comes a comment is sent: clients and what lies between give up on a line that is silent.
-const SILENCE: Duration = Duration::from_secs(15);
+/// A comment, which no client reads.
+pub(crate) const COMMENT: &[u8] = b": waiting\n\n";
 
-/// A body of events.
-pub(crate) fn events(parts: impl Parts) -> Response {
+/// A body of events, which says `silence` as long as nothing comes.
+pub(crate) fn events(parts: impl Parts, silence: &'static [u8]) -> Response {
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
-    let body = stream::unfold(parts, |mut parts| async {
-        let mut out = Vec::new();
-        if tokio::time::timeout(SILENCE, parts.write(&mut out)).await.is_err() {
-            out.extend_from_slice(b": waiting\n\n");
-        }
-        (!out.is_empty()).then(|| (Ok::<_, Infallible>(Bytes::from(out)), parts))
-    });
-    (headers, Body::from_stream(body)).into_response()
+    (headers, body(parts, Some(silence))).into_response()
 }
 
 /// Writes one event, without a name.
@@ -39,4 +21,12 @@ pub(crate) fn data(out: &mut Vec<u8>, value: &impl Serialize) {
     // Into memory, of values whose keys are texts: nothing can fail.
     let _ = serde_json::to_writer(&mut *out, value);
     out.extend_from_slice(b"\n\n");
+}
+
+/// Writes one event of that name.
+pub(crate) fn named(out: &mut Vec<u8>, name: &str, value: &impl Serialize) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'\n');
+    data(out, value);
 }

@@ -8,11 +8,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use trillm_core::{Class, Piece};
+use trillm_core::Piece;
 use trillm_llm::Completion;
 use trillm_text::{Message, RenderOptions};
 
-use super::logprobs::Content;
 use super::settings::{Sampling, count};
 use super::streaming::{Head, StreamOptions, Whole, Words, stream};
 use super::usage::Used;
@@ -20,7 +19,10 @@ use crate::Refusal;
 use crate::answer::{Answer, collected};
 use crate::app::App;
 use crate::ask::{Ask, Asked};
+use crate::ignored::telling;
 use crate::input::{Input, halves, request};
+use crate::logprobs::Content;
+use crate::messages::check_parts;
 use crate::options::Scope;
 
 /// What a client sends.
@@ -69,31 +71,33 @@ pub(crate) async fn chat(
         let completions = collected(answers).await?;
         Json(Whole::of_chat(head, &completions, tells_logprobs)).into_response()
     };
-    Ok(super::telling(response, &unknown))
+    Ok(telling(response, &unknown))
 }
 
 impl Wanted {
     fn ask(self, sampling: Sampling, scope: Scope, size: usize) -> Result<Ask, Refusal> {
         if let Some(Format { r#type }) = self.response_format.filter(|format| format.r#type != "text") {
-            return Err(cannot(&format!("response_format {type:?}"), "response_format"));
+            return Err(Refusal::unsupported(&format!("response_format {type:?}"), "response_format"));
         }
         let is_without = self.tool_choice.is_some_and(|choice| choice == "none");
         if self.tools.is_some_and(|tools| !tools.is_empty()) && !is_without {
-            return Err(cannot("tools", "tools").advising("leave them out, or set tool_choice to \"none\""));
+            return Err(
+                Refusal::unsupported("tools", "tools").advising("leave them out, or set tool_choice to \"none\"")
+            );
         }
         // As tools were called before.
         if self.functions.is_some_and(|functions| !functions.is_empty()) {
-            return Err(cannot("functions", "functions"));
+            return Err(Refusal::unsupported("functions", "functions"));
         }
         if let Some(kind) = self.modalities.iter().flatten().find(|kind| *kind != "text") {
-            return Err(cannot(&format!("an answer of {kind:.50}"), "modalities"));
+            return Err(Refusal::unsupported(&format!("an answer of {kind:.50}"), "modalities"));
         }
         let logprobs = match (self.logprobs.unwrap_or(false), self.top_logprobs) {
             (false, Some(_)) => return Err(Refusal::field("top_logprobs", "given", "logprobs beside it")),
             (true, top) => Some(top.unwrap_or(0)),
             (false, None) => None,
         };
-        check_parts(&self.messages)?;
+        check_parts(&self.messages, &["text"])?;
         let messages = Message::list(self.messages).map_err(|error| Refusal::of(&error).about("messages"))?;
         let options =
             RenderOptions { variables: self.chat_template_kwargs.unwrap_or_default(), ..RenderOptions::default() };
@@ -102,26 +106,10 @@ impl Wanted {
             prompt: Asked::Chat { messages, options: Box::new(options) },
             settings: sampling.settings(self.max_completion_tokens.or(self.max_tokens), logprobs)?,
             scope,
+            keep: None,
             size,
         })
     }
-}
-
-fn cannot(what: &str, field: &str) -> Refusal {
-    Refusal::new(Class::Unsupported, "unsupported", format!("{what} is not supported by this server")).about(field)
-}
-
-/// Pictures and sounds are refused by name: no model here takes any.
-fn check_parts(messages: &[Value]) -> Result<(), Refusal> {
-    for (index, message) in messages.iter().enumerate() {
-        for (at, part) in message["content"].as_array().into_iter().flatten().enumerate() {
-            let kind = part["type"].as_str().unwrap_or("text");
-            if kind != "text" {
-                return Err(cannot(&format!("a part of type {kind:.50}"), &format!("messages[{index}].content[{at}]")));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]

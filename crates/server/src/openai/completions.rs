@@ -11,7 +11,6 @@ use serde_json::Value;
 use trillm_core::{Piece, Token};
 use trillm_llm::Completion;
 
-use super::logprobs::of_completion;
 use super::settings::{Sampling, count};
 use super::streaming::{Head, StreamOptions, Whole, Words, stream};
 use super::usage::Used;
@@ -19,7 +18,9 @@ use crate::Refusal;
 use crate::answer::{Answer, collected};
 use crate::app::App;
 use crate::ask::{Ask, Asked};
+use crate::ignored::telling;
 use crate::input::{Input, halves, request};
+use crate::logprobs::of_completion;
 use crate::options::Scope;
 
 /// What a client sends.
@@ -79,7 +80,7 @@ pub(crate) async fn completions(
     let tells_logprobs = wanted.logprobs.is_some();
     let mut answers = Vec::new();
     for prompt in prompts {
-        let ask = Ask { model: wanted.model.clone(), prompt, settings: settings.clone(), scope, size };
+        let ask = Ask { model: wanted.model.clone(), prompt, settings: settings.clone(), scope, keep: None, size };
         answers.extend(Answer::begin_several(&app, ask, count).await?);
     }
     let response = if wanted.stream.unwrap_or(false) {
@@ -90,7 +91,7 @@ pub(crate) async fn completions(
         let completions = collected(answers).await?;
         Json(Whole::of_texts(head, &completions, tells_logprobs, count)).into_response()
     };
-    Ok(super::telling(response, &unknown))
+    Ok(telling(response, &unknown))
 }
 
 impl Prompts {

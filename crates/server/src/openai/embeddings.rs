@@ -1,7 +1,6 @@
 //! `POST /v1/embeddings`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -11,16 +10,15 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
-use trillm_core::{Class, Error as CoreError};
-use trillm_llm::EmbedOptions;
 
-use super::settings::OneOrMany;
 use crate::Refusal;
 use crate::answer::lease;
 use crate::app::App;
-use crate::aside::aside;
+use crate::ignored::telling;
 use crate::input::{Input, json, request};
 use crate::options::Scope;
+use crate::texts::OneOrMany;
+use crate::vectors::{check_width, vectors};
 
 /// What a client sends.
 #[derive(Deserialize)]
@@ -38,12 +36,6 @@ enum Format {
     Base64,
 }
 
-/// The most texts of one request, as with OpenAI.
-const MOST: usize = 2048;
-
-/// How long it waits before it looks whether the client is still there.
-const SLICE: Duration = Duration::from_millis(50);
-
 /// Makes vectors of texts, of length 1 as in Python.
 pub(crate) async fn embeddings(
     State(app): State<Arc<App>>,
@@ -51,34 +43,9 @@ pub(crate) async fn embeddings(
     body: Body,
 ) -> Result<Response, Refusal> {
     let (Input { fields: wanted, unknown }, _) = request(&app, body, json::<Wanted>).await?;
-    let texts: Vec<String> = wanted.input.into();
-    if !(1..=MOST).contains(&texts.len()) {
-        return Err(Refusal::field("input", &format!("{} texts", texts.len()), "1 to 2048"));
-    }
-    let lease = lease(&app, &wanted.model, scope).await?;
-    let (vectors, tokens) = aside(move |goes_on| {
-        let llm = lease.llm();
-        let mut inputs = llm.embedding(&EmbedOptions { normalize: true, ..EmbedOptions::default() })?;
-        texts.iter().try_for_each(|text| inputs.add_text(text))?;
-        let tokens = inputs.tokens();
-        let mut embedding = inputs.start()?;
-        loop {
-            if let Some(vectors) = embedding.wait(SLICE) {
-                return Ok((vectors?, tokens));
-            }
-            if !goes_on() {
-                return Err(CoreError::Cancelled.into());
-            }
-        }
-    })
-    .await
-    .map_err(
-        |refusal| if refusal.class() == Some(Class::ContextOverflow) { refusal.about("input") } else { refusal },
-    )?;
-    if let Some(dimensions) = wanted.dimensions.filter(|dimensions| *dimensions != vectors.width) {
-        let expected = format!("{}, which the model's vectors have", vectors.width);
-        return Err(Refusal::field("dimensions", &dimensions.to_string(), &expected));
-    }
+    let lease = lease(&app, &wanted.model, scope, None).await?;
+    let (vectors, tokens) = vectors(lease, wanted.input.into(), "input", false).await?;
+    check_width(&vectors, wanted.dimensions)?;
     let format = wanted.encoding_format.unwrap_or(Format::Float);
     let said = |numbers: &[f32]| match format {
         Format::Float => Value::from(numbers),
@@ -95,5 +62,5 @@ pub(crate) async fn embeddings(
         "model": wanted.model,
         "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
     });
-    Ok(super::telling(Json(answer).into_response(), &unknown))
+    Ok(telling(Json(answer).into_response(), &unknown))
 }

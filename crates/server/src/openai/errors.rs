@@ -1,12 +1,10 @@
 //! Refusals in the words of OpenAI's clients.
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use trillm_core::Class;
 
-use crate::refusal::{Refusal, retry_after};
+use crate::Refusal;
 
 /// The body of an error: always all four keys.
 pub(crate) fn body(refusal: &Refusal) -> Value {
@@ -23,19 +21,4 @@ pub(crate) fn body(refusal: &Refusal) -> Value {
         _ => &refusal.code,
     };
     json!({ "error": { "message": refusal.text(), "type": kind, "param": refusal.field, "code": code } })
-}
-
-/// A refusal as an answer.
-pub(crate) fn refused(refusal: &Refusal) -> Response {
-    let mut response = (refusal.status(), Json(body(refusal))).into_response();
-    if let Some(after) = refusal.retry_after {
-        retry_after(response.headers_mut(), after);
-    }
-    response
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        refused(&self)
-    }
 }

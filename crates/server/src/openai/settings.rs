@@ -7,6 +7,7 @@ use trillm_core::Token;
 
 use crate::Refusal;
 use crate::ask::Settings;
+use crate::texts::OneOrMany;
 
 /// Parameters by the names that clients give them.
 #[derive(Deserialize, Default)]
@@ -25,23 +26,6 @@ pub(super) struct Sampling {
     pub(super) logit_bias: Option<BTreeMap<String, f32>>,
     pub(super) ignore_eos: Option<bool>,
     pub(super) priority: Option<i32>,
-}
-
-/// A text or a list of texts.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a text or a list of texts")]
-pub(super) enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl From<OneOrMany> for Vec<String> {
-    fn from(given: OneOrMany) -> Self {
-        match given {
-            OneOrMany::One(text) => vec![text],
-            OneOrMany::Many(texts) => texts,
-        }
-    }
 }
 
 impl Sampling {
@@ -68,6 +52,7 @@ impl Sampling {
             logit_bias,
             logprobs,
             ignore_eos: self.ignore_eos.unwrap_or(false),
+            context: None,
             priority: self.priority.unwrap_or(0),
         })
     }

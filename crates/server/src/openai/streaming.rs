@@ -13,7 +13,8 @@ use super::errors;
 use super::usage::Used;
 use crate::answer::Answer;
 use crate::app::{App, now};
-use crate::sse::{self, Parts};
+use crate::parts::Parts;
+use crate::sse;
 
 /// `stream_options`.
 #[derive(Deserialize, Default)]
@@ -90,7 +91,8 @@ struct Streaming<W> {
 /// The body of a stream.
 pub(super) fn stream<W: Words>(head: Head, words: W, answers: Vec<Answer>, tells_usage: bool) -> Response {
     let running = answers.into_iter().enumerate().collect();
-    sse::events(Streaming { head, words, running, usages: Vec::new(), tells_usage, begun: false, ended: false })
+    let usages = Vec::new();
+    sse::events(Streaming { head, words, running, usages, tells_usage, begun: false, ended: false }, sse::COMMENT)
 }
 
 impl<W: Words> Streaming<W> {

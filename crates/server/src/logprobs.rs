@@ -1,4 +1,4 @@
-//! Log-probabilities in the forms of chats and of completions.
+//! Log-probabilities in the forms of chats, which others share, and of completions.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,13 +6,13 @@ use trillm_core::Logprob;
 
 /// Of a chat's tokens.
 #[derive(Serialize)]
-pub(super) struct Content {
-    content: Vec<OfToken>,
+pub(crate) struct Content {
+    pub(crate) content: Vec<OfToken>,
     refusal: Option<()>,
 }
 
 #[derive(Serialize)]
-struct OfToken {
+pub(crate) struct OfToken {
     #[serde(flatten)]
     token: Likely,
     top_logprobs: Vec<Likely>,
@@ -38,7 +38,7 @@ fn finite(logprob: f32) -> f32 {
 
 impl Content {
     /// Of some tokens, each with its own first.
-    pub(super) fn of<'a>(tokens: impl IntoIterator<Item = &'a [Logprob]>) -> Self {
+    pub(crate) fn of<'a>(tokens: impl IntoIterator<Item = &'a [Logprob]>) -> Self {
         let of = |all: &[Logprob]| {
             let (own, top) = all.split_first()?;
             Some(OfToken { token: own.into(), top_logprobs: top.iter().map(Into::into).collect() })
@@ -48,7 +48,7 @@ impl Content {
 }
 
 /// Of a completion's tokens, whose texts begin at `offset` characters.
-pub(super) fn of_completion<'a>(tokens: impl IntoIterator<Item = &'a [Logprob]>, offset: &mut usize) -> Value {
+pub(crate) fn of_completion<'a>(tokens: impl IntoIterator<Item = &'a [Logprob]>, offset: &mut usize) -> Value {
     let (mut texts, mut logprobs, mut tops, mut offsets) = (vec![], vec![], vec![], vec![]);
     for all in tokens {
         let Some((own, top)) = all.split_first() else { continue };
