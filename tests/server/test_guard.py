@@ -203,7 +203,7 @@ def test_what_is_not_there_and_wrong_methods(ask: Asker) -> None:
         ("/v1/models", "DELETE"),
         ("/generate", "GET"),
         ("/api/chat", "GET"),
-       
+        ("/v1/messages", "PUT"),
         ("/v1/chat/completions", "GET"),
     ):
         answer = ask(path, method=method)

@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 
 use crate::refusal::retry_after;
-use crate::{Refusal, guide, ollama, openai};
+use crate::{Refusal, anthropic, guide, ollama, openai};
 
 /// Whose words a client reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,7 +13,11 @@ pub(crate) enum Form {
     OpenAi,
     Guide,
     Ollama,
+    Anthropic,
 }
+
+/// What Anthropic's clients send with every request.
+const ANTHROPIC: &str = "anthropic-version";
 
 impl Form {
     /// That of whoever asks: what is not there has one, too.
@@ -23,6 +27,8 @@ impl Form {
             |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if is_below("/api") {
             Self::Ollama
+        } else if is_below("/v1/messages") || request.headers().contains_key(ANTHROPIC) {
+            Self::Anthropic
         } else if is_below("/generate") || is_below("/models") {
             Self::Guide
         } else {
@@ -36,6 +42,7 @@ impl Form {
             Self::OpenAi => openai::errors::body(refusal),
             Self::Guide => guide::refused(refusal),
             Self::Ollama => ollama::errors::body(refusal),
+            Self::Anthropic => anthropic::errors::body(refusal),
         };
         let mut response = (refusal.status(), Json(body)).into_response();
         if let Some(after) = refusal.retry_after {

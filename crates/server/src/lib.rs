@@ -1,4 +1,4 @@
-//! Models over HTTP: what clients of OpenAI's and Ollama's interfaces ask for, and the routes of the guide.
+//! Models over HTTP: what clients of OpenAI's, Ollama's and Anthropic's interfaces ask for, and the routes of the guide.
 //!
 //! A [`Server`] serves a [`Served`]: a pool of models, whoever fills it. Its parts are few: `guard.rs` lets requests in,
 //! a protocol's file turns its words into an `Ask`, `answer.rs` reads what comes of it, and the protocol
@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod anthropic;
 mod app;
 mod aside;
 mod ask;

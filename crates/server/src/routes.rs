@@ -13,7 +13,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use crate::app::App;
 use crate::guard::{guard, may_call};
 use crate::options::Scope;
-use crate::{Refusal, guide, health, metrics, ollama, openai, v1};
+use crate::{Refusal, anthropic, guide, health, metrics, ollama, openai, v1};
 
 /// A route, and what a key must open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +60,8 @@ fn table() -> Vec<(Route, Handler)> {
         send("/v1/chat/completions", Use, post(openai::chat::chat)),
         send("/v1/completions", Use, post(openai::completions::completions)),
         send("/v1/embeddings", Use, post(openai::embeddings::embeddings)),
+        send("/v1/messages", Use, post(anthropic::messages::messages)),
+        send("/v1/messages/count_tokens", Use, post(anthropic::messages::count_tokens)),
         send("/api/generate", Use, post(ollama::generate::generate)),
         send("/api/chat", Use, post(ollama::chat::chat)),
         send("/api/embed", Use, post(ollama::embed::embed)),
