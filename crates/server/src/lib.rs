@@ -21,6 +21,7 @@ mod ignored;
 mod input;
 mod lines;
 mod listed;
+mod llama;
 mod logprobs;
 mod messages;
 mod metrics;

@@ -13,7 +13,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use crate::app::App;
 use crate::guard::{guard, may_call};
 use crate::options::Scope;
-use crate::{Refusal, anthropic, guide, health, metrics, ollama, openai, v1};
+use crate::{Refusal, anthropic, guide, health, llama, metrics, ollama, openai, v1};
 
 /// A route, and what a key must open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +62,11 @@ fn table() -> Vec<(Route, Handler)> {
         send("/v1/embeddings", Use, post(openai::embeddings::embeddings)),
         send("/v1/messages", Use, post(anthropic::messages::messages)),
         send("/v1/messages/count_tokens", Use, post(anthropic::messages::count_tokens)),
+        send("/tokenize", Use, post(llama::texts::tokenize)),
+        send("/detokenize", Use, post(llama::texts::detokenize)),
+        send("/apply-template", Use, post(llama::texts::apply_template)),
+        send("/rerank", Use, post(llama::rerank::rerank)),
+        send("/v1/rerank", Use, post(llama::rerank::rerank)),
         send("/api/generate", Use, post(ollama::generate::generate)),
         send("/api/chat", Use, post(ollama::chat::chat)),
         send("/api/embed", Use, post(ollama::embed::embed)),
