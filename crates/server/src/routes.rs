@@ -60,6 +60,7 @@ fn table() -> Vec<(Route, Handler)> {
         send("/v1/chat/completions", Use, post(openai::chat::chat)),
         send("/v1/completions", Use, post(openai::completions::completions)),
         send("/v1/embeddings", Use, post(openai::embeddings::embeddings)),
+        send("/v1/responses", Use, post(openai::responses::responses)),
         send("/v1/messages", Use, post(anthropic::messages::messages)),
         send("/v1/messages/count_tokens", Use, post(anthropic::messages::count_tokens)),
         send("/tokenize", Use, post(llama::texts::tokenize)),
