@@ -170,6 +170,17 @@ def test_no_files_need_each_other(crates: list[Crate]) -> None:
     assert {name: circles for name, circles in found.items() if circles} == {}
 
 
+def test_no_protocol_knows_another() -> None:
+    """What two of them need lies beside them; `v1.rs` and `form.rs` choose between them."""
+    folder = ROOT / "crates/server/src"
+    protocols = {path.parent.name for path in folder.glob("*/mod.rs")}
+    assert protocols == {"anthropic", "llama", "ollama", "openai"}
+    for protocol in protocols:
+        for path in (folder / protocol).glob("*.rs"):
+            named = set(re.findall(r"\bcrate::(?:\{[^}]*\b)?(\w+)", code(path)))
+            assert named & protocols == set(), path
+
+
 # What a source file may hold.
 
 

@@ -35,7 +35,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """What clients call it: `http://127.0.0.1:3000`. OpenAI's want `/v1` behind it."""
+        """What clients call it: `http://127.0.0.1:3000`. OpenAI's want `/v1` behind it, others nothing."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
@@ -85,16 +85,16 @@ def serve(
     drain: float = 30.0,
     block: bool = False,
 ) -> Server:
-    """Serves a router's models over HTTP, by OpenAI's interface (`/v1/…`) and the guide's own routes.
+    """Serves a router's models over HTTP, by the interfaces of OpenAI, Ollama and Anthropic, and the guide's routes.
 
     `models` are loaded first; others are loaded when a client asks for them, as the router has it. A model that is a
     file or a folder has its name: clients cannot choose paths. Port 0 takes any that is free: see `url`.
 
-    Beyond this machine (`host`) it wants `api_keys`; `admin_keys` open the loading and unloading of models, too. Web
-    pages of other machines may call it if `cors_origins` lists theirs (`*` for any), and by other names than its
-    address if `hosts` does. A client has `rate_limit` requests a minute (`None` for any number), one on this machine
-    only with `rate_limit_loopback`; `max_requests` are answered at once, with bodies of up to `max_body` bytes. When it
-    stops, those that run have `drain` seconds.
+    Beyond this machine (`host`) it wants `api_keys`; `admin_keys` open the management of models, too. Web pages of
+    other machines may call it if `cors_origins` lists theirs (`*` for any), and by other names than its address if
+    `hosts` does. A client has `rate_limit` requests a minute (`None` for any number), one on this machine only with
+    `rate_limit_loopback`; `max_requests` are answered at once, with bodies of up to `max_body` bytes. When it stops,
+    those that run have `drain` seconds.
 
     With `block` it returns once the server has stopped.
 

@@ -1,4 +1,4 @@
-"""`trillm serve`: models over HTTP, for clients of OpenAI's interface."""
+"""`trillm serve`: models over HTTP, for clients of OpenAI's, Ollama's and Anthropic's interfaces."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command(
     ] = None,
     admin_key: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", envvar="TRILLM_ADMIN_KEY", help="Lets its bearer load and unload them, too."),
+        typer.Option(metavar="KEY", envvar="TRILLM_ADMIN_KEY", help="Lets its bearer manage them, too."),
     ] = None,
     cors_origin: Annotated[
         list[str] | None,
@@ -54,7 +54,7 @@ def command(
         float, typer.Option(min=0, metavar="SECONDS", help="What running requests have when it is to stop.")
     ] = 30.0,
 ) -> None:
-    """Serves models over HTTP, by OpenAI's interface at /v1, until Ctrl-C or SIGTERM.
+    """Serves models over HTTP, by the interfaces of OpenAI (at /v1), Ollama and Anthropic, until Ctrl-C or SIGTERM.
 
     The address goes to standard output, one line, once it listens. The models are those of this machine.
     """
@@ -78,7 +78,7 @@ def command(
         with server:
             typer.echo(server.url)
             loaded = ", ".join(router.loaded()) or "models when they are asked for"
-            say(f"serving {loaded}; OpenAI's clients take {server.url}/v1; Ctrl-C stops")
+            say(f"serving {loaded}; OpenAI's clients take {server.url}/v1, others {server.url}; Ctrl-C stops")
             try:
                 server.wait()
             except KeyboardInterrupt:
