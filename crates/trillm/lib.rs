@@ -15,7 +15,7 @@
 #![warn(missing_docs)]
 
 pub use trillm_core::{
-    CacheType, ChatTemplates, Class, Coded, Defaults, Engine, Error as CoreError, FinishReason, Given, GraphOptions,
+    CacheType, ChatTemplates, Class, Coded, Defaults, Engine, Error as CoreError, Find, FinishReason, Given, GraphOptions,
     Layer, Limits, LoadOptions, Logprob, Model, ModelFile, ModelInfo, Optimization, Outcome, Output, PerProcess, Piece,
     Pipeline, Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Shape,
     Text, Timings, Token, Tokenizer, Usage, memory,

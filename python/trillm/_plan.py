@@ -111,8 +111,8 @@ def plan(
     >>> trillm.plan("smollm2", context=8192).verdict  # doctest: +SKIP
     'fits'
 
-    Raises `Unsupported` for what must be downloaded first, `DownloadError`, `ModelNotFound`, `ModelFormatError`,
-    `InvalidRequest`.
+    Raises as `load` does for options that the engine refuses, `Unsupported` for what must be downloaded first, too,
+    `DownloadError`, `ModelNotFound`, `ModelFormatError`, `InvalidRequest`.
     """
     from contextlib import ExitStack
 

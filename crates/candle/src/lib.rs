@@ -27,7 +27,8 @@ mod weights;
 
 use std::sync::Arc;
 
-use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result};
+use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result, SessionOptions};
+use trillm_formats::Checkpoint;
 
 use name::NAME;
 
@@ -42,6 +43,11 @@ impl Engine for Candle {
 
     fn accepts(&self, format: &str) -> bool {
         matches!(format, "safetensors" | "pytorch")
+    }
+
+    fn check(&self, file: &ModelFile, load: &LoadOptions, session: &SessionOptions) -> Result<()> {
+        load::check(load)?;
+        model::check(&file.contents_of::<Checkpoint>(NAME)?.config, session)
     }
 
     fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>> {

@@ -12,7 +12,7 @@ use crate::{decoder, encoder};
 
 /// Loads a model from what was read of its folder, and the files with weights that lie there.
 pub(crate) fn load(file: ModelFile<Checkpoint>, options: &LoadOptions) -> Result<CandleModel> {
-    refuse(options)?;
+    check(options)?;
     let ModelFile { mut info, contents: checkpoint, .. } = file;
     let rows = match &checkpoint.config {
         Config::Decoder(shape) => shape.vocabulary,
@@ -51,7 +51,7 @@ pub(crate) fn load(file: ModelFile<Checkpoint>, options: &LoadOptions) -> Result
 }
 
 /// What this engine cannot do is an error.
-fn refuse(options: &LoadOptions) -> Result<()> {
+pub(crate) fn check(options: &LoadOptions) -> Result<()> {
     options.without_graph(NAME)?;
     let unsupported = |what: &str| Err(Error::Unsupported { what: what.into(), by: NAME.into() });
     if options.gpu_layers.is_some_and(|layers| layers > 0) {

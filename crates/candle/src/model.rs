@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use trillm_core::{Model, ModelInfo, Result, Session, SessionOptions, Tokenizer};
-use trillm_formats::huggingface::{self, Rope, RopeScaling};
+use trillm_formats::huggingface::{self, Config, Rope, RopeScaling};
 use trillm_mapping::Mapping;
 use trillm_tokenizer::HuggingFaceTokenizer;
 
-use crate::decoder::{DecoderSession, DecoderWeights};
+use crate::decoder::{self, DecoderSession, DecoderWeights};
 use crate::encoder::{EncoderSession, EncoderWeights};
 
 /// A model of this engine.
@@ -25,6 +25,24 @@ pub(crate) enum Network {
     Encoder(huggingface::Encoder, EncoderWeights),
 }
 
+/// Rotary positions go on and on, but for those whose wavelengths would change.
+fn decoder_positions(shape: &huggingface::Decoder) -> Option<u32> {
+    let ends = |rope: &Rope| matches!(rope.scaling, RopeScaling::Dynamic { .. });
+    shape.ropes.iter().any(ends).then_some(shape.context)
+}
+
+/// Checks that a model of such sizes can be run so.
+pub(crate) fn check(config: &Config, options: &SessionOptions) -> Result<()> {
+    options.check()?;
+    match config {
+        Config::Decoder(shape) => {
+            options.check_positions(decoder_positions(shape))?;
+            decoder::is_half(options).map(drop)
+        }
+        Config::Encoder(shape) => options.check_positions(Some(shape.context)),
+    }
+}
+
 impl Model for CandleModel {
     fn info(&self) -> &ModelInfo {
         &self.info
@@ -36,11 +54,7 @@ impl Model for CandleModel {
 
     fn positions(&self) -> Option<u32> {
         match &self.network {
-            // Rotary ones go on and on, but for those whose wavelengths would change.
-            Network::Decoder(shape, _) => {
-                let ends = |rope: &Rope| matches!(rope.scaling, RopeScaling::Dynamic { .. });
-                shape.ropes.iter().any(ends).then_some(shape.context)
-            }
+            Network::Decoder(shape, _) => decoder_positions(shape),
             Network::Encoder(shape, _) => Some(shape.context),
         }
     }

@@ -12,6 +12,13 @@ pub trait Engine: Send + Sync {
     /// Whether this engine runs files of this format ([`ModelInfo::format`]).
     fn accepts(&self, format: &str) -> bool;
 
+    /// Checks that a model of these files can be loaded and run so, before any weight is touched: for whoever plans, and for
+    /// whoever would unload something for it. [`load`](Self::load) and [`session`](Model::session) refuse the same.
+    ///
+    /// # Errors
+    /// What they would say of the options.
+    fn check(&self, file: &ModelFile, load: &LoadOptions, session: &SessionOptions) -> Result<()>;
+
     /// Loads a model whose files were read and found sound.
     fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>>;
 }

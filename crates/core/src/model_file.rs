@@ -30,12 +30,23 @@ impl ModelFile {
     /// [`Error::Engine`] if they are of another: the caller did not ask [`accepts`](crate::Engine::accepts).
     pub fn of<C: Any>(self, engine: &'static str) -> Result<ModelFile<C>> {
         let Self { path, info, contents } = self;
-        let contents = contents.downcast().map_err(|_| {
-            let reason = format!("it was handed a model of format {:?}, which it does not run", info.format);
-            Error::Engine { engine, reason, log: Vec::new() }
-        })?;
+        let contents = contents.downcast().map_err(|_| another(engine, &info))?;
         Ok(ModelFile { path, info, contents: *contents })
     }
+
+    /// The contents of the type that `engine` takes, left where they are.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn contents_of<C: Any>(&self, engine: &'static str) -> Result<&C> {
+        self.contents.downcast_ref().ok_or_else(|| another(engine, &self.info))
+    }
+}
+
+/// The error for contents that an engine does not take.
+fn another(engine: &'static str, info: &ModelInfo) -> Error {
+    let reason = format!("it was handed a model of format {:?}, which it does not run", info.format);
+    Error::Engine { engine, reason, log: Vec::new() }
 }
 
 #[cfg(test)]
@@ -47,6 +58,8 @@ mod tests {
     fn contents_come_out_as_what_they_went_in() {
         let info = ModelInfo { format: "words", ..ModelInfo::default() };
         let file = || ModelFile::new("a/file", info.clone(), vec!["one", "two"]);
+        assert_eq!(file().contents_of::<Vec<&str>>("ours").expect("its own type"), &["one", "two"]);
+        assert!(file().contents_of::<String>("ours").is_err());
         let ModelFile { path, info, contents } = file().of::<Vec<&str>>("ours").expect("its own type");
         assert_eq!((path, info.format, contents), (PathBuf::from("a/file"), "words", vec!["one", "two"]));
         let error = file().of::<String>("ours").err().expect("another type");

@@ -22,7 +22,7 @@ mod session;
 
 use std::sync::Arc;
 
-use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result};
+use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result, SessionOptions};
 
 use name::NAME;
 
@@ -39,6 +39,11 @@ impl Engine for Llama {
 
     fn accepts(&self, format: &str) -> bool {
         format == "gguf"
+    }
+
+    fn check(&self, file: &ModelFile, load: &LoadOptions, session: &SessionOptions) -> Result<()> {
+        load::check(load)?;
+        params::check(&file.info, session)
     }
 
     fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>> {

@@ -17,14 +17,14 @@ use crate::{NAME, backend, ffi, memory, params};
 
 /// Loads a model: the first of several files if it is split.
 pub(crate) fn load(file: ModelFile<gguf::Files>, options: &LoadOptions) -> Result<LlamaModel> {
-    options.without_graph(NAME)?;
+    check(options)?;
     let ModelFile { path, mut info, contents } = file;
     for (adapter, _) in &options.lora {
         gguf::check_adapter(adapter).map_err(|error| Error::refused(&error))?;
     }
     backend::start();
     let gpus = backend::gpus();
-    let params = params::model(options, !gpus.is_empty())?;
+    let params = params::model(options);
     // Before llama.cpp maps them: what changes from here on is seen.
     let paths = std::iter::once(&*path).chain(info.others.iter().map(PathBuf::as_path));
     let mapped = paths.filter(|_| options.mmap);
@@ -61,6 +61,24 @@ pub(crate) fn load(file: ModelFile<gguf::Files>, options: &LoadOptions) -> Resul
     info.weights = held(&log.buffers());
     info.vocabulary = tokenizer.vocabulary();
     Ok(LlamaModel { info, weights, tokenizer, files: files? })
+}
+
+/// What this engine cannot do is an error.
+pub(crate) fn check(options: &LoadOptions) -> Result<()> {
+    options.without_graph(NAME)?;
+    if options.gpu_layers.is_some_and(|layers| layers > 0) {
+        // Here, because looking for GPUs starts them.
+        backend::start();
+        if backend::gpus().is_empty() {
+            let by = format!("{NAME} without a GPU");
+            return Err(Error::Unsupported { what: "putting layers on a GPU".into(), by });
+        }
+    }
+    if let Some(kind) = options.quantize {
+        let what = format!("quantizing to {} while loading", kind.name());
+        return Err(Error::Unsupported { what, by: NAME.into() });
+    }
+    Ok(())
 }
 
 /// Refuses what llama.cpp could not open: it says why in words alone. It keeps the files of a model open while it loads

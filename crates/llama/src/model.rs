@@ -28,10 +28,10 @@ impl Model for LlamaModel {
     }
 
     fn positions(&self) -> Option<u32> {
-        params::positions(&self.weights)
+        params::positions(&self.info)
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {
-        Ok(Box::new(LlamaSession::new(&self.weights, &self.info.shape, &self.files, options)?))
+        Ok(Box::new(LlamaSession::new(&self.weights, &self.info, &self.files, options)?))
     }
 }

@@ -1,7 +1,7 @@
 //! From our options to llama.cpp's parameters: checked, and every choice made here rather than left open.
 
 use llama_cpp_sys_2 as sys;
-use trillm_core::{CacheType, Error, LoadOptions, Output, Pooling, Result, SessionOptions};
+use trillm_core::{CacheType, Error, Layer, LoadOptions, ModelInfo, Output, Pooling, Result, SessionOptions};
 use trillm_machine::default_threads;
 
 use crate::NAME;
@@ -13,16 +13,15 @@ const CONTEXT_STEP: u32 = 256;
 /// Architectures with a table of positions: a position beyond it would abort the process.
 const LEARNED_POSITIONS: [&str; 4] = ["bert", "gpt2", "mpt", "starcoder"];
 
+/// Architectures for which llama.cpp turns flash attention off (`llama_init_from_model`).
+const NO_FLASH_ATTENTION: [&str; 1] = ["grok"];
+
+/// Numbers in a block of a cache of 8 or 4 bits.
+const BLOCK: u32 = 32;
+
 /// Parameters for loading.
-pub(crate) fn model(options: &LoadOptions, gpu: bool) -> Result<sys::llama_model_params> {
+pub(crate) fn model(options: &LoadOptions) -> sys::llama_model_params {
     let layers = options.gpu_layers;
-    if layers.is_some_and(|n| n > 0) && !gpu {
-        return Err(Error::Unsupported { what: "putting layers on a GPU".into(), by: format!("{NAME} without a GPU") });
-    }
-    if let Some(kind) = options.quantize {
-        let what = format!("quantizing to {} while loading", kind.name());
-        return Err(Error::Unsupported { what, by: NAME.into() });
-    }
     let mut params = ffi::model_params();
     // Negative means all there are.
     params.n_gpu_layers = layers.map_or(-1, |n| i32::try_from(n).unwrap_or(i32::MAX));
@@ -32,18 +31,54 @@ pub(crate) fn model(options: &LoadOptions, gpu: bool) -> Result<sys::llama_model
         (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
         (false, false) => sys::LLAMA_LOAD_MODE_NONE,
     };
-    Ok(params)
+    params
 }
 
 /// The longest sequence the model can hold at all, if there is such a limit.
-pub(crate) fn positions(model: &Model) -> Option<u32> {
-    LEARNED_POSITIONS.contains(&model.architecture().as_str()).then(|| model.context_trained())
+pub(crate) fn positions(info: &ModelInfo) -> Option<u32> {
+    LEARNED_POSITIONS.contains(&&*info.architecture).then_some(info.context_trained)
+}
+
+/// Checks that a model whose files say `info` can be run so.
+pub(crate) fn check(info: &ModelInfo, options: &SessionOptions) -> Result<()> {
+    options.check()?;
+    options.check_positions(positions(info))?;
+    let unsupported = |what: String| Err(Error::Unsupported { what, by: NAME.into() });
+    match options.cache_type {
+        // It would turn the cache into F16 for every step, and say nothing.
+        CacheType::F32 if options.flash_attention == Some(true) => {
+            unsupported("flash attention over an F32 cache".into())
+        }
+        CacheType::F32 | CacheType::F16 => Ok(()),
+        // Its products without flash attention read values by columns, and blocks are of rows.
+        CacheType::Q8_0 | CacheType::Q4_0
+            if options.flash_attention == Some(false) || NO_FLASH_ATTENTION.contains(&&*info.architecture) =>
+        {
+            unsupported(format!("a cache of {} numbers without flash attention", options.cache_type.name()))
+        }
+        CacheType::Q8_0 | CacheType::Q4_0 => match heads(info).find(|width| width % BLOCK != 0) {
+            Some(width) => unsupported(format!(
+                "a cache of {} numbers, which come in blocks of {BLOCK}, for heads of {width},",
+                options.cache_type.name()
+            )),
+            None => Ok(()),
+        },
+    }
+}
+
+/// How many keys, and how many values, a head of each layer has, as far as that is known.
+fn heads(info: &ModelInfo) -> impl Iterator<Item = u32> + '_ {
+    let shape = &info.shape;
+    let layers = shape.layers.as_deref().unwrap_or_default();
+    let kept = layers.iter().filter(|layer| layer.kv_heads > 0).flat_map(|layer| [layer.key, layer.value]);
+    // Of an encoder, which keeps nothing, llama.cpp asks the same.
+    let is_encoder = layers.iter().all(|layer| *layer == Layer::default());
+    kept.chain(shape.width.checked_div(shape.heads).filter(|_| is_encoder && !layers.is_empty()))
 }
 
 /// Parameters for a context.
-pub(crate) fn context(model: &Model, options: &SessionOptions) -> Result<sys::llama_context_params> {
-    options.check()?;
-    options.check_positions(positions(model))?;
+pub(crate) fn context(model: &Model, info: &ModelInfo, options: &SessionOptions) -> Result<sys::llama_context_params> {
+    check(info, options)?;
     let cells = options.context_for(model.context_trained()).next_multiple_of(CONTEXT_STEP);
 
     let mut params = ffi::context_params();
@@ -64,12 +99,6 @@ pub(crate) fn context(model: &Model, options: &SessionOptions) -> Result<sys::ll
         // With flash attention llama.cpp would turn an F32 cache into F16 for every step, and say nothing.
         None if options.cache_type == CacheType::F32 => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
         None => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
-        Some(true) if options.cache_type == CacheType::F32 => {
-            return Err(Error::Unsupported {
-                what: "flash attention over an F32 cache".into(),
-                by: "llama.cpp".into(),
-            });
-        }
         Some(true) => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
         Some(false) => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
     };

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use trillm_core::{Batch, Error, Limits, Output, Result, Rows, Session, SessionOptions, Shape, Slot};
+use trillm_core::{Batch, Error, Limits, ModelInfo, Output, Result, Rows, Session, SessionOptions, Slot};
 use trillm_mapping::Watched;
 use trillm_pool::Reserve;
 
@@ -33,7 +33,7 @@ pub(crate) struct LlamaSession<'m> {
 impl<'m> LlamaSession<'m> {
     pub(crate) fn new(
         model: &Arc<Model>,
-        shape: &Shape,
+        info: &ModelInfo,
         files: &'m [Watched],
         options: &SessionOptions,
     ) -> Result<Self> {
@@ -43,8 +43,8 @@ impl<'m> LlamaSession<'m> {
         if model.is_encoder_decoder() {
             return Err(unsupported("running an encoder and a decoder"));
         }
-        let params = params::context(model, options)?;
-        memory::check_cache(shape, params.n_ctx, options)?;
+        let params = params::context(model, info, options)?;
+        memory::check_cache(&info.shape, params.n_ctx, options)?;
         let pooled = options.output != Output::Scores;
         let row = if pooled { model.width() } else { model.vocabulary() };
         let threads = params.n_threads.max(1) as usize;
@@ -59,7 +59,7 @@ impl<'m> LlamaSession<'m> {
         }
         // llama.cpp rounds up; a sequence is still held to what was asked for, or trained.
         let cells = context.cells();
-        let longest = params::positions(model).map_or(cells, |most| most.min(cells));
+        let longest = params::positions(info).map_or(cells, |most| most.min(cells));
         let limits = Limits {
             slots: options.parallel,
             context: options.context_for(model.context_trained()).min(longest),

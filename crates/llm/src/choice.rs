@@ -72,6 +72,17 @@ pub struct Choice {
     pub note: Option<String>,
 }
 
+impl Choice {
+    /// Checks that the engine loads and runs the model so, before any weight is touched: the one rule for whoever loads
+    /// and whoever plans.
+    ///
+    /// # Errors
+    /// What loading says of the options.
+    pub fn check(&self, load: &LoadOptions, session: &SessionOptions) -> Result<()> {
+        Ok(self.engine.check(&self.file, load, session)?)
+    }
+}
+
 /// Chooses an engine for the model at `path`, and reads the files that it loads.
 ///
 /// # Errors

@@ -79,7 +79,9 @@ impl Llm {
     /// Loads the model file at `path`: reads and checks its files, picks the engine, loads, starts the decode thread.
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
         room::check(room::MODEL, "loading a model")?;
-        let Choice { engine, mut file, by, reason, note } = choose(path, options.wanted())?;
+        let choice = choose(path, options.wanted())?;
+        choice.check(&options.load, &options.session)?;
+        let Choice { engine, mut file, by, reason, note } = choice;
         let info = &mut file.info;
         info.notes.extend(note);
         if by == By::Measured {

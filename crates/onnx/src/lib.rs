@@ -30,9 +30,10 @@ mod weights;
 
 use std::sync::Arc;
 
-use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result};
+use trillm_core::{Engine, LoadOptions, Model, ModelFile, Result, SessionOptions};
 
 use name::NAME;
+use runtime::Runtime;
 
 /// The engine for ONNX.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +46,17 @@ impl Engine for Onnx {
 
     fn accepts(&self, format: &str) -> bool {
         format == "onnx"
+    }
+
+    fn check(&self, file: &ModelFile, load: &LoadOptions, session: &SessionOptions) -> Result<()> {
+        load::check(load)?;
+        model::check(&file.info, session)?;
+        // Only the library knows its providers; who asks for none plans without it.
+        if load.graph.providers.iter().all(|provider| *provider == settings::CPU) {
+            return Runtime::expect_named(load);
+        }
+        Runtime::start(load)?;
+        settings::check_providers(&load.graph)
     }
 
     fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>> {

@@ -17,7 +17,7 @@ use crate::{NAME, settings};
 
 /// Loads a model from its graph, and the files with weights that were opened with it.
 pub(crate) fn load(file: ModelFile<Onnx>, options: &LoadOptions) -> Result<OnnxModel> {
-    refuse(options)?;
+    check(options)?;
     options.tell(0.0)?;
     let ModelFile { path, mut info, contents: onnx } = file;
     let rows = match &onnx.interface {
@@ -91,7 +91,7 @@ fn elsewhere(path: &Path, info: &mut ModelInfo, rows: Option<u32>) -> Result<Box
 }
 
 /// What this engine cannot do is an error.
-fn refuse(options: &LoadOptions) -> Result<()> {
+pub(crate) fn check(options: &LoadOptions) -> Result<()> {
     let unsupported = |what: &str| Err(Error::Unsupported { what: what.into(), by: NAME.into() });
     if options.gpu_layers.is_some_and(|layers| layers > 0) {
         return unsupported("putting layers on a GPU (name an execution provider instead)");

@@ -16,20 +16,29 @@ pub(crate) struct OnnxModel {
     pub(crate) program: Program,
 }
 
+/// The longest sequence that there are positions for, where files say that.
+fn positions(info: &ModelInfo) -> Option<u32> {
+    Some(info.context_trained).filter(|trained| *trained > 0)
+}
+
+/// Checks that a graph whose files say `info` can be run so.
+pub(crate) fn check(info: &ModelInfo, options: &SessionOptions) -> Result<()> {
+    options.check()?;
+    if let CacheType::Q8_0 | CacheType::Q4_0 = options.cache_type {
+        let (what, by) = ("a cache of 8-bit or 4-bit numbers".into(), "graphs that were exported without one".into());
+        return Err(Error::Unsupported { what, by });
+    }
+    if options.flash_attention.is_some() {
+        let (what, by) = ("choosing a kind of attention".into(), "graphs, which say their own".into());
+        return Err(Error::Unsupported { what, by });
+    }
+    options.check_positions(positions(info))
+}
+
 impl OnnxModel {
     /// What every decoder's session may hold; a row is the vocabulary's scores.
     fn limits(&self, options: &SessionOptions, row: u32) -> Result<Limits> {
-        options.check()?;
-        if let CacheType::Q8_0 | CacheType::Q4_0 = options.cache_type {
-            let (what, by) =
-                ("a cache of 8-bit or 4-bit numbers".into(), "graphs that were exported without one".into());
-            return Err(Error::Unsupported { what, by });
-        }
-        if options.flash_attention.is_some() {
-            let (what, by) = ("choosing a kind of attention".into(), "graphs, which say their own".into());
-            return Err(Error::Unsupported { what, by });
-        }
-        options.check_positions(self.positions())?;
+        check(&self.info, options)?;
         let context = options.context_for(self.info.context_trained);
         Ok(Limits {
             slots: options.parallel,
@@ -54,7 +63,7 @@ impl Model for OnnxModel {
     }
 
     fn positions(&self) -> Option<u32> {
-        Some(self.info.context_trained).filter(|trained| *trained > 0)
+        positions(&self.info)
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session + '_>> {

@@ -66,6 +66,16 @@ impl Runtime {
         Ok(STARTED.get_or_init(|| Self { environment: loaded, library }).clone())
     }
 
+    /// Checks that the library that is asked for, if one is, is a file, and the one that this process has, if it has one.
+    /// Nothing is loaded: what is in the file is seen when it is.
+    pub(crate) fn expect_named(options: &LoadOptions) -> Result<()> {
+        let Some(asked) = &options.graph.library else { return Ok(()) };
+        match STARTED.get() {
+            Some(runtime) => runtime.expect(Some(asked)).map(drop),
+            None => absolute(asked).map(drop),
+        }
+    }
+
     fn expect(&self, asked: Option<&Path>) -> Result<Self> {
         match asked {
             Some(asked) if absolute(asked)? != self.library => {

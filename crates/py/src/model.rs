@@ -98,6 +98,12 @@ impl Model {
     }
 }
 
+/// Asks Python for the library of ONNX Runtime, if a graph needs it.
+pub(crate) fn finding_runtime(watch: &Arc<Watch>) -> trillm::Find {
+    let watch = watch.clone();
+    Arc::new(move || find_runtime(&watch))
+}
+
 /// Where the package of ONNX Runtime has its library.
 fn find_runtime(watch: &Watch) -> Result<Option<PathBuf>, trillm::CoreError> {
     let found = inside(|py| door::module(py, "trillm._runtime", |runtime| runtime.call_method0("library")?.extract()));
@@ -135,10 +141,7 @@ impl Model {
             let watch = watch.clone();
             Arc::new(move |share| watch.goes_on((share,)))
         });
-        options.load.find_runtime = Some({
-            let watch = watch.clone();
-            Arc::new(move || find_runtime(&watch))
-        });
+        options.load.find_runtime = Some(finding_runtime(&watch));
         outside(py, move || Llm::open(&path, options))?.map(Self::of).map_err(|error| match (watch.raised(), error) {
             (Some(raised), _) => raised,
             (None, trillm::Error::Core(trillm::CoreError::Cancelled)) => {

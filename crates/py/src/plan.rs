@@ -1,15 +1,20 @@
 //! What a model will take of memory, before it is loaded.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use trillm::plan::{Change, Idle, Machine, MemoryRefused, Options, Others, Plan, Smaller, adapter_bytes, check};
+use trillm::plan::{Change, Idle, MemoryRefused, Others, Plan, Smaller, check};
+use trillm::runtime::Candidate;
 use trillm::{Coded, OpenOptions, Result, Wanted};
 
 use crate::door;
-use crate::enter::enter;
+use crate::enter::outside;
+use crate::errors::raise;
+use crate::model::finding_runtime;
 use crate::params::open_options;
+use crate::watch::Watch;
 
 /// Plans for the model at `path`, to be loaded with these parameters. `smaller` are the same model in fewer bytes, by name
 /// and place; `idle` are models that could be unloaded, by name and bytes; `preferred` is the engine to take of several.
@@ -23,28 +28,28 @@ pub(crate) fn plan<'py>(
     preferred: Option<String>,
     params: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let (options, _) = open_options(params)?;
-    let planned = enter(py, || planned(&path, &options, preferred.as_deref(), smaller, idle))?;
-    to_dict(py, planned)
+    let (mut options, _) = open_options(params)?;
+    let watch = Arc::new(Watch::new(None));
+    options.load.find_runtime = Some(finding_runtime(&watch));
+    let planned = outside(py, || planned(&path, options, preferred.as_deref(), smaller, idle))?;
+    to_dict(py, planned.map_err(|error| watch.raised().unwrap_or_else(|| raise(error)))?)
 }
 
 fn planned(
     path: &Path,
-    options: &OpenOptions,
+    options: OpenOptions,
     preferred: Option<&str>,
     smaller: Vec<(String, PathBuf)>,
     idle: Vec<(String, u64)>,
 ) -> Result<Plan> {
-    let info = trillm::choose(path, Wanted { preferred, ..options.wanted() })?.file.info;
-    options.session.check()?;
+    let choice = trillm::choose(path, Wanted { preferred, ..options.wanted() })?;
+    let candidate = Candidate::new(choice, options)?;
     let smaller = smaller.into_iter().map(|(name, path)| Ok(Smaller { name, info: trillm::inspect(&path)? }));
     let others = Others {
         smaller: smaller.collect::<Result<_>>()?,
         idle: idle.into_iter().map(|(name, bytes)| Idle { name, bytes }).collect(),
     };
-    let adapters = adapter_bytes(&options.load)?;
-    let options = Options { adapters, ..Options::new(&options.load, &options.session) };
-    Ok(trillm::plan::plan(&info, options, &Machine::now(), &others))
+    Ok(candidate.plan(&others))
 }
 
 /// The error for a plan that was refused, with the plan.

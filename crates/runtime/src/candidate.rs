@@ -1,7 +1,7 @@
 //! A model that is on this machine and not loaded: what it will take, and who has to go for it.
 
-use trillm_core::ModelInfo;
-use trillm_llm::OpenOptions;
+use trillm_core::{CacheType, ModelInfo, SessionOptions};
+use trillm_llm::{Choice, OpenOptions, Result};
 
 use crate::plan::{Change, Idle, Machine, MemoryRefused, Need, Options, Others, Plan, adapter_bytes, check, plan};
 
@@ -13,21 +13,34 @@ pub struct Candidate {
     /// How it is to be opened.
     pub options: OpenOptions,
     adapters: u64,
+    narrows: bool,
 }
 
 impl Candidate {
-    /// Reads the headers of LoRA adapters, too.
+    /// Asks the engine whether it takes the options, so that nothing goes for a model that would not come, and reads the
+    /// headers of LoRA adapters.
     ///
     /// # Errors
-    /// What loading says of an adapter that is not there, or is none.
-    pub fn new(info: ModelInfo, options: OpenOptions) -> Result<Self, trillm_formats::Error> {
-        let adapters = adapter_bytes(&options.load)?;
-        Ok(Self { info, options, adapters })
+    /// What loading says of the options, and of an adapter that is not there, or is none.
+    pub fn new(choice: Choice, options: OpenOptions) -> Result<Self> {
+        let OpenOptions { load, session, .. } = &options;
+        choice.check(load, session)?;
+        let adapters = adapter_bytes(load)?;
+        let narrow = SessionOptions { cache_type: CacheType::Q8_0, ..session.clone() };
+        let narrows = choice.check(load, &narrow).is_ok();
+        Ok(Self { info: choice.file.info, options, adapters, narrows })
     }
 
     /// What it will take at the most.
     pub fn need(&self) -> Need {
-        self.plan(Vec::new()).need
+        self.plan(&Others::default()).need
+    }
+
+    /// What it will take, whether that is there now, and what would fit.
+    pub fn plan(&self, others: &Others) -> Plan {
+        let Self { options: OpenOptions { load, session, .. }, adapters, narrows, .. } = self;
+        let how = Options { load, session, adapters: *adapters, narrows: *narrows };
+        plan(&self.info, how, &Machine::now(), others)
     }
 
     /// Which of those that are idle have to go before the system has the memory for it; they are given with what unloading
@@ -36,7 +49,8 @@ impl Candidate {
     /// # Errors
     /// [`MemoryRefused`] if it would not fit without them either, unless it is forced.
     pub fn fit(&self, idle: Vec<Idle>, force: bool) -> Result<Vec<String>, MemoryRefused> {
-        let Err(refused) = check(self.plan(idle), false) else { return Ok(Vec::new()) };
+        let planned = self.plan(&Others { smaller: Vec::new(), idle });
+        let Err(refused) = check(planned, false) else { return Ok(Vec::new()) };
         let unload = refused.0.alternatives.iter().find_map(|it| match &it.change {
             Change::Unload(names) => Some(names.clone()),
             _ => None,
@@ -46,10 +60,5 @@ impl Candidate {
             None if force => Ok(Vec::new()),
             None => Err(refused),
         }
-    }
-
-    fn plan(&self, idle: Vec<Idle>) -> Plan {
-        let how = Options { adapters: self.adapters, ..Options::new(&self.options.load, &self.options.session) };
-        plan(&self.info, how, &Machine::now(), &Others { smaller: Vec::new(), idle })
     }
 }

@@ -122,8 +122,7 @@ where
         let choice = choose(&path, options.wanted())?;
         // What was decided by is what is loaded, whatever is measured meanwhile.
         options.engine = Some(choice.engine.name().to_owned());
-        let info = choice.file.info;
-        let candidate = Candidate::new(info, options).map_err(trillm_llm::Error::from)?;
+        let candidate = Candidate::new(choice, options)?;
         let bytes = candidate.need().total();
         Ok((Found { path, held, candidate, force }, bytes))
     }

@@ -6,7 +6,7 @@ mod rope;
 mod session;
 
 pub(crate) use load::load;
-pub(crate) use session::DecoderSession;
+pub(crate) use session::{DecoderSession, is_half};
 
 use trillm_formats::huggingface::Attention;
 

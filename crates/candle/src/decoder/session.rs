@@ -27,6 +27,17 @@ pub(crate) struct DecoderSession<'m> {
     forward: Forward<'m>,
 }
 
+/// Whether the cache has numbers of 16 bits; if not, they have 32.
+pub(crate) fn is_half(options: &SessionOptions) -> Result<bool> {
+    match options.cache_type {
+        CacheType::F32 => Ok(false),
+        CacheType::F16 => Ok(true),
+        CacheType::Q8_0 | CacheType::Q4_0 => {
+            Err(Error::Unsupported { what: "a cache of 8-bit or 4-bit numbers".into(), by: NAME.into() })
+        }
+    }
+}
+
 impl<'m> DecoderSession<'m> {
     pub(crate) fn new(
         shape: &'m Decoder,
@@ -35,14 +46,7 @@ impl<'m> DecoderSession<'m> {
         options: &SessionOptions,
     ) -> Result<Self> {
         options.check()?;
-        let half = match options.cache_type {
-            CacheType::F32 => false,
-            CacheType::F16 => true,
-            CacheType::Q8_0 | CacheType::Q4_0 => {
-                let what = "a cache of 8-bit or 4-bit numbers".into();
-                return Err(Error::Unsupported { what, by: NAME.into() });
-            }
-        };
+        let half = is_half(options)?;
         let compute = compute::start(options)?;
         let context = options.context_for(shape.context);
         let pooling = match &options.output {

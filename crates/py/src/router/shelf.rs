@@ -9,17 +9,18 @@ use pyo3::types::PyDict;
 use trillm::plan::{Idle, MemoryRefused};
 use trillm::runtime::{Candidate, Error, Event, GoesOn, Keep, Lease, Shortage, Source, Why};
 use trillm::server::Refusal;
-use trillm::{Choice, Class, Llm, Stats};
+use trillm::{Class, Llm, Stats};
 use trillm_store::Watch;
 
 use super::goes_on::Wanted;
 use crate::door;
 use crate::errors::{named, raise};
 use crate::lifetime::{Owned, Used};
-use crate::model::Model;
+use crate::model::{Model, finding_runtime};
 use crate::params::open_options;
 use crate::plan::refused;
 use crate::store::Report;
+use crate::watch::Watch as Callback;
 
 /// An object of `trillm._shelf`.
 pub(crate) struct Shelf(pub(super) Py<PyAny>);
@@ -156,16 +157,17 @@ impl Source for Shelf {
             Ok((path, resolved, preferred, options))
         })?;
         let wanted = trillm::Wanted { preferred: preferred.as_deref(), ..options.wanted() };
-        let Choice { engine, file, .. } = trillm::choose(&path, wanted).map_err(raise)?;
-        let (engine, info) = (engine.name(), file.info);
+        let choice = trillm::choose(&path, wanted).map_err(raise)?;
+        let (engine, trained) = (choice.engine.name(), choice.file.info.context_trained);
         let (params, force, options) = self.ask(|shelf| {
             let wanted = Wanted(goes_on.clone());
-            let how = shelf.call_method1("settings", (name, engine, info.context_trained, wanted))?;
+            let how = shelf.call_method1("settings", (name, engine, trained, wanted))?;
             let (params, force): (Py<PyDict>, bool) = how.extract()?;
-            let (options, _) = open_options(Some(params.bind(shelf.py())))?;
+            let (mut options, _) = open_options(Some(params.bind(shelf.py())))?;
+            options.load.find_runtime = Some(finding_runtime(&Arc::new(Callback::new(None))));
             Ok((params, force, options))
         })?;
-        let candidate = Candidate::new(info, options).map_err(|error| raise(trillm::Error::from(error)))?;
+        let candidate = Candidate::new(choice, options).map_err(raise)?;
         let bytes = candidate.need().total();
         Ok((Found { candidate, force, resolved, params }, bytes))
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use trillm_core::{CacheType, ModelInfo, SessionOptions};
 
-use super::engines::{engine, need};
+use super::engines::need;
 use super::machine::Machine;
 use super::options::Options;
 use super::verdict::{Verdict, counted, verdict};
@@ -112,9 +112,8 @@ pub(super) fn alternatives(
         })
     };
     let session = options.session;
-    // The one engine that has such a cache.
     let wide = matches!(session.cache_type, CacheType::F32 | CacheType::F16);
-    if wide && engine(info.format) == "llama" {
+    if wide && options.narrows {
         let cache_type = CacheType::Q8_0;
         found.extend(with(info, &SessionOptions { cache_type, ..session.clone() }, Change::CacheType(cache_type)));
     }
@@ -193,7 +192,8 @@ pub(super) mod tests {
 
     fn planned(session: &SessionOptions, bytes: u64, others: &Others) -> Plan {
         let load = LoadOptions::default();
-        plan(&smollm2(), Options::new(&load, session), &machine(bytes), others)
+        let options = Options { narrows: true, ..Options::new(&load, session) };
+        plan(&smollm2(), options, &machine(bytes), others)
     }
 
     fn changes(plan: &Plan) -> Vec<String> {
@@ -227,6 +227,10 @@ pub(super) mod tests {
         assert_eq!(changes(&planned(&session, 40_000_000, &others)), Vec::<String>::new());
         assert_eq!(changes(&planned(&session, 60_000_000, &Others::default())), ["`context=512`"]);
         assert_eq!(changes(&planned(&session, 1 << 30, &others)), Vec::<String>::new());
+        // Where the engine has no such cache.
+        let load = LoadOptions::default();
+        let without = plan(&smollm2(), Options::new(&load, &session), &machine(150_000_000), &Others::default());
+        assert_eq!(changes(&without), ["`context=4096`"]);
         // A row of scores for each slot: with fewer slots it would fit.
         let need = planned(&session, 1, &others).need.private();
         assert!(changes(&planned(&session, need - 100_000, &others)).contains(&"`parallel=7`".into()));

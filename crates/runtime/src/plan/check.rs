@@ -63,7 +63,7 @@ mod tests {
     fn what_does_not_fit_is_refused_unless_it_is_forced() {
         let load = LoadOptions::default();
         let session = SessionOptions { context: Some(8192), ..SessionOptions::default() };
-        let options = Options::new(&load, &session);
+        let options = Options { narrows: true, ..Options::new(&load, &session) };
         let planned = plan(&smollm2(), options, &machine(150_000_000), &Others::default());
         let error = check(planned.clone(), false).expect_err("too much");
         assert_eq!(error.kind(), (Class::MemoryRefused, "memory_refused"));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trillm_core::{Engine, Error, LoadOptions, Model, ModelFile, ModelInfo, Result};
+use trillm_core::{Engine, Error, LoadOptions, Model, ModelFile, ModelInfo, Result, SessionOptions};
 
 use super::model::FakeModel;
 use super::settings::Fake;
@@ -22,6 +22,10 @@ impl Engine for Fake {
 
     fn accepts(&self, format: &str) -> bool {
         format == Self::NAME
+    }
+
+    fn check(&self, _: &ModelFile, _: &LoadOptions, session: &SessionOptions) -> Result<()> {
+        session.check()
     }
 
     fn load(&self, file: ModelFile, options: &LoadOptions) -> Result<Arc<dyn Model>> {
