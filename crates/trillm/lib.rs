@@ -15,10 +15,10 @@
 #![warn(missing_docs)]
 
 pub use trillm_core::{
-    CacheType, ChatTemplates, Class, Coded, Defaults, Engine, Error as CoreError, Find, FinishReason, Given, GraphOptions,
-    Layer, Limits, LoadOptions, Logprob, Model, ModelFile, ModelInfo, Optimization, Outcome, Output, PerProcess, Piece,
-    Pipeline, Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions, Setting, Shape,
-    Text, Timings, Token, Tokenizer, Usage, memory,
+    CacheType, ChatTemplates, Class, Coded, Defaults, Engine, Error as CoreError, Find, FinishReason, Given,
+    GraphOptions, Layer, Limits, LoadOptions, Logprob, Model, ModelFile, ModelInfo, Optimization, Outcome, Output,
+    PerProcess, Piece, Pipeline, Pooling, Progress, Purpose, Quantize, Ready, Request, SamplingParams, SessionOptions,
+    Setting, Shape, Text, Timings, Token, Tokenizer, Usage, memory,
 };
 pub use trillm_formats::{
     NamedModule, Opened, huggingface::purpose_of, inspect, named_files, named_modules, opened, outline,

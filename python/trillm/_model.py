@@ -47,9 +47,9 @@ def load(
 
     `reference` is an alias (`"smollm2"`), the path of a file or folder, or a source: `hf:org/repo[@revision][:file]`,
     `ollama:name[:tag]`, `pypi:package==version:file`, `https://…[#sha256=…]`; with `@sha256:…` one generation of it.
-    `trillm.types.LoadParams` says what each parameter means: `engine`, `context`, `parallel`, `threads`, `device`,
-    `gpu_layers`, `mmap`, `copy`, `quantize`, `mlock`, `batch`, `ubatch`, `cache_type`, `flash_attention`, `lora`,
-    `tokenizer`, `providers`, `execution_mode`, `inter_threads`, `graph_optimization_level`, `prepack`,
+    `trillm.types.LoadParams` says what each parameter means: `engine`, `context`, `parallel`, `replicas`, `threads`,
+    `device`, `gpu_layers`, `mmap`, `copy`, `quantize`, `mlock`, `batch`, `ubatch`, `cache_type`, `flash_attention`,
+    `lora`, `tokenizer`, `providers`, `execution_mode`, `inter_threads`, `graph_optimization_level`, `prepack`,
     `runtime_library`, `queue`, `prompt_chunk`, `system`, `defaults`, `published`, `progress`.
 
     Raises `ModelNotFound`, `ModelFormatError`, `LoadError`, `DownloadError`, `DigestMismatch`, `InvalidRequest`,

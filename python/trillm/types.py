@@ -43,6 +43,14 @@ class LoadParams(TypedDict, total=False):
     """
     parallel: int
     """Sequences that may run at once. Default 8."""
+    replicas: int
+    """Sessions of the model, 1 to 64. Default 1.
+
+    Each has a cache of `context` tokens for `parallel` sequences, and `threads` of its own; a request goes to the one
+    that has the fewest. They have the weights in common (ONNX Runtime copies them for each), and are one model to all
+    who load, count or unload it. With `threads=1` each computes on a core of its own; where `threads` are all there
+    are, one session that runs its requests as a batch is faster.
+    """
     threads: int | None
     """Compute threads. Default: one for each physical core."""
     device: Literal["auto", "cpu"]

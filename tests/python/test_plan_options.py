@@ -20,6 +20,7 @@ TRIED: dict[str, list[Any]] = {
     "engine": ["auto", "llama", "candle", "onnx", "none"],
     "context": [64, 1 << 20, 1 << 31],
     "parallel": [1, 257],
+    "replicas": [2, 65],
     "threads": [1, 513],
     "device": ["cpu", "cuda"],
     "gpu_layers": [0, 1, 99],

@@ -211,6 +211,10 @@ pub struct SessionOptions {
     pub context: Option<u32>,
     /// Sequences that may run at once. Default 8.
     pub parallel: u32,
+    /// Sessions of the model, each with a cache of so many tokens and sequences, and with compute threads of its own; they
+    /// have the weights in common where the engine keeps those apart from its sessions. Default 1. An engine makes one
+    /// session, whatever this says.
+    pub replicas: u32,
     /// Compute threads. `None`: one for each physical core the process may use.
     pub threads: Option<u32>,
     /// The most tokens in one step. Default 512.
@@ -230,6 +234,7 @@ impl Default for SessionOptions {
         Self {
             context: None,
             parallel: 8,
+            replicas: 1,
             threads: None,
             batch: 512,
             ubatch: 512,
@@ -248,6 +253,7 @@ impl SessionOptions {
     pub fn check(&self) -> Result<()> {
         within("context", self.context.unwrap_or(1))?;
         within("parallel", self.parallel)?;
+        within("replicas", self.replicas)?;
         within("batch", self.batch)?;
         within("ubatch", self.ubatch)?;
         within("threads", self.threads.unwrap_or(1))
@@ -287,9 +293,10 @@ impl SessionOptions {
 }
 
 /// The largest number of each name, and what the range is for people. All begin at one.
-const RANGES: [(&str, u32, &str); 5] = [
+const RANGES: [(&str, u32, &str); 6] = [
     ("context", 1 << 30, "1 to 1073741824"),
     ("parallel", 256, "1 to 256"),
+    ("replicas", 64, "1 to 64"),
     ("batch", 1 << 20, "1 to 1048576"),
     ("ubatch", 1 << 20, "1 to 1048576"),
     ("threads", 512, "1 to 512"),

@@ -6,6 +6,7 @@ use trillm_core::{FinishReason, Logprob, Outcome, Piece, Timings, Token, Usage};
 use trillm_sched::{Event, Stream};
 
 use crate::Result;
+use crate::replicas::Use;
 
 /// A finished request.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Completion {
 /// A running request: an iterator over its pieces, which also puts them together. Dropping it cancels the request.
 pub struct Generation {
     stream: Stream,
+    /// Of the session that it runs in.
+    _held: Use,
     text: String,
     tokens: Vec<Token>,
     logprobs: Vec<Box<[Logprob]>>,
@@ -34,8 +37,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, text: String::new(), tokens: Vec::new(), logprobs: Vec::new(), outcome: None }
+    pub(crate) fn new(stream: Stream, held: Use) -> Self {
+        Self { stream, _held: held, text: String::new(), tokens: Vec::new(), logprobs: Vec::new(), outcome: None }
     }
 
     /// The next piece if one is ready. `None` when none is, or none will be: see [`is_done`](Self::is_done).

@@ -15,6 +15,7 @@ mod error;
 mod llm;
 mod passages;
 mod prompt;
+mod replicas;
 mod room;
 mod speeds;
 mod steps;

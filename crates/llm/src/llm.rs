@@ -16,6 +16,7 @@ use trillm_text::{ChatFormat, ChatFormats, Message, RenderOptions};
 use crate::choice::{By, Choice, Wanted, choose};
 use crate::cores::cores;
 use crate::prompt::with_system;
+use crate::replicas::Replicas;
 use crate::speeds::Speeds;
 use crate::steps::Steps;
 use crate::{Error, Generation, Prompt, Result, room};
@@ -53,7 +54,7 @@ impl OpenOptions {
 pub struct Llm {
     pub(crate) model: Arc<dyn Model>,
     /// Or why there is none: a model that does not generate.
-    scheduler: Result<Scheduler, CoreError>,
+    schedulers: Result<Replicas<Scheduler>, CoreError>,
     pub(crate) session: SessionOptions,
     chats: ChatFormats,
     pub(crate) embedding: Mutex<Embedding>,
@@ -70,7 +71,7 @@ pub(crate) enum Embedding {
     /// Nobody has asked yet.
     Unused,
     /// Made at the first `embed`, and again when another pooling is asked for.
-    By(Vec<Pooling>, Arc<Embedder>),
+    By(Vec<Pooling>, Arc<Replicas<Embedder>>),
     /// The model is closed.
     Closed,
 }
@@ -111,7 +112,8 @@ impl Llm {
         Self::serve(model, options.session, options.scheduler)
     }
 
-    /// Serves a model that is already loaded.
+    /// Serves a model that is already loaded, in as many sessions as `session.replicas` says: if one of them cannot be made,
+    /// none stays.
     pub fn serve(model: Arc<dyn Model>, session: SessionOptions, options: SchedulerOptions) -> Result<Self> {
         room::check(room::MODEL, "a model's threads")?;
         // A model that only embeds gets its session with the first text: that is late to say so.
@@ -120,19 +122,22 @@ impl Llm {
         let load = |pipeline: &Option<Pipeline>| Steps::load(pipeline.as_ref().map_or(&[], |it| &it.steps));
         let (steps, scoring) = (load(&info.pipeline)?, load(&info.scoring)?);
         let latencies = Arc::new(Latencies::default());
-        let scheduler = match does_not_generate(info) {
-            Some(error) => Err(error),
-            None => Scheduler::start(model.clone(), session.clone(), options, cores(), latencies.clone()),
+        let start = || {
+            room::check(room::MODEL, "a model's threads")?;
+            Ok(Scheduler::start(model.clone(), session.clone(), options, cores(), latencies.clone())?)
         };
-        let scheduler = match scheduler {
-            Err(error) if !matches!(error, CoreError::EmbedsOnly { .. } | CoreError::LabelsOnly { .. }) => {
-                return Err(error.into());
-            }
-            scheduler => scheduler,
+        let schedulers = match does_not_generate(info) {
+            Some(error) => Err(error.into()),
+            None => Replicas::new(session.replicas, start),
+        };
+        let schedulers = match schedulers {
+            Ok(schedulers) => Ok(schedulers),
+            Err(Error::Core(error @ (CoreError::EmbedsOnly { .. } | CoreError::LabelsOnly { .. }))) => Err(error),
+            Err(error) => return Err(error),
         };
         let chats = ChatFormats::new(model.info());
         let embedding = Mutex::new(Embedding::Unused);
-        Ok(Self { model, scheduler, session, chats, embedding, latencies, steps, scoring })
+        Ok(Self { model, schedulers, session, chats, embedding, latencies, steps, scoring })
     }
 
     /// What the file says, and what was decided.
@@ -153,20 +158,23 @@ impl Llm {
     /// The longest sequence, in tokens. A graph may have fewer positions than its configuration says: the first sequence
     /// that is longer finds out.
     pub fn context(&self) -> u32 {
-        match &self.scheduler {
-            Ok(scheduler) => scheduler.longest(),
+        match &self.schedulers {
+            Ok(schedulers) => schedulers.iter().map(Scheduler::longest).min().unwrap_or(0),
             // Nobody waits here for a session that is being made.
             Err(_) => match self.embedding.try_lock().as_deref() {
-                Ok(Embedding::By(_, embedder)) => embedder.longest(),
+                Ok(Embedding::By(_, embedders)) => embedders.iter().map(Embedder::longest).min().unwrap_or(0),
                 _ => self.session.context_for(self.info().context_trained),
             },
         }
     }
 
-    /// The scheduler's counters, all zero for a model that only embeds; and how long requests took, for text and for
-    /// vectors alike.
+    /// The counters of all of its sessions together, all zero for a model that only embeds; and how long requests took,
+    /// for text and for vectors alike.
     pub fn stats(&self) -> Stats {
-        self.scheduler.as_ref().map_or_else(|_| self.latencies.read(), Scheduler::stats)
+        let together = |schedulers: &Replicas<Scheduler>| {
+            schedulers.iter().map(Scheduler::stats).reduce(|all, one| all.with(&one))
+        };
+        self.schedulers.as_ref().ok().and_then(together).unwrap_or_else(|| self.latencies.read())
     }
 
     /// Checks and tokenises a request on this thread, and queues it: [`prepare`](Self::prepare) and
@@ -184,20 +192,28 @@ impl Llm {
     /// [`ContextOverflow`](CoreError::ContextOverflow), [`InvalidParameter`](CoreError::InvalidParameter),
     /// [`EmbedsOnly`](CoreError::EmbedsOnly), [`LabelsOnly`](CoreError::LabelsOnly), or the chat template's.
     pub fn prepare(&self, prompt: Prompt<'_>, request: Request) -> Result<Ready> {
-        let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
+        let scheduler = self.schedulers.as_ref().map_err(CoreError::clone)?.first();
         room::check(room::REQUEST, "a request")?;
         let tokenizer = self.model.tokenizer();
         let tokens = prompt.encode(tokenizer, self.system(), &self.chats)?;
         Ok(request.prepare(tokens, scheduler.limits().context, tokenizer.vocabulary())?)
     }
 
-    /// Queues a request, at once; while the queue is full, it stays where it is.
+    /// Queues a request, at once, in the session that is used least; while all queues are full, it stays where it is.
     ///
     /// # Errors
     /// [`Overloaded`](CoreError::Overloaded), [`Closed`](CoreError::Closed).
     pub fn start(&self, ready: &mut Option<Ready>) -> Result<Generation> {
-        let scheduler = self.scheduler.as_ref().map_err(CoreError::clone)?;
-        Ok(Generation::new(scheduler.submit_from(ready)?))
+        let schedulers = self.schedulers.as_ref().map_err(CoreError::clone)?;
+        let mut full = CoreError::Closed;
+        for (scheduler, held) in schedulers.least_used() {
+            match scheduler.submit_from(ready) {
+                Ok(stream) => return Ok(Generation::new(stream, held)),
+                Err(error @ CoreError::Overloaded { .. }) => full = error,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(full.into())
     }
 
     /// The model's chat format for chats with these options.
@@ -224,12 +240,12 @@ impl Llm {
 
     /// Ends what runs with [`Closed`](CoreError::Closed) and waits for the threads. Harmless when called again.
     pub fn close(&self) {
-        if let Ok(scheduler) = &self.scheduler {
-            scheduler.close();
+        if let Ok(schedulers) = &self.schedulers {
+            schedulers.iter().for_each(Scheduler::close);
         }
         let mut embedding = self.embedding.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Embedding::By(_, embedder) = mem::replace(&mut *embedding, Embedding::Closed) {
-            embedder.close();
+        if let Embedding::By(_, embedders) = mem::replace(&mut *embedding, Embedding::Closed) {
+            embedders.iter().for_each(Embedder::close);
         }
     }
 }

@@ -9,6 +9,7 @@ use trillm_sched::Embedder;
 use crate::cores::cores;
 use crate::llm::Embedding as Kept;
 use crate::passages::{Cut, Passages, Prompt};
+use crate::replicas::{Replicas, Use};
 use crate::steps::{Steps, to_unit_length};
 use crate::{Llm, Result, room};
 
@@ -90,23 +91,24 @@ impl Llm {
     ) -> Result<Inputs<'a>> {
         room::check(room::REQUEST, "vectors")?;
         let prompt = prompt(pipeline, options)?;
-        let embedder = self.embedder(ways)?;
+        let embedders = self.embedders(ways)?;
         let tokenizer = self.model().tokenizer();
-        let passages = Passages::new(tokenizer, pipeline, prompt, embedder.limit(), options.truncate)?;
-        Ok(Inputs { embedder, passages, made: Vec::new(), end })
+        let passages = Passages::new(tokenizer, pipeline, prompt, embedders.first().limit(), options.truncate)?;
+        Ok(Inputs { embedders, passages, made: Vec::new(), end })
     }
 
-    fn embedder(&self, ways: Vec<Pooling>) -> Result<Arc<Embedder>> {
+    fn embedders(&self, ways: Vec<Pooling>) -> Result<Arc<Replicas<Embedder>>> {
         let mut made = self.embedding.lock().unwrap_or_else(PoisonError::into_inner);
         match &*made {
-            Kept::By(of, embedder) if *of == ways && !embedder.is_closed() => return Ok(embedder.clone()),
+            Kept::By(of, there) if *of == ways && !there.iter().any(Embedder::is_closed) => return Ok(there.clone()),
             Kept::Closed => return Err(CoreError::Closed.into()),
             Kept::By(..) | Kept::Unused => (),
         }
         let session = SessionOptions { output: Output::Embedding(ways.clone()), ..self.session.clone() };
-        let embedder = Arc::new(Embedder::start(self.model.clone(), session, cores(), self.latencies.clone())?);
-        *made = Kept::By(ways, embedder.clone());
-        Ok(embedder)
+        let start = || Ok(Embedder::start(self.model.clone(), session.clone(), cores(), self.latencies.clone())?);
+        let embedders = Arc::new(Replicas::new(session.replicas, start)?);
+        *made = Kept::By(ways, embedders.clone());
+        Ok(embedders)
     }
 
     fn cannot(&self, what: &str) -> CoreError {
@@ -125,7 +127,7 @@ struct End<'a> {
 
 /// Texts, or pairs of them, on their way to vectors or scores: tokenised as they are added.
 pub struct Inputs<'a> {
-    embedder: Arc<Embedder>,
+    embedders: Arc<Replicas<Embedder>>,
     passages: Passages<'a>,
     made: Vec<Passage>,
     end: End<'a>,
@@ -163,14 +165,17 @@ impl<'a> Inputs<'a> {
     /// [`InvalidParameter`](CoreError::InvalidParameter) for a text without tokens to pool,
     /// [`Closed`](CoreError::Closed).
     pub fn start(self) -> Result<Embedding<'a>> {
-        let width = self.embedder.width() as usize;
-        Ok(Embedding { pooled: self.embedder.submit(self.made)?, width, cuts: self.passages.cuts, end: self.end })
+        let (embedder, held) = self.embedders.least_used().next().ok_or(CoreError::Closed)?;
+        let (width, pooled) = (embedder.width() as usize, embedder.submit(self.made)?);
+        Ok(Embedding { pooled, _held: held, width, cuts: self.passages.cuts, end: self.end })
     }
 }
 
 /// Vectors or scores that were asked for. Dropping it cancels what is not computed yet.
 pub struct Embedding<'a> {
     pooled: trillm_sched::Embedding,
+    /// Of the session that it is computed in.
+    _held: Use,
     /// Numbers in a pooled vector.
     width: usize,
     cuts: Vec<Cut>,

@@ -428,6 +428,7 @@ fn set_option(options: &mut OpenOptions, name: &str, value: Value<'_, '_>) -> Py
         }
         "context" => session.context = Some(positive(name, value)?),
         "parallel" => session.parallel = positive(name, value)?,
+        "replicas" => session.replicas = positive(name, value)?,
         "threads" => session.threads = Some(positive(name, value)?),
         "batch" => session.batch = positive(name, value)?,
         "ubatch" => session.ubatch = positive(name, value)?,

@@ -103,6 +103,7 @@ fn change<'py>(py: Python<'py>, change: &Change) -> PyResult<Bound<'py, PyDict>>
     let dict = PyDict::new(py);
     match change {
         Change::CacheType(kind) => dict.set_item("cache_type", kind.name())?,
+        Change::Replicas(count) => dict.set_item("replicas", count)?,
         Change::Parallel(count) => dict.set_item("parallel", count)?,
         Change::Context(tokens) => dict.set_item("context", tokens)?,
         Change::Model(name) => dict.set_item("model", name)?,

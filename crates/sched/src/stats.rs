@@ -24,6 +24,12 @@ macro_rules! counters {
             pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)*].into_iter()
             }
+
+            /// The counters of two that serve one model; their times are counted together, so they are those of either.
+            #[must_use]
+            pub fn with(self, other: &Self) -> Self {
+                Self { $($name: self.$name + other.$name,)* ..self }
+            }
         }
 
         impl Counters {

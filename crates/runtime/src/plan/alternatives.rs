@@ -59,6 +59,8 @@ pub struct Alternative {
 pub enum Change {
     /// Keys and values in 8 bits.
     CacheType(CacheType),
+    /// Fewer sessions of the model.
+    Replicas(u32),
     /// Fewer sequences at once.
     Parallel(u32),
     /// A shorter context.
@@ -82,6 +84,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CacheType(kind) => write!(f, "`cache_type=\"{}\"`", kind.name()),
+            Self::Replicas(count) => write!(f, "`replicas={count}`"),
             Self::Parallel(count) => write!(f, "`parallel={count}`"),
             Self::Context(tokens) => write!(f, "`context={tokens}`"),
             Self::Model(name) => write!(f, "the model {name}"),
@@ -90,8 +93,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// What fits, the least loss first: a cache of 8 bits changes answers hardly; fewer slots make some wait; a shorter
-/// context forgets; fewer bits answer worse.
+/// What fits, the least loss first: with fewer replicas some wait for longer; a cache of 8 bits changes answers hardly;
+/// fewer slots make some wait; a shorter context forgets; fewer bits answer worse.
 pub(super) fn alternatives(
     info: &ModelInfo,
     options: Options<'_>,
@@ -112,6 +115,12 @@ pub(super) fn alternatives(
         })
     };
     let session = options.session;
+    let mut fewer = (1..session.replicas).rev();
+    found.extend(
+        fewer.find_map(|replicas| {
+            with(info, &SessionOptions { replicas, ..session.clone() }, Change::Replicas(replicas))
+        }),
+    );
     let wide = matches!(session.cache_type, CacheType::F32 | CacheType::F16);
     if wide && options.narrows {
         let cache_type = CacheType::Q8_0;
@@ -227,6 +236,12 @@ pub(super) mod tests {
         assert_eq!(changes(&planned(&session, 40_000_000, &others)), Vec::<String>::new());
         assert_eq!(changes(&planned(&session, 60_000_000, &Others::default())), ["`context=512`"]);
         assert_eq!(changes(&planned(&session, 1 << 30, &others)), Vec::<String>::new());
+        // Of three sessions, each with a cache of 189,136,896 bytes, 27,968,512 beside it, two fit into 460 MB.
+        let three = SessionOptions { replicas: 3, ..session.clone() };
+        let need = planned(&three, 1, &others).need;
+        assert_eq!((need.weights_private, need.tokenizer), (0, 18_825_984));
+        assert_eq!(need.private(), 18_825_984 + 3 * (189_136_896 + 22_249_472 + 1_572_864 + 3_145_728));
+        assert_eq!(changes(&planned(&three, 460_000_000, &Others::default()))[0], "`replicas=2`");
         // Where the engine has no such cache.
         let load = LoadOptions::default();
         let without = plan(&smollm2(), Options::new(&load, &session), &machine(150_000_000), &Others::default());
@@ -243,6 +258,7 @@ pub(super) mod tests {
             (context, more) in (1u32..20_000, 0u32..5_000),
             (parallel, slots) in (1u32..64, 0u32..16),
             format in prop::sample::select(vec!["gguf", "safetensors", "onnx"]),
+            (replicas, more_of_them) in (1u32..8, 0u32..8),
             (grows, encodes, flash) in (any::<bool>(), any::<bool>(), any::<Option<bool>>()),
             bytes in 1u64..1 << 32,
         ) {
@@ -252,14 +268,16 @@ pub(super) mod tests {
                 (info.purpose, info.shape.layers) = (Purpose::Vectors, Some(vec![Layer::default(); 30]));
             }
             let load = LoadOptions::default();
-            let of = |context, parallel| {
-                let context = Some(context);
-                let session = SessionOptions { context, parallel, flash_attention: flash, ..SessionOptions::default() };
+            let of = |context, parallel, replicas| {
+                let (context, flash_attention) = (Some(context), flash);
+                let session =
+                    SessionOptions { context, parallel, replicas, flash_attention, ..SessionOptions::default() };
                 plan(&info, Options::new(&load, &session), &machine(bytes), &Others::default())
             };
-            let (less, longer, wider) =
-                (of(context, parallel), of(context + more, parallel), of(context, parallel + slots));
-            for larger in [&longer, &wider] {
+            let less = of(context, parallel, replicas);
+            let longer = of(context + more, parallel, replicas);
+            let wider = of(context, parallel + slots, replicas);
+            for larger in [&longer, &wider, &of(context, parallel, replicas + more_of_them)] {
                 prop_assert!(larger.need.private() >= less.need.private());
                 prop_assert!(larger.need.total() >= less.need.total());
             }

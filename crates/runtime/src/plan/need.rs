@@ -51,6 +51,21 @@ impl Need {
         self.cache.is_some() && self.compute.is_some()
     }
 
+    /// The same for so many sessions of one model: each has a cache of its own, what it computes in, and a copy of so many
+    /// bytes of the weights. What else there is of the weights, and the tokenizer, they have in common.
+    pub(super) fn for_sessions(self, count: u32, copied: u64) -> Self {
+        let times = |bytes: u64| bytes.saturating_mul(count.into());
+        let more = copied.saturating_mul(u64::from(count.saturating_sub(1)));
+        Self {
+            weights_private: self.weights_private.saturating_add(more),
+            cache: self.cache.map(times),
+            compute: self.compute.map(times),
+            scores: times(self.scores),
+            runtime: times(self.runtime),
+            ..self
+        }
+    }
+
     /// Notes which parts are not counted.
     pub(super) fn say_unknown(mut self) -> Self {
         for (part, known) in [("keys and values", self.cache), ("what a step computes in", self.compute)] {
