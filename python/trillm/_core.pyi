@@ -40,6 +40,7 @@ def plan(
     smaller: Sequence[tuple[str, str | PathLike[str]]] = ...,
     idle: Sequence[tuple[str, int]] = ...,
     preferred: str | None = None,
+    left: Left | None = None,
     **params: Unpack[LoadParams],
 ) -> dict[str, Any]:
     """What `trillm.Plan` has, and under `refusal` message, code and hint of the error if it would be refused.
@@ -399,8 +400,11 @@ class Router:
     def leasing(self, name: str) -> Leasing:
         """The same for an event loop."""
 
-    def unload(self, name: str, at_once: bool) -> None:
-        """Closes a model once nobody uses it, or at once. Raises `ModelNotFound` (`not_loaded`)."""
+    def unload(self, name: str, at_once: bool, wait: float | None = None) -> None:
+        """Closes a model once nobody uses it, if that is within `wait` seconds (`None`: any number), or at once.
+
+        Raises `ModelNotFound` (`not_loaded`), `Overloaded` (`busy`).
+        """
 
     def pin(self, name: str, pinned: bool) -> None:
         """Keeps a model that is here from going, or lets it go. Raises `ModelNotFound` (`not_loaded`)."""
@@ -411,6 +415,9 @@ class Router:
         `idle` is how many seconds one stays that nobody uses, `patience` how many somebody waits for others' room. With
         `pressure`, those that nobody uses go when memory is short.
         """
+
+    def left_for(self, name: str) -> Left:
+        """What is left for a model of this name, and which of the others could go for it."""
 
     def status(self) -> list[dict[str, Any]]:
         """What is in memory or on its way, by name; what can be used with its counters."""
@@ -446,6 +453,10 @@ class Server:
 
     def stop(self) -> None:
         """Takes no more requests, lets those that run end, and stops."""
+
+@final
+class Left:
+    """What a router has left for one more model, and which could go for it."""
 
 @final
 class Leasing:

@@ -69,6 +69,7 @@ def explain_file(
     Raises `ModelNotFound`, `ModelFormatError`, `InvalidRequest`, `Unsupported`.
     """
     facts = _core.explain(path, preferred, **params)
+    del facts["trained"]
     facts["file"] = Path(fsdecode(facts["file"]))
     facts["measured"] = tuple(MeasuredSpeed(**row | {"time": _when(row["time"])}) for row in facts["measured"])
     return Explanation(**facts | {"notes": tuple(facts["notes"])})

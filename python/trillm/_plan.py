@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,18 +12,18 @@ from trillm._reference import parse
 from trillm.errors import DownloadError, MemoryRefused, ModelNotFound, TrillmError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
     from pathlib import Path
 
     from typing_extensions import Unpack
 
-    from trillm._core import Reference, Store
+    from trillm._core import Left, Reference, Store
     from trillm.hub import Options
     from trillm.hub._outline import Outline
     from trillm.types import LoadParams
 
-__all__ = ["Alternative", "Plan", "Verdict", "check", "plan", "plan_file"]
+__all__ = ["Alternative", "Plan", "Verdict", "check", "plan", "plan_beside", "plan_file"]
 
 Verdict = Literal["fits", "tight", "refused", "unknown"]
 """`tight`: the process's own memory fits, and not all of the files beside it, which are read again and again then.
@@ -75,7 +76,7 @@ class Plan:
     total: int
     """That, and what is mapped."""
     limit: int | None
-    """What this process can get now."""
+    """What this process can get now; or what a router's limits leave, if it is they that refuse it."""
     limit_source: str | None
     """Who says so."""
     verdict: Verdict
@@ -114,6 +115,32 @@ def plan(
     Raises as `load` does for options that the engine refuses, `Unsupported` for what must be downloaded first, too,
     `DownloadError`, `ModelNotFound`, `ModelFormatError`, `InvalidRequest`.
     """
+    return plan_beside(
+        reference,
+        smaller=smaller,
+        idle=idle,
+        preferred=preferred,
+        download=download,
+        store=store,
+        settled=lambda _: params,
+    )
+
+
+def plan_beside(
+    reference: str | bytes | PathLike[str] | PathLike[bytes],
+    *,
+    settled: Callable[[Path], LoadParams],
+    left: Left | None = None,
+    smaller: Sequence[str] = (),
+    idle: Mapping[str, int] | None = None,
+    preferred: str | None = None,
+    download: Options | Mapping[str, Any] | None = None,
+    store: Store | None = None,
+) -> Plan:
+    """The same beside what a router has loaded, if it has `left` so much.
+
+    `settled` says how the model is loaded, once it is known where it is, or an outline of it.
+    """
     from contextlib import ExitStack
 
     from trillm._model import bring_tokenizer
@@ -121,16 +148,28 @@ def plan(
 
     with ExitStack() as held:
         place = _Places(held, Options.of(download), store)
-        bring_tokenizer(params, place.of)
         path = place.of(reference)
+        with place.named():
+            params = settled(path)
+        bring_tokenizer(params, place.of)
         others = [(name, str(place.of(name))) for name in smaller]
-        made = place.plan(path, others, idle, preferred, params)
+        beside = _Beside(tuple((idle or {}).items()), preferred, left)
+        made = place.plan(path, others, beside, params)
         if made.verdict == "refused":
             found, said = place.smaller(reference)
             if found:
-                made = place.plan(path, [*others, *found], idle, preferred, params)
+                made = place.plan(path, [*others, *found], beside, params)
             made = replace(made, notes=(*made.notes, *said))
         return replace(made, download=place.download(path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What a plan depends on beside the model and how it is loaded."""
+
+    idle: tuple[tuple[str, int], ...] = ()
+    preferred: str | None = None
+    left: Left | None = None
 
 
 class _Places:
@@ -160,21 +199,20 @@ class _Places:
         outline = self._outlines.get(path)
         return 0 if outline is None else outline.download
 
-    def plan(
-        self,
-        path: Path,
-        smaller: Sequence[tuple[str, str]],
-        idle: Mapping[str, int] | None,
-        preferred: str | None,
-        params: LoadParams,
-    ) -> Plan:
-        """As `plan_file`; errors name references, and not where their outlines are."""
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Errors name references, and not where their outlines are."""
         from contextlib import ExitStack
 
         with ExitStack() as named:
             for outline in self._outlines.values():
                 named.enter_context(outline.named())
-            return plan_file(path, smaller=smaller, idle=idle, preferred=preferred, **params)
+            yield
+
+    def plan(self, path: Path, smaller: Sequence[tuple[str, str]], beside: _Beside, params: LoadParams) -> Plan:
+        """As `plan_file`."""
+        with self.named():
+            return _planned(path, smaller, beside, params)
 
     def smaller(self, name: str | bytes | PathLike[str] | PathLike[bytes]) -> tuple[list[tuple[str, str]], list[str]]:
         """The same model in fewer bytes, as its source has it, and what is to be said of that."""
@@ -221,7 +259,13 @@ def plan_file(
     **params: Unpack[LoadParams],
 ) -> Plan:
     """The same for a file or folder. What loading would refuse for want of a tokenizer is refused here."""
-    made = _made(_core.plan(path, list(smaller), list((idle or {}).items()), preferred, **params))
+    return _planned(path, smaller, _Beside(tuple((idle or {}).items()), preferred), params)
+
+
+def _planned(
+    path: str | PathLike[str], smaller: Sequence[tuple[str, str]], beside: _Beside, params: LoadParams
+) -> Plan:
+    made = _made(_core.plan(path, list(smaller), list(beside.idle), beside.preferred, beside.left, **params))
     tokenizer = params.get("tokenizer")
     _core.Tokenizer(path if tokenizer is None else tokenizer)
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from os import PathLike
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
@@ -12,7 +13,7 @@ from trillm import _core
 from trillm._core import Store
 from trillm._keywords import advising
 from trillm._later import Later
-from trillm.errors import TrillmError
+from trillm.errors import InvalidRequest, ModelNotFound, TrillmError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -49,6 +50,13 @@ T = TypeVar("T")
 _deciding = Lock()
 """Held for moments, while it is decided which model a name means and how that is loaded: of two that say it at once one
 is the last. Nothing is read, loaded or waited for meanwhile."""
+
+
+def _seconds(wait: float | None) -> float | None:
+    """How long to wait for those who use a model. Raises `InvalidRequest`."""
+    if wait is not None and not wait >= 0:
+        raise InvalidRequest(f"wait is {wait}, expected seconds, 0 or more", "invalid_parameter")
+    return wait
 
 
 def _in_child() -> None:
@@ -142,6 +150,7 @@ class LLMRouter:
         force: bool = False,
         pinned: bool = False,
         keep_alive: float | None = None,
+        wait: float | None = None,
         **params: Unpack[LoadParams],
     ) -> RoutedModel:
         """Loads a model, downloading it first if need be, and returns it; harmless if it is loaded already.
@@ -149,15 +158,18 @@ class LLMRouter:
         `model` is what `trillm.load` takes, or a mapping with `file`, and maybe `engine` and `settings`.
         `settings` are those of `trillm.types.LoadParams`, which may be given as keyword arguments, too, or the names of
         the engines' own (`context_size`, `use_mmap`); if it is loaded with others it is loaded anew, once nobody uses
-        it. `force` loads it though memory would not suffice by its plan. `pinned` keeps it until it is unloaded;
-        `keep_alive` for so many seconds after this.
+        it. For that it waits for `wait` seconds (default: `room_timeout`; `inf` for as long as it takes), and nobody
+        new gets the model meanwhile. If it is in use for longer, it stays as it was. `force` loads it though memory
+        would not suffice by its plan. `pinned` keeps it until it is unloaded; `keep_alive` for so many seconds after
+        this.
 
-        Raises as `trillm.load` does, `MemoryRefused`, and `Overloaded` if those that are loaded are all in use.
+        Raises as `trillm.load` does, `MemoryRefused`, and `Overloaded` if those that are loaded are all in use
+        (`all_busy`), or this one is, and is to be loaded otherwise (`busy`).
         """
         given = None if settings is None and not params else {**(settings or {}), **params}
 
         def load(known: RoutedModel) -> RoutedModel:
-            self._know(model, given, force=force)
+            self._know(model, given, force=force, wait=wait)
             with known.leased():
                 if pinned:
                     self._core.pin(known.name, pinned=True)
@@ -165,12 +177,15 @@ class LLMRouter:
 
         return self._do("load_model", model, keep_alive, load)
 
-    def unload_model(self, model: Wanted, *, at_once: bool = False) -> None:
+    def unload_model(self, model: Wanted, *, at_once: bool = False, wait: float | None = None) -> None:
         """Closes a model once nobody uses it, or `at_once`: then what runs ends with `Closed`.
 
-        Raises `ModelNotFound` (`not_loaded`).
+        With `wait` it stays if it is in use for so many seconds; meanwhile nobody new gets it. By default it is waited
+        for as long as it takes.
+
+        Raises `ModelNotFound` (`not_loaded`), `Overloaded` (`busy`).
         """
-        self._core.unload(self._model(model).name, at_once)
+        self._core.unload(self._model(model).name, at_once, _seconds(wait))
 
     def pin(self, model: Wanted, pinned: bool = True) -> None:
         """Keeps a loaded model from going for others or for idleness, or lets it go again."""
@@ -298,6 +313,7 @@ class LLMRouter:
         force: bool = False,
         pinned: bool = False,
         keep_alive: float | None = None,
+        wait: float | None = None,
         **params: Unpack[LoadParams],
     ) -> RoutedModel:
         """As `load_model`, for asyncio.
@@ -309,8 +325,8 @@ class LLMRouter:
 
         given = None if settings is None and not params else {**(settings or {}), **params}
         try:
-            # A model that is loaded with other settings goes first, which may take as long as it is used.
-            name = (await to_thread(self._know, model, given, force=force)).name
+            # A model that is loaded with other settings goes first, which may take as long as is waited for it.
+            name = (await to_thread(self._know, model, given, force=force, wait=wait)).name
         except (TrillmError, MemoryError) as error:
             self._mended(error, "aload_model", model)
             raise
@@ -323,11 +339,11 @@ class LLMRouter:
 
         return await self._ado("aload_model", name, keep_alive, load)
 
-    async def aunload_model(self, model: Wanted, *, at_once: bool = False) -> None:
+    async def aunload_model(self, model: Wanted, *, at_once: bool = False, wait: float | None = None) -> None:
         """As `unload_model`, for asyncio."""
         from asyncio import to_thread
 
-        await to_thread(self.unload_model, model, at_once=at_once)
+        await to_thread(self.unload_model, model, at_once=at_once, wait=wait)
 
     @overload
     async def agenerate(  # type: ignore[overload-overlap]
@@ -436,19 +452,28 @@ class LLMRouter:
         return await self._ado("ascore", model, keep_alive, lambda model: model.ascore(pairs, **params))
 
     def plan(self, model: Wanted, **params: Unpack[LoadParams]) -> Plan:
-        """What loading a model takes, and what could be unloaded for it; see `trillm.plan`."""
-        with Later("trillm._plan"):
-            from trillm._plan import plan
+        """What loading a model takes, and what could be unloaded for it; see `trillm.plan`.
 
-        wish = self._asked(model)
-        given = self.options.load_params({**wish.settings, **params})
-        return plan(
+        It is `refused`, too, for what `cache_size` and `max_models_loaded` do not leave: `limit_source` names the one,
+        and unloading what nobody uses is among the alternatives if that would be enough. Loading does so by itself.
+        """
+        with Later("trillm._plan"):
+            from trillm._plan import plan_beside
+
+        wish, options = self._asked(model), self.options
+        settings = {**wish.settings, **params}
+
+        def settled(path: Path) -> LoadParams:
+            facts = _core.explain(path, options.preferred, **options.asked(settings))
+            return options.load_params(settings, engine=facts["engine"], trained=facts["trained"] or None)
+
+        return plan_beside(
             wish.reference,
-            idle=dict(self._core.idle()),
-            preferred=self.options.preferred,
+            left=self._core.left_for(self._called(wish.reference)),
+            settled=settled,
+            preferred=options.preferred,
             store=self._shelf.store,
-            download=self.options.hub(),
-            **given,
+            download=options.hub(),
         )
 
     def explain(self, model: Wanted) -> Explanation:
@@ -722,10 +747,15 @@ class LLMRouter:
         from trillm._shelf import Wish
 
         wish = Wish.of(wanted)
-        known = self._models.get(wish.reference) or self._models.get(self._meant(wish.reference)[0])
-        if wish.said:
-            return wish
-        return wish if known is None else self._shelf.wished(known.name)
+        return wish if wish.said else self._shelf.wishes.get(self._called(wish.reference), wish)
+
+    def _called(self, reference: str) -> str:
+        """What the pool calls a model, or would."""
+        if known := self._models.get(reference):
+            return known.name
+        meant, name = self._meant(reference)
+        known = self._models.get(meant)
+        return name if known is None else known.name
 
     def _meant(self, reference: str) -> tuple[str, str]:
         """What tells a model apart, and its name: a path is one, however it is written."""
@@ -741,11 +771,14 @@ class LLMRouter:
         settings: Mapping[str, Any] | None = None,
         *,
         force: bool = False,
+        wait: float | None = None,
     ) -> RoutedModel:
         """The model that is meant; how it is to be loaded counts from now on, if that is said.
 
-        Whoever says it last decides: what is loaded otherwise by then is unloaded once nobody uses it.
+        Whoever says it last decides: what is loaded otherwise by then is unloaded once nobody uses it. If it is used
+        for longer than `wait` seconds, it stays, and what was said counts no more.
         """
+        within = _seconds(wait)
         with Later("trillm.hub"):
             from trillm._routed import RoutedModel
             from trillm._shelf import Wish
@@ -764,7 +797,9 @@ class LLMRouter:
         if before is not None:
             # Whatever was loaded until now may be as it was wanted before, and what is loaded from now on is not.
             try:
-                model.close()
+                # Another one may need its room just now.
+                with suppress(ModelNotFound):
+                    self._core.unload(model.name, False, self.options.room_timeout if within is None else within)
             except BaseException:
                 with _deciding:
                     self._shelf.unwish(model.name, wish, before)

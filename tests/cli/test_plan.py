@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from trillm.cli.output import size
-from web import Web
+from web import Fault, Web
 
 from .conftest import Cli
 
@@ -21,7 +21,7 @@ def test_for_people(cli: Cli, tiny_model: Path) -> None:
 
 
 def test_for_programs(cli: Cli, tiny_model: Path) -> None:
-    result = cli("plan", tiny_model, "--cache-type", "q8_0", "--json")
+    result = cli("plan", tiny_model, "--cache-type", "f32", "--json")
     assert (result.code, result.err) == (0, "")
     plan = json.loads(result.out)
     assert (plan["engine"], plan["parallel"], plan["verdict"]) == ("llama", 8, "fits")
@@ -68,6 +68,12 @@ def test_of_a_model_that_is_not_here_the_download_is_said(cli: Cli, tiny_model: 
     assert json.loads(known.out)["download"] == tiny_model.stat().st_size
     here = cli("plan", tiny_model, "--context", "256")
     assert "download" not in here.out
-    package = cli("plan", "smollm2")
-    assert (package.code, package.out) == (1, "")
-    assert "hint: download it first: trillm pull smollm2" in package.err
+
+
+def test_what_must_be_downloaded_first_is_said(cli: Cli) -> None:
+    with Web() as server:
+        server.put("/a.pt", bytes(2 << 20))
+        server.break_next(Fault(whole=True))
+        result = cli("plan", f"{server.url}/a.pt")
+    assert (result.code, result.out) == (1, "")
+    assert f"hint: download it first: trillm pull {server.url}/a.pt" in result.err

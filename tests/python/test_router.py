@@ -450,6 +450,45 @@ def test_a_plan_names_what_could_go(router: trillm.LLMRouter, paths: dict[str, s
     assert router._core.idle() == []
 
 
+def test_a_plan_keeps_to_what_the_router_may_have(paths: dict[str, str], tmp_path: Path) -> None:
+    one, two, _ = paths.values()
+    size: dict[str, Any] = {"context": 128, "parallel": 1, "threads": 1}
+    needs = {path: trillm.plan(path, **size).total for path in (one, two)}
+    with trillm.LLMRouter(cache_directory=tmp_path, cache_size=needs[one] + needs[two] - 1) as router:
+        assert router.plan(one, **size).verdict == "fits"
+        router.load_model(one, **size)
+        # For itself it has its own room.
+        assert router.plan(one, **size).verdict == "fits"
+        plan = router.plan(two, **size)
+        assert (plan.verdict, plan.total, plan.limit) == ("refused", needs[two], needs[two] - 1)
+        assert plan.limit_source is not None
+        assert "cache_size" in plan.limit_source
+        assert {"unload": [one]} in [it.change for it in plan.alternatives]
+        with router.stream(one, "the", **ENDLESS):
+            # What is used does not go.
+            assert not [it for it in router.plan(two, **size).alternatives if "unload" in it.change]
+        # Loading does what is proposed.
+        router.load_model(two, **size)
+        assert router.loaded() == [two]
+        router.update_config(cache_size=needs[one] + needs[two])
+        assert router.plan(one, **size).verdict == "fits"
+        router.update_config(max_models_loaded=1)
+        plan = router.plan(one, **size)
+        assert (plan.verdict, [it.change for it in plan.alternatives]) == ("refused", [{"unload": [two]}])
+        router.pin(two)
+        assert router.plan(one, **size).alternatives == ()
+
+
+def test_a_plan_is_of_the_settings_that_a_load_would_take(paths: dict[str, str], tmp_path: Path) -> None:
+    """Those of the model's engine, and a context that is meant for all is no longer than a model was trained for."""
+    engines = {"llama": {"parallel": 3, "cache_type": "f32"}}
+    with trillm.LLMRouter(cache_directory=tmp_path, engines=engines, context_length=1 << 20) as router:
+        plan = router.plan(paths["llama"])
+        assert (plan.parallel, plan.context) == (3, trillm._core.inspect(paths["llama"]).context_trained)
+        router.load_model(paths["llama"])
+        assert router.stats()["models"][paths["llama"]]["bytes"] == plan.total
+
+
 def test_a_router_takes_every_option() -> None:
     taken = set(inspect.signature(trillm.LLMRouter).parameters) - {"config", "on_event", "recover"}
     assert taken == {option.name for option in fields(trillm.RouterOptions)}

@@ -33,6 +33,7 @@ pub(crate) fn explain<'py>(
     dict.set_item("engine", engine.name())?;
     dict.set_item("format", file.info.format)?;
     dict.set_item("file", file.info.path)?;
+    dict.set_item("trained", file.info.context_trained)?;
     dict.set_item("by", by.name())?;
     dict.set_item("reason", reason)?;
     let rows = PyList::empty(py);

@@ -85,7 +85,7 @@ mod _core {
     #[pymodule_export]
     use crate::prompt::{is_batch, is_list_of_chats};
     #[pymodule_export]
-    use crate::router::{Leasing, Router, Wanted};
+    use crate::router::{Leasing, Left, Router, Wanted};
     #[pymodule_export]
     use crate::serve::Server;
     #[pymodule_export]

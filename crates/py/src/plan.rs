@@ -14,24 +14,33 @@ use crate::enter::outside;
 use crate::errors::raise;
 use crate::model::finding_runtime;
 use crate::params::open_options;
+use crate::router::Left;
 use crate::watch::Watch;
 
 /// Plans for the model at `path`, to be loaded with these parameters. `smaller` are the same model in fewer bytes, by name
-/// and place; `idle` are models that could be unloaded, by name and bytes; `preferred` is the engine to take of several.
+/// and place; `idle` are models that could be unloaded, by name and bytes; `preferred` is the engine to take of several;
+/// `left` is what the router has that it is for.
 #[pyfunction]
-#[pyo3(signature = (path, smaller=Vec::new(), idle=Vec::new(), preferred=None, **params))]
+#[pyo3(signature = (path, smaller=Vec::new(), idle=Vec::new(), preferred=None, left=None, **params))]
 pub(crate) fn plan<'py>(
     py: Python<'py>,
     path: PathBuf,
     smaller: Vec<(String, PathBuf)>,
     idle: Vec<(String, u64)>,
     preferred: Option<String>,
+    left: Option<&Bound<'py, Left>>,
     params: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (mut options, _) = open_options(params)?;
     let watch = Arc::new(Watch::new(None));
     options.load.find_runtime = Some(finding_runtime(&watch));
-    let planned = outside(py, || planned(&path, options, preferred.as_deref(), smaller, idle))?;
+    let idle = idle.into_iter().map(|(name, bytes)| Idle { name, bytes, planned: 0 });
+    let mut others = Others { idle: idle.collect(), ..Others::default() };
+    if let Some(left) = left {
+        others.budget = left.get().budget;
+        others.idle.extend_from_slice(&left.get().idle);
+    }
+    let planned = outside(py, || planned(&path, options, preferred.as_deref(), smaller, others))?;
     to_dict(py, planned.map_err(|error| watch.raised().unwrap_or_else(|| raise(error)))?)
 }
 
@@ -40,15 +49,12 @@ fn planned(
     options: OpenOptions,
     preferred: Option<&str>,
     smaller: Vec<(String, PathBuf)>,
-    idle: Vec<(String, u64)>,
+    mut others: Others,
 ) -> Result<Plan> {
     let choice = trillm::choose(path, Wanted { preferred, ..options.wanted() })?;
     let candidate = Candidate::new(choice, options)?;
     let smaller = smaller.into_iter().map(|(name, path)| Ok(Smaller { name, info: trillm::inspect(&path)? }));
-    let others = Others {
-        smaller: smaller.collect::<Result<_>>()?,
-        idle: idle.into_iter().map(|(name, bytes)| Idle { name, bytes }).collect(),
-    };
+    others.smaller = smaller.collect::<Result<_>>()?;
     Ok(candidate.plan(&others))
 }
 

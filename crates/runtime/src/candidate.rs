@@ -49,7 +49,7 @@ impl Candidate {
     /// # Errors
     /// [`MemoryRefused`] if it would not fit without them either, unless it is forced.
     pub fn fit(&self, idle: Vec<Idle>, force: bool) -> Result<Vec<String>, MemoryRefused> {
-        let planned = self.plan(&Others { smaller: Vec::new(), idle });
+        let planned = self.plan(&Others { idle, ..Others::default() });
         let Err(refused) = check(planned, false) else { return Ok(Vec::new()) };
         let unload = refused.0.alternatives.iter().find_map(|it| match &it.change {
             Change::Unload(names) => Some(names.clone()),

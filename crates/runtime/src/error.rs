@@ -33,6 +33,16 @@ pub enum Error {
         /// How long it waited.
         seconds: f64,
     },
+    /// It was to go, and those who use it did not end in time.
+    #[error("{name} is in use by {uses}, and was for {seconds} s")]
+    Busy {
+        /// The model.
+        name: String,
+        /// How many use it.
+        uses: usize,
+        /// How long it was waited for.
+        seconds: f64,
+    },
     /// It is not loaded.
     #[error("{name} is not loaded")]
     NotLoaded {
@@ -56,6 +66,7 @@ impl Coded for Error {
             Self::TooLarge { .. } => (Class::OutOfMemory, "cache_too_small"),
             Self::AllPinned { .. } => (Class::Overloaded, "all_pinned"),
             Self::AllBusy { .. } => (Class::Overloaded, "all_busy"),
+            Self::Busy { .. } => (Class::Overloaded, "busy"),
             Self::NotLoaded { .. } => (Class::NotFound, "not_loaded"),
             Self::Cancelled { .. } => (Class::Cancelled, "cancelled"),
             Self::Closed => (Class::Closed, "router_closed"),
@@ -67,6 +78,10 @@ impl Coded for Error {
             Self::TooLarge { .. } => "give `cache_size` more, a smaller `context`, or unpin a model".into(),
             Self::AllPinned { .. } => "unpin one of them, or raise `max_models_loaded`".into(),
             Self::AllBusy { .. } => "end the streams of another model, or raise `max_models_loaded`".into(),
+            Self::Busy { .. } => {
+                "end its streams, wait for longer (`wait`), or unload it first (`unload_model` with `at_once=True`)"
+                    .into()
+            }
             Self::NotLoaded { .. } => "load it, or see which ones are: `loaded()`".into(),
             Self::Cancelled { .. } | Self::Closed => return None,
         })

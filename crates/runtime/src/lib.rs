@@ -40,7 +40,7 @@ pub use error::Error;
 pub use lease::Lease;
 pub use limits::{Keep, Limits};
 pub use local::{Failure, Loaded, Local};
-pub use pool::Pool;
+pub use pool::{Pool, When};
 pub use rotation::Shortage;
 pub use source::{Event, GoesOn, Source, Why};
 pub use status::{Phase, Status};

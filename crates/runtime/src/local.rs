@@ -132,7 +132,7 @@ where
     }
 
     fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Self::Error> {
-        let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private });
+        let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private, planned: 0 });
         Ok(found.candidate.fit(idle.collect(), found.force)?)
     }
 

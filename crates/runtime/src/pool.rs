@@ -5,8 +5,9 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::plan::Budget;
 use crate::shared::Shared;
 use crate::table::{Asked, Unload};
 use crate::{Error, Event, GoesOn, Lease, Limits, Source, Status, Why};
@@ -142,12 +143,13 @@ impl<S: Source> Pool<S> {
         }
     }
 
-    /// Closes a model once nobody uses it; `at_once` ends what runs. Who asks for it meanwhile waits and gets it anew.
+    /// Closes a model as `when` says. Who asks for it meanwhile waits and gets it anew.
     ///
     /// # Errors
-    /// [`Error::NotLoaded`], [`Error::Cancelled`].
-    pub fn unload(&self, name: &str, at_once: bool, goes_on: &GoesOn) -> Result<(), Error> {
+    /// [`Error::NotLoaded`], [`Error::Busy`], [`Error::Cancelled`].
+    pub fn unload(&self, name: &str, when: When, goes_on: &GoesOn) -> Result<(), Error> {
         let shared = &self.0;
+        let start = Instant::now();
         let mut state = shared.lock();
         let mut load = None;
         loop {
@@ -157,7 +159,7 @@ impl<S: Source> Pool<S> {
                 return Ok(());
             }
             load = load.or(now);
-            match state.table.unload(name, at_once) {
+            match state.table.unload(name, when == When::AtOnce) {
                 Unload::Absent => return Err(Error::NotLoaded { name: name.into() }),
                 Unload::Close(going) => {
                     drop(state);
@@ -165,7 +167,16 @@ impl<S: Source> Pool<S> {
                     return Ok(());
                 }
                 Unload::Wait => {
-                    state = shared.wait(state, name, goes_on).inspect_err(|_| {
+                    let uses = state.table.uses(name);
+                    let waited = match when {
+                        // What is loaded or closed just now comes to its end by itself.
+                        When::Within(limit) if uses > 0 && start.elapsed() >= limit => {
+                            drop(state);
+                            Err(Error::Busy { name: name.into(), uses, seconds: limit.as_secs_f64() })
+                        }
+                        _ => shared.wait(state, name, goes_on),
+                    };
+                    state = waited.inspect_err(|_| {
                         shared.lock().table.stays(name);
                         shared.changed.notify_all();
                     })?;
@@ -193,6 +204,16 @@ impl<S: Source> Pool<S> {
     /// Those that nobody uses and that may go, with their names, the least recently used first.
     pub fn idle(&self) -> Vec<(String, Arc<S::Model>)> {
         self.0.lock().table.idle()
+    }
+
+    /// What the limits leave for a model of this name, beside the others.
+    pub fn left_for(&self, name: &str) -> Budget {
+        self.0.lock().table.left_for(name)
+    }
+
+    /// What a model takes by its plan; zero if it is not here, and has no room.
+    pub fn bytes_of(&self, name: &str) -> u64 {
+        self.0.lock().table.bytes_of(name)
     }
 
     /// What may be here.
@@ -240,8 +261,26 @@ impl<S: Source> Pool<S> {
     }
 }
 
+/// When a model goes that somebody wants gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// Now: what runs ends.
+    AtOnce,
+    /// Once nobody uses it, however long that takes.
+    Unused,
+    /// The same, if it is within this time.
+    Within(Duration),
+}
+
 impl<S: Source> Drop for Pool<S> {
+    /// Whoever uses a model has it until they are done, as they would without a pool; then it goes. [`Pool::close`] ends
+    /// what runs.
     fn drop(&mut self) {
-        self.close();
+        let shared = &self.0;
+        let unused = shared.lock().table.abandon();
+        shared.sooner.notify_all();
+        for going in unused {
+            shared.close(going, Why::Asked);
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::plan::{Budget, Left};
 use crate::{Keep, Limits, Phase, Status};
 
 /// What is in memory, or on its way.
@@ -19,6 +20,8 @@ pub(crate) struct Table<M> {
     /// Those that come and have no room yet, the first first.
     line: VecDeque<String>,
     limits: Limits,
+    /// Nobody asks for a model any more, and each goes with its last lease.
+    is_abandoned: bool,
     /// Numbers for loads: a lease of one that is gone says nothing of the next.
     next: u64,
 }
@@ -115,7 +118,7 @@ pub(crate) enum Unload<M> {
 
 impl<M> Table<M> {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { models: BTreeMap::new(), line: VecDeque::new(), limits, next: 0 }
+        Self { models: BTreeMap::new(), line: VecDeque::new(), limits, is_abandoned: false, next: 0 }
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -256,7 +259,7 @@ impl<M> Table<M> {
         let State::Here(here) = &mut entry.state else { return None };
         here.leases = here.leases.saturating_sub(1);
         here.used = now;
-        here.keep = keep.unwrap_or(idle);
+        here.keep = if self.is_abandoned { Keep::For(Duration::ZERO) } else { keep.unwrap_or(idle) };
         let (end, may_go) = (here.end(), here.is_idle());
         // One too many, since the limits became smaller, goes at once.
         let (count, taken) = self.taken();
@@ -328,6 +331,34 @@ impl<M> Table<M> {
         }
     }
 
+    /// What the limits leave for a model of this name, beside those that are here or have their room.
+    pub(crate) fn left_for(&self, name: &str) -> Budget {
+        let (mut count, mut taken) = self.taken();
+        // It goes before it comes again.
+        if let Some(entry) = self.models.get(name)
+            && !matches!(entry.state, State::Coming { has_room: false })
+        {
+            (count, taken) = (count - 1, taken.saturating_sub(entry.bytes));
+        }
+        Budget {
+            bytes: self.limits.bytes.map(|all| Left { free: all.saturating_sub(taken), all }),
+            models: self.limits.models.map(|all| Left { free: all.saturating_sub(count), all }),
+        }
+    }
+
+    /// What a model takes, as it was planned; zero until it has room.
+    pub(crate) fn bytes_of(&self, name: &str) -> u64 {
+        self.models.get(name).map_or(0, |entry| entry.bytes)
+    }
+
+    /// How many use a model that is here.
+    pub(crate) fn uses(&self, name: &str) -> usize {
+        match self.models.get(name).map(|entry| &entry.state) {
+            Some(State::Here(here)) => here.leases,
+            _ => 0,
+        }
+    }
+
     /// Whether any model is here.
     pub(crate) fn has_any(&self) -> bool {
         self.models.values().any(|entry| matches!(entry.state, State::Here(_)))
@@ -342,6 +373,17 @@ impl<M> Table<M> {
     pub(crate) fn all_here(&mut self) -> Vec<Going<M>> {
         let names: Vec<String> = self.models.keys().cloned().collect();
         names.iter().filter_map(|name| self.going(name)).collect()
+    }
+
+    /// Nobody can ask for a model any more: those that nobody uses go, and the others once they are not used.
+    pub(crate) fn abandon(&mut self) -> Vec<Going<M>> {
+        self.is_abandoned = true;
+        for entry in self.models.values_mut() {
+            if let State::Here(here) = &mut entry.state {
+                (here.keep, here.pinned) = (Keep::For(Duration::ZERO), false);
+            }
+        }
+        std::iter::from_fn(|| self.oldest_idle()).collect()
     }
 
     /// The one that goes where there is no room, or memory is short: the idle one that was used least recently.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use trillm_core::{Coded, Request, Token};
 use trillm_llm::{OpenOptions, Prompt};
-use trillm_runtime::{Failure, GoesOn, Keep, Limits, Local, Pool};
+use trillm_runtime::{Failure, GoesOn, Keep, Limits, Local, Pool, When};
 use trillm_store::{Digest, Error, Expected, Fetch, Model, ModelFile, Offline, Pinned, Source, Store, Watch};
 use trillm_testkit::TinyLlama;
 use trillm_testkit::models::gguf::TensorType;
@@ -158,7 +158,7 @@ fn what_memory_does_not_suffice_for_is_loaded_only_by_force() {
         assert_eq!(error.code(), "out_of_memory", "{error}");
     }
     pool.source().force("hf:shelf/one", false);
-    let _ = pool.unload("hf:shelf/one", false, &patient());
+    let _ = pool.unload("hf:shelf/one", When::Unused, &patient());
     assert_eq!(load().unwrap_err().code(), "memory_refused");
     // How it is opened is as it was.
     pool.source().set("hf:shelf/one", options());

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::wait_for;
-use trillm_runtime::{Error, Event, GoesOn, Keep, Limits, Phase, Pool, Source, Why};
+use trillm_runtime::{Error, Event, GoesOn, Keep, Limits, Phase, Pool, Source, When, Why};
 
 /// Models that only know whether they are closed, and how many there are.
 #[derive(Default)]
@@ -115,7 +115,7 @@ fn threads_get_what_they_ask_for_and_nothing_that_is_used_goes() {
                         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                         let name = ["a", "b", "c", "d"][(random >> 33) as usize % 4];
                         if (random >> 40) % 16 == 0 {
-                            let _ = pool.unload(name, false, &patient());
+                            let _ = pool.unload(name, When::Unused, &patient());
                             continue;
                         }
                         let mut lease = pool.lease(name, &patient()).unwrap();
@@ -277,26 +277,87 @@ fn what_nobody_uses_goes_in_its_time() {
 fn unloading_waits_for_those_who_use_it_unless_it_is_at_once() {
     let pool = Pool::new(Fake::default(), Limits::default());
     let lease = pool.lease("a", &patient()).unwrap();
-    let given_up = pool.unload("a", false, &(Arc::new(|| false) as GoesOn));
+    let given_up = pool.unload("a", When::Unused, &(Arc::new(|| false) as GoesOn));
     assert!(matches!(given_up, Err(Error::Cancelled { .. })));
     // Nobody wants it gone any more.
     pool.lease("a", &patient()).map(drop).unwrap();
     thread::scope(|scope| {
-        let unload = scope.spawn(|| pool.unload("a", false, &patient()));
+        let unload = scope.spawn(|| pool.unload("a", When::Unused, &patient()));
         thread::sleep(Duration::from_millis(60));
         assert!(!lease.closed.load(SeqCst));
         drop(lease);
         unload.join().unwrap().unwrap();
     });
-    assert!(matches!(pool.unload("a", false, &patient()), Err(Error::NotLoaded { .. })));
+    assert!(matches!(pool.unload("a", When::Unused, &patient()), Err(Error::NotLoaded { .. })));
     let lease = pool.lease("a", &patient()).unwrap();
-    pool.unload("a", true, &patient()).unwrap();
+    pool.unload("a", When::AtOnce, &patient()).unwrap();
     assert!(lease.closed.load(SeqCst));
     // The lease of the one that is gone says nothing of the next.
     let next = pool.lease("a", &patient()).unwrap();
     drop(lease);
     assert_eq!(pool.status()[0].leases, 1);
     drop(next);
+}
+
+#[test]
+fn unloading_waits_no_longer_than_it_is_told() {
+    let pool = Pool::new(Fake::default(), Limits::default());
+    let (first, second) = (pool.lease("a", &patient()).unwrap(), pool.lease("a", &patient()).unwrap());
+    for time in [Duration::ZERO, Duration::from_millis(60)] {
+        let start = Instant::now();
+        let error = pool.unload("a", When::Within(time), &patient()).unwrap_err();
+        assert!(matches!(&error, Error::Busy { name, uses: 2, .. } if name == "a"), "{error}");
+        assert!(start.elapsed() >= time);
+    }
+    // It has leases again.
+    drop(pool.lease_now("a").unwrap());
+    drop(first);
+    thread::scope(|scope| {
+        let unload = scope.spawn(|| pool.unload("a", When::Within(Duration::from_hours(1)), &patient()));
+        wait_for("somebody who waits", || pool.lease_now("a").is_none());
+        drop(second);
+        unload.join().unwrap().unwrap();
+    });
+    pool.lease("a", &patient()).map(drop).unwrap();
+    pool.unload("a", When::Within(Duration::ZERO), &patient()).unwrap();
+    assert!(pool.status().is_empty());
+}
+
+#[test]
+fn who_uses_a_model_of_a_pool_that_is_dropped_has_it_until_they_are_done() {
+    let source = Fake::default();
+    let alive = source.alive.clone();
+    let pool = Pool::new(source, Limits::default());
+    let mut lease = pool.lease("a", &patient()).unwrap();
+    lease.keep(Keep::Forever);
+    pool.pin("a", true).unwrap();
+    pool.lease("b", &patient()).unwrap().keep(Keep::Forever);
+    assert_eq!(alive.load(SeqCst), 2);
+    drop(pool);
+    assert_eq!(alive.load(SeqCst), 1);
+    assert!(!lease.closed.load(SeqCst));
+    let model = lease.model().clone();
+    drop(lease);
+    wait_for("the end of the last", || alive.load(SeqCst) == 0);
+    assert!(model.closed.load(SeqCst));
+}
+
+#[test]
+fn what_is_left_is_what_limits_leave_beside_the_others() {
+    let limits = Limits { models: Some(3), bytes: Some(100), idle: Keep::Forever, ..Limits::default() };
+    let pool = Pool::new(Fake::default(), limits);
+    let left = |name| {
+        let budget = pool.left_for(name);
+        (budget.bytes.unwrap().free, budget.models.unwrap().free)
+    };
+    assert_eq!(left("aa"), (100, 3));
+    let held = pool.lease("b", &patient()).unwrap();
+    pool.lease("aa", &patient()).map(drop).unwrap();
+    // Each takes a byte for each letter, and what comes again gives its own back.
+    assert_eq!((pool.bytes_of("aa"), pool.bytes_of("c")), (2, 0));
+    assert_eq!(left("c"), (97, 1));
+    assert_eq!(left("aa"), (99, 2));
+    drop(held);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use trillm_core::{Class, Coded, Defaults, Error as CoreError};
 use trillm_llm::Llm;
-use trillm_runtime::{Failure, GoesOn, Keep, Lease, Pool, Source, Status};
+use trillm_runtime::{Failure, GoesOn, Keep, Lease, Pool, Source, Status, When};
 use trillm_store::{Catalogue, Chat, Known, Manifest, Model, Names, Offline, Reference, Store, Watch};
 
 use crate::{Available, InUse, Loaded, Refusal, Served};
@@ -140,7 +140,7 @@ where
     }
 
     fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal> {
-        Ok(self.pool.unload(&self.in_pool(name), false, goes_on)?)
+        Ok(self.pool.unload(&self.in_pool(name), When::Unused, goes_on)?)
     }
 
     fn fetch(&self, name: &str, watch: &Arc<Watch>) -> Result<(), Refusal> {

@@ -2,6 +2,7 @@
 
 mod goes_on;
 mod leasing;
+mod left;
 mod shelf;
 
 use std::path::PathBuf;
@@ -10,10 +11,12 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use trillm::runtime::{GoesOn, Keep, Limits, Phase, Pool, Status};
+use trillm::plan::Idle;
+use trillm::runtime::{GoesOn, Keep, Limits, Phase, Pool, Status, When};
 
 pub(crate) use self::goes_on::Wanted;
 pub(crate) use self::leasing::Leasing;
+pub(crate) use self::left::Left;
 pub(crate) use self::shelf::Shelf;
 use self::shelf::{Failure, used};
 use crate::enter::outside;
@@ -117,9 +120,17 @@ impl Router {
         Leasing::begin(self.pool()?.clone(), name)
     }
 
-    /// Closes a model once nobody uses it, or at once. Raises `ModelNotFound` (`not_loaded`).
-    fn unload(&self, py: Python<'_>, name: &str, at_once: bool) -> PyResult<()> {
-        self.wait(py, |pool, goes_on| pool.unload(name, at_once, goes_on))
+    /// Closes a model once nobody uses it, if that is within `wait` seconds (`None`: any number), or at once. Raises
+    /// `ModelNotFound` (`not_loaded`), `Overloaded` (`busy`).
+    #[pyo3(signature = (name, at_once, wait=None))]
+    fn unload(&self, py: Python<'_>, name: &str, at_once: bool, wait: Option<f64>) -> PyResult<()> {
+        let within = wait.map(|seconds| keep("wait", seconds)).transpose()?;
+        let when = match within {
+            _ if at_once => When::AtOnce,
+            Some(Keep::For(time)) => When::Within(time),
+            Some(Keep::Forever) | None => When::Unused,
+        };
+        self.wait(py, |pool, goes_on| pool.unload(name, when, goes_on))
     }
 
     /// Keeps a model that is here from going, or lets it go. Raises `ModelNotFound` (`not_loaded`).
@@ -154,6 +165,14 @@ impl Router {
     /// Models that nobody uses and that may go, the least recently used first, and what unloading each gives back.
     fn idle(&self) -> PyResult<Vec<(String, u64)>> {
         Ok(self.pool()?.idle().into_iter().map(|(name, model)| (name, model.private())).collect())
+    }
+
+    /// What is left for a model of this name, and which of the others could go for it.
+    fn left_for(&self, name: &str) -> PyResult<Left> {
+        let pool = self.pool()?;
+        let others = pool.idle().into_iter().filter(|(other, _)| other != name);
+        let idle = others.map(|(name, model)| Idle { planned: pool.bytes_of(&name), bytes: model.private(), name });
+        Ok(Left { budget: pool.left_for(name), idle: idle.collect() })
     }
 
     /// Ends what runs and closes all models. Harmless when called again.

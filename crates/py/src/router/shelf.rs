@@ -177,7 +177,7 @@ impl Source for Shelf {
     }
 
     fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Failure> {
-        let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private });
+        let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private, planned: 0 });
         found.candidate.fit(idle.collect(), found.force).map_err(Failure::Memory)
     }
 

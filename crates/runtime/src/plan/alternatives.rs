@@ -4,10 +4,11 @@ use std::fmt;
 
 use trillm_core::{CacheType, ModelInfo, SessionOptions};
 
+use super::budget::Budget;
 use super::engines::need;
 use super::machine::Machine;
 use super::options::Options;
-use super::verdict::{Verdict, counted, verdict};
+use super::verdict::{Verdict, judged};
 
 /// The shortest context that is proposed: less holds no question and its answer.
 const SHORTEST: u32 = 512;
@@ -19,6 +20,8 @@ pub struct Others {
     pub smaller: Vec<Smaller>,
     /// Loaded models that nobody uses, the one to part with first, first.
     pub idle: Vec<Idle>,
+    /// What the pool that it is for has left.
+    pub budget: Budget,
 }
 
 /// The same model, quantized further.
@@ -37,6 +40,8 @@ pub struct Idle {
     pub name: String,
     /// Bytes that unloading it gives back.
     pub bytes: u64,
+    /// All that it takes by its plan, for which a pool may have a limit.
+    pub planned: u64,
 }
 
 /// What fits.
@@ -104,7 +109,7 @@ pub(super) fn alternatives(
     let mut found = Vec::new();
     let with = |info: &ModelInfo, session: &SessionOptions, change: Change| {
         let need = need(info, Options { session, ..options }, machine);
-        let verdict = verdict(&need, machine.limit.as_ref());
+        let (verdict, _) = judged(&need, machine, &others.budget);
         let files = matches!(change, Change::Model(_)).then_some(info.bytes);
         (verdict != Verdict::Refused).then(|| Alternative {
             change,
@@ -138,24 +143,27 @@ pub(super) fn alternatives(
         with(info, &SessionOptions { context: Some(tokens), ..session.clone() }, Change::Context(tokens))
     }));
     found.extend(others.smaller.iter().filter_map(|it| with(&it.info, session, Change::Model(it.name.clone()))));
-    found.extend(unloading(info, options, machine, &others.idle));
+    found.extend(unloading(info, options, machine, others));
     found
 }
 
 /// As few idle models as it takes, from the first on.
-fn unloading(info: &ModelInfo, options: Options<'_>, machine: &Machine, idle: &[Idle]) -> Option<Alternative> {
-    let limit = machine.limit.as_ref()?;
+fn unloading(info: &ModelInfo, options: Options<'_>, machine: &Machine, others: &Others) -> Option<Alternative> {
     let need = need(info, options, machine);
-    let mut limit = limit.clone();
+    let (mut machine, mut budget, idle) = (machine.clone(), others.budget, &others.idle);
     for (index, it) in idle.iter().enumerate() {
-        limit.bytes = limit.bytes.saturating_add(it.bytes);
-        if counted(&need, &limit) <= limit.bytes {
+        if let Some(limit) = &mut machine.limit {
+            limit.bytes = limit.bytes.saturating_add(it.bytes);
+        }
+        budget = budget.without(it.planned);
+        let (verdict, _) = judged(&need, &machine, &budget);
+        if verdict != Verdict::Refused {
             let names = idle[..=index].iter().map(|it| it.name.clone()).collect();
             return Some(Alternative {
                 change: Change::Unload(names),
                 private: need.private(),
                 total: need.total(),
-                verdict: verdict(&need, Some(&limit)),
+                verdict,
                 files: None,
             });
         }
@@ -168,6 +176,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
     use trillm_core::{Layer, LoadOptions, Product, Purpose, Shape};
 
+    use super::super::machine::Counts;
     use super::super::machine::tests::machine;
     use super::super::planned::{Plan, plan};
     use super::*;
@@ -223,8 +232,9 @@ pub(super) mod tests {
         let others = Others {
             smaller: [vec![same], smaller.into()].concat(),
             idle: [("a", 1_000_000), ("b", 100_000_000), ("c", 1)]
-                .map(|(name, bytes)| Idle { name: name.into(), bytes })
+                .map(|(name, bytes)| Idle { name: name.into(), bytes, planned: bytes })
                 .into(),
+            budget: Budget::default(),
         };
         assert_eq!(
             changes(&planned(&session, 150_000_000, &others)),
@@ -249,6 +259,40 @@ pub(super) mod tests {
         // A row of scores for each slot: with fewer slots it would fit.
         let need = planned(&session, 1, &others).need.private();
         assert!(changes(&planned(&session, need - 100_000, &others)).contains(&"`parallel=7`".into()));
+    }
+
+    #[test]
+    fn what_a_pool_has_left_counts_beside_what_the_machine_has() {
+        use super::super::budget::Left;
+
+        let session = SessionOptions { context: Some(8192), ..SessionOptions::default() };
+        let idle = |name: &str, bytes, planned| Idle { name: name.into(), bytes, planned };
+        let others = |bytes: Option<(u64, u64)>, models: Option<(usize, usize)>| Others {
+            smaller: Vec::new(),
+            idle: vec![idle("a", 1, 50_000_000), idle("b", 2, 100_000_000), idle("c", 3, 1)],
+            budget: Budget {
+                bytes: bytes.map(|(free, all)| Left { free, all }),
+                models: models.map(|(free, all)| Left { free, all }),
+            },
+        };
+        let of = |others: &Others| planned(&session, 1 << 30, others);
+        // Private 234,930,944, the file 98,362,432, and 8 MiB of code.
+        let need = 234_930_944 + 98_362_432 + (8 << 20);
+        assert_eq!(of(&Others::default()).need.total(), need);
+        assert_eq!(of(&others(Some((need, need)), Some((1, 3)))).verdict, Verdict::Fits);
+        let refused = of(&others(Some((need - 90_000_000, need)), None));
+        assert_eq!(refused.verdict, Verdict::Refused);
+        let limit = refused.limit.clone().expect("the pool's");
+        assert_eq!((limit.bytes, limit.counts), (need - 90_000_000, Counts::Planned));
+        assert_eq!(changes(&refused), ["`context=4096`", "unloading a and b"]);
+        assert_eq!(changes(&of(&others(Some((need - 50_000_000, need)), None))).last().unwrap(), "unloading a");
+        // Of too many models one goes, whatever it takes; no setting helps.
+        assert_eq!(changes(&of(&others(None, Some((0, 3))))), ["unloading a"]);
+        let error = super::super::check::check(of(&others(None, Some((0, 3)))), false).expect_err("three are there");
+        assert!(error.to_string().ends_with("there are 0 MB (`max_models_loaded`, 3, are loaded)"), "{error}");
+        // Both have to suffice: of the machine 3 bytes are wanted, of the pool none.
+        let tight = planned(&session, 234_930_944 - 3, &others(Some((need, need)), None));
+        assert_eq!(changes(&tight).last().unwrap(), "unloading a and b");
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use trillm_core::{Class, Coded};
 
+use super::machine::Counts;
 use super::planned::Plan;
 use super::verdict::{Verdict, counted};
 
@@ -21,7 +22,7 @@ pub fn check(plan: Plan, force: bool) -> Result<Plan, MemoryRefused> {
 fn message(plan: &Plan) -> String {
     let Some(limit) = &plan.limit else { return "what memory there is, is not known".into() };
     let (needed, there) = (megabytes(counted(&plan.need, limit)), megabytes(limit.bytes));
-    let what = if limit.counts_mapped { "addresses" } else { "memory" };
+    let what = if limit.counts == Counts::Addresses { "addresses" } else { "memory" };
     let (context, parallel) = (plan.context, plan.parallel);
     format!(
         "a context of {context} for {parallel} at once needs {needed} of {what}, and there are {there} ({})",
@@ -41,9 +42,12 @@ impl Coded for MemoryRefused {
 
     fn hint(&self) -> Option<String> {
         let fitting: Vec<_> = self.0.alternatives.iter().map(ToString::to_string).collect();
+        // What a pool may take is its own to say, and nobody is forced over it.
+        let is_a_pools = self.0.limit.as_ref().is_some_and(|limit| limit.counts == Counts::Planned);
+        let force = if is_a_pools { "" } else { "; `force=True` loads it all the same" };
         Some(match &fitting[..] {
-            [] => "nothing smaller of this model fits; `force=True` loads it all the same".into(),
-            fitting => format!("what would fit: {}; `force=True` loads it all the same", fitting.join(", or ")),
+            [] => format!("nothing smaller of this model fits{force}"),
+            fitting => format!("what would fit: {}{force}", fitting.join(", or ")),
         })
     }
 }

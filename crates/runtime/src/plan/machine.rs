@@ -22,8 +22,19 @@ pub struct Limit {
     pub bytes: u64,
     /// Who limits it: a control group, a `ulimit`, or the machine.
     pub source: String,
-    /// Files that are mapped count, too: so it is where addresses are limited.
-    pub counts_mapped: bool,
+    /// What counts against it.
+    pub counts: Counts,
+}
+
+/// What counts against a limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counts {
+    /// The process's own memory.
+    Private,
+    /// Files that are mapped, too, and addresses that nothing lies at: so it is where addresses are limited.
+    Addresses,
+    /// All that a model takes by its plan: so it is where models share what a pool may have.
+    Planned,
 }
 
 impl Machine {
@@ -43,7 +54,10 @@ impl From<Memory> for Limit {
         let source = memory.limit.map(|limit| limit.source);
         Self {
             bytes: memory.available,
-            counts_mapped: source == Some(LimitSource::Process("RLIMIT_AS")),
+            counts: match source {
+                Some(LimitSource::Process("RLIMIT_AS")) => Counts::Addresses,
+                _ => Counts::Private,
+            },
             source: source.map_or_else(|| "free memory of this machine".into(), |source| source.to_string()),
         }
     }
@@ -59,7 +73,7 @@ pub(super) mod tests {
 
     /// A machine with so many bytes to be had, two threads, and AVX2.
     pub(crate) fn machine(bytes: u64) -> Machine {
-        let limit = Limit { bytes, source: "a test".into(), counts_mapped: false };
+        let limit = Limit { bytes, source: "a test".into(), counts: Counts::Private };
         Machine { limit: Some(limit), threads: 2, features: ["avx2".to_owned()].into() }
     }
 
@@ -72,13 +86,13 @@ pub(super) mod tests {
             limit: source.map(|source| Given { bytes: 50, source }),
         };
         let cases = [
-            (None, "free memory of this machine", false),
-            (Some(LimitSource::ControlGroup(PathBuf::from("/a"))), "control group /a", false),
-            (Some(LimitSource::Process("RLIMIT_AS")), "RLIMIT_AS", true),
-            (Some(LimitSource::Process("RLIMIT_DATA")), "RLIMIT_DATA", false),
+            (None, "free memory of this machine", Counts::Private),
+            (Some(LimitSource::ControlGroup(PathBuf::from("/a"))), "control group /a", Counts::Private),
+            (Some(LimitSource::Process("RLIMIT_AS")), "RLIMIT_AS", Counts::Addresses),
+            (Some(LimitSource::Process("RLIMIT_DATA")), "RLIMIT_DATA", Counts::Private),
         ];
-        for (source, name, counts_mapped) in cases {
-            assert_eq!(Limit::from(memory(source)), Limit { bytes: 40, source: name.into(), counts_mapped });
+        for (source, name, counts) in cases {
+            assert_eq!(Limit::from(memory(source)), Limit { bytes: 40, source: name.into(), counts });
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod adapters;
 mod alternatives;
+mod budget;
 mod candle;
 mod check;
 mod engines;
@@ -23,8 +24,9 @@ mod verdict;
 
 pub use adapters::adapter_bytes;
 pub use alternatives::{Alternative, Change, Idle, Others, Smaller};
+pub use budget::{Budget, Left};
 pub use check::{MemoryRefused, check};
-pub use machine::{Limit, Machine};
+pub use machine::{Counts, Limit, Machine};
 pub use need::Need;
 pub use options::Options;
 pub use planned::{Plan, plan};

@@ -7,7 +7,7 @@ use super::engines::{engine, need};
 use super::machine::{Limit, Machine};
 use super::need::Need;
 use super::options::Options;
-use super::verdict::{Verdict, verdict};
+use super::verdict::{Verdict, judged};
 
 /// What a model needs, what there is, and what follows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,7 +20,8 @@ pub struct Plan {
     pub parallel: u32,
     /// What it needs.
     pub need: Need,
-    /// What this process can get, and who says so; `None` where the system does not tell.
+    /// What this process can get, or a pool has left, whichever refuses it, and who says so; `None` where the system does
+    /// not tell.
     pub limit: Option<Limit>,
     /// Whether that suffices.
     pub verdict: Verdict,
@@ -31,7 +32,7 @@ pub struct Plan {
 /// Plans for a model whose files say `info`.
 pub fn plan(info: &ModelInfo, options: Options<'_>, machine: &Machine, others: &Others) -> Plan {
     let need = need(info, options, machine);
-    let verdict = verdict(&need, machine.limit.as_ref());
+    let (verdict, limit) = judged(&need, machine, &others.budget);
     let alternatives =
         if verdict == Verdict::Refused { alternatives(info, options, machine, others) } else { Vec::new() };
     Plan {
@@ -39,7 +40,7 @@ pub fn plan(info: &ModelInfo, options: Options<'_>, machine: &Machine, others: &
         context: options.session.context_for(info.context_trained),
         parallel: options.session.parallel,
         need,
-        limit: machine.limit.clone(),
+        limit,
         verdict,
         alternatives,
     }

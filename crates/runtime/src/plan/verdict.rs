@@ -1,6 +1,7 @@
 //! Whether what there is suffices.
 
-use super::machine::Limit;
+use super::budget::Budget;
+use super::machine::{Counts, Limit, Machine};
 use super::need::Need;
 
 /// What follows from a need and a limit.
@@ -35,10 +36,23 @@ const ADDRESSES: u64 = 192 << 20;
 
 /// What counts against a limit.
 pub(super) fn counted(need: &Need, limit: &Limit) -> u64 {
-    if limit.counts_mapped { need.total().saturating_add(ADDRESSES) } else { need.private() }
+    match limit.counts {
+        Counts::Private => need.private(),
+        Counts::Addresses => need.total().saturating_add(ADDRESSES),
+        Counts::Planned => need.total(),
+    }
 }
 
-pub(super) fn verdict(need: &Need, limit: Option<&Limit>) -> Verdict {
+/// What follows from a need, and the limit that decides it: the machine's, unless it would suffice and a pool's does not.
+pub(super) fn judged(need: &Need, machine: &Machine, budget: &Budget) -> (Verdict, Option<Limit>) {
+    let limit = machine.limit.as_ref();
+    match (verdict(need, limit), budget.exceeded(need)) {
+        (Verdict::Fits | Verdict::Tight | Verdict::Unknown, Some(exceeded)) => (Verdict::Refused, Some(exceeded)),
+        (by_machine, _) => (by_machine, limit.cloned()),
+    }
+}
+
+fn verdict(need: &Need, limit: Option<&Limit>) -> Verdict {
     match limit {
         None => Verdict::Unknown,
         Some(limit) if counted(need, limit) > limit.bytes => Verdict::Refused,
@@ -54,14 +68,14 @@ mod tests {
     #[test]
     fn own_memory_is_refused_and_that_of_files_is_not() {
         let need = Need { weights_mapped: 500, weights_private: 100, ..Need::default() };
-        let limit = |bytes, counts_mapped| Limit { bytes, source: String::new(), counts_mapped };
-        let of = |bytes, counts_mapped| verdict(&need, Some(&limit(bytes, counts_mapped)));
-        assert_eq!([99, 100, 599, 600].map(|bytes| of(bytes, false)), {
+        let limit = |bytes, counts| Limit { bytes, source: String::new(), counts };
+        let of = |bytes, counts| verdict(&need, Some(&limit(bytes, counts)));
+        assert_eq!([99, 100, 599, 600].map(|bytes| of(bytes, Counts::Private)), {
             use Verdict::{Fits, Refused, Tight};
             [Refused, Tight, Tight, Fits]
         });
         assert_eq!(
-            [600 + ADDRESSES - 1, 600 + ADDRESSES].map(|bytes| of(bytes, true)),
+            [600 + ADDRESSES - 1, 600 + ADDRESSES].map(|bytes| of(bytes, Counts::Addresses)),
             [Verdict::Refused, Verdict::Fits]
         );
         assert_eq!(verdict(&need, None), Verdict::Unknown);
