@@ -101,8 +101,8 @@ def plan(
     """What `trillm.load` would take with the same parameters.
 
     Of a model that is not on this machine the headers of its files are fetched, some MB, and `download` says how much
-    the rest is: the plan is the same as it will be once that is here. A graph that has its weights inside, a PyTorch
-    checkpoint and a package must be downloaded first.
+    the rest is: the plan is the same as it will be once that is here. A graph that has its weights inside, and a
+    PyTorch checkpoint, must be downloaded first, and so must what a server gives as a whole only.
 
     `smaller` are references of the same model in fewer bytes, the largest first; `idle` are models that could be
     unloaded, by name, and what that gives back. Both are proposed where they help. Where a model of a Hugging Face

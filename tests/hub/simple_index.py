@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import stat
 import threading
 import zipfile
@@ -17,11 +18,16 @@ WEIGHTS = random.Random(0).randbytes(2_000_000)
 
 
 def wheel(
-    files: dict[str, bytes], *, links: dict[str, str] | None = None, package: str = "tiny", version: str = "1.0"
+    files: dict[str, bytes],
+    *,
+    links: dict[str, str] | None = None,
+    package: str = "tiny",
+    version: str = "1.0",
+    compression: int = zipfile.ZIP_DEFLATED,
 ) -> bytes:
     """A wheel with these members, as hostile as their names are."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(content, "w", compression) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
         for name, target in (links or {}).items():
@@ -49,6 +55,11 @@ class Index(ThreadingHTTPServer):
         self.pace = 0.0
         """Seconds each download takes."""
         self.sent: Counter[str] = Counter()
+        """How often each was sent as a whole."""
+        self.ranges = True
+        """Whether it sends parts of files."""
+        self.part_bytes = 0
+        """Of all parts that it sent."""
         self.password: str | None = None
         self.go_on = threading.Event()
 
@@ -96,6 +107,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _archive(self, name: str) -> None:
         body = self.server.archives[name]
+        part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if part and self.server.ranges:
+            first, end = int(part[1]), min(int(part[2]) + 1, len(body))
+            self.server.part_bytes += end - first
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(body)}")
+            self.send_header("Content-Length", str(end - first))
+            self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+            self.end_headers()
+            self.wfile.write(body[first:end])
+            return
         self.server.sent[name] += 1
         self.send_response(200)
         self.send_header("Content-Type", "application/octet-stream")

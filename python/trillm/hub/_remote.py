@@ -58,6 +58,8 @@ class Plan:
     licence: str | None = None
     chat: Mapping[str, Any] | None = None
     """`system`, `temperature` and `top_p`, as the publisher advises."""
+    whole: int | None = None
+    """Bytes that come at once, if the files do not come one by one."""
     notes: Sequence[str] = ()
     """What whoever uses the model should know of how it came."""
     beside: Callable[[str, str], RemoteFile] | None = None

