@@ -48,8 +48,8 @@ class LoadParams(TypedDict, total=False):
 
     Each has a cache of `context` tokens for `parallel` sequences, and `threads` of its own; a request goes to the one
     that has the fewest. They have the weights in common (ONNX Runtime copies them for each), and are one model to all
-    who load, count or unload it. With `threads=1` each computes on a core of its own; where `threads` are all there
-    are, one session that runs its requests as a batch is faster.
+    who load, count or unload it. With `threads=1` each computes on a core of its own; the requests of one session run
+    as one batch, which reads the weights once for all of them.
     """
     threads: int | None
     """Compute threads. Default: one for each physical core."""
