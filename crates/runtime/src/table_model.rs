@@ -368,6 +368,35 @@ proptest! {
         }
         world.finish();
     }
+
+    /// Nobody asks any more: what nobody uses goes at once, and the rest with its last lease, whatever was said of it.
+    #[test]
+    fn what_is_abandoned_goes_with_its_last_lease(steps in steps(), keep in prop::option::of(1..30_u64)) {
+        let mut world = World::new(Limits { models: Some(3), idle: Keep::Forever, ..Limits::default() });
+        for step in &steps {
+            world.step(step);
+        }
+        for user in 0..world.users.len() {
+            world.step(&Step::GiveUp { user });
+        }
+        world.pinned.clear();
+        for going in world.table.abandon() {
+            world.goes(going, false);
+        }
+        let here = |world: &World| -> Vec<usize> {
+            let all = world.table.all(world.now);
+            all.iter().filter(|(status, _)| status.phase == Phase::Here).map(|(status, _)| status.leases).collect()
+        };
+        prop_assert!(!here(&world).contains(&0));
+        while let Some(user) = world.users.iter().position(|user| matches!(user, User::Leases { .. })) {
+            let User::Leases { load, .. } = world.users[user] else { continue };
+            world.release(user, keep);
+            world.keep.insert(load, Keep::For(Duration::ZERO));
+            world.look();
+            world.check();
+        }
+        prop_assert!(here(&world).is_empty());
+    }
 }
 
 #[test]
