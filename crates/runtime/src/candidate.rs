@@ -48,6 +48,11 @@ impl Candidate {
         }
     }
 
+    /// What it would take now, and whether that is there.
+    pub fn plan_now(&self) -> Plan {
+        self.plan(Vec::new())
+    }
+
     fn plan(&self, idle: Vec<Idle>) -> Plan {
         let how = Options { adapters: self.adapters, ..Options::new(&self.options.load, &self.options.session) };
         plan(&self.info, how, &Machine::now(), &Others { smaller: Vec::new(), idle })
