@@ -1,6 +1,7 @@
 //! What comes of a question, for an event loop: a model is leased, a request queued, its pieces read.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -13,12 +14,18 @@ use crate::ask::{Ask, Asked, Settings};
 use crate::input::SHORT;
 use crate::options::Scope;
 use crate::served::InUse;
+use crate::trace::Trace;
 use crate::{Refusal, Served};
 
 /// A request that runs. Dropping it, as happens to that of a client who left, cancels the request and ends its use of
 /// the model.
 pub(crate) struct Answer {
     generation: Generation,
+    /// What is noted of the request.
+    trace: Option<Arc<Trace>>,
+    /// Until the server ends what runs.
+    over: Pin<Box<dyn Future<Output = ()> + Send>>,
+    is_over: bool,
     /// Lets go of the model after the request.
     _in_use: Arc<dyn InUse>,
 }
@@ -28,6 +35,9 @@ pub(crate) struct Answer {
 /// What is not on this machine is fetched for those alone who may manage models: others could have the server ask any
 /// address, and fill its disk.
 pub(crate) async fn lease(app: &App, name: &str, scope: Scope) -> Result<Arc<dyn InUse>, Refusal> {
+    if let Some(trace) = Trace::current() {
+        trace.model(name);
+    }
     let name = app.served.name(name).map_err(|refusal| refusal.about("model"))?;
     if let Some(lease) = app.served.lease_now(&name) {
         return Ok(lease.into());
@@ -58,17 +68,25 @@ impl Answer {
         let llm = lease.clone();
         let start = move || (0..count).map(|index| started(llm.llm(), &prompt, &settings, index)).collect();
         let generations: Vec<Generation> = if size <= SHORT { start()? } else { aside(move |_| start()).await? };
-        Ok(generations.into_iter().map(|generation| Self { generation, _in_use: lease.clone() }).collect())
+        let answer = |generation| {
+            let (trace, over) = (Trace::current(), Box::pin(app.is_over()));
+            Self { generation, trace, over, is_over: false, _in_use: lease.clone() }
+        };
+        Ok(generations.into_iter().map(answer).collect())
     }
 
-    /// The next piece; `None` after the last.
+    /// The next piece; `None` after the last, and once the server ends what runs.
     pub(crate) async fn next(&mut self) -> Option<Piece> {
         poll_fn(|context| {
             loop {
                 if let Some(piece) = self.generation.try_next() {
                     return Poll::Ready(Some(piece));
                 }
-                if self.generation.is_done() {
+                if self.is_over || self.generation.is_done() {
+                    return Poll::Ready(None);
+                }
+                if self.over.as_mut().poll(context).is_ready() {
+                    self.is_over = true;
                     return Poll::Ready(None);
                 }
                 if !self.generation.stream().poll_ready(context.waker()) {
@@ -86,7 +104,16 @@ impl Answer {
 
     /// What all pieces came to.
     pub(crate) fn completion(&self) -> Result<Completion, Refusal> {
-        Ok(self.generation.completion()?)
+        let ended = self.is_over && !self.generation.is_done();
+        let completion =
+            if ended { Err(Refusal::stopping()) } else { self.generation.completion().map_err(Into::into) };
+        if let Some(trace) = &self.trace {
+            match &completion {
+                Ok(completion) => trace.answered(completion.usage),
+                Err(refusal) => trace.failed(refusal),
+            }
+        }
+        completion
     }
 
     /// Reads it to its end.

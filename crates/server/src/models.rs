@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use trillm_core::{Class, Coded, Error as CoreError};
 use trillm_llm::Llm;
-use trillm_runtime::{Failure, GoesOn, Lease, Pool, Source, Status};
+use trillm_runtime::plan::Plan;
+use trillm_runtime::{Candidate, Failure, GoesOn, Lease, Pool, Source, Status};
 use trillm_store::{Catalogue, Known, Names, Offline, Reference, Store, Watch};
 
 use crate::{Available, InUse, Loaded, Refusal, Served};
@@ -120,6 +121,28 @@ where
 
     fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal> {
         Ok(self.pool.unload(&self.in_pool(name), false, goes_on)?)
+    }
+
+    fn close(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal> {
+        Ok(self.pool.unload(&self.in_pool(name), true, goes_on)?)
+    }
+
+    fn pin(&self, name: &str, pinned: bool) -> Result<(), Refusal> {
+        Ok(self.pool.pin(&self.in_pool(name), pinned)?)
+    }
+
+    fn plan(&self, name: &str, goes_on: &GoesOn) -> Result<Plan, Refusal> {
+        if !self.is_here(name) {
+            return Err(Refusal::new(
+                Class::NotFound,
+                "model_not_found",
+                format!("{name:.200} is not on this machine"),
+            ));
+        }
+        let source = self.pool.source();
+        let (found, _) = source.find(&self.in_pool(name), goes_on).map_err(Into::into)?;
+        let unknown = || Refusal::new(Class::Unsupported, "unsupported", "what this model takes is not known");
+        source.candidate(&found).map(Candidate::plan_now).ok_or_else(unknown)
     }
 
     fn status(&self) -> Vec<Status> {

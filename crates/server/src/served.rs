@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use trillm_llm::Llm;
+use trillm_runtime::plan::Plan;
 use trillm_runtime::{GoesOn, Status};
 
 use crate::Refusal;
@@ -32,6 +33,24 @@ pub trait Served: Send + Sync + 'static {
     /// # Errors
     /// If it is not here.
     fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal>;
+
+    /// Ends what runs with a model, and closes it, as long as `goes_on` says so.
+    ///
+    /// # Errors
+    /// If it is not here.
+    fn close(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal>;
+
+    /// Keeps a model that is here from going, or lets it go as others do.
+    ///
+    /// # Errors
+    /// If it is not here.
+    fn pin(&self, name: &str, pinned: bool) -> Result<(), Refusal>;
+
+    /// What loading a model that is on this machine would take now.
+    ///
+    /// # Errors
+    /// If it is not on this machine, or is none.
+    fn plan(&self, name: &str, goes_on: &GoesOn) -> Result<Plan, Refusal>;
 
     /// What is in memory, or on its way.
     fn status(&self) -> Vec<Status>;

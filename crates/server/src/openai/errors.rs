@@ -31,6 +31,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
     if let Some(after) = refusal.retry_after {
         retry_after(response.headers_mut(), after);
     }
+    response.extensions_mut().insert(refusal.clone());
     response
 }
 

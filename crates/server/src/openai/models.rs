@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 use trillm_core::Class;
 
@@ -11,6 +11,7 @@ use crate::Refusal;
 use crate::app::App;
 use crate::aside::aside;
 use crate::served::Available;
+use crate::tail::Tail;
 
 /// All models: those on this machine, and those in memory.
 pub(crate) async fn all(State(app): State<Arc<App>>) -> Result<Json<Value>, Refusal> {
@@ -19,7 +20,7 @@ pub(crate) async fn all(State(app): State<Arc<App>>) -> Result<Json<Value>, Refu
 }
 
 /// One model.
-pub(crate) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+pub(crate) async fn one(State(app): State<Arc<App>>, Tail(id): Tail) -> Result<Json<Value>, Refusal> {
     let name = app.served.name(&id)?;
     let found = listed(&app).await?.into_iter().find(|it| it.name == name);
     let missing = || Refusal::new(Class::NotFound, "model_not_found", format!("there is no model {id:.200} here"));
