@@ -212,6 +212,25 @@ def test_paths_that_are_no_text_are_refused_in_the_form_of_their_route(ask: Aske
         assert (answer.status, code) == (400, "invalid_path"), path
 
 
+def test_embeddings_take_tokens(ask: Asker, model: trillm.RoutedModel) -> None:
+    texts = ["the man", "a"]
+    tokens = [model.tokenize(text) for text in texts]
+
+    def vectors(given: Any) -> list[list[float]]:
+        answer = ask("/v1/embeddings", {"model": "tiny", "input": given})
+        assert answer.status == 200, answer.text
+        return [entry["embedding"] for entry in answer.json["data"]]
+
+    expected = vectors(texts)
+    assert vectors(tokens) == expected
+    assert vectors(tokens[0]) == expected[:1]
+    for given, code in (([], "invalid_parameter"), ([[]], "invalid_parameter"), ([5000], "invalid_parameter")):
+        answer = ask("/v1/embeddings", {"model": "tiny", "input": given})
+        assert (answer.status, answer.json["error"]["code"]) == (400, code), given
+    answer = ask("/v1/embeddings", {"model": "tiny", "input": [1] * 600})
+    assert (answer.status, answer.json["error"]["code"]) == (400, "context_length_exceeded")
+
+
 def test_models_that_cannot_all_be_loaded_are_an_error_at_the_start(tiny_model: Path, tmp_path: Path) -> None:
     paths = []
     for name in ("one", "two"):

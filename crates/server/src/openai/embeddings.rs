@@ -11,10 +11,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
-use trillm_core::{Class, Error as CoreError};
+use trillm_core::{Class, Error as CoreError, Token};
 use trillm_llm::EmbedOptions;
 
-use super::settings::OneOrMany;
 use crate::Refusal;
 use crate::answer::lease;
 use crate::app::App;
@@ -26,9 +25,39 @@ use crate::options::Scope;
 #[derive(Deserialize)]
 struct Wanted {
     model: String,
-    input: OneOrMany,
+    input: Inputs,
     encoding_format: Option<Format>,
     dimensions: Option<usize>,
+}
+
+/// Texts, as they are or as tokens: one or several.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text, a list of texts, a list of tokens, or a list of lists of tokens")]
+enum Inputs {
+    Text(String),
+    Texts(Vec<String>),
+    Tokens(Vec<u32>),
+    Lists(Vec<Vec<u32>>),
+}
+
+/// One of them.
+enum One {
+    Text(String),
+    Tokens(Vec<Token>),
+}
+
+impl From<Inputs> for Vec<One> {
+    fn from(given: Inputs) -> Self {
+        let tokens = |ids: Vec<u32>| One::Tokens(ids.into_iter().map(Token).collect());
+        match given {
+            Inputs::Text(text) => vec![One::Text(text)],
+            Inputs::Texts(texts) => texts.into_iter().map(One::Text).collect(),
+            // An empty list is no text, of whatever kind it would be.
+            Inputs::Tokens(ids) if ids.is_empty() => vec![],
+            Inputs::Tokens(ids) => vec![tokens(ids)],
+            Inputs::Lists(lists) => lists.into_iter().map(tokens).collect(),
+        }
+    }
 }
 
 #[derive(Deserialize, PartialEq, Clone, Copy)]
@@ -51,7 +80,7 @@ pub(crate) async fn embeddings(
     body: Body,
 ) -> Result<Response, Refusal> {
     let (Input { fields: wanted, unknown }, _) = request(&app, body, json::<Wanted>).await?;
-    let texts: Vec<String> = wanted.input.into();
+    let texts: Vec<One> = wanted.input.into();
     if !(1..=MOST).contains(&texts.len()) {
         return Err(Refusal::field("input", &format!("{} texts", texts.len()), "1 to 2048"));
     }
@@ -59,7 +88,10 @@ pub(crate) async fn embeddings(
     let (vectors, tokens) = aside(move |goes_on| {
         let llm = lease.llm();
         let mut inputs = llm.embedding(&EmbedOptions { normalize: true, ..EmbedOptions::default() })?;
-        texts.iter().try_for_each(|text| inputs.add_text(text))?;
+        texts.into_iter().try_for_each(|one| match one {
+            One::Text(text) => inputs.add_text(&text),
+            One::Tokens(tokens) => inputs.add_tokens(tokens),
+        })?;
         let tokens = inputs.tokens();
         let mut embedding = inputs.start()?;
         loop {
