@@ -26,6 +26,7 @@ mod metrics;
 mod models;
 mod openai;
 mod options;
+mod page;
 mod rates;
 mod refusal;
 mod route;

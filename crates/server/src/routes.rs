@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::guard::{guard, may_call};
 use crate::options::Scope;
 use crate::route::Route;
-use crate::{Refusal, guide, health, journal, logs, manage, metrics, openai};
+use crate::{Refusal, guide, health, journal, logs, manage, metrics, openai, page};
 
 type Handler = MethodRouter<Arc<App>>;
 
@@ -36,6 +36,8 @@ fn table() -> Vec<(Route, Handler)> {
     let read = |path, scope, handler: Handler| (Route { method: "GET", path, scope }, handler);
     let send = |path, scope, handler: Handler| (Route { method: "POST", path, scope }, handler);
     vec![
+        read("/", Open, get(page::first)),
+        read("/page/{file}", Open, get(page::part)),
         read("/livez", Open, get(health::live)),
         read("/readyz", Open, get(health::ready)),
         read("/health", Use, get(health::health)),
