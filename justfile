@@ -49,8 +49,12 @@ loom:
     @echo "== test: seeded bugs"
     {{ python }} tools/mutants.py
 
+# Debian's Chromium, which the server's page is tested with, where there is no browser yet.
+browser:
+    {{ python }} tools/chromium.py
+
 # Python tests, on the installed package.
-test-py:
+test-py: browser
     @echo "== test: Python"
     {{ python }} -m pytest
 

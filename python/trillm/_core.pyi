@@ -448,6 +448,9 @@ class Server:
     def address(self) -> tuple[str, int]:
         """The address and the port where it listens."""
 
+    def log(self, first: int) -> tuple[list[str], int]:
+        """Lines of the log from number `first` on, each JSON, and the number of the next one."""
+
     def wait(self) -> None:
         """Waits until it has stopped; signals are heard."""
 

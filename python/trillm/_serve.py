@@ -39,6 +39,15 @@ class Server:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
+    def log(self, first: int = 0) -> tuple[list[str], int]:
+        """Lines of its log from number `first` on, of the last thousand, and the number of the next one.
+
+        Each is a JSON object for one request: `time`, `id`, `method`, `route`, `status` (null for a client who left),
+        `model`, `seconds`, `prompt_tokens`, `completion_tokens`, and the code of its `error`. No text of a prompt or an
+        answer is in it.
+        """
+        return self._core.log(first)
+
     def wait(self) -> None:
         """Waits until it has stopped; Ctrl-C is raised here, as everywhere."""
         self._core.wait()
@@ -82,6 +91,8 @@ def serve(
     rate_limit_loopback: bool = False,
     max_requests: int = 512,
     max_body: int = 8 << 20,
+    max_bodies: int = 64 << 20,
+    client_timeout: float = 30.0,
     drain: float = 30.0,
     block: bool = False,
 ) -> Server:
@@ -93,8 +104,9 @@ def serve(
     Beyond this machine (`host`) it wants `api_keys`; `admin_keys` open the management of models, too. Web pages of
     other machines may call it if `cors_origins` lists theirs (`*` for any), and by other names than its address if
     `hosts` does. A client has `rate_limit` requests a minute (`None` for any number), one on this machine only with
-    `rate_limit_loopback`; `max_requests` are answered at once, with bodies of up to `max_body` bytes. When it stops,
-    those that run have `drain` seconds.
+    `rate_limit_loopback`; `max_requests` are answered at once, with bodies of up to `max_body` bytes each and
+    `max_bodies` together (the first 32 kB of each do not count), which come, as headers do, within `client_timeout`
+    seconds. When it stops, those that run have `drain` seconds.
 
     With `block` it returns once the server has stopped.
 
@@ -117,14 +129,17 @@ def serve(
         ("rate_limit", 1 if rate_limit is None else rate_limit, 1, 1 << 31),
         ("max_requests", max_requests, 1, 1 << 20),
         ("max_body", max_body, 1, 1 << 40),
+        ("max_bodies", max_bodies, 1, 1 << 40),
     ):
         if type(number) is not int or not least <= number <= most:
             raise _wrong(name, number, f"a whole number, {least} to {most}")
+    if not isinstance(client_timeout, int | float) or not client_timeout > 0:
+        raise _wrong("client_timeout", client_timeout, "seconds, more than 0")
     owns = router is None
     router = LLMRouter() if router is None else router
     try:
         directory = router.options.hub().models_directory
-        loaded = [router.load_model(model).name for model in models]
+        loaded = _load(router, list(models))
         paths = [name for name in loaded if parse(name, directory).local is not None]
         settings = {
             "host": host,
@@ -136,6 +151,8 @@ def serve(
             "limits_loopback": rate_limit_loopback,
             "concurrent": max_requests,
             "body": max_body,
+            "bodies": max_bodies,
+            "patience": client_timeout,
             "drain": drain,
         }
         server = Server(router._serve(paths, settings), router, owns=owns)
@@ -148,6 +165,21 @@ def serve(
         with server:
             server.wait()
     return server
+
+
+def _load(router: LLMRouter, models: list[Wanted]) -> list[str]:
+    """Loads all of them, and sees that one did not go for the next."""
+    loaded = [router.load_model(model).name for model in models]
+    if gone := [name for name in loaded if name not in router.loaded()]:
+        limit = router.options.max_models_loaded
+        most = "there is no room for all of them" if limit is None else f"max_models_loaded is {limit}"
+        raise InvalidRequest(
+            f"models is {len(set(loaded))} models, and {gone[0]} went for another of them: {most}",
+            "too_many_models",
+            "serve fewer of them from the start: others are loaded when they are asked for; or raise "
+            "`max_models_loaded` or `cache_size`",
+        )
+    return loaded
 
 
 def _wrong(name: str, given: object, expected: str) -> InvalidRequest:

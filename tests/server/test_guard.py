@@ -229,6 +229,10 @@ def test_settings_that_mean_nothing_are_errors(router: trillm.LLMRouter) -> None
     refused({"rate_limit": 0}, "rate_limit is 0, expected a whole number, 1 to")
     refused({"max_requests": 2**62}, "max_requests is .*expected a whole number, 1 to 1048576")
     refused({"max_body": 0}, "max_body is 0, expected")
+    refused({"max_bodies": 0}, "max_bodies is 0, expected a whole number")
+    refused({"client_timeout": 0}, "client_timeout is 0, expected seconds, more than 0")
+    refused({"client_timeout": float("nan")}, "client_timeout is nan, expected seconds, more than 0")
+    refused({"client_timeout": 1e300}, "client_timeout is .*, expected seconds")
     refused({"drain": -1.0}, "drain is -1, expected seconds")
     with router.serve(port=0) as server, pytest.raises(InvalidRequest, match="cannot listen at") as caught:
         router.serve(port=server.port)

@@ -84,6 +84,18 @@ impl<'a> Passages<'a> {
         Ok(Passage { prompt: self.skipped.min(tokens.len() as u32), ..Passage::new(tokens) })
     }
 
+    /// The passage of text `index`, of which somebody else made tokens.
+    pub(crate) fn of_tokens(&mut self, index: usize, tokens: Vec<Token>) -> Result<Passage> {
+        let rows = self.tokenizer.vocabulary();
+        if let Some(&Token(token)) = tokens.iter().find(|token| token.0 >= rows) {
+            return Err(Error::NoEmbedding { name: "input", token, rows });
+        }
+        if tokens.len() > self.limit as usize {
+            return Err(Error::TextOverflow { index, tokens: tokens.len(), limit: self.limit });
+        }
+        Ok(Passage::new(tokens))
+    }
+
     /// The passage of pair `index`.
     pub(crate) fn of_pair(&mut self, index: usize, (first, second): (&str, &str)) -> Result<Passage> {
         let frame = self.tokenizer.pair();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use trillm_core::{Error as CoreError, Output, Passage, Pipeline, Pooling, SessionOptions};
+use trillm_core::{Error as CoreError, Output, Passage, Pipeline, Pooling, SessionOptions, Token};
 use trillm_sched::Embedder;
 
 use crate::cores::cores;
@@ -140,6 +140,17 @@ impl<'a> Inputs<'a> {
     /// [`TextOverflow`](CoreError::TextOverflow) if it is too long and is not to be cut.
     pub fn add_text(&mut self, text: &str) -> Result<()> {
         let passage = self.passages.of_text(self.made.len(), text)?;
+        self.made.push(passage);
+        Ok(())
+    }
+
+    /// Adds a text that its caller has as tokens: they are taken as they are, with nothing put before or around them.
+    ///
+    /// # Errors
+    /// [`TextOverflow`](CoreError::TextOverflow), and [`NoEmbedding`](CoreError::NoEmbedding) for a token that the model
+    /// does not have.
+    pub fn add_tokens(&mut self, tokens: Vec<Token>) -> Result<()> {
+        let passage = self.passages.of_tokens(self.made.len(), tokens)?;
         self.made.push(passage);
         Ok(())
     }

@@ -15,6 +15,7 @@ mod memory;
 mod memory_pressure;
 mod pressure;
 mod processors;
+mod resident;
 mod system;
 
 pub use bandwidth::read_bandwidth;
@@ -25,3 +26,4 @@ pub use memory::{Limit, LimitSource, Memory};
 pub use memory_pressure::{Level, MemoryPressure};
 pub use pressure::waiting;
 pub use processors::{Processors, default_threads, usable_processors};
+pub use resident::resident;

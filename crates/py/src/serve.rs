@@ -57,6 +57,8 @@ struct Settings {
     limits_loopback: bool,
     concurrent: usize,
     body: usize,
+    bodies: usize,
+    patience: f64,
     drain: f64,
 }
 
@@ -67,7 +69,10 @@ impl Settings {
             host => host.parse().map_err(|_| invalid("host", &format!("{host:?}"), "an address such as 127.0.0.1"))?,
         };
         let key = |(secret, admin): &(String, bool)| Key::new(secret, if *admin { Scope::Admin } else { Scope::Use });
-        let drain = Duration::try_from_secs_f64(self.drain);
+        let seconds = |name, given: f64| {
+            let expected = "seconds, 0 or more";
+            Duration::try_from_secs_f64(given).map_err(|_| invalid(name, &given.to_string(), expected))
+        };
         Ok(Options {
             address: SocketAddr::new(address, self.port),
             keys: self.keys.iter().map(key).collect(),
@@ -77,8 +82,9 @@ impl Settings {
             limits_loopback: self.limits_loopback,
             concurrent: self.concurrent,
             body: self.body,
-            drain: drain.map_err(|_| invalid("drain", &self.drain.to_string(), "seconds, 0 or more"))?,
-            ..Options::default()
+            bodies: self.bodies,
+            patience: seconds("client_timeout", self.patience)?,
+            drain: seconds("drain", self.drain)?,
         })
     }
 }
@@ -129,6 +135,11 @@ impl Server {
     fn address(&self) -> PyResult<(String, u16)> {
         let address = self.native()?.address();
         Ok((address.ip().to_string(), address.port()))
+    }
+
+    /// Lines of the log from number `first` on, each JSON, and the number of the next one.
+    fn log(&self, first: u64) -> PyResult<(Vec<String>, u64)> {
+        Ok(self.native()?.log(first))
     }
 
     /// Waits until it has stopped; signals are heard.

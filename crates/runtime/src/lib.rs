@@ -44,3 +44,4 @@ pub use pool::{Pool, When};
 pub use rotation::Shortage;
 pub use source::{Event, GoesOn, Source, Why};
 pub use status::{Phase, Status};
+pub use trillm_machine::resident;

@@ -136,6 +136,10 @@ where
         Ok(found.candidate.fit(idle.collect(), found.force)?)
     }
 
+    fn candidate<'a>(&self, found: &'a Found) -> Option<&'a Candidate> {
+        Some(&found.candidate)
+    }
+
     fn load(&self, _: &str, found: Found, goes_on: &GoesOn) -> Result<Loaded, Self::Error> {
         let private = found.candidate.need().private();
         let Found { path, held, candidate: Candidate { mut options, .. }, .. } = found;

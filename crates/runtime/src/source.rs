@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trillm_llm::Stats;
 use trillm_store::Watch;
 
-use crate::{Error, Shortage};
+use crate::{Candidate, Error, Shortage};
 
 /// Whether a caller still wants what it waits for; asked every now and then.
 pub type GoesOn = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -49,6 +49,12 @@ pub trait Source: Send + Sync + 'static {
     ) -> Result<Vec<String>, Self::Error> {
         let _ = (name, found, idle);
         Ok(Vec::new())
+    }
+
+    /// What is known of it before it is loaded, for whoever plans; `None` for what nobody can plan.
+    fn candidate<'a>(&self, found: &'a Self::Found) -> Option<&'a Candidate> {
+        let _ = found;
+        None
     }
 
     /// Loads it: there is room for it now.

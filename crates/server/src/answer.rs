@@ -1,6 +1,7 @@
 //! What comes of a question, for an event loop: a model is leased, a request queued, its pieces read.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::ask::{Ask, Asked, Settings};
 use crate::input::SHORT;
 use crate::options::Scope;
 use crate::served::InUse;
+use crate::trace::Trace;
 use crate::{Refusal, Served};
 
 /// A request that runs. Dropping it, as happens to that of a client who left, cancels the request and ends its use of
@@ -26,6 +28,11 @@ pub(crate) struct Answer {
     pub(crate) prompt_tokens: u32,
     /// How long it took to have the model.
     pub(crate) load: Duration,
+    /// What is noted of the request.
+    trace: Option<Arc<Trace>>,
+    /// Until the server ends what runs.
+    over: Pin<Box<dyn Future<Output = ()> + Send>>,
+    is_over: bool,
     /// Lets go of the model after the request.
     _in_use: Arc<dyn InUse>,
 }
@@ -35,6 +42,9 @@ pub(crate) struct Answer {
 /// What is not on this machine is fetched for those alone who may manage models: others could have the server ask any
 /// address, and fill its disk.
 pub(crate) async fn lease(app: &App, name: &str, scope: Scope, keep: Option<Keep>) -> Result<Arc<dyn InUse>, Refusal> {
+    if let Some(trace) = Trace::current() {
+        trace.model(name);
+    }
     let kept = move |mut lease: Box<dyn InUse>| {
         if let Some(keep) = keep {
             lease.keep(keep);
@@ -73,18 +83,30 @@ impl Answer {
         let llm = lease.clone();
         let start = move || (0..count).map(|index| started(llm.llm(), &prompt, &settings, index)).collect();
         let started: Vec<(Generation, u32)> = if size <= SHORT { start()? } else { aside(move |_| start()).await? };
-        let answer = |(generation, prompt_tokens)| Self { generation, prompt_tokens, load, _in_use: lease.clone() };
+        let answer = |(generation, prompt_tokens)| Self {
+            generation,
+            prompt_tokens,
+            load,
+            trace: Trace::current(),
+            over: Box::pin(app.is_over()),
+            is_over: false,
+            _in_use: lease.clone(),
+        };
         Ok(started.into_iter().map(answer).collect())
     }
 
-    /// The next piece; `None` after the last.
+    /// The next piece; `None` after the last, and once the server ends what runs.
     pub(crate) async fn next(&mut self) -> Option<Piece> {
         poll_fn(|context| {
             loop {
                 if let Some(piece) = self.generation.try_next() {
                     return Poll::Ready(Some(piece));
                 }
-                if self.generation.is_done() {
+                if self.is_over || self.generation.is_done() {
+                    return Poll::Ready(None);
+                }
+                if self.over.as_mut().poll(context).is_ready() {
+                    self.is_over = true;
                     return Poll::Ready(None);
                 }
                 if !self.generation.stream().poll_ready(context.waker()) {
@@ -102,7 +124,16 @@ impl Answer {
 
     /// What all pieces came to.
     pub(crate) fn completion(&self) -> Result<Completion, Refusal> {
-        Ok(self.generation.completion()?)
+        let ended = self.is_over && !self.generation.is_done();
+        let completion =
+            if ended { Err(Refusal::stopping()) } else { self.generation.completion().map_err(Into::into) };
+        if let Some(trace) = &self.trace {
+            match &completion {
+                Ok(completion) => trace.answered(completion.usage),
+                Err(refusal) => trace.failed(refusal),
+            }
+        }
+        completion
     }
 
     /// Reads it to its end.

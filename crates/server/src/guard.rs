@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, CONNECTION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -16,9 +16,12 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Refusal;
 use crate::app::App;
+use crate::bodies::metered;
 use crate::form::Form;
 use crate::options::{Options, Scope};
 use crate::rates::Rate;
+use crate::route::Route;
+use crate::trace::Trace;
 
 /// What tells a request apart in logs, here and at the client.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,24 +33,48 @@ const KEY_HEADERS: [&str; 2] = ["x-api-key", "api-key"];
 const SOON: Duration = Duration::from_secs(1);
 
 /// Lets a request to a route of that scope in, or refuses it.
-pub(crate) async fn guard(State((app, scope)): State<(Arc<App>, Scope)>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State((app, route)): State<(Arc<App>, Route)>, request: Request, next: Next) -> Response {
     let start = Instant::now();
+    let (mut request, left) = metered(request, &app.room);
     let given = request.headers().get(&REQUEST_ID).filter(|id| id.len() <= 128).cloned();
     let id = given.unwrap_or_else(|| app.id("req").parse().unwrap_or(HeaderValue::from_static("req")));
-    let (form, mut rate) = (Form::of(&request), None);
-    let mut response = match enter(&app, scope, &request, &mut rate) {
-        // A body that is sent as it comes has its place until its end.
-        Ok((place, granted)) => {
+    let is_told = route.scope != Scope::Open;
+    let trace = Trace::begin(&app, id.to_str().unwrap_or_default(), request.method(), route.path, is_told);
+    let (form, mut rate, mut place) = (Form::of(&request), None, None);
+    let answered = match enter(&app, route.scope, &request, &mut rate) {
+        Ok((taken, granted)) => {
+            place = taken;
             request.extensions_mut().insert(granted);
             request.extensions_mut().insert(form);
-            let mut response = next.run(request).await;
-            match response.extensions_mut().remove::<Refusal>() {
-                Some(refusal) => form.refused(&refusal),
-                None => response.map(|body| holding(body, place)),
+            let answering = trace.clone().during(next.run(request));
+            tokio::select! {
+                // Whoever can say in the words of its protocol that it was ended does.
+                biased;
+                response = answering => Ok(response),
+                () = app.is_over() => Err(Refusal::stopping()),
             }
         }
-        Err(refusal) => form.refused(&refusal),
+        Err(refusal) => {
+            drop(request);
+            Err(refusal)
+        }
     };
+    // What a handler refused is put into words here, as what it was not asked is.
+    let answered = answered.and_then(|mut response| match response.extensions_mut().remove::<Refusal>() {
+        Some(refusal) => Err(refusal),
+        None => Ok(response),
+    });
+    let mut response = answered.unwrap_or_else(|refusal| {
+        trace.failed(&refusal);
+        form.refused(&refusal)
+    });
+    trace.status(response.status().as_u16());
+    left.release();
+    if !left.drained(app.options.body).await {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    // A body that is sent as it comes has its place until its end.
+    let mut response = response.map(|body| holding(body, (place, trace)));
     if let Some(rate) = rate {
         rate.tell(response.headers_mut());
     }
@@ -57,10 +84,12 @@ pub(crate) async fn guard(State((app, scope)): State<(Arc<App>, Scope)>, mut req
     response
 }
 
-fn holding(body: Body, place: Option<OwnedSemaphorePermit>) -> Body {
-    let Some(place) = place.filter(|_| body.size_hint().exact().is_none()) else { return body };
+fn holding<T: Send + 'static>(body: Body, held: T) -> Body {
+    if body.size_hint().exact().is_some() {
+        return body;
+    }
     Body::from_stream(body.into_data_stream().inspect(move |_| {
-        let _ = &place;
+        let _ = &held;
     }))
 }
 
@@ -93,8 +122,7 @@ fn enter(
     }
     let (_, granted) = opened?;
     if app.is_draining.load(Relaxed) {
-        let refusal = Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is about to stop");
-        return Err(refusal.after(app.options.drain));
+        return Err(Refusal::stopping().after(app.options.drain));
     }
     let place = app.places.clone().try_acquire_owned().map_err(|_| {
         let message = format!("{} requests are being answered, the limit", app.options.concurrent);

@@ -4,20 +4,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
 use crate::Refusal;
-use crate::answer::{Answer, lease};
+use crate::answer::Answer;
 use crate::app::App;
-use crate::aside::aside;
 use crate::ask::{Ask, Asked, Settings};
 use crate::health;
-use crate::input::{Input, bytes, json, request};
+use crate::input::{Input, json, request};
 use crate::listed::listed;
 use crate::options::Scope;
 
@@ -30,7 +28,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Value {
 pub(crate) async fn models(State(app): State<Arc<App>>) -> Result<Json<Value>, Refusal> {
     let available: Vec<Value> =
         listed(&app).await?.iter().map(|it| value!({ "name": it.name, "bytes": it.bytes })).collect();
-    Ok(Json(value!({ "loaded": health::loaded(&app), "available": available })))
+    let (loaded, coming) = (health::loaded(&app), health::coming(&app));
+    Ok(Json(value!({ "loaded": loaded, "coming": coming, "available": available })))
 }
 
 /// What a client sends to `POST /generate`, in either case of letters.
@@ -96,31 +95,4 @@ pub(crate) async fn generate(
         "ignored": unknown,
     });
     Ok(Json(answer).into_response())
-}
-
-/// `POST /models/NAME/load` and `/unload`, where a name may have slashes.
-pub(crate) async fn manage(
-    State(app): State<Arc<App>>,
-    Path(path): Path<String>,
-    body: Body,
-) -> Result<Json<Value>, Refusal> {
-    // Read to its end, so that the connection goes on.
-    bytes(&app, body).await?;
-    match path.rsplit_once('/') {
-        Some((name, "load")) => {
-            let start = Instant::now();
-            lease(&app, name, Scope::Admin, None).await?;
-            let message = format!("model {name} is loaded");
-            Ok(Json(value!({ "message": message, "model": name, "seconds": start.elapsed().as_secs_f64() })))
-        }
-        Some((name, "unload")) => {
-            let (served, known) = (app.served.clone(), app.served.name(name)?);
-            aside(move |goes_on| served.unload(&known, goes_on)).await?;
-            Ok(Json(value!({ "message": format!("model {name} is unloaded"), "model": name })))
-        }
-        _ => {
-            let message = format!("there is nothing to do at /models/{path:.200}");
-            Err(Refusal::http(StatusCode::NOT_FOUND, "unknown_route", message).advising("end it with /load or /unload"))
-        }
-    }
 }

@@ -51,3 +51,16 @@ pub(crate) fn loaded(app: &App) -> Vec<Value> {
     })
     .collect()
 }
+
+/// What is on its way into memory, which a download may be part of, or out of it.
+pub(crate) fn coming(app: &App) -> Vec<Value> {
+    let moving = app.served.status().into_iter().filter_map(|it| {
+        let phase = match it.phase {
+            Phase::Coming => "loading",
+            Phase::Going => "unloading",
+            Phase::Here => return None,
+        };
+        Some(json!({ "name": it.name, "phase": phase, "awaited": it.awaited }))
+    });
+    moving.collect()
+}

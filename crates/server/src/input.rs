@@ -1,6 +1,8 @@
 //! What a client sends: read within bounds, and checked, with the field that is wrong.
 
 use std::collections::HashSet;
+use std::error::Error;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -11,6 +13,7 @@ use trillm_core::Class;
 use crate::Refusal;
 use crate::app::App;
 use crate::aside::aside;
+use crate::bodies::NoRoom;
 
 /// A request's body, and the names of fields that nobody here knows: they are left out, as other servers do it.
 pub(crate) struct Input<T> {
@@ -20,6 +23,9 @@ pub(crate) struct Input<T> {
 
 /// Bodies up to this many bytes are read within a millisecond or so, which an event loop can wait for.
 pub(crate) const SHORT: usize = 32 << 10;
+
+/// When to try again if there is no room for the bodies of all.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Reads a body within the bounds that the options set.
 pub(crate) async fn bytes(app: &App, body: Body) -> Result<Vec<u8>, Refusal> {
@@ -35,10 +41,19 @@ pub(crate) async fn bytes(app: &App, body: Body) -> Result<Vec<u8>, Refusal> {
             let message = format!("the body is over the limit of {limit} bytes");
             Err(Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message))
         }
+        Err(error) if has_no_room(&*error) => {
+            let message = format!("the bodies of requests take {} bytes, the limit", app.options.bodies);
+            Err(Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).after(SOON))
+        }
         Err(error) => {
             Err(Refusal::http(StatusCode::BAD_REQUEST, "body_broken", format!("the body broke off: {error}")))
         }
     }
+}
+
+/// Whether the room for bodies is the cause of an error.
+fn has_no_room(error: &(dyn Error + 'static)) -> bool {
+    error.is::<NoRoom>() || error.source().is_some_and(has_no_room)
 }
 
 /// Reads a request from a body: a long one where that may take its time.

@@ -32,6 +32,12 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
         "How long the server has been running.",
         &one(app.started.elapsed().as_secs_f64()),
     );
+    let bodies = "Bytes of large bodies of requests that are read now.";
+    family("http_body_bytes", "gauge", bodies, &one(app.taken() as f64));
+    if let Some(bytes) = trillm_runtime::resident() {
+        let help = "Memory of the process now, mapped files included.";
+        family("process_memory_bytes", "gauge", help, &one(bytes as f64));
+    }
     let status = app.served.status();
     let label =
         |name: &str| format!("{{model=\"{}\"}}", name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));

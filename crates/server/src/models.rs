@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use trillm_core::{Class, Coded, Defaults, Error as CoreError};
 use trillm_llm::Llm;
+use trillm_runtime::plan::{Others, Plan};
 use trillm_runtime::{Failure, GoesOn, Keep, Lease, Pool, Source, Status, When};
 use trillm_store::{Catalogue, Chat, Known, Manifest, Model, Names, Offline, Reference, Store, Watch};
 
@@ -139,8 +140,8 @@ where
         used(lease).ok_or_else(|| CoreError::Closed.into())
     }
 
-    fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal> {
-        Ok(self.pool.unload(&self.in_pool(name), When::Unused, goes_on)?)
+    fn unload(&self, name: &str, when: When, goes_on: &GoesOn) -> Result<(), Refusal> {
+        Ok(self.pool.unload(&self.in_pool(name), when, goes_on)?)
     }
 
     fn fetch(&self, name: &str, watch: &Arc<Watch>) -> Result<(), Refusal> {
@@ -166,6 +167,25 @@ where
 
     fn look(&self, name: &str) -> Option<Arc<Llm>> {
         self.pool.model(&self.in_pool(name))?.llm()
+    }
+
+    fn pin(&self, name: &str, pinned: bool) -> Result<(), Refusal> {
+        Ok(self.pool.pin(&self.in_pool(name), pinned)?)
+    }
+
+    fn plan(&self, name: &str, goes_on: &GoesOn) -> Result<Plan, Refusal> {
+        if !self.is_here(name) {
+            return Err(Refusal::new(
+                Class::NotFound,
+                "model_not_found",
+                format!("{name:.200} is not on this machine"),
+            ));
+        }
+        let (source, name) = (self.pool.source(), self.in_pool(name));
+        let (found, _) = source.find(&name, goes_on).map_err(Into::into)?;
+        let unknown = || Refusal::new(Class::Unsupported, "unsupported", "what this model takes is not known");
+        let others = Others { budget: self.pool.left_for(&name), ..Others::default() };
+        source.candidate(&found).map(|candidate| candidate.plan(&others)).ok_or_else(unknown)
     }
 
     fn status(&self) -> Vec<Status> {

@@ -24,7 +24,10 @@ pub struct Options {
     pub concurrent: usize,
     /// The largest body of a request, in bytes. Default 8 MiB.
     pub body: usize,
-    /// How long a body may take to come. Default 30 s.
+    /// The bytes that the bodies of all requests may take while they are read: as values they take several times that.
+    /// At least `body`; the first 32 kB of each do not count. Default 64 MiB.
+    pub bodies: usize,
+    /// How long headers may take to come, and a body. Default 30 s.
     pub patience: Duration,
     /// How long those that run may go on when it is to stop. Default 30 s.
     pub drain: Duration,
@@ -41,6 +44,7 @@ impl Default for Options {
             limits_loopback: false,
             concurrent: 512,
             body: 8 << 20,
+            bodies: 64 << 20,
             patience: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }

@@ -30,6 +30,8 @@ pub struct Refusal {
 enum Kind {
     Model(Class),
     Http(StatusCode),
+    /// What is fetched did not come.
+    Download(StatusCode),
 }
 
 /// How long a client waits before it tries again where a queue is full.
@@ -55,10 +57,28 @@ impl Refusal {
         Self { hint: error.hint(), ..Self::new(class, code, error.to_string()) }
     }
 
+    /// What a download says that failed, by its code: what is not there is an answer of its own, and so is what came too
+    /// late: what arrived is kept, so that trying again goes on from there.
+    pub fn download(code: String, message: String) -> Self {
+        let status = match &*code {
+            "model_not_found" => return Self::new(Class::NotFound, code, message),
+            "download_timeout" => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(SOON);
+        let kind = Kind::Download(status);
+        Self { kind, code: code.into(), message, hint: None, field: None, retry_after }
+    }
+
     /// What is wrong with HTTP itself.
     pub(crate) fn http(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { kind: Kind::Http(status), code: code.into(), message, hint: None, field: None, retry_after: None }
+    }
+
+    /// What those are told who come, or still run, when the server stops.
+    pub(crate) fn stopping() -> Self {
+        Self::http(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is about to stop").after(SOON)
     }
 
     /// A field that has not the value it should have.
@@ -102,6 +122,8 @@ impl Refusal {
     pub(crate) fn class(&self) -> Option<Class> {
         match self.kind {
             Kind::Model(class) => Some(class),
+            // A model that could not be fetched is, to the journal, one that is not there.
+            Kind::Download(_) => Some(Class::NotFound),
             Kind::Http(_) => None,
         }
     }
@@ -109,7 +131,8 @@ impl Refusal {
     /// The status of an answer that has not begun.
     pub(crate) fn status(&self) -> StatusCode {
         match self.kind {
-            Kind::Http(status) => status,
+            Kind::Http(status) | Kind::Download(status) => status,
+            Kind::Model(Class::Store) if self.code == "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
             Kind::Model(class) => match class {
                 Class::NotFound => StatusCode::NOT_FOUND,
                 Class::InvalidRequest | Class::ContextOverflow | Class::ChatTemplate | Class::Unsupported => {
@@ -183,5 +206,20 @@ impl From<trillm_runtime::Error> for Refusal {
 impl From<trillm_store::Error> for Refusal {
     fn from(error: trillm_store::Error) -> Self {
         Self::of(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_does_not_come() {
+        let status = |code: &str| Refusal::download(code.into(), String::new()).status().as_u16();
+        let all = ["model_not_found", "download_failed", "access_denied", "redirect_refused", "download_timeout"];
+        assert_eq!(all.map(status), [404, 502, 502, 502, 503]);
+        assert!(Refusal::download("download_timeout".into(), String::new()).retry_after.is_some());
+        assert_eq!(Refusal::new(Class::Store, "disk_full", "").status(), StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(Refusal::new(Class::Store, "store_io", "").status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

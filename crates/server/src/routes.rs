@@ -1,5 +1,6 @@
 //! All routes, each with what opens it. What is not here is not there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,18 +14,8 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use crate::app::App;
 use crate::guard::{guard, may_call};
 use crate::options::Scope;
-use crate::{Refusal, anthropic, guide, health, llama, metrics, ollama, openai, v1};
-
-/// A route, and what a key must open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Route {
-    /// `GET`, `POST`, …
-    pub method: &'static str,
-    /// Its path; `{*…}` stands for the rest.
-    pub path: &'static str,
-    /// What opens it.
-    pub scope: Scope,
-}
+use crate::route::Route;
+use crate::{Refusal, anthropic, guide, health, journal, llama, logs, manage, metrics, ollama, openai, page, v1};
 
 type Handler = MethodRouter<Arc<App>>;
 
@@ -48,13 +39,19 @@ fn table() -> Vec<(Route, Handler)> {
     let remove = |path, scope, handler: Handler| (Route { method: "DELETE", path, scope }, handler);
     vec![
         probe("/", Open, head(ollama::alive)),
+        read("/", Open, get(page::first)),
+        read("/page/{file}", Open, get(page::part)),
         read("/livez", Open, get(health::live)),
         read("/readyz", Open, get(health::ready)),
         read("/health", Use, get(health::health)),
         read("/metrics", Use, get(metrics::metrics)),
         read("/models", Use, get(guide::models)),
         send("/generate", Use, post(guide::generate)),
-        send("/models/{*path}", Admin, post(guide::manage)),
+        read("/errors", Admin, get(journal::errors)),
+        read("/logs", Admin, get(logs::logs)),
+        send("/stop", Admin, post(manage::stop)),
+        read("/models/{*path}", Admin, get(manage::plan)),
+        send("/models/{*path}", Admin, post(manage::manage)),
         read("/v1/models", Use, get(v1::models)),
         read("/v1/models/{*id}", Use, get(v1::model)),
         send("/v1/chat/completions", Use, post(openai::chat::chat)),
@@ -90,10 +87,20 @@ pub fn routes() -> Vec<Route> {
 
 /// What answers requests: each goes through the guard first, those that lead nowhere too.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let guarded = |scope| from_fn_with_state((app.clone(), scope), guard);
+    let guarded = |route| from_fn_with_state((app.clone(), route), guard);
+    let mut paths: BTreeMap<&str, (Route, Handler)> = BTreeMap::new();
+    for (route, handler) in table() {
+        let handler = handler.layer(guarded(route));
+        let handler = match paths.remove(route.path) {
+            Some((_, others)) => others.merge(handler),
+            None => handler,
+        };
+        paths.insert(route.path, (route, handler));
+    }
     let mut router = Router::new();
-    for (Route { path, scope, .. }, handler) in table() {
-        router = router.route(path, handler.fallback(wrong_method).layer(guarded(scope)));
+    for (path, (route, handler)) in paths {
+        let wrong = Router::new().fallback(wrong_method).layer(guarded(route));
+        router = router.route(path, handler.fallback_service(wrong.with_state(())));
     }
     let options = app.options.clone();
     let may_call = AllowOrigin::predicate(move |origin: &HeaderValue, parts| {
@@ -106,7 +113,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         // Clients send headers of their own making.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED.map(HeaderName::from_static));
-    let nowhere = Router::new().fallback(nowhere).layer(guarded(Scope::Use));
+    let missing = Route { method: "", path: "", scope: Scope::Use };
+    let nowhere = Router::new().fallback(nowhere).layer(guarded(missing));
     router.fallback_service(nowhere.with_state(())).layer(cors).layer(CatchPanicLayer::new()).with_state(app)
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use trillm_core::ModelInfo;
 use trillm_llm::Llm;
-use trillm_runtime::{GoesOn, Keep, Status};
+use trillm_runtime::plan::Plan;
+use trillm_runtime::{GoesOn, Keep, Status, When};
 use trillm_store::{Chat, Watch};
 
 use crate::Refusal;
@@ -29,11 +30,11 @@ pub trait Served: Send + Sync + 'static {
     /// Why it does not come.
     fn lease(&self, name: &str, goes_on: &GoesOn) -> Result<Box<dyn InUse>, Refusal>;
 
-    /// Closes a model once nobody uses it, as long as `goes_on` says so.
+    /// Closes a model, as long as `goes_on` says so.
     ///
     /// # Errors
-    /// If it is not here.
-    fn unload(&self, name: &str, goes_on: &GoesOn) -> Result<(), Refusal>;
+    /// If it is not here, or used for longer than that.
+    fn unload(&self, name: &str, when: When, goes_on: &GoesOn) -> Result<(), Refusal>;
 
     /// Makes a model present without loading it, as long as `watch` says so.
     ///
@@ -55,6 +56,18 @@ pub trait Served: Send + Sync + 'static {
 
     /// A model that is here, to look at: looking is no use of it.
     fn look(&self, name: &str) -> Option<Arc<Llm>>;
+
+    /// Keeps a model that is here from going, or lets it go as others do.
+    ///
+    /// # Errors
+    /// If it is not here.
+    fn pin(&self, name: &str, pinned: bool) -> Result<(), Refusal>;
+
+    /// What loading a model that is on this machine would take now.
+    ///
+    /// # Errors
+    /// If it is not on this machine, or is none.
+    fn plan(&self, name: &str, goes_on: &GoesOn) -> Result<Plan, Refusal>;
 
     /// What is in memory, or on its way.
     fn status(&self) -> Vec<Status>;

@@ -2,19 +2,17 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use socket2::SockRef;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use trillm_core::{Class, Coded};
 
 use crate::app::App;
-use crate::{Options, Served, routes};
+use crate::{Options, Served, connections, routes};
 
 /// Threads that read and write; models compute on others.
 const THREADS: usize = 2;
@@ -23,7 +21,6 @@ const THREADS: usize = 2;
 pub struct Server {
     address: SocketAddr,
     app: Arc<App>,
-    stop: watch::Sender<Option<Duration>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -85,7 +82,7 @@ impl Server {
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("trillm-http").enable_all().build();
         let runtime = runtime.map_err(Error::Threads)?;
         let app = Arc::new(App::new(served, options));
-        let (stop, stopped) = watch::channel(None);
+        let stopped = app.stop.subscribe();
         let work = {
             let app = app.clone();
             move || {
@@ -95,12 +92,19 @@ impl Server {
             }
         };
         let thread = thread::Builder::new().name("trillm-server".into()).spawn(work).map_err(Error::Threads)?;
-        Ok(Self { address, app, stop, thread: Mutex::new(Some(thread)) })
+        Ok(Self { address, app, thread: Mutex::new(Some(thread)) })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lines of the log from number `first` on, of the last thousand, each a JSON object for one request; and the number of
+    /// the next line.
+    pub fn log(&self, first: u64) -> (Vec<String>, u64) {
+        let (lines, next) = self.app.lines.from(first);
+        (lines.iter().map(ToString::to_string).collect(), next)
     }
 
     /// Takes no more requests, waits for those that run, as long as its options say, and stops. Harmless when called
@@ -112,7 +116,7 @@ impl Server {
 
     /// The same without waiting for it: see [`wait`](Self::wait).
     pub fn begin_stop(&self) {
-        self.tell(self.app.options.drain);
+        self.app.begin_stop(self.app.options.drain);
     }
 
     /// Whether it has stopped; waits for that, at most `limit`.
@@ -130,16 +134,11 @@ impl Server {
     fn thread(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn tell(&self, limit: Duration) {
-        self.app.is_draining.store(true, Relaxed);
-        self.stop.send_replace(Some(limit));
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.tell(Duration::ZERO);
+        self.app.begin_stop(Duration::ZERO);
         let thread = self.thread().take();
         if let Some(thread) = thread {
             // It ends with an error only after a panic, which was told.
@@ -148,34 +147,11 @@ impl Drop for Server {
     }
 }
 
-async fn serve(app: Arc<App>, listener: TcpListener, mut stopped: watch::Receiver<Option<Duration>>) {
+async fn serve(app: Arc<App>, listener: TcpListener, stopped: watch::Receiver<Option<Duration>>) {
     // A forked child has the socket, too: closing it here would leave it open.
     let copy = listener.try_clone();
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    // A token is a packet: waiting for more would only delay it.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let service = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let mut told = stopped.clone();
-    let asked = async move { drop(told.wait_for(Option::is_some).await) };
-    let serving = axum::serve(listener, service).with_graceful_shutdown(asked).into_future();
-    let limit = async {
-        let mut end = None;
-        loop {
-            let limit =
-                stopped.wait_for(Option::is_some).await.map_or(Duration::ZERO, |limit| limit.unwrap_or_default());
-            // The earliest that was said counts.
-            let said = tokio::time::Instant::now() + limit;
-            let earliest = end.map_or(said, |end| said.min(end));
-            end = Some(earliest);
-            if !matches!(tokio::time::timeout_at(earliest, stopped.changed()).await, Ok(Ok(()))) {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        _ = serving => (),
-        () = limit => (),
-    }
+    connections::serve(app.clone(), routes::router(app), listener, stopped).await;
     if let Ok(copy) = copy {
         let _ = SockRef::from(&copy).shutdown(Shutdown::Both);
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde_json::Value;
 
 use crate::app::App;
 use crate::form::Form;
 use crate::listed::listed;
+use crate::tail::Tail;
 use crate::{Refusal, anthropic, openai};
 
 /// `GET /v1/models`: those on this machine, and those in memory.
@@ -24,7 +25,7 @@ pub(crate) async fn models(
 pub(crate) async fn model(
     State(app): State<Arc<App>>,
     Extension(form): Extension<Form>,
-    Path(id): Path<String>,
+    Tail(id): Tail,
 ) -> Result<Json<Value>, Refusal> {
     let name = app.served.name(&id)?;
     let found = listed(&app).await?.into_iter().find(|it| it.name == name);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use trillm_core::{Class, Error as CoreError};
+use trillm_core::{Class, Error as CoreError, Token};
 use trillm_llm::{EmbedOptions, Embedding, Vectors};
 
 use crate::Refusal;
@@ -16,19 +16,36 @@ const MOST: usize = 2048;
 /// How long it waits before it looks whether the client is still there.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// What becomes a vector.
+pub(crate) enum One {
+    /// A text.
+    Text(String),
+    /// The same in the model's tokens.
+    Tokens(Vec<Token>),
+}
+
+impl From<String> for One {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// A vector for each text, of length 1 as in Python, and the tokens of all texts; `field` is what the protocol calls the
 /// texts. A text that is too long is cut if `truncate`, and else an error.
 pub(crate) async fn vectors(
     lease: Arc<dyn InUse>,
-    texts: Vec<String>,
+    texts: Vec<impl Into<One> + Send + 'static>,
     field: &'static str,
     truncate: bool,
 ) -> Result<(Vectors, usize), Refusal> {
-    check_count(&texts, field)?;
+    check_count(texts.len(), field)?;
     let options = EmbedOptions { normalize: true, truncate, ..EmbedOptions::default() };
     let made = aside(move |goes_on| {
         let mut inputs = lease.llm().embedding(&options)?;
-        texts.iter().try_for_each(|text| inputs.add_text(text))?;
+        texts.into_iter().try_for_each(|one| match one.into() {
+            One::Text(text) => inputs.add_text(&text),
+            One::Tokens(tokens) => inputs.add_tokens(tokens),
+        })?;
         let tokens = inputs.tokens();
         Ok((waited(inputs.start()?, || goes_on())?, tokens))
     });
@@ -42,7 +59,7 @@ pub(crate) async fn scores(
     texts: Vec<String>,
     field: &'static str,
 ) -> Result<(Vec<f32>, usize), Refusal> {
-    check_count(&texts, field)?;
+    check_count(texts.len(), field)?;
     let made = aside(move |goes_on| {
         let mut inputs = lease.llm().scoring(&EmbedOptions::default())?;
         texts.iter().try_for_each(|text| inputs.add_pair((&first, text)))?;
@@ -53,11 +70,11 @@ pub(crate) async fn scores(
     made.await.map_err(|refusal| about(refusal, field))
 }
 
-fn check_count(texts: &[String], field: &str) -> Result<(), Refusal> {
-    if (1..=MOST).contains(&texts.len()) {
+fn check_count(texts: usize, field: &str) -> Result<(), Refusal> {
+    if (1..=MOST).contains(&texts) {
         return Ok(());
     }
-    Err(Refusal::field(field, &format!("{} texts", texts.len()), "1 to 2048"))
+    Err(Refusal::field(field, &format!("{texts} texts"), "1 to 2048"))
 }
 
 /// Vectors have the width that their model makes, and no other.

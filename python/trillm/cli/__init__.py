@@ -1,6 +1,6 @@
 """The command line.
 
-run embed pull list show rm update history rollback verify gc import convert plan bench serve doctor
+run embed pull list show rm update history rollback verify gc import convert plan bench serve ps stop logs doctor
 
 Each command is a thin layer over the Python API. Exit codes: 0 ok, 1 failed, 2 usage, 130 interrupted. Standard output
 carries the result alone, with --json an error too, as a document; progress, statistics and other errors go to standard
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trillm.cli import bench, convert, doctor, embed, models, output, plan, progress, run, serve, upkeep, usage
+from trillm.cli import bench, convert, doctor, embed, models, output, plan, progress, remote, run, serve, upkeep, usage
 from trillm.errors import TrillmError
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "plan": plan.command,
     "bench": bench.command,
     "serve": serve.command,
+    "ps": remote.ps,
+    "stop": remote.stop,
+    "logs": remote.logs,
     "doctor": doctor.command,
 }
 

@@ -9,8 +9,10 @@ import typer
 from trillm import _serve
 from trillm._router import LLMRouter
 from trillm.cli import ending, progress
+from trillm.cli.loglines import LogLines
 from trillm.cli.numbers import COUNT
 from trillm.cli.output import failing_clearly, say
+from trillm.cli.reloading import on_hangup
 
 __all__ = ["command"]
 
@@ -50,13 +52,17 @@ def command(
     rate_limit_loopback: Annotated[
         bool, typer.Option("--rate-limit-loopback", help="Count those of this machine, too.")
     ] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="A line for each request as a JSON document, on standard error.")
+    ] = False,
     drain: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="What running requests have when it is to stop.")
     ] = 30.0,
 ) -> None:
     """Serves models over HTTP, by the interfaces of OpenAI (at /v1), Ollama and Anthropic, until Ctrl-C or SIGTERM.
 
-    The address goes to standard output, one line, once it listens. The models are those of this machine.
+    The address goes to standard output, one line, once it listens, and a line for each request to standard error. The
+    models are those of this machine. A browser finds a page at the address.
     """
     with ending.tidily(), failing_clearly(as_json=False), LLMRouter() as router:
         with progress.downloading() as show:
@@ -75,11 +81,12 @@ def command(
             rate_limit_loopback=rate_limit_loopback,
             drain=drain,
         )
-        with server:
+        with LogLines(server, as_json=log_json) as log, on_hangup(router), server:
             typer.echo(server.url)
             loaded = ", ".join(router.loaded()) or "models when they are asked for"
             say(f"serving {loaded}; OpenAI's clients take {server.url}/v1, others {server.url}; Ctrl-C stops")
             try:
                 server.wait()
             except KeyboardInterrupt:
+                log.say()
                 say(f"stopping: what runs has {drain:g} s, and Ctrl-C ends it")

@@ -29,6 +29,10 @@ def may_pass(message: str, hint: str) -> TransientError:
     return TransientError(download_failed(message, hint))
 
 
+class AbsentError(DownloadError):
+    """What is not on this machine, and is not to be fetched: for a server's client it is not there."""
+
+
 class CancelledError(Exception):
     """Nobody waits for this download any more. Seen by its own threads only."""
 

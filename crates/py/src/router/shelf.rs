@@ -113,11 +113,11 @@ impl From<Failure> for Refusal {
             Failure::Raised(error) => door::inside(|py| {
                 let value = error.value(py);
                 let text = |name| value.getattr(name).and_then(|it| it.extract::<String>()).ok();
-                let refusal = Self::new(
-                    class_of(value),
-                    text("code").unwrap_or_else(|| "internal_error".into()),
-                    value.to_string(),
-                );
+                let code = text("code").unwrap_or_else(|| "internal_error".into());
+                let refusal = match class_of(value) {
+                    Some(class) => Self::new(class, code, value.to_string()),
+                    None => Self::download(code, value.to_string()),
+                };
                 match text("hint") {
                     Some(hint) => refusal.advising(hint),
                     None => refusal,
@@ -127,13 +127,17 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// The class of what Python raised. What cannot be downloaded is not there, for a client.
-fn class_of(raised: &Bound<'_, PyAny>) -> Class {
+/// The class of what Python raised; `None` of a download that failed, of which the native half has none.
+fn class_of(raised: &Bound<'_, PyAny>) -> Option<Class> {
     let known = raised.get_type().mro().iter().find_map(|class| {
         let name = class.getattr("__name__").ok()?.extract::<String>().ok()?;
-        if name == "DownloadError" { Some(Class::NotFound) } else { named(&name) }
+        match name.as_str() {
+            "AbsentError" => Some(Some(Class::NotFound)),
+            "DownloadError" => Some(None),
+            name => named(name).map(Some),
+        }
     });
-    known.unwrap_or(Class::Engine)
+    known.unwrap_or(Some(Class::Engine))
 }
 
 impl Shelf {
@@ -179,6 +183,10 @@ impl Source for Shelf {
     fn fit(&self, _: &str, found: &Found, idle: &[(String, Arc<Loaded>)]) -> Result<Vec<String>, Failure> {
         let idle = idle.iter().map(|(name, model)| Idle { name: name.clone(), bytes: model.private, planned: 0 });
         found.candidate.fit(idle.collect(), found.force).map_err(Failure::Memory)
+    }
+
+    fn candidate<'a>(&self, found: &'a Found) -> Option<&'a Candidate> {
+        Some(&found.candidate)
     }
 
     fn load(&self, name: &str, found: Found, goes_on: &GoesOn) -> Result<Loaded, Failure> {

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
+use trillm_core::Token;
 
 use crate::Refusal;
 use crate::answer::lease;
@@ -17,16 +18,39 @@ use crate::app::App;
 use crate::ignored::telling;
 use crate::input::{Input, json, request};
 use crate::options::Scope;
-use crate::texts::OneOrMany;
-use crate::vectors::{check_width, vectors};
+use crate::vectors::{One, check_width, vectors};
 
 /// What a client sends.
 #[derive(Deserialize)]
 struct Wanted {
     model: String,
-    input: OneOrMany,
+    input: Inputs,
     encoding_format: Option<Format>,
     dimensions: Option<usize>,
+}
+
+/// Texts, as they are or as tokens: one or several.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text, a list of texts, a list of tokens, or a list of lists of tokens")]
+enum Inputs {
+    Text(String),
+    Texts(Vec<String>),
+    Tokens(Vec<u32>),
+    Lists(Vec<Vec<u32>>),
+}
+
+impl From<Inputs> for Vec<One> {
+    fn from(given: Inputs) -> Self {
+        let tokens = |ids: Vec<u32>| One::Tokens(ids.into_iter().map(Token).collect());
+        match given {
+            Inputs::Text(text) => vec![One::Text(text)],
+            Inputs::Texts(texts) => texts.into_iter().map(One::Text).collect(),
+            // An empty list is no text, of whatever kind it would be.
+            Inputs::Tokens(ids) if ids.is_empty() => vec![],
+            Inputs::Tokens(ids) => vec![tokens(ids)],
+            Inputs::Lists(lists) => lists.into_iter().map(tokens).collect(),
+        }
+    }
 }
 
 #[derive(Deserialize, PartialEq, Clone, Copy)]
@@ -44,7 +68,7 @@ pub(crate) async fn embeddings(
 ) -> Result<Response, Refusal> {
     let (Input { fields: wanted, unknown }, _) = request(&app, body, json::<Wanted>).await?;
     let lease = lease(&app, &wanted.model, scope, None).await?;
-    let (vectors, tokens) = vectors(lease, wanted.input.into(), "input", false).await?;
+    let (vectors, tokens) = vectors(lease, Vec::<One>::from(wanted.input), "input", false).await?;
     check_width(&vectors, wanted.dimensions)?;
     let format = wanted.encoding_format.unwrap_or(Format::Float);
     let said = |numbers: &[f32]| match format {

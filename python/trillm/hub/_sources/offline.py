@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trillm._core import HuggingFace, Ollama
 from trillm.errors import ModelNotFound
-from trillm.hub._failure import download_failed
+from trillm.hub._failure import AbsentError
 from trillm.hub._sources import huggingface, ollama, snapshot
 from trillm.hub._sources.caches import find, ollama_folders
 from trillm.hub._sources.doubts import doubts, lacking
@@ -53,8 +53,9 @@ def plan_offline(job: Job) -> Plan:
 
 
 def _offline(job: Job, what: str) -> Exception:
-    return download_failed(
+    return AbsentError(
         f"{what} is not on this machine, and offline mode forbids fetching it",
+        "download_failed",
         f"fetch it once while online: trillm pull {job.wanted.text}",
     )
 
