@@ -177,7 +177,7 @@ def test_unloading_waits_for_a_while_or_not_at_all(
     ask = serve()
     with running(ask, router, long_model) as answers:
         busy = ask("/models/long/unload?timeout=0.2", {})
-        assert (busy.status, busy.json["code"]) == (409, "in_use")
+        assert (busy.status, busy.json["code"]) == (409, "busy")
         assert busy.json["error"].startswith("1 uses long, and did not end within 0.2 s; try again")
         assert int(busy.headers["retry-after"]) >= 1
         # It goes on as before.
