@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -118,6 +119,35 @@ def test_what_embedding_takes_was_planned(tmp_path: Path, context: int, flash_at
     assert plan.compute is not None
     assert plan.compute > 4 * 4 * context**2 or flash_attention
     assert 0.9 <= plan.private / private <= 1.15, (plan, private)
+
+
+BESIDE = """
+import json, sys, trillm
+def private():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon"))
+path, params = sys.argv[1], json.loads(sys.argv[2])
+model = trillm.load(path, **params)
+model.generate([400] * 200, max_tokens=4, temperature=0)
+before = private()
+# One token for each letter, and one before them.
+model.embed("a" * (params["context"] - 4))
+print(private() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told apart by what Linux says of it")
+@pytest.mark.parametrize("flash_attention", [False, True])
+def test_what_vectors_take_beside_texts_is_said(tmp_path: Path, flash_attention: bool) -> None:
+    """Whole texts are computed at once for them, with the scores of each token."""
+    keys, tensors = gguf_file.llama(vocabulary=16_000, width=256, feed_forward=1024)
+    path = gguf_file.write(tmp_path / "model.gguf", keys | {"llama.pooling_type": 3}, tensors)
+    params: dict[str, Any] = {"context": 2048, "parallel": 1, "threads": 2, "flash_attention": flash_attention}
+    taken = int(output(BESIDE, str(path), json.dumps(params)))
+    (note,) = trillm.plan(path, **params).notes
+    said = re.fullmatch(r"embed makes a session of its own .* of (\d+) bytes more, not counted here", note)
+    assert said
+    assert 0.9 <= int(said[1]) / taken <= 1.15, (note, taken)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is told apart by what Linux says of it")

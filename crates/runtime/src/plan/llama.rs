@@ -35,18 +35,25 @@ pub(super) fn need(info: &ModelInfo, options: Options<'_>, machine: &Machine) ->
     let repacked = repacked.fold(0, u64::saturating_add);
     let generates = info.purpose == Purpose::Text;
     let cache = shape.cache_bytes(cells.into(), session.parallel, session.cache_type);
+    let cache = cache.map(|bytes| bytes.saturating_add(u64::from(cells) * CELL));
+    let tokens = session.ubatch.min(session.batch).min(cells);
     Need {
         weights_mapped: if load.mmap { info.bytes } else { 0 },
         // Adapters are read into buffers of their own (`llama_adapter_lora_init_impl`).
         // Mapped, they are there twice. Read, each goes where it is needed: a matrix that gives the scores and is the
         // embedding, too, to both.
         weights_private: if load.mmap { repacked } else { info.bytes.max(repacked) }.saturating_add(options.adapters),
-        cache: cache.map(|bytes| bytes.saturating_add(u64::from(cells) * CELL)),
-        compute: if generates { compute(info, options, cells) } else { vectors(info, options, cells) },
+        cache,
+        compute: if generates {
+            compute(info, options, cells, [tokens, session.parallel])
+        } else {
+            vectors(info, options, cells)
+        },
         scores: if generates { scores(info, session.parallel) } else { outputs(info, cells) },
         tokenizer: shape.entries * ENTRY,
         runtime: RUNTIME,
         runtime_mapped: CODE,
+        notes: cache.filter(|_| generates).and_then(|cache| beside(info, options, cells, cache)).into_iter().collect(),
         ..Need::default()
     }
     .say_unknown()
@@ -76,11 +83,12 @@ fn is_repacked(product: &Product, features: &BTreeSet<String>) -> bool {
 /// ggml puts what lives at the same time side by side. Of a layer that is the most either in its feed-forward network or,
 /// without flash attention, where the weights of all heads are; or it is the scores, at the end. `llm_graph_context`
 /// allocates two more rows of the hidden state, for embeddings among tokens, which nothing is written to.
-fn compute(info: &ModelInfo, options: Options<'_>, cells: u32) -> Option<u64> {
+///
+/// `tokens` are those of a step, of which so many have `scores`.
+fn compute(info: &ModelInfo, options: Options<'_>, cells: u32, [tokens, scored]: [u32; 2]) -> Option<u64> {
     const NUMBER: u128 = 4;
     let session = options.session;
     let widths = Widths::of(info)?;
-    let tokens = session.ubatch.min(session.batch).min(cells);
     // As in `params.rs` of the engine: flash attention has no cache of 32-bit numbers.
     let flash = session.flash_attention.unwrap_or(session.cache_type != CacheType::F32);
     let layers = info.shape.layers.as_deref().unwrap_or_default();
@@ -91,10 +99,21 @@ fn compute(info: &ModelInfo, options: Options<'_>, cells: u32) -> Option<u64> {
     let weighed = if flash { 0 } else { columns * widths.heads };
     let attention = rows * NUMBER * (weighed + widths.query + 2 * widths.kv);
     let feed_forward = rows * NUMBER * 3 * widths.inner;
-    let scores = u128::from(scores(info, session.parallel));
+    let scores = u128::from(scores(info, scored));
     let widest = attention.max(feed_forward).max(scores);
     let graph = bytes(mask + rows * NUMBER * 3 * widths.hidden + widest);
-    Some(graph.saturating_add(work(&info.shape.products, tokens)))
+    // Without flash attention the weights are inputs of a product as well, with values of 16 bits.
+    let values = if session.cache_type == CacheType::F16 { bytes(rows * weighed * 2) } else { 0 };
+    Some(graph.saturating_add(work(&info.shape.products, tokens).max(values)))
+}
+
+/// What vectors take that a model makes beside texts: a session of its own, whose steps are whole texts. Scores of all
+/// tokens are computed in it, although nobody asks for them.
+fn beside(info: &ModelInfo, options: Options<'_>, cells: u32, cache: u64) -> Option<String> {
+    info.pipeline.as_ref()?;
+    let parts = [cache, compute(info, options, cells, [cells; 2])?, outputs(info, cells), RUNTIME];
+    let bytes = parts.into_iter().fold(0, u64::saturating_add);
+    Some(format!("embed makes a session of its own when it is first called, of {bytes} bytes more, not counted here"))
 }
 
 /// The scores of so many tokens.
@@ -203,7 +222,7 @@ mod tests {
             (8192, 8, CacheType::F32, 167.51),
         ] {
             let session = SessionOptions { context: Some(context), parallel, cache_type, ..SessionOptions::default() };
-            let found = compute(&info, Options::new(&load, &session), context).expect("known");
+            let found = compute(&info, Options::new(&load, &session), context, [512, parallel]).expect("known");
             let work = work(&info.shape.products, 512);
             let whole = (found - work + 512 * 2 * 576 * 4) as f64 / f64::from(1 << 20);
             assert!((whole - logged).abs() < 0.03, "{whole} and not {logged} MiB of {context} × {parallel}");
