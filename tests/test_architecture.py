@@ -95,6 +95,7 @@ KEPT = {
     "tokenizers": {"trillm-tokenizer"},
     "axum": {"trillm-server"},
     "tokio": {"trillm-server"},
+    "utoipa": {"trillm-server"},
     "candle-core": {"trillm-candle", "trillm-convert"},
     "memmap2": {"trillm-mapping", "trillm-onnx"},
     "ort": {"trillm-onnx"},

@@ -22,12 +22,20 @@ const ANTHROPIC: &str = "anthropic-version";
 impl Form {
     /// That of whoever asks: what is not there has one, too.
     pub(crate) fn of(request: &Request) -> Self {
-        let path = request.uri().path();
+        match Self::of_path(request.uri().path()) {
+            Self::Ollama => Self::Ollama,
+            _ if request.headers().contains_key(ANTHROPIC) => Self::Anthropic,
+            form => form,
+        }
+    }
+
+    /// That of whoever's path it is.
+    pub(crate) fn of_path(path: &str) -> Self {
         let is_below =
             |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if is_below("/api") {
             Self::Ollama
-        } else if is_below("/v1/messages") || request.headers().contains_key(ANTHROPIC) {
+        } else if is_below("/v1/messages") {
             Self::Anthropic
         } else if is_below("/generate") || is_below("/models") {
             Self::Guide

@@ -27,7 +27,7 @@ use crate::trace::Trace;
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Keys come in one of these beside `Authorization`, whole.
-const KEY_HEADERS: [&str; 2] = ["x-api-key", "api-key"];
+pub(crate) const KEY_HEADERS: [&str; 2] = ["x-api-key", "api-key"];
 
 /// When to try again if there are too many at once.
 const SOON: Duration = Duration::from_secs(1);

@@ -7,8 +7,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
+use utoipa::ToSchema;
 
 use crate::Refusal;
 use crate::answer::Answer;
@@ -20,8 +21,18 @@ use crate::listed::listed;
 use crate::options::Scope;
 
 /// A refusal in the guide's words: a text.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Refused {
+    error: String,
+    code: String,
+    /// The field that is to blame.
+    #[schema(required)]
+    param: Option<String>,
+}
+
+/// It.
 pub(crate) fn refused(refusal: &Refusal) -> Value {
-    value!({ "error": refusal.text(), "code": refusal.code, "param": refusal.field })
+    value!(Refused { error: refusal.text(), code: refusal.code.to_string(), param: refusal.field.clone() })
 }
 
 /// `GET /models`.
@@ -33,8 +44,8 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Result<Json<Value>, R
 }
 
 /// What a client sends to `POST /generate`, in either case of letters.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     model: Option<String>,
     prompt: Option<String>,
     #[serde(alias = "maxTokens")]

@@ -1,13 +1,15 @@
 //! All routes, each with what opens it. What is not here is not there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, head, post};
+use bytes::Bytes;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -15,7 +17,9 @@ use crate::app::App;
 use crate::guard::{guard, may_call};
 use crate::options::Scope;
 use crate::route::Route;
-use crate::{Refusal, anthropic, guide, health, journal, llama, logs, manage, metrics, ollama, openai, page, v1};
+use crate::{
+    Refusal, anthropic, guide, health, journal, llama, logs, manage, metrics, ollama, openai, openapi, page, v1,
+};
 
 type Handler = MethodRouter<Arc<App>>;
 
@@ -45,6 +49,7 @@ fn table() -> Vec<(Route, Handler)> {
         read("/readyz", Open, get(health::ready)),
         read("/health", Use, get(health::health)),
         read("/metrics", Use, get(metrics::metrics)),
+        read("/openapi.json", Use, get(document)),
         read("/models", Use, get(guide::models)),
         send("/generate", Use, post(guide::generate)),
         read("/errors", Admin, get(journal::errors)),
@@ -116,6 +121,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let missing = Route { method: "", path: "", scope: Scope::Use };
     let nowhere = Router::new().fallback(nowhere).layer(guarded(missing));
     router.fallback_service(nowhere.with_state(())).layer(cors).layer(CatchPanicLayer::new()).with_state(app)
+}
+
+/// `GET /openapi.json`: the table, for programs.
+async fn document(State(app): State<Arc<App>>) -> Response {
+    // With keys and without: it is the same for all servers of a process.
+    static SAID: [OnceLock<Bytes>; 2] = [const { OnceLock::new() }; 2];
+    let has_keys = !app.options.keys.is_empty();
+    let said = SAID[usize::from(has_keys)].get_or_init(|| openapi::document(&routes(), has_keys).to_string().into());
+    ([(header::CONTENT_TYPE, "application/json")], said.clone()).into_response()
 }
 
 async fn wrong_method(request: Request) -> Refusal {

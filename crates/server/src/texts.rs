@@ -1,9 +1,10 @@
 //! A text, or several, where a protocol takes either.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// A text or a list of texts.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "expected a text or a list of texts")]
 pub(crate) enum OneOrMany {
     One(String),

@@ -1,11 +1,28 @@
 //! Refusals in the words of Anthropic's clients.
 
 use axum::http::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::Refusal;
 
-/// The body of an error, and the event that ends a stream early.
+/// The body of an error.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Refused {
+    /// `error`.
+    r#type: &'static str,
+    #[schema(inline)]
+    error: Why,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Why {
+    r#type: &'static str,
+    message: String,
+}
+
+/// It, and the event that ends a stream early.
 pub(crate) fn body(refusal: &Refusal) -> Value {
     let status = refusal.status();
     let kind = match status {
@@ -19,5 +36,5 @@ pub(crate) fn body(refusal: &Refusal) -> Value {
         _ if status.is_client_error() => "invalid_request_error",
         _ => "api_error",
     };
-    json!({ "type": "error", "error": { "type": kind, "message": refusal.text() } })
+    json!(Refused { r#type: "error", error: Why { r#type: kind, message: refusal.text() } })
 }

@@ -9,3 +9,5 @@ pub(crate) mod models;
 mod streaming;
 mod usage;
 mod wanted;
+
+pub(crate) use wanted::{Manner, Question};

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use trillm_text::{Message, RenderOptions};
+use utoipa::ToSchema;
 
 use crate::Refusal;
 use crate::ask::{Ask, Asked, Settings};
@@ -10,38 +11,41 @@ use crate::messages::{check_last, check_parts};
 use crate::options::Scope;
 
 /// The question: what is counted, too.
-#[derive(Deserialize)]
-pub(super) struct Question {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Question {
     pub(super) model: String,
     messages: Vec<Value>,
+    #[schema(inline)]
     system: Option<System>,
     tools: Option<Vec<Value>>,
+    #[schema(inline)]
     tool_choice: Option<Kind>,
+    #[schema(inline)]
     thinking: Option<Kind>,
 }
 
 /// A text, or blocks.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "expected a text or a list of blocks of text")]
 enum System {
     Text(String),
     Blocks(Vec<Block>),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Block {
     r#type: String,
     text: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Kind {
     r#type: String,
 }
 
 /// How it is to be answered.
-#[derive(Deserialize)]
-pub(super) struct Manner {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Manner {
     max_tokens: u32,
     temperature: Option<f32>,
     top_p: Option<f32>,

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
+use utoipa::ToSchema;
 
 use super::meant;
 use crate::Refusal;
@@ -20,8 +21,8 @@ use crate::options::Scope;
 use crate::vectors::{scores, vectors};
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     model: Option<String>,
     query: String,
     #[serde(alias = "texts")]

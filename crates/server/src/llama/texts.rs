@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json as value};
 use trillm_core::{Error as CoreError, Token, Tokenizer};
 use trillm_llm::Llm;
 use trillm_text::{Message, RenderOptions};
+use utoipa::ToSchema;
 
 use super::meant;
 use crate::Refusal;
@@ -33,8 +34,8 @@ async fn done_by(
     Ok(Json(aside(move |_| work(lease.llm())).await?).into_response())
 }
 
-#[derive(Deserialize)]
-struct ToTokens {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ToTokens {
     model: Option<String>,
     content: String,
     add_special: Option<bool>,
@@ -73,8 +74,8 @@ fn piece(tokenizer: &dyn Tokenizer, token: Token) -> Value {
     }
 }
 
-#[derive(Deserialize)]
-struct ToText {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ToText {
     model: Option<String>,
     tokens: Vec<u32>,
 }
@@ -98,8 +99,8 @@ pub(crate) async fn detokenize(
     Ok(telling(done_by(&app, scope, wanted.model, work).await?, &unknown))
 }
 
-#[derive(Deserialize)]
-struct ToPrompt {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ToPrompt {
     model: Option<String>,
     messages: Vec<Value>,
     add_generation_prompt: Option<bool>,

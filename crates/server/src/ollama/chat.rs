@@ -10,6 +10,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use trillm_text::{Message, RenderOptions};
+use utoipa::ToSchema;
 
 use super::generate::check_form;
 use super::keep_alive::KeepAlive;
@@ -24,8 +25,8 @@ use crate::messages::{check_last, check_parts};
 use crate::options::Scope;
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     #[serde(alias = "name")]
     model: String,
     messages: Option<Vec<Value>>,

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
+use utoipa::ToSchema;
 
 use super::keep_alive::KeepAlive;
 use super::name::known;
@@ -22,8 +23,8 @@ use crate::texts::OneOrMany;
 use crate::vectors::{check_width, vectors};
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     #[serde(alias = "name")]
     model: String,
     input: OneOrMany,
@@ -62,8 +63,8 @@ pub(crate) async fn embed(
 }
 
 /// What a client sends who knows no better.
-#[derive(Deserialize)]
-struct One {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct One {
     #[serde(alias = "name")]
     model: String,
     prompt: Option<String>,

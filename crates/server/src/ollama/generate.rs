@@ -10,6 +10,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 use trillm_text::{Message, RenderOptions};
+use utoipa::ToSchema;
 
 use super::keep_alive::KeepAlive;
 use super::options::Options;
@@ -22,8 +23,8 @@ use crate::input::{Input, json, request};
 use crate::options::Scope;
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     #[serde(alias = "name")]
     model: String,
     prompt: Option<String>,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use trillm_runtime::Keep;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// `keep_alive`: seconds, or a text such as "5m"; below zero for ever, and zero to unload after the answer.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -48,14 +50,23 @@ impl KeepAlive {
 const UNITS: [(&str, f64); 7] =
     [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
 
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged, expecting = "expected seconds or a text such as \"5m\"")]
+enum Given {
+    Seconds(f64),
+    Text(String),
+}
+
+impl ToSchema for KeepAlive {}
+
+impl PartialSchema for KeepAlive {
+    fn schema() -> RefOr<Schema> {
+        Given::schema()
+    }
+}
+
 impl<'de> Deserialize<'de> for KeepAlive {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected seconds or a text such as \"5m\"")]
-        enum Given {
-            Seconds(f64),
-            Text(String),
-        }
         let read = match Given::deserialize(deserializer)? {
             Given::Seconds(seconds) => Self::of_seconds(seconds),
             Given::Text(text) => Self::parse(&text),

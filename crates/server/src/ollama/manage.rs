@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 use trillm_store::Chat;
+use utoipa::ToSchema;
 
 use super::name::{known, plain};
 use super::options::Options;
@@ -21,8 +22,8 @@ use crate::input::{Input, json, request};
 use crate::lines::{line, lines};
 use crate::parts::Parts;
 
-#[derive(Deserialize)]
-struct One {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct One {
     #[serde(alias = "name")]
     model: String,
 }
@@ -35,8 +36,8 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, body: Body) -> Result<Re
     Ok(telling(().into_response(), &unknown))
 }
 
-#[derive(Deserialize)]
-struct Copied {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Copied {
     source: String,
     destination: String,
 }
@@ -48,8 +49,8 @@ pub(crate) async fn copy(State(app): State<Arc<App>>, body: Body) -> Result<Resp
     Ok(telling(().into_response(), &unknown))
 }
 
-#[derive(Deserialize)]
-struct Created {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Created {
     #[serde(alias = "name")]
     model: String,
     from: Option<String>,

@@ -2,12 +2,13 @@
 
 use serde::Deserialize;
 use trillm_store::Chat;
+use utoipa::ToSchema;
 
 use crate::ask::Settings;
 use crate::texts::OneOrMany;
 
 /// Parameters of a request, or of a model that a client makes.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, ToSchema, Default)]
 pub(super) struct Options {
     num_predict: Option<i64>,
     num_ctx: Option<u32>,

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json as value};
 use tokio::sync::mpsc::{Receiver, channel};
 use trillm_store::{Phase, Progress, Watch};
+use utoipa::ToSchema;
 
 use super::errors;
 use super::name::known;
@@ -25,8 +26,8 @@ use crate::lines::{line, lines};
 use crate::parts::Parts;
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     #[serde(alias = "name")]
     model: String,
     insecure: Option<bool>,

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json as value};
+use utoipa::ToSchema;
 
 use super::details::{capabilities, details, parameters};
 use super::models::time;
@@ -18,8 +19,8 @@ use crate::ignored::telling;
 use crate::input::{Input, json, request};
 use crate::listed::listed;
 
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     #[serde(alias = "name")]
     model: String,
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use trillm_core::Piece;
 use trillm_llm::Completion;
 use trillm_text::{Message, RenderOptions};
+use utoipa::ToSchema;
 
 use super::settings::{Sampling, count};
 use super::streaming::{Head, StreamOptions, Whole, Words, stream};
@@ -26,8 +27,8 @@ use crate::messages::check_parts;
 use crate::options::Scope;
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     model: String,
     messages: Vec<Value>,
     max_completion_tokens: Option<u32>,
@@ -35,6 +36,7 @@ struct Wanted {
     n: Option<u32>,
     logprobs: Option<bool>,
     top_logprobs: Option<u32>,
+    #[schema(inline)]
     response_format: Option<Format>,
     tools: Option<Vec<Value>>,
     tool_choice: Option<Value>,
@@ -45,7 +47,7 @@ struct Wanted {
     chat_template_kwargs: Option<Map<String, Value>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Format {
     r#type: String,
 }

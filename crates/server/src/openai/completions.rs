@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trillm_core::{Piece, Token};
 use trillm_llm::Completion;
+use utoipa::ToSchema;
 
 use super::settings::{Sampling, count};
 use super::streaming::{Head, StreamOptions, Whole, Words, stream};
@@ -24,8 +25,8 @@ use crate::logprobs::of_completion;
 use crate::options::Scope;
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     model: String,
     prompt: Prompts,
     max_tokens: Option<u32>,
@@ -39,7 +40,7 @@ struct Wanted {
 }
 
 /// One prompt or several, as texts or as tokens.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "expected a text, a list of texts, a list of tokens, or a list of lists of tokens")]
 enum Prompts {
     Text(String),

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 use trillm_core::Token;
+use utoipa::ToSchema;
 
 use crate::Refusal;
 use crate::answer::lease;
@@ -21,16 +22,18 @@ use crate::options::Scope;
 use crate::vectors::{One, check_width, vectors};
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     model: String,
+    #[schema(inline)]
     input: Inputs,
+    #[schema(inline)]
     encoding_format: Option<Format>,
     dimensions: Option<usize>,
 }
 
 /// Texts, as they are or as tokens: one or several.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "expected a text, a list of texts, a list of tokens, or a list of lists of tokens")]
 enum Inputs {
     Text(String),
@@ -53,7 +56,7 @@ impl From<Inputs> for Vec<One> {
     }
 }
 
-#[derive(Deserialize, PartialEq, Clone, Copy)]
+#[derive(Deserialize, ToSchema, PartialEq, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     Float,

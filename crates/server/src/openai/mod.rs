@@ -13,3 +13,5 @@ pub(crate) mod responses;
 mod settings;
 mod streaming;
 mod usage;
+
+pub(crate) use settings::Sampling;

@@ -9,6 +9,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Map, Value, json as value};
 use trillm_text::{Message, RenderOptions};
+use utoipa::ToSchema;
 
 use super::response::Head;
 use super::response_events::Events;
@@ -24,9 +25,10 @@ use crate::sse;
 use crate::telling::Telling;
 
 /// What a client sends.
-#[derive(Deserialize)]
-struct Wanted {
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Wanted {
     model: String,
+    #[schema(inline)]
     input: Given,
     instructions: Option<String>,
     max_output_tokens: Option<u32>,
@@ -41,25 +43,27 @@ struct Wanted {
     conversation: Option<Value>,
     background: Option<bool>,
     truncation: Option<String>,
+    #[schema(inline)]
     text: Option<Text>,
     tools: Option<Vec<Value>>,
     tool_choice: Option<Value>,
 }
 
 /// A text, or items.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "expected a text or a list of messages")]
 enum Given {
     Text(String),
     Items(Vec<Value>),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Text {
+    #[schema(inline)]
     format: Option<Format>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Format {
     r#type: String,
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use trillm_core::Token;
+use utoipa::ToSchema;
 
 use crate::Refusal;
 use crate::ask::Settings;
 use crate::texts::OneOrMany;
 
 /// Parameters by the names that clients give them.
-#[derive(Deserialize, Default)]
-pub(super) struct Sampling {
+#[derive(Deserialize, ToSchema, Default)]
+pub(crate) struct Sampling {
     pub(super) temperature: Option<f32>,
     pub(super) top_p: Option<f32>,
     pub(super) top_k: Option<u32>,

@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trillm_core::{Piece, Usage};
+use utoipa::ToSchema;
 
 use super::errors;
 use super::usage::Used;
@@ -17,7 +18,7 @@ use crate::parts::Parts;
 use crate::sse;
 
 /// `stream_options`.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, ToSchema, Default)]
 pub(super) struct StreamOptions {
     pub(super) include_usage: Option<bool>,
 }
