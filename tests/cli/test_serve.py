@@ -66,7 +66,8 @@ def test_a_server_is_asked_and_stopped_from_the_terminal(begun: Begun, cli: Cli,
     head, row = listed.out.splitlines()
     assert head.split() == ["NAME", "MEMORY", "IN", "USE", "REQUESTS", "STATE"]
     assert re.fullmatch(r"tiny +[\d.]+ [kM]B +0 +\d+ +loaded, idle for \d+ s", row)
-    document = json.loads(cli("ps", "--url", url, "--json").out)
+    # As clients of OpenAI are given it.
+    document = json.loads(cli("ps", "--url", f"{url}/v1", "--json").out)
     assert ([it["name"] for it in document["loaded"]], document["coming"]) == (["tiny"], [])
     logged = cli("logs", "--url", url)
     assert re.search(r"\d\d:\d\d:\d\d POST /v1/completions 200 [\d.]+ s tiny \d+\+3 tokens req-", logged.out)

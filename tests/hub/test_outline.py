@@ -220,7 +220,7 @@ def test_a_model_that_does_not_fit_names_its_smaller_quantizations(
         alone = plan("hf:org/huge:Q4_0", store, **many)
     assert alone.verdict == "refused"
     assert "what else its source has is not known" in alone.notes[-1]
-    assert plan("hf:org/huge:Q4_0", store, **many).notes == ()
+    assert not any("not known" in note for note in plan("hf:org/huge:Q4_0", store, **many).notes)
 
 
 def test_offline_is_an_error(hub: Hub, registry: Registry, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

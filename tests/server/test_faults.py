@@ -96,6 +96,14 @@ def trickle(client: Raw) -> None:
         pass
 
 
+@pytest.mark.parametrize("expecting", [(), ("Expect: 100-continue",)])
+def test_a_body_that_is_said_to_be_too_large_is_not_waited_for(ask: Asker, expecting: tuple[str, ...]) -> None:
+    with Raw(ask.port) as client:
+        client.head("/v1/chat/completions", 99_999_999_999, *expecting)
+        status, _, body = client.answer()
+        assert (status, json.loads(body)["error"]["code"]) == (413, "body_too_large")
+
+
 def test_bodies_of_all_requests_have_one_bound(serve: Callable[..., Asker]) -> None:
     ask = serve(max_body=1 << 20, max_bodies=1 << 20)
     with ExitStack() as stack:
@@ -178,7 +186,7 @@ def test_unloading_waits_for_a_while_or_not_at_all(
     with running(ask, router, long_model) as answers:
         busy = ask("/models/long/unload?timeout=0.2", {})
         assert (busy.status, busy.json["code"]) == (409, "busy")
-        assert busy.json["error"].startswith("1 uses long, and did not end within 0.2 s; try again")
+        assert busy.json["error"].startswith("long is in use by 1; try again")
         assert int(busy.headers["retry-after"]) >= 1
         # It goes on as before.
         assert str(long_model) in router.loaded()

@@ -236,6 +236,21 @@ def test_a_model_has_another_name_and_goes(client: ollama.Client, kept: str, rou
     assert caught.value.status_code == 400
 
 
+def test_a_name_that_is_taken_makes_no_model(client: ollama.Client, kept: str) -> None:
+    """Who asked for it, or removed it, would mean the other one."""
+    before = {it.model for it in client.list().models}
+    for name in ("tiny", "tiny:latest", "smollm2"):
+        with pytest.raises(ollama.ResponseError, match="is another model's name") as caught:
+            client.copy(kept, name)
+        assert caught.value.status_code == 400
+        with pytest.raises(ollama.ResponseError, match="is another model's name"):
+            client.create(name, from_=kept, system="Be brief.")
+    assert {it.model for it in client.list().models} == before
+    client.copy(kept, "local:third")
+    client.delete("third")
+    assert {it.model for it in client.list().models} == before
+
+
 def test_a_model_is_made_of_another(client: ollama.Client, kept: str, router: trillm.LLMRouter) -> None:
     parameters: dict[str, Any] = {"temperature": 0, "top_k": 5, "stop": ["never"], "repeat_penalty": 1.1}
     done = client.create("mine", from_=kept, system="was", parameters=parameters)

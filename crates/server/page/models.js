@@ -16,7 +16,8 @@ export async function refresh() {
   const here = new Set(loaded.map((model) => model.name));
   known = new Map(available.map((model) => [model.name, { isHere: here.has(model.name), bytes: model.bytes }]));
   const select = find("model");
-  const wanted = select.value || localStorage.getItem(CHOSEN) || loaded[0]?.name;
+  const talks = loaded.find((model) => model.capabilities?.includes("generate"));
+  const wanted = select.value || localStorage.getItem(CHOSEN) || talks?.name;
   const option = ([name, { isHere, bytes: size }]) => {
     const state = isHere ? "loaded" : size ? bytes(size) : "not loaded";
     return make("option", { value: name }, `${name} (${state})`);

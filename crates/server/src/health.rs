@@ -45,8 +45,10 @@ pub(crate) fn loaded(app: &App) -> Vec<Value> {
     let here = app.served.status().into_iter().filter(|it| it.phase == Phase::Here);
     here.map(|Status { name, bytes, leases, requests, pinned, idle, .. }| {
         let idle = idle.map(|time| time.as_secs_f64());
+        let can = app.served.look(&name).map(|llm| llm.info().capabilities());
         json!({
             "name": name, "bytes": bytes, "in_use": leases, "requests": requests, "pinned": pinned, "idle": idle,
+            "capabilities": can,
         })
     })
     .collect()

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -30,6 +30,14 @@ const SOON: Duration = Duration::from_secs(1);
 /// Reads a body within the bounds that the options set.
 pub(crate) async fn bytes(app: &App, body: Body) -> Result<Vec<u8>, Refusal> {
     let (limit, patience) = (app.options.body, app.options.patience);
+    let too_large = || {
+        let message = format!("the body is over the limit of {limit} bytes");
+        Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    };
+    // A client that says so beforehand is not waited for, nor asked to send it.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
     let read = tokio::time::timeout(patience, Limited::new(body, limit).collect()).await;
     let read = read.map_err(|_| {
         let message = format!("the body did not come within {} s", patience.as_secs_f64());
@@ -37,10 +45,7 @@ pub(crate) async fn bytes(app: &App, body: Body) -> Result<Vec<u8>, Refusal> {
     })?;
     match read {
         Ok(body) => Ok(body.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("the body is over the limit of {limit} bytes");
-            Err(Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) if has_no_room(&*error) => {
             let message = format!("the bodies of requests take {} bytes, the limit", app.options.bodies);
             Err(Refusal::http(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).after(SOON))

@@ -81,12 +81,15 @@ fn unknown(path: &str) -> Refusal {
 
 async fn unload(app: &App, name: &str, when: When) -> Result<(), Refusal> {
     let (served, known) = (app.served.clone(), app.served.name(name)?);
-    let unloading = aside(move |goes_on| served.unload(&known, when, goes_on));
-    unloading.await.map_err(|refusal| match &*refusal.code {
-        "busy" => Refusal::http(StatusCode::CONFLICT, "busy", refusal.message)
-            .after(PATIENCE)
-            .advising("try again later, or end what runs by ?force=true"),
-        _ => refusal,
+    let model = known.clone();
+    aside(move |goes_on| served.unload(&model, when, goes_on)).await.map_err(|refusal| {
+        if refusal.code != "busy" {
+            return refusal;
+        }
+        // By the name that clients have for it.
+        let users = app.served.status().into_iter().find(|it| it.name == known).map_or(0, |it| it.leases);
+        let refusal = Refusal::http(StatusCode::CONFLICT, "busy", format!("{known:.200} is in use by {users}"));
+        refusal.after(PATIENCE).advising("try again later, or end what runs by ?force=true")
     })
 }
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from trillm._options import RouterOptions
 from trillm.cli.output import complain, failure, say
 from trillm.errors import TrillmError
 
@@ -51,6 +50,8 @@ def on_hangup(router: LLMRouter) -> Iterator[None]:
 
 def _reload(router: LLMRouter) -> None:
     """Sets what the configuration says now, and says what that changed."""
+    from trillm._options import RouterOptions
+
     now, before = RouterOptions.of({}), router.options
     names = [field.name for field in fields(RouterOptions)]
     changed = {name: getattr(now, name) for name in names if getattr(now, name) != getattr(before, name)}

@@ -40,6 +40,8 @@ def ps(*, url: Url = _HERE, key: Key = None, as_json: Json = False) -> None:
     """Lists the models that a server has in memory."""
     with failing_clearly(as_json=as_json):
         found = _ask(url, key, "/models")
+        if not {"loaded", "coming"} <= found.keys():
+            raise TrillmError(f"{url:.200} is another server than trillm's", "no_server")
         if as_json:
             print_json({"loaded": found["loaded"], "coming": found["coming"]})
             return
@@ -117,7 +119,9 @@ def _ask(url: str, key: str | None, path: str, *, method: str = "GET") -> Any:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     connection = kinds[parts.scheme](host, port, timeout=_TIMEOUT)
     try:
-        connection.request(method, parts.path.rstrip("/") + path, b"" if method == "POST" else None, headers)
+        # What clients of OpenAI are given ends so.
+        root = parts.path.rstrip("/").removesuffix("/v1")
+        connection.request(method, root + path, b"" if method == "POST" else None, headers)
         answer = connection.getresponse()
         text = answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -207,13 +207,13 @@ fn options_outside_their_range_are_errors() {
 }
 
 #[test]
-fn what_llama_refuses_comes_with_its_reason() {
+fn a_cache_in_blocks_wants_heads_of_whole_ones() {
     let Some(model) = stories() else { return };
     // Heads of eight numbers, blocks of thirty-two.
     let options = SessionOptions { cache_type: CacheType::Q8_0, ..small() };
-    let Some(Error::Engine { engine, log, .. }) = model.session(&options).err() else { panic!("an error") };
-    assert_eq!(engine, "llama");
-    assert!(log.iter().any(|line| line.contains("block size")), "{log:?}");
+    let Some(Error::Unsupported { what, by }) = model.session(&options).err() else { panic!("an error") };
+    assert_eq!(by, "llama");
+    assert!(what.contains("blocks of 32") && what.contains("heads of 8"), "{what}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
+use trillm_core::Class;
 use trillm_store::Chat;
 use utoipa::ToSchema;
 
@@ -45,7 +46,7 @@ pub(crate) struct Copied {
 /// Gives a model another name, too.
 pub(crate) async fn copy(State(app): State<Arc<App>>, body: Body) -> Result<Response, Refusal> {
     let (Input { fields: wanted, unknown }, _) = request(&app, body, json::<Copied>).await?;
-    derive(&app, &wanted.source, &wanted.destination, Chat::default()).await?;
+    derive(&app, &wanted.source, ("destination", &wanted.destination), Chat::default()).await?;
     Ok(telling(().into_response(), &unknown))
 }
 
@@ -82,15 +83,22 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Body) -> Result<Re
     let from = wanted.from.ok_or_else(|| Refusal::field("from", "missing", "a model to make it of"))?;
     let (chat, left_out) = wanted.parameters.unwrap_or_default().chat(wanted.system);
     unknown.extend(left_out);
-    derive(&app, &from, &wanted.model, chat).await?;
+    derive(&app, &from, ("model", &wanted.model), chat).await?;
     let made = value!({ "status": "success" });
     let response = if wanted.stream == Some(false) { Json(made).into_response() } else { lines(Once(Some(made))) };
     Ok(telling(response, &unknown))
 }
 
-async fn derive(app: &App, from: &str, name: &str, chat: Chat) -> Result<(), Refusal> {
+/// Makes `local:NAME` of a model, which this interface calls NAME.
+async fn derive(app: &App, from: &str, (field, name): (&str, &str), chat: Chat) -> Result<(), Refusal> {
     let from = app.served.name(&known(app, from).await?)?;
-    let (served, name) = (app.served.clone(), plain(name).to_owned());
+    let plain = plain(name);
+    let (served, name) = (app.served.clone(), plain.strip_prefix("local:").unwrap_or(plain).to_owned());
+    // What has the name already would be meant by it, and would be removed by it.
+    if served.name(&name).is_ok() {
+        let refusal = Refusal::new(Class::InvalidRequest, "name_taken", format!("{name:.200} is another model's name"));
+        return Err(refusal.about(field).advising("choose one that no model has"));
+    }
     aside(move |_| served.derive(&from, &name, chat)).await
 }
 
