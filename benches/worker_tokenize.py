@@ -27,18 +27,19 @@ def alphabet() -> dict[str, int]:
 def encoder(which: str, path: str) -> Callable[[str], list[int]]:
     """A function from a text to its ids."""
     if which == "tokenizers":
-        from tokenizers import Tokenizer  # type: ignore[import-not-found]
+        from tokenizers import Tokenizer
 
         library = Tokenizer.from_file(path)
         return lambda text: library.encode(text, add_special_tokens=False).ids
-    import tiktoken  # type: ignore[import-not-found]
+    import tiktoken
 
     bytes_of = alphabet()
     vocabulary = json.loads(Path(path).read_text(encoding="utf-8"))["model"]["vocab"]
     plain = {text: rank for text, rank in vocabulary.items() if all(character in bytes_of for character in text)}
     ranks = {bytes(bytes_of[character] for character in text): rank for text, rank in plain.items()}
     encoding = tiktoken.Encoding("gpt2", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
-    return encoding.encode_ordinary  # type: ignore[no-any-return]
+    encode: Callable[[str], list[int]] = encoding.encode_ordinary
+    return encode
 
 
 def load() -> Callable[[], float]:

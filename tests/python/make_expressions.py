@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tokenizers import Regex  # type: ignore[import-not-found]
+from tokenizers import Regex
 from tokenizers.pre_tokenizers import Split  # type: ignore[import-not-found]
 
 REFERENCE = Path(__file__).parents[2] / "crates" / "tokenizer" / "src" / "oniguruma" / "reference.json"

@@ -99,7 +99,7 @@ def unigrams(lines: list[str]) -> dict[str, Part]:
 
 def word_pieces(lines: list[str]) -> dict[str, Part]:
     """Files with a model of BERT's kind."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers  # type: ignore[import-not-found]
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     files = {}

@@ -22,15 +22,15 @@ pub(crate) fn document(routes: &[Route], has_keys: bool) -> Value {
         let path = paths.entry(route.path.replace("{*", "{")).or_insert_with(|| json!({}));
         path[route.method.to_ascii_lowercase()] = operation(route, has_keys, &mut schemas);
     }
-    let mut schemes = json!({ "Authorization": { "type": "http", "scheme": "bearer" } });
+    let mut securing = json!({ "Authorization": { "type": "http", "scheme": "bearer" } });
     for name in KEY_HEADERS {
-        schemes[name] = json!({ "type": "apiKey", "in": "header", "name": name });
+        securing[name] = json!({ "type": "apiKey", "in": "header", "name": name });
     }
     json!({
         "openapi": "3.1.0",
         "info": { "title": "trillm", "version": env!("CARGO_PKG_VERSION") },
         "paths": paths,
-        "components": { "schemas": schemas, "securitySchemes": schemes },
+        "components": { "schemas": schemas, "securitySchemes": securing },
     })
 }
 

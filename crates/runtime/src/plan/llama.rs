@@ -85,7 +85,7 @@ fn is_repacked(product: &Product, features: &BTreeSet<String>) -> bool {
 /// allocates two more rows of the hidden state, for embeddings among tokens, which nothing is written to.
 ///
 /// `tokens` are those of a step, of which so many have `scores`.
-fn compute(info: &ModelInfo, options: Options<'_>, cells: u32, [tokens, scored]: [u32; 2]) -> Option<u64> {
+fn compute(info: &ModelInfo, options: Options<'_>, cells: u32, [tokens, outputs]: [u32; 2]) -> Option<u64> {
     const NUMBER: u128 = 4;
     let session = options.session;
     let widths = Widths::of(info)?;
@@ -99,7 +99,7 @@ fn compute(info: &ModelInfo, options: Options<'_>, cells: u32, [tokens, scored]:
     let weighed = if flash { 0 } else { columns * widths.heads };
     let attention = rows * NUMBER * (weighed + widths.query + 2 * widths.kv);
     let feed_forward = rows * NUMBER * 3 * widths.inner;
-    let scores = u128::from(scores(info, scored));
+    let scores = u128::from(scores(info, outputs));
     let widest = attention.max(feed_forward).max(scores);
     let graph = bytes(mask + rows * NUMBER * 3 * widths.hidden + widest);
     // Without flash attention the weights are inputs of a product as well, with values of 16 bits.
