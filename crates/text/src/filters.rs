@@ -76,8 +76,17 @@ fn replace(value: &Value, old: &Value, new: &Value, count: Option<i64>) -> Resul
 }
 
 /// To the nearest number, which of a whole one is itself, or up or down, which is always a fraction.
-fn round(value: Value, precision: Option<i32>, method: Option<&str>) -> Result<Value, Error> {
+fn round(value: Value, precision: &Value, method: Option<&str>) -> Result<Value, Error> {
     python::defined(&value)?;
+    let precision = given(precision);
+    precision.map_or(Ok(()), python::defined)?;
+    // `round(value, None)` of Python, which gives a whole number.
+    if let (Some(true), None | Some("common"), Some(number)) =
+        (precision.map(Value::is_none), method, numbers::number(&value).filter(|number| number.is_finite()))
+    {
+        return Ok(if value.is_integer() { value } else { Value::from(number.round_ties_even() as i128) });
+    }
+    let precision = precision.map(|precision| i32::try_from(precision.clone())).transpose()?;
     let value = match numbers::number(&value) {
         Some(number) if !matches!(method, None | Some("common")) => Value::from(number),
         _ if value.kind() == ValueKind::Bool => Value::from(u8::from(value.is_true())),

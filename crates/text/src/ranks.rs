@@ -187,8 +187,16 @@ fn max(state: &mut State, value: Value, case_sensitive: Option<bool>, attribute:
     Ok(ranked.max_by(|(a, _), (b, _)| a.cmp(b)).map_or(Value::UNDEFINED, |(_, item)| item))
 }
 
-fn sum(state: &mut State, value: Value, attribute: Option<Value>, start: Option<Value>) -> Result<Value, Error> {
+fn sum(state: &mut State, value: Value, attribute: Option<Value>, start: &Value) -> Result<Value, Error> {
+    let start = given(start).cloned();
+    start.as_ref().map_or(Ok(()), python::defined)?;
     let mut items = counted(state, value)?;
+    if start.as_ref().is_some_and(Value::is_none) {
+        // Nothing can be added to it.
+        let Some(first) = items.first() else { return Ok(Value::from(())) };
+        let detail = format!("unsupported operand type(s) for +: 'NoneType' and '{}'", python::type_name(first));
+        return Err(Error::new(ErrorKind::InvalidOperation, detail));
+    }
     if let Some(attribute) = &attribute {
         items = items.into_iter().map(|item| along(item, attribute)).collect::<Result<_, _>>()?;
     }

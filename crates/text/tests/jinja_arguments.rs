@@ -177,6 +177,7 @@ fn what_is_given_counts_although_it_is_none_or_undefined() {
             "|{'a': Undefined} False True",
         ),
         ("{{ {'a': 1} | xmlattr(missing) }} {{ 'a b c d e f g' | truncate(4, 1) }} {{ true | abs }}", "a=\"1\" a... 1"),
+        ("{{ 2.5 | round(none) }} {{ 3 | round(none) }} {{ 2.5 | round }} {{ [] | sum(start=none) }}", "2 3 2.0 None"),
         (
             "{{ [1, 2] | batch(missing) | list }} {{ [1, 2] | batch(0) | list }} {{ [] | batch(0) | list }} {{ 'ba' | groupby(none) | map('first') | list }} {{ [3] | groupby('a') | list }}",
             "[[1, 2]] [[], [1, 2]] [] ['a', 'b'] [(Undefined, [3])]",
@@ -211,6 +212,7 @@ fn a_value_that_python_has_no_use_for_is_refused() {
         ("{{ list[:map] }}", "slice indices must be integers or None"),
         ("{{ list[0.5:] }}", "slice indices must be integers or None"),
         ("{{ [1, 'a'] | max }}", "not supported between instances of"),
+        ("{{ [1] | sum(start=none) }}", "unsupported operand type(s) for +: 'NoneType' and 'int'"),
         ("{{ [{}, {}] | min }}", "'<' not supported between instances of 'dict' and 'dict'"),
         ("{{ [[1], [1]] | unique | list }}", "unhashable type: 'list'"),
         ("{{ 3 | indent }}", "'int'"),
