@@ -11,7 +11,12 @@ import stat
 import threading
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from trillm.hub._network.retries import limits
 
 WEIGHTS = random.Random(0).randbytes(2_000_000)
 """Like weights, these do not compress."""
@@ -135,3 +140,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
+
+
+@contextmanager
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """An index that pip is configured to use, and nothing else."""
+    server = Index()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_CONSTRAINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_INDEX_URL", server.url)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(limits, "backoff", 0.01)
+    yield server
+    server.go_on.set()
+    server.shutdown()
+    server.server_close()

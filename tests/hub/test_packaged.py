@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,51 +11,29 @@ from pathlib import Path
 import pytest
 import trillm
 from arriving import files_of
-from simple_index import Index, wheel
+from simple_index import Index, configured, wheel
 from trillm._core import Store
 from trillm.errors import DownloadError, ModelNotFound, Unsupported
 from trillm.hub import fetch
-from trillm.hub._network.retries import limits
 
 ARCHIVE = "tiny-1.0-py3-none-any.whl"
+
+HEADS = ("--heads", "8", "--kv-heads", "4")
+SHAPE = ("--layers", "2", "--width", "512", *HEADS, "--feed-forward", "2048", "--vocabulary", "2000")
 
 
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """An index that pip is configured to use, and nothing else."""
-    server = Index()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_CONSTRAINT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_INDEX_URL", server.url)
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(limits, "backoff", 0.01)
-    yield server
-    server.shutdown()
-    server.server_close()
+    with configured(monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def gguf(write_model: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A model of 20 MB, whose weights hardly compress."""
     path = tmp_path_factory.mktemp("gguf") / "model.gguf"
-    shape = (
-        "--layers",
-        "2",
-        "--width",
-        "512",
-        "--heads",
-        "8",
-        "--kv-heads",
-        "4",
-        "--feed-forward",
-        "2048",
-        "--vocabulary",
-        "2000",
-    )
-    write_model("random", path, *shape, "--context", "2048")
+    write_model("random", path, *SHAPE, "--context", "2048")
     return path.read_bytes()
 
 
@@ -83,21 +60,7 @@ def test_a_folder_in_a_package_is_planned_for(
     index: Index, store: Store, tiny_folder: Path, write_model: Callable[..., None], tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"
-    shape = (
-        "--layers",
-        "2",
-        "--width",
-        "512",
-        "--heads",
-        "8",
-        "--kv-heads",
-        "4",
-        "--feed-forward",
-        "2048",
-        "--vocabulary",
-        "2000",
-    )
-    write_model("random", folder, "--type", "bf16", "--format", "huggingface", *shape)
+    write_model("random", folder, "--type", "bf16", "--format", "huggingface", *SHAPE)
     for path in (folder, tiny_folder):
         files = {f"tiny/model/{name}": data for name, data in files_of(path).items()}
         index.add(ARCHIVE, wheel(files | {"tiny/data.bin": random.Random(1).randbytes(1 << 22)}))

